@@ -1,0 +1,167 @@
+//! An event as its sender means it, before anything is checked.
+
+use crate::encode;
+use crate::{Frame, FrameError};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// One event: its fields, borrowed or owned. It may hold anything; what cannot be sent is told when it becomes a
+/// [`Frame`], by [`Event::frame`] or by the call that sends it.
+///
+/// An event writes only the fields it is given. The client dispatches it if it has data, even empty data.
+///
+/// # Examples
+/// ```
+/// use sse_core::Event;
+///
+/// let event = Event::data("two\nlines").event("note").id("7");
+/// assert_eq!(event.frame()?, "id: 7\nevent: note\ndata: two\ndata: lines\n\n");
+/// # Ok::<(), sse_core::FrameError>(())
+/// ```
+///
+/// Source: WHATWG HTML 9.2.5 and 9.2.6.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "an event does nothing until it is sent"]
+pub struct Event<'a> {
+    pub(crate) comment: Option<Cow<'a, str>>,
+    pub(crate) id: Option<Cow<'a, str>>,
+    pub(crate) event: Option<Cow<'a, str>>,
+    pub(crate) data: Option<Cow<'a, str>>,
+    pub(crate) retry: Option<Duration>,
+    /// What the serialiser said, in place of data.
+    pub(crate) json_error: Option<Box<str>>,
+}
+
+impl<'a> Event<'a> {
+    /// An event without any field.
+    pub const fn new() -> Self {
+        Self { comment: None, id: None, event: None, data: None, retry: None, json_error: None }
+    }
+
+    /// An event with this text as its data. CRLF, CR and LF are one line break each, and arrive as LF; nothing else is
+    /// altered. Empty text is dispatched too.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// assert_eq!(Event::data("").frame()?, "data:\n\n");
+    /// assert_eq!(Event::data(" x\r\n").frame()?, "data:  x\ndata:\n\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    pub fn data(text: impl Into<Cow<'a, str>>) -> Self {
+        Self { data: Some(text.into()), ..Self::new() }
+    }
+
+    /// An event with this value, serialised as JSON, as its data.
+    ///
+    /// A value that cannot be serialised is told as [`FrameError::Json`] when the event is sent.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// let event = Event::json(&serde_json::json!({"title": "Rain"})).event("article");
+    /// assert_eq!(event.frame()?, "event: article\ndata: {\"title\":\"Rain\"}\n\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn json(value: &(impl serde::Serialize + ?Sized)) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) => Self { data: Some(text.into()), ..Self::new() },
+            Err(error) => Self { json_error: Some(error.to_string().into()), ..Self::new() },
+        }
+    }
+
+    /// An event that only moves the client's last event ID; nothing is dispatched.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// assert_eq!(Event::checkpoint("42").frame()?, "id: 42\n\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    pub fn checkpoint(id: impl Into<Cow<'a, str>>) -> Self {
+        Self::new().id(id)
+    }
+
+    /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is `message`.
+    ///
+    /// A line break in it is refused as [`FrameError::LineBreak`].
+    pub fn event(mut self, event_type: impl Into<Cow<'a, str>>) -> Self {
+        self.event = Some(event_type.into());
+        self
+    }
+
+    /// Sets the id, which the client returns as `Last-Event-ID` when it reconnects; `""` clears the client's.
+    ///
+    /// Refused: line breaks, NUL and other control characters, a space at either end, more than
+    /// [`MAX_ID_BYTES`](crate::MAX_ID_BYTES) bytes. An id that is to cross origins without a preflight keeps to
+    /// `[A-Za-z0-9_.-]`. A client that returns the id `end` is answered 204 and does not come back
+    /// (see [`Sender::finish`](crate::Sender::finish)).
+    pub fn id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Asks the client to wait this long before it reconnects, in whole milliseconds; a finer part is dropped.
+    ///
+    /// Over [`MAX_RETRY`](crate::MAX_RETRY) it is refused as [`FrameError::RetryTooLong`].
+    ///
+    /// ```
+    /// # use {sse_core::Event, std::time::Duration};
+    /// assert_eq!(Event::new().retry(Duration::from_millis(2500)).frame()?, "retry: 2500\n\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    pub const fn retry(mut self, time: Duration) -> Self {
+        self.retry = Some(time);
+        self
+    }
+
+    /// Sets a comment, which the client skips. Its line breaks are those of data.
+    ///
+    /// A comment alone is written without a blank line after it, because some clients take that for an event.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// assert_eq!(Event::new().comment("one\ntwo").frame()?, ": one\n: two\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    pub fn comment(mut self, text: impl Into<Cow<'a, str>>) -> Self {
+        self.comment = Some(text.into());
+        self
+    }
+
+    /// The data, if there is any.
+    #[must_use]
+    pub fn data_text(&self) -> Option<&str> {
+        self.data.as_deref()
+    }
+
+    /// The event type, if one was set.
+    #[must_use]
+    pub fn event_type(&self) -> Option<&str> {
+        self.event.as_deref()
+    }
+
+    /// The id, if one was set.
+    #[must_use]
+    pub fn event_id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The reconnection time, if one was set.
+    #[must_use]
+    pub const fn reconnection_time(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// The comment, if one was set.
+    #[must_use]
+    pub fn comment_text(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// Checks and encodes the event, once, for any number of streams.
+    ///
+    /// # Errors
+    /// The first field that is wrong, in the order `id`, `event`, `data`, `retry`.
+    pub fn frame(&self) -> Result<Frame, FrameError> {
+        encode::frame(self)
+    }
+}

@@ -1,0 +1,248 @@
+//! The proof that an event can be sent: its checked, encoded bytes; and what can become one.
+
+use crate::encode::Measured;
+use crate::{Event, FrameError};
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+/// The encoded bytes of one event, checked. Made by [`Event::frame`]; a clone is a reference count, so that a pool
+/// encodes once for all its streams.
+///
+/// ```
+/// use sse_core::Event;
+///
+/// let frame = Event::data("tick").frame()?;
+/// assert_eq!(frame, "data: tick\n\n");
+/// assert_eq!(frame.as_bytes().as_ptr(), frame.clone().as_bytes().as_ptr());
+/// # Ok::<(), sse_core::FrameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Frame {
+    bytes: Bytes,
+    event_type: Range<usize>,
+    has_id: bool,
+}
+
+impl Frame {
+    pub(crate) fn new(bytes: Vec<u8>, has_id: bool, event_type: Range<usize>) -> Self {
+        Self { bytes: bytes.into(), event_type, has_id }
+    }
+
+    /// The bytes as they go on the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes as they go on the wire, without a copy.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl PartialEq<str> for Frame {
+    fn eq(&self, other: &str) -> bool {
+        self.bytes == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Frame {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Frame").field(&self.bytes).finish()
+    }
+}
+
+/// What an event stream can send: an [`Event`]; text, which is its data; `(event, data)`; `(id, event, data)`; a
+/// [`Frame`], owned or borrowed; or a `Result` of one of these.
+///
+/// Implement it for a type of your own by way of an event:
+///
+/// ```
+/// use sse_core::{Event, Frame, FrameError, IntoFrame};
+///
+/// struct Price(u32);
+///
+/// impl IntoFrame for Price {
+///     fn into_frame(self) -> Result<Frame, FrameError> {
+///         Event::data(self.0.to_string()).event("price").frame()
+///     }
+/// }
+/// assert_eq!(Price(7).into_frame()?, "event: price\ndata: 7\n\n");
+/// assert_eq!(("1", "price", "7").into_frame()?, "id: 1\nevent: price\ndata: 7\n\n");
+/// # Ok::<(), FrameError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not something an event stream can send",
+    label = "not an event",
+    note = "send an `Event` (`Event::data(text)`, `Event::json(&value)`), text, `(event, data)`, `(id, event, data)`, a `Frame`, or a `Result` of one of these"
+)]
+pub trait IntoFrame: Sized {
+    /// Checks and encodes.
+    ///
+    /// # Errors
+    /// As [`Event::frame`].
+    fn into_frame(self) -> Result<Frame, FrameError>;
+
+    /// The same, lent to `visit` before it is encoded, so that it can be written straight into a buffer.
+    #[doc(hidden)]
+    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+        match self.into_frame() {
+            Ok(frame) => visit(Ok(Piece(Content::Frame(&frame)))),
+            Err(error) => visit(Err(error)),
+        }
+    }
+}
+
+/// A checked event on its way into a buffer.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Piece<'a>(Content<'a>);
+
+#[derive(Debug)]
+enum Content<'a> {
+    Event(Measured<'a>),
+    Frame(&'a Frame),
+}
+
+impl Piece<'_> {
+    pub(crate) fn has_id(&self) -> bool {
+        match &self.0 {
+            Content::Event(event) => event.has_id(),
+            Content::Frame(frame) => frame.has_id,
+        }
+    }
+
+    pub(crate) fn event_type(&self) -> &[u8] {
+        match &self.0 {
+            Content::Event(event) => event.event_type().as_bytes(),
+            Content::Frame(frame) => frame.bytes.get(frame.event_type.clone()).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Content::Event(event) => event.len(),
+            Content::Frame(frame) => frame.bytes.len(),
+        }
+    }
+
+    /// Appends the whole block.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Content::Event(event) => event.write(out),
+            Content::Frame(frame) => out.extend_from_slice(&frame.bytes),
+        }
+    }
+
+    /// Appends the fields without the blank line, for whoever adds one more.
+    pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Content::Event(event) => event.write_fields(out),
+            Content::Frame(frame) => {
+                let block: &[u8] = &frame.bytes;
+                // A comment alone has no blank line.
+                out.extend_from_slice(if block.ends_with(b"\n\n") {
+                    block.get(..block.len() - 1).unwrap_or(block)
+                } else {
+                    block
+                });
+            }
+        }
+    }
+
+    /// As bytes of their own; shared, where they were encoded before.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Content::Frame(frame) => frame.bytes.clone(),
+            Content::Event(event) => {
+                let mut bytes = Vec::with_capacity(event.len());
+                event.write(&mut bytes);
+                bytes.into()
+            }
+        }
+    }
+}
+
+impl IntoFrame for Event<'_> {
+    fn into_frame(self) -> Result<Frame, FrameError> {
+        self.frame()
+    }
+
+    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+        visit(Measured::of(&self).map(|event| Piece(Content::Event(event))))
+    }
+}
+
+/// These are events by another name.
+macro_rules! as_event {
+    ($([$($generics:tt)*] $type:ty, $this:ident => $event:expr;)*) => {$(
+        impl<$($generics)*> IntoFrame for $type {
+            fn into_frame(self) -> Result<Frame, FrameError> {
+                let $this = &self;
+                $event.frame()
+            }
+
+            fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+                let $this = &self;
+                $event.lend(visit)
+            }
+        }
+    )*};
+}
+
+as_event! {
+    [] &str, this => Event::data(*this);
+    [] String, this => Event::data(this.as_str());
+    [] &String, this => Event::data(this.as_str());
+    [] Cow<'_, str>, this => Event::data(&**this);
+    [E: AsRef<str>, D: AsRef<str>] (E, D), this => Event::data(this.1.as_ref()).event(this.0.as_ref());
+    [I: AsRef<str>, E: AsRef<str>, D: AsRef<str>] (I, E, D), this => Event::data(this.2.as_ref()).event(this.1.as_ref()).id(this.0.as_ref());
+}
+
+impl IntoFrame for Frame {
+    fn into_frame(self) -> Result<Frame, FrameError> {
+        Ok(self)
+    }
+}
+
+impl IntoFrame for &Frame {
+    fn into_frame(self) -> Result<Frame, FrameError> {
+        Ok(self.clone())
+    }
+
+    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+        visit(Ok(Piece(Content::Frame(self))))
+    }
+}
+
+impl<F: IntoFrame, E: fmt::Display> IntoFrame for Result<F, E> {
+    fn into_frame(self) -> Result<Frame, FrameError> {
+        self.map_err(failed)?.into_frame()
+    }
+
+    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+        match self {
+            Ok(event) => event.lend(visit),
+            Err(error) => visit(Err(failed(error))),
+        }
+    }
+}
+
+fn failed(error: impl fmt::Display) -> FrameError {
+    FrameError::Source(error.to_string().into())
+}
