@@ -63,6 +63,9 @@ pub enum FrameError {
     /// The event is larger than [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
     #[error("the event has {0} bytes, more than {max}", max = crate::MAX_EVENT_BYTES)]
     TooLarge(usize),
+    /// The events to be sent first have more bytes than [`MAX_FIRST_BYTES`](crate::MAX_FIRST_BYTES) together.
+    #[error("the first events have {0} bytes, more than {max}", max = crate::MAX_FIRST_BYTES)]
+    FirstTooLarge(usize),
     /// The reconnection time is over [`MAX_RETRY`](crate::MAX_RETRY), beyond which clients wait one millisecond.
     #[error("the reconnection time is over 2147483647 ms")]
     RetryTooLong,
@@ -82,7 +85,7 @@ impl FrameError {
             Self::LineBreak(field) => Some(*field),
             Self::ControlInId | Self::EdgeSpaceInId | Self::IdTooLong(_) | Self::IdNotAllowed => Some(Field::Id),
             Self::ReservedType(_) => Some(Field::Event),
-            Self::TooLarge(_) | Self::Json(_) => Some(Field::Data),
+            Self::TooLarge(_) | Self::FirstTooLarge(_) | Self::Json(_) => Some(Field::Data),
             Self::RetryTooLong => Some(Field::Retry),
             Self::Source(_) => None,
         }

@@ -134,6 +134,11 @@ impl Piece<'_> {
         }
     }
 
+    /// Whether it was encoded before, so that sending it need not copy.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self.0, Content::Frame(_))
+    }
+
     pub(crate) fn len(&self) -> usize {
         match &self.0 {
             Content::Event(event) => event.len(),

@@ -1,0 +1,176 @@
+//! What every adapter offers, written once.
+//!
+//! A framework's traits can only be implemented for types of the adapter's own crate. [`adapter!`](crate::adapter)
+//! declares those types and everything about them that names no framework, so that three adapters cannot differ.
+
+/// Declares `Sse`, `SseResponse`, `Subscription` and `Refused` in an adapter, over the core's types on tokio.
+///
+/// The argument is what a stream of events must be beside a stream: what the framework asks of a body.
+///
+/// ```
+/// sse_core::adapter!(Send + 'static);
+/// ```
+#[macro_export]
+macro_rules! adapter {
+    ($($bounds:tt)+) => {
+        /// A request that may open an event stream, and how the stream shall be. Take it as an argument of a handler.
+        ///
+        /// A request that may not is answered 405 or 406 in its place, and HEAD with the head of the stream; one whose
+        /// stream was [finished](Sender::finish) is answered 204.
+        #[derive(Debug)]
+        #[must_use = "no stream opens until this becomes a response"]
+        pub struct Sse($crate::Sse<$crate::Tokio>);
+
+        impl Sse {
+            /// The last event ID that the client brought.
+            #[must_use]
+            pub const fn last_event_id(&self) -> &$crate::LastEventId {
+                self.0.last_event_id()
+            }
+
+            /// Adds a response header, or replaces one of `cache-control` and `x-accel-buffering`.
+            ///
+            /// # Errors
+            /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
+            pub fn header(self, name: &str, value: &str) -> Result<Self, $crate::HeaderError> {
+                self.0.header(name, value).map(Self)
+            }
+
+            /// Begins the stream with the event `welcome`, whose data is `{"uuid":"..."}`: the connection's identifier.
+            pub const fn welcome(self) -> Self {
+                Self(self.0.welcome())
+            }
+
+            /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it
+            /// off; a client that vanishes is then noticed late or never.
+            pub fn keep_alive(self, interval: impl Into<Option<::std::time::Duration>>) -> Self {
+                Self(self.0.keep_alive(interval))
+            }
+
+            /// Bounds what a [`Sender`] may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers
+            /// `Full` and `send` waits; an event that is larger than the bound is taken when nothing is pending.
+            pub const fn buffer(self, bytes: usize) -> Self {
+                Self(self.0.buffer(bytes))
+            }
+
+            /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
+            /// Without it a stream lasts as long as it likes.
+            pub const fn max_lifetime(self, lifetime: ::std::time::Duration) -> Self {
+                Self(self.0.max_lifetime(lifetime))
+            }
+
+            /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by
+            /// a drain. A subscription is attached to its hub without this.
+            pub fn attach(self, hub: &$crate::Hub) -> Self {
+                Self(self.0.attach(hub))
+            }
+
+            /// Sends these events before anything else, however large the buffer is; at most 8 MiB in all. One that
+            /// cannot be sent ends the stream as [`CloseReason::Failed`], before any of them.
+            pub fn first(self, events: impl IntoIterator<Item: $crate::IntoFrame>) -> Self {
+                Self(self.0.first(events))
+            }
+
+            /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
+            pub fn channel(self) -> ($crate::Sender, SseResponse) {
+                let (sender, response) = self.0.channel();
+                (sender, SseResponse(response))
+            }
+
+            /// A stream of these events, or of results of them. When they end it [finishes](Sender::finish); an `Err`,
+            /// or an event that cannot be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the
+            /// client.
+            pub fn stream<S>(self, events: S) -> SseResponse<$crate::stream::Items<S>>
+            where
+                S: $crate::__Stream<Item: $crate::IntoFrame> + $($bounds)+,
+            {
+                SseResponse(self.0.stream(events))
+            }
+
+            /// Follows these topics of the hub, from where the client's last event ID says.
+            pub fn subscribe(self, hub: &$crate::Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Subscription {
+                Subscription(self.0.subscribe(hub, topics))
+            }
+        }
+
+        /// The response that opens a stream. Its head is fixed; return it from the handler.
+        #[derive(Debug)]
+        #[must_use = "the stream opens when the response is returned"]
+        pub struct SseResponse<S = $crate::stream::Live>($crate::Response<$crate::EventStream<$crate::Tokio, S>>);
+
+        impl<S> SseResponse<S> {
+            /// The connection's identifier; `None` if the stream was refused because its hub drains or is full.
+            #[must_use]
+            pub const fn id(&self) -> Option<$crate::Uuid> {
+                self.0.id()
+            }
+        }
+
+        /// A stream that follows topics of a hub. Return it from the handler, or ask it first what was missed.
+        #[derive(Debug)]
+        #[must_use = "the stream opens when the subscription is returned"]
+        pub struct Subscription($crate::Subscription<$crate::Tokio>);
+
+        impl Subscription {
+            /// The connection's identifier; `None` if the stream was refused because the hub drains or is full.
+            #[must_use]
+            pub const fn id(&self) -> Option<$crate::Uuid> {
+                self.0.id()
+            }
+
+            /// What became of the client's last event ID.
+            #[must_use]
+            pub const fn resumption(&self) -> $crate::Resumption {
+                self.0.resumption()
+            }
+
+            /// Where to begin if the client brought no id that is known: live by default.
+            pub fn from(self, start: $crate::Start) -> Self {
+                Self(self.0.from(start))
+            }
+
+            /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids.
+            pub fn first(self, events: impl IntoIterator<Item: $crate::IntoFrame>) -> Self {
+                Self(self.0.first(events))
+            }
+
+            /// A handle of this one stream, beside its topics. What it sends may have no ids.
+            #[must_use]
+            pub fn sender(&self) -> $crate::Sender {
+                self.0.sender()
+            }
+        }
+
+        impl From<Subscription> for SseResponse {
+            fn from(subscription: Subscription) -> Self {
+                Self(subscription.0.into_response())
+            }
+        }
+
+        /// A request that opens no stream, and its answer: 405, 406, the head alone, or 204.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Refused($crate::Refusal);
+
+        impl Refused {
+            /// Why.
+            #[must_use]
+            pub const fn reason(&self) -> &$crate::Refusal {
+                &self.0
+            }
+        }
+
+        impl ::std::fmt::Display for Refused {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl ::std::error::Error for Refused {}
+
+        #[doc(no_inline)]
+        pub use $crate::{
+            AcceptMode, CloseReason, Event, Frame, FrameError, HeaderError, Hub, IntoFrame, LastEventId, Policy, Refusal,
+            Resumption, SendError, Sender, Start, hub, stream,
+        };
+    };
+}

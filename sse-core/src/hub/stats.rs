@@ -1,0 +1,79 @@
+//! What a hub counts.
+
+use crate::stream::CloseReason;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// What happened so far, added to once a chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) published: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) lagged: AtomicU64,
+    pub(crate) resumed: AtomicU64,
+    pub(crate) gaps: AtomicU64,
+    pub(crate) ends: [AtomicU64; CloseReason::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, n: usize) {
+        counter.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self, reason: CloseReason) {
+        if let Some(counter) = self.ends.get(reason.index()) {
+            Self::add(counter, 1);
+        }
+    }
+}
+
+/// A hub at one moment. Reading it costs the same whatever the hub holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Streams that are attached: subscriptions, channels and streams of events.
+    pub streams: usize,
+    /// Topics that hold events or have readers.
+    pub topics: usize,
+    /// Events that are held for those who come back.
+    pub held_events: usize,
+    /// Their bytes on the wire.
+    pub held_bytes: usize,
+    /// Events published since the hub was made.
+    pub published: u64,
+    /// Events handed to subscriptions; each reader counts.
+    pub delivered: u64,
+    /// How often a cursor fell behind what its topics keep.
+    pub lagged: u64,
+    /// Subscriptions that went on after the client's last event ID with nothing missing.
+    pub resumed: u64,
+    /// Gap events sent.
+    pub gaps: u64,
+    ends: [u64; CloseReason::ALL.len()],
+}
+
+impl Stats {
+    /// How many of the streams ended for this reason.
+    #[must_use]
+    pub fn ended(&self, reason: CloseReason) -> u64 {
+        self.ends.get(reason.index()).copied().unwrap_or_default()
+    }
+}
+
+impl Counters {
+    /// The counters, beside what the hub holds.
+    pub(crate) fn read(&self, streams: usize, topics: usize, held_events: usize, held_bytes: usize) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            streams,
+            topics,
+            held_events,
+            held_bytes,
+            published: read(&self.published),
+            delivered: read(&self.delivered),
+            lagged: read(&self.lagged),
+            resumed: read(&self.resumed),
+            gaps: read(&self.gaps),
+            ends: std::array::from_fn(|at| self.ends.get(at).map_or(0, read)),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What a handler returns: a status, a head that is fixed from here on, and a body.
+
+use crate::STREAM_HEADERS;
+use crate::grammar::is_token;
+use std::borrow::Cow;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The answer that opens a stream, or that refuses it softly because the hub drains or is full.
+///
+/// Its status and headers are fixed; an adapter turns it into the framework's response.
+#[derive(Debug)]
+#[must_use = "the stream opens when the response is returned"]
+pub struct Response<B> {
+    status: u16,
+    headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    id: Option<Uuid>,
+    body: B,
+}
+
+impl<B> Response<B> {
+    /// The head of a stream, with the handler's own headers in place of ours where they have the same name.
+    pub(crate) fn stream(id: Uuid, own: Vec<(String, String)>, body: B) -> Self {
+        let replaced = |name: &str| own.iter().any(|(own, _)| own == name);
+        let ours = STREAM_HEADERS.iter().filter(|(name, _)| !replaced(name));
+        let mut headers: Vec<_> = ours.map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect();
+        headers.extend(own.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self { status: 200, headers, id: Some(id), body }
+    }
+
+    /// Come back later: for a GET a stream that only says when, because a browser never returns after 503.
+    pub(crate) fn refusal(is_get: bool, retry: Duration, body: B) -> Self {
+        let mut response = Self { status: 200, headers: Vec::new(), id: None, body };
+        if is_get {
+            response.headers = STREAM_HEADERS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        } else {
+            let seconds = retry.as_millis().div_ceil(1000).to_string();
+            response.status = 503;
+            response.headers =
+                vec![("cache-control".into(), "no-store".into()), ("retry-after".into(), seconds.into())];
+        }
+        response
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers, with names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The connection's identifier; `None` if the stream was refused because the hub drains or is full.
+    #[must_use]
+    pub const fn id(&self) -> Option<Uuid> {
+        self.id
+    }
+
+    /// The body.
+    pub fn into_body(self) -> B {
+        self.body
+    }
+
+    pub(crate) const fn body(&self) -> &B {
+        &self.body
+    }
+
+    pub(crate) const fn body_mut(&mut self) -> &mut B {
+        &mut self.body
+    }
+}
+
+/// Why a response header was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The name is not a token (RFC 9110, 5.6.2).
+    #[error("`{0}` is no header name")]
+    Name(String),
+    /// The value holds a control character, or a character beyond ASCII (RFC 9110, 5.5).
+    #[error("the value of `{0}` holds a character that no header can")]
+    Value(String),
+    /// The header belongs to the stream or to the connection.
+    #[error("`{0}` is not the handler's to set")]
+    Fixed(String),
+}
+
+/// Headers that would change what the response is, or that belong to one hop (RFC 9110, 7.6.1).
+const FIXED: [&str; 10] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(crate) fn check_header(name: &str, value: &str) -> Result<(String, String), HeaderError> {
+    let name = name.to_ascii_lowercase();
+    if !is_token(name.as_bytes()) {
+        return Err(HeaderError::Name(name));
+    }
+    if FIXED.contains(&name.as_str()) {
+        return Err(HeaderError::Fixed(name));
+    }
+    if !value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) {
+        return Err(HeaderError::Value(name));
+    }
+    Ok((name, value.to_owned()))
+}

@@ -1,0 +1,225 @@
+//! From an admitted request to its response: the one place where a stream is put together.
+
+use crate::hub::{Attachment, Hub, Kind, Subscription};
+use crate::response::{HeaderError, Response, check_header};
+use crate::runtime::Runtime;
+use crate::stream::shared::{Rules, Shared};
+use crate::stream::source::{Items, Live};
+use crate::stream::state::State;
+use crate::stream::{CloseReason, EventStream, Sender};
+use crate::{Admitted, Event, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES};
+use futures_core::Stream;
+use std::time::Duration;
+
+/// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
+/// framework's extractor.
+///
+/// # Examples
+/// The core alone, under the clock of a test:
+///
+/// ```
+/// use sse_core::testing::Clock;
+/// use sse_core::{Policy, Request, Sse};
+///
+/// let request = Request::new("GET", None, [("accept", b"text/event-stream".as_slice())]);
+/// let clock = Clock::new();
+/// let sse = Sse::new(clock.clone(), Policy::default().admit(&request)?);
+/// let (events, response) = sse.channel();
+/// events.try_send(("greeting", "hello"))?;
+/// events.close();
+///
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(clock.read(response).bytes(), b":\nevent: greeting\ndata: hello\n\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "no stream opens until this becomes a response"]
+pub struct Sse<R: Runtime> {
+    runtime: R,
+    admitted: Admitted,
+    keep_alive: Option<Duration>,
+    buffer: usize,
+    max_lifetime: Option<Duration>,
+    welcome: bool,
+    first: First,
+    headers: Vec<(String, String)>,
+    hub: Option<Hub>,
+}
+
+/// Blocks that go before everything else, or what was wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    bytes: Vec<u8>,
+    error: Option<FrameError>,
+}
+
+impl First {
+    /// Adds events; after the first that is wrong nothing more.
+    pub(crate) fn extend(&mut self, events: impl IntoIterator<Item: IntoFrame>, rules: &Rules) {
+        for event in events {
+            if self.error.is_some() {
+                return;
+            }
+            let added = event.lend(|piece| {
+                let piece = piece?;
+                rules.check(&piece)?;
+                match self.bytes.len() + piece.len() {
+                    len if len > MAX_FIRST_BYTES => Err(FrameError::FirstTooLarge(len)),
+                    _ => Ok(piece.write(&mut self.bytes)),
+                }
+            });
+            self.error = added.err();
+        }
+    }
+}
+
+impl<R: Runtime> Sse<R> {
+    /// With the defaults: a keep-alive every 15 s, a buffer of 64 KiB, no limit on the lifetime.
+    pub fn new(runtime: R, admitted: Admitted) -> Self {
+        Self {
+            runtime,
+            admitted,
+            keep_alive: Some(Duration::from_secs(15)),
+            buffer: 64 * 1024,
+            max_lifetime: None,
+            welcome: false,
+            first: First::default(),
+            headers: Vec::new(),
+            hub: None,
+        }
+    }
+
+    /// The last event ID that the client brought.
+    #[must_use]
+    pub const fn last_event_id(&self) -> &LastEventId {
+        &self.admitted.last_event_id
+    }
+
+    /// Adds a response header, or replaces one of `cache-control` and `x-accel-buffering`.
+    ///
+    /// # Errors
+    /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        let header = check_header(name, value)?;
+        self.headers.retain(|(own, _)| *own != header.0);
+        self.headers.push(header);
+        Ok(self)
+    }
+
+    /// Begins the stream with the event `welcome`, whose data is `{"uuid":"..."}`: the connection's identifier.
+    pub const fn welcome(mut self) -> Self {
+        self.welcome = true;
+        self
+    }
+
+    /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it off; a
+    /// client that vanishes is then noticed late or never.
+    pub fn keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.keep_alive = interval.into().filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// Bounds what a [`Sender`] may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers `Full`
+    /// and `send` waits; an event that is larger than the bound is taken when nothing is pending.
+    pub const fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes;
+        self
+    }
+
+    /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
+    /// Without it a stream lasts as long as it likes.
+    pub const fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
+    /// drain. A subscription is attached to its hub without this.
+    pub fn attach(mut self, hub: &Hub) -> Self {
+        self.hub = Some(hub.clone());
+        self
+    }
+
+    /// Sends these events before anything else, however large the buffer is; at most
+    /// [`MAX_FIRST_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
+    /// them.
+    pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
+        self.first.extend(events, &Rules::default());
+        self
+    }
+
+    /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
+    pub fn channel(self) -> (Sender, Response<EventStream<R>>) {
+        let response = self.respond(Live::default());
+        (Sender::new(response.body().shared().clone(), true), response)
+    }
+
+    /// A stream of these events. When they end it finishes, see [`Sender::finish`]; an `Err`, or an event that cannot
+    /// be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the client.
+    pub fn stream<S>(self, events: S) -> Response<EventStream<R, Items<S>>>
+    where
+        S: Stream<Item: IntoFrame>,
+    {
+        self.respond(Items::new(events))
+    }
+
+    /// A place in this hub's history: the events of these topics, from where the client's last event ID says. See
+    /// [`Subscription`].
+    pub fn subscribe(self, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Subscription<R> {
+        Subscription::new(self, hub, topics)
+    }
+
+    fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
+        let hub = self.hub.take();
+        self.open(hub.as_ref(), Kind::Handled, Rules::default(), source, |first| {
+            let mut opening = Vec::with_capacity(2 + first.len());
+            opening.extend_from_slice(b":\n");
+            opening.extend_from_slice(first);
+            opening
+        })
+    }
+}
+
+impl<R: Runtime> Sse<R> {
+    /// Puts a stream together: enters it with its hub, and lets `opening` place what goes first.
+    pub(crate) fn open<S>(
+        mut self,
+        hub: Option<&Hub>,
+        kind: Kind,
+        rules: Rules,
+        source: S,
+        opening: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Response<EventStream<R, S>> {
+        let id = self.runtime.random().uuid();
+        let is_get = self.admitted.is_get;
+        let expires_at = self.max_lifetime.and_then(|lifetime| {
+            let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);
+            self.runtime.now().checked_add(lifetime)
+        });
+        if self.welcome {
+            let welcome = Event::data(format!(r#"{{"uuid":"{id}"}}"#)).event("welcome");
+            let mut first = First::default();
+            first.extend([welcome], &rules);
+            first.bytes.append(&mut self.first.bytes);
+            self.first.bytes = first.bytes;
+        }
+        let failure = self.first.error.take();
+        let first = if failure.is_some() { &[][..] } else { &self.first.bytes };
+        let shared = Shared::new(id, is_get, rules, State::new(opening(first).into(), self.buffer, expires_at));
+        let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
+        if let Some(error) = failure {
+            crate::trace::failed(&error);
+            shared.end(CloseReason::Failed, None);
+        }
+        match hub.map(|hub| Attachment::new(&hub.inner, &shared, kind)) {
+            None => {}
+            Some(Ok(attachment)) => body.attach(attachment),
+            Some(Err(_full)) => {
+                let retry = hub.map(Hub::draw_retry).unwrap_or_default();
+                body.refuse(retry, is_get);
+                return Response::refusal(is_get, retry, body);
+            }
+        }
+        Response::stream(id, self.headers, body)
+    }
+}

@@ -1,0 +1,238 @@
+//! The body: a pure stream of bytes over the machine, a source, and a timer.
+
+use super::shared::Shared;
+use super::source::{Live, Source, Step};
+use super::state::{CloseReason, Output, retry_block};
+use crate::hub::Attachment;
+use crate::runtime::{Runtime, Timer};
+use crate::sync::Arc;
+use bytes::Bytes;
+use futures_core::{FusedStream, Stream};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+pin_project! {
+    /// The body of one event stream: `Stream<Item = Bytes>`, whole blocks in each chunk, silent for ever once it has
+    /// ended.
+    ///
+    /// Deadlines (keep-alive, lifetime, drain) are looked at when it is polled, and its timer sees to that. A body that
+    /// nobody polls has none: what ends the connection of a reader that stalls is the socket.
+    ///
+    /// Without a timer, a host may call [`EventStream::poll_chunk`] with its own time, and again at
+    /// [`EventStream::deadline`].
+    #[must_use = "the client reads nothing until this is given to the server"]
+    pub struct EventStream<R: Runtime, S = Live> {
+        shared: Arc<Shared>,
+        keep_alive: KeepAlive,
+        runtime: R,
+        ended: bool,
+        attachment: Option<Attachment>,
+        #[pin]
+        timer: Option<R::Timer>,
+        #[pin]
+        source: S,
+    }
+
+    impl<R: Runtime, S> PinnedDrop for EventStream<R, S> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.shared.with(|locked| locked.state.drop_body()) {
+                leave(this.shared, this.attachment, CloseReason::Gone);
+            }
+        }
+    }
+}
+
+impl<R: Runtime, S> EventStream<R, S> {
+    pub(crate) fn new(shared: Arc<Shared>, runtime: R, keep_alive: Option<Duration>, source: S) -> Self {
+        Self {
+            shared,
+            keep_alive: KeepAlive { interval: keep_alive, at: None },
+            runtime,
+            ended: false,
+            attachment: None,
+            timer: None,
+            source,
+        }
+    }
+
+    /// The identifier of this connection.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.shared.id
+    }
+
+    /// Whether the body has ended and been told so.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Makes the stream one of a hub's until it ends.
+    pub(crate) fn attach(&mut self, attachment: Attachment) {
+        self.attachment = Some(attachment);
+    }
+
+    /// Turns the body into a refusal: for a GET it says when to come back, and ends.
+    pub(crate) fn refuse(&mut self, retry: Duration, is_get: bool) {
+        let opening = if is_get { retry_block(retry) } else { Bytes::new() };
+        self.shared.with(|locked| locked.state.set_opening(opening));
+        self.shared.end(CloseReason::Drained, None);
+    }
+}
+
+/// Tells everybody that the stream has ended, and why.
+fn leave(shared: &Shared, attachment: &mut Option<Attachment>, reason: CloseReason) {
+    crate::trace::ended(shared.id, reason);
+    if let Some(attachment) = attachment.take() {
+        attachment.counters().ended(reason);
+    }
+    shared.decided();
+}
+
+impl<R: Runtime, S: Source> EventStream<R, S> {
+    /// The next chunk at this moment, for a host with a clock and timers of its own.
+    ///
+    /// The waker is woken when there may be more; a deadline that passes wakes nobody, see [`EventStream::deadline`].
+    /// `None` once the stream has ended, however often it is asked.
+    pub fn poll_chunk(self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut this = self.project();
+        if *this.ended {
+            return Poll::Ready(None);
+        }
+        // Register, then look.
+        this.shared.body.register(cx.waker());
+        loop {
+            let (output, room) = this.shared.with(|locked| {
+                let output = locked.state.poll(now);
+                let room = if let Output::Chunk(_) = output { locked.first_in_line() } else { None };
+                (output, room)
+            });
+            room.map(Waker::wake);
+            match output {
+                Output::Chunk(chunk) => {
+                    this.keep_alive.wrote(now);
+                    return Poll::Ready(Some(chunk));
+                }
+                Output::End(reason) => {
+                    *this.ended = true;
+                    leave(this.shared, this.attachment, reason);
+                    return Poll::Ready(None);
+                }
+                Output::Idle => {}
+            }
+            match this.source.as_mut().poll_step(cx) {
+                Poll::Ready(Step::Chunk(chunk)) if chunk.is_empty() => {
+                    // Its turn is over, although nothing came of it.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Step::Chunk(chunk)) => {
+                    this.keep_alive.wrote(now);
+                    return Poll::Ready(Some(chunk));
+                }
+                Poll::Ready(Step::End(CloseReason::Finished)) => {
+                    super::sender::finish(this.shared);
+                }
+                Poll::Ready(Step::End(reason)) => {
+                    this.shared.end(reason, None);
+                }
+                Poll::Pending if this.keep_alive.is_due(now) => {
+                    this.keep_alive.wrote(now);
+                    return Poll::Ready(Some(this.source.as_mut().heartbeat()));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// When to poll again although nothing woke it; `None` if there is no such moment.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.ended {
+            return None;
+        }
+        let state = self.shared.with(|locked| locked.state.poll_timeout());
+        state.into_iter().chain(self.keep_alive.at).min()
+    }
+}
+
+impl<R: Runtime, S: Source> Stream for EventStream<R, S> {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            let now = self.runtime.now();
+            if let Poll::Ready(chunk) = self.as_mut().poll_chunk(now, cx) {
+                return Poll::Ready(chunk);
+            }
+            let Some(deadline) = self.deadline() else { return Poll::Pending };
+            let mut this = self.as_mut().project();
+            if this.timer.is_none() {
+                let timer = this.runtime.timer();
+                this.timer.set(Some(timer));
+            }
+            // A timer may fire a moment early by its clock's grain; then it is armed again.
+            match this.timer.as_pin_mut().map(|timer| timer.poll_at(deadline, cx)) {
+                Some(Poll::Ready(())) => {}
+                _ => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl<R: Runtime, S: Source> FusedStream for EventStream<R, S> {
+    fn is_terminated(&self) -> bool {
+        self.ended
+    }
+}
+
+#[cfg(feature = "http-body")]
+impl<R: Runtime, S: Source> http_body::Body for EventStream<R, S> {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        self.poll_next(cx).map(|chunk| chunk.map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+}
+
+impl<R: Runtime, S> fmt::Debug for EventStream<R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream").field("id", &self.id()).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// When the connection was last written to, and when it must be again.
+#[derive(Debug)]
+struct KeepAlive {
+    /// `None`: never.
+    interval: Option<Duration>,
+    /// Set by the first write. `None` also where the clock does not reach that far.
+    at: Option<Instant>,
+}
+
+impl KeepAlive {
+    fn wrote(&mut self, now: Instant) {
+        self.at = self.interval.and_then(|interval| now.checked_add(interval));
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.at.is_some_and(|at| at <= now)
+    }
+}

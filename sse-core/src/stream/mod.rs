@@ -1,0 +1,12 @@
+//! One connection: the machine, its handle, its body.
+
+mod body;
+mod sender;
+pub(crate) mod shared;
+pub(crate) mod source;
+pub(crate) mod state;
+
+pub use body::EventStream;
+pub use sender::{Sender, Sending};
+pub use source::{Items, Live, Source};
+pub use state::CloseReason;

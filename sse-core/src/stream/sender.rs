@@ -1,0 +1,317 @@
+//! The handle: sends to one stream from anywhere.
+
+use super::shared::{Locked, Shared};
+use super::state::CloseReason;
+use crate::frame::Piece;
+use crate::sync::Arc;
+use crate::{Event, FrameError, IntoFrame, SendError};
+use bytes::Bytes;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use uuid::Uuid;
+
+/// The handle of one stream. Clones are handles of the same stream; every call is cheap and none blocks.
+///
+/// When the last sender of a channel is dropped, the stream ends after what is pending. A sender beside a subscription
+/// or a stream of events ends nothing by being dropped.
+///
+/// # Examples
+/// A pool that encodes once for all its streams, and drops who left:
+///
+/// ```
+/// use sse_core::{Event, Sender};
+/// use std::collections::HashMap;
+/// use uuid::Uuid;
+///
+/// struct Pool(HashMap<Uuid, Sender>);
+///
+/// impl Pool {
+///     fn add(&mut self, stream: Sender) {
+///         self.0.insert(stream.id(), stream);
+///     }
+///
+///     fn broadcast(&mut self, event: &Event) -> Result<(), sse_core::FrameError> {
+///         let frame = event.frame()?;
+///         self.0.retain(|_, stream| stream.try_send(&frame).is_ok());
+///         Ok(())
+///     }
+/// }
+/// # use sse_core::testing::Clock;
+/// # let clock = Clock::new();
+/// # let mut pool = Pool(HashMap::new());
+/// # let (one, first) = clock.sse().channel();
+/// # let (two, second) = clock.sse().channel();
+/// # (pool.add(one), pool.add(two));
+/// # let mut first = clock.read(first);
+/// # drop(second);
+/// # pool.broadcast(&Event::data("hello"))?;
+/// # assert_eq!(first.bytes(), b":\ndata: hello\n\n");
+/// # assert_eq!(pool.0.len(), 1);
+/// # Ok::<(), sse_core::FrameError>(())
+/// ```
+pub struct Sender {
+    shared: Arc<Shared>,
+    ends_stream: bool,
+}
+
+impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>, ends_stream: bool) -> Self {
+        shared.add_sender();
+        Self { shared, ends_stream }
+    }
+
+    /// The identifier of this connection.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.shared.id
+    }
+
+    /// Queues what opens the stream now; true for the call that opened it. The first send or the first poll of the
+    /// body does it otherwise.
+    pub fn open(&self) -> bool {
+        let opened = self.shared.with(|locked| locked.state.open());
+        if opened {
+            self.shared.body.wake();
+        }
+        opened
+    }
+
+    /// Sends at once, or not at all.
+    ///
+    /// The buffer holds 64 KiB unless [`Sse::buffer`](crate::Sse::buffer) says otherwise; an event that is larger than
+    /// it is taken when it is empty.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] if there is no room, or another send is waiting for it; [`SendError::Closed`];
+    /// [`SendError::Invalid`] if the event cannot be sent.
+    pub fn try_send(&self, event: impl IntoFrame) -> Result<(), SendError> {
+        let sent = event.lend(|piece| {
+            let piece = self.check(piece?)?;
+            self.shared.with(|locked| {
+                if !locked.state.is_active() {
+                    return Err(SendError::Closed);
+                }
+                if !locked.line.is_empty() || !locked.state.has_room(piece.len()) {
+                    return Err(SendError::Full);
+                }
+                locked.state.send(piece.len(), |pending| {
+                    if pending.is_empty() && piece.is_shared() {
+                        pending.push(piece.into_bytes());
+                    } else {
+                        piece.write(pending.buffer(piece.len()));
+                    }
+                });
+                Ok(())
+            })
+        });
+        if sent.is_ok() {
+            self.shared.body.wake();
+        }
+        sent
+    }
+
+    /// Sends when there is room, in the order of the calls.
+    ///
+    /// The event is encoded by this call; the future holds its bytes and borrows nothing else. Dropping the future
+    /// before it is ready sends nothing. It waits as long as it must: a handler that sends more than the buffer holds
+    /// *before it returns its response* waits for ever, because nobody reads yet. [`Sse::first`](crate::Sse::first) is
+    /// the way to begin with much.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], also when the stream ends while this waits; [`SendError::Invalid`]. Never `Full`.
+    pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
+        let bytes = event.lend(|piece| self.check(piece?).map(Piece::into_bytes));
+        let step = match bytes {
+            Ok(bytes) => Step::Send(bytes),
+            Err(error) => Step::Done(Err(error.into())),
+        };
+        Sending { sender: self, step, ticket: None }
+    }
+
+    /// Sends a comment, which the client never dispatches. As [`Sender::try_send`].
+    ///
+    /// # Errors
+    /// As [`Sender::try_send`].
+    pub fn comment(&self, text: impl AsRef<str>) -> Result<(), SendError> {
+        self.try_send(Event::new().comment(text.as_ref()))
+    }
+
+    /// Ends the stream after what is pending; true for the call that did. A browser comes back after its reconnection
+    /// time.
+    pub fn close(&self) -> bool {
+        self.shared.end(CloseReason::Closed, None)
+    }
+
+    /// Ends the stream for good after what is pending; true for the call that did.
+    ///
+    /// It moves the client's last event ID to the reserved `end`; when a browser comes back with it, it is answered 204
+    /// and stops. On other methods than GET this is [`Sender::close`]: those clients do not come back by themselves,
+    /// and some trip over a block without data.
+    pub fn finish(&self) -> bool {
+        finish(&self.shared)
+    }
+
+    /// Whether the stream takes events: it was not closed, finished or left.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.shared.with(|locked| locked.state.is_active())
+    }
+
+    /// Why the stream ended, once it has.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.shared.with(|locked| locked.state.reason())
+    }
+
+    /// Waits for the end of the stream: what was pending is delivered, or the client left. Any number of clones may
+    /// wait, any number of times.
+    pub fn closed(&self) -> impl Future<Output = CloseReason> + Send + Sync + use<> {
+        Watch { shared: self.shared.clone(), ticket: None, ready: |locked| locked.state.reason() }
+    }
+
+    /// Waits until the hub to which the stream is attached goes down, or the stream has ended: the time to say goodbye.
+    /// The stream ends by itself when the drain's window is over. Without a hub it waits for the end of the stream.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
+        let ready = |locked: &Locked| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
+        Watch { shared: self.shared.clone(), ticket: None, ready }
+    }
+
+    /// What the stream's hub has to say about an event.
+    fn check<'p>(&self, piece: Piece<'p>) -> Result<Piece<'p>, FrameError> {
+        self.shared.rules.check(&piece)?;
+        Ok(piece)
+    }
+}
+
+pub(crate) fn finish(shared: &Shared) -> bool {
+    if shared.is_get {
+        shared.end(CloseReason::Finished, Some(Bytes::from_static(b"id: end\n\n")))
+    } else {
+        shared.end(CloseReason::Closed, None)
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self::new(self.shared.clone(), self.ends_stream)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if self.shared.drop_sender() && self.ends_stream {
+            self.shared.end(CloseReason::Closed, None);
+        }
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("id", &self.id()).field("active", &self.is_active()).finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Sender::send`].
+#[must_use = "nothing is sent until the future is awaited"]
+#[derive(Debug)]
+pub struct Sending<'s> {
+    sender: &'s Sender,
+    step: Step,
+    /// The place in the line of those who wait for room.
+    ticket: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Send(Bytes),
+    Done(Result<(), SendError>),
+}
+
+impl Future for Sending<'_> {
+    type Output = Result<(), SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let bytes = match &this.step {
+            Step::Send(bytes) => bytes.clone(),
+            Step::Done(result) => return Poll::Ready(result.clone()),
+        };
+        let shared = &*this.sender.shared;
+        let mut waker = Some(cx.waker().clone());
+        let (result, next, old) = shared.with(|locked| {
+            if !locked.state.is_active() {
+                return (Poll::Ready(Err(SendError::Closed)), None, None);
+            }
+            let first = locked.line.first_key_value().is_none_or(|(first, _)| Some(*first) == this.ticket);
+            if first && locked.state.has_room(bytes.len()) {
+                locked.state.send(bytes.len(), |pending| pending.push(bytes));
+                let old = this.ticket.take().and_then(|ticket| locked.line.remove(&ticket)).flatten();
+                return (Poll::Ready(Ok(())), locked.first_in_line(), old);
+            }
+            let ticket = *this.ticket.get_or_insert_with(|| locked.ticket());
+            let old = locked.line.insert(ticket, waker.take()).flatten();
+            (Poll::Pending, None, old)
+        });
+        drop(old);
+        if let Poll::Ready(done) = &result {
+            this.leave_line();
+            this.step = Step::Done(done.clone());
+            if done.is_ok() {
+                shared.body.wake();
+            }
+        }
+        next.map(Waker::wake);
+        result
+    }
+}
+
+impl Sending<'_> {
+    fn leave_line(&mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let (own, next) = self.sender.shared.with(|locked| (locked.line.remove(&ticket), locked.first_in_line()));
+        drop(own);
+        next.map(Waker::wake);
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.leave_line();
+    }
+}
+
+/// Waits for something that the stream becomes.
+struct Watch<T> {
+    shared: Arc<Shared>,
+    ticket: Option<u64>,
+    ready: fn(&Locked) -> Option<T>,
+}
+
+impl<T> Future for Watch<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        let mut waker = Some(cx.waker().clone());
+        let (result, old) = this.shared.with(|locked| match (this.ready)(locked) {
+            Some(value) => (Poll::Ready(value), None),
+            None => {
+                let ticket = *this.ticket.get_or_insert_with(|| locked.ticket());
+                (Poll::Pending, waker.take().and_then(|waker| locked.watchers.insert(ticket, waker)))
+            }
+        });
+        drop(old);
+        result
+    }
+}
+
+impl<T> Drop for Watch<T> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let old = self.shared.with(|locked| locked.watchers.remove(&ticket));
+            drop(old);
+        }
+    }
+}

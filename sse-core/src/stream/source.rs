@@ -1,0 +1,108 @@
+//! Where a body's bytes come from beside its handle: a hub's topics, or a stream of events.
+
+use super::state::CloseReason;
+use crate::IntoFrame;
+use bytes::Bytes;
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// As much as one poll takes before it hands on what it has.
+pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Events that encode to nothing must not hold the task for ever.
+const CHUNK_EVENTS: usize = 1024;
+
+/// What a body can be fed from. Not for implementing: the two that exist are [`Live`] and [`Items`].
+pub trait Source: private::Sealed {
+    #[doc(hidden)]
+    fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
+
+    /// What keeps the connection alive now.
+    #[doc(hidden)]
+    fn heartbeat(self: Pin<&mut Self>) -> Bytes {
+        Bytes::from_static(KEEP_ALIVE)
+    }
+}
+
+/// One comment line; without a blank line after it, at which some clients would dispatch an empty event.
+const KEEP_ALIVE: &[u8] = b":\n";
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::Live {}
+    impl<S> Sealed for super::Items<S> {}
+}
+
+/// What a source has.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Step {
+    /// Whole blocks.
+    Chunk(Bytes),
+    /// No more, for this reason.
+    End(CloseReason),
+}
+
+/// The source of a channel, which has its handle alone, or of a subscription, which has a place in a hub.
+#[derive(Debug, Default)]
+pub struct Live {}
+
+impl Source for Live {
+    fn poll_step(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Step> {
+        Poll::Pending
+    }
+}
+
+pin_project! {
+    /// The source of [`Sse::stream`](crate::Sse::stream): a stream of events, or of results of them.
+    pub struct Items<S> {
+        #[pin]
+        items: S,
+        ended: Option<CloseReason>,
+    }
+}
+
+impl<S> Items<S> {
+    pub(crate) const fn new(items: S) -> Self {
+        Self { items, ended: None }
+    }
+}
+
+impl<S> fmt::Debug for Items<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Items").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
+    /// All events that are ready, up to 64 KiB or one larger event, as one chunk.
+    fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        let mut this = self.project();
+        let mut chunk = Vec::new();
+        for _ in 0..CHUNK_EVENTS {
+            if this.ended.is_some() || chunk.len() >= CHUNK_BYTES {
+                break;
+            }
+            match this.items.as_mut().poll_next(cx) {
+                Poll::Ready(Some(item)) => {
+                    let written = item.lend(|piece| piece.map(|piece| piece.write(&mut chunk)));
+                    if let Err(error) = written {
+                        crate::trace::failed(&error);
+                        *this.ended = Some(CloseReason::Failed);
+                    }
+                }
+                Poll::Ready(None) => *this.ended = Some(CloseReason::Finished),
+                Poll::Pending if chunk.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        match *this.ended {
+            Some(reason) if chunk.is_empty() => Poll::Ready(Step::End(reason)),
+            // Also when nothing was written: the body then comes again.
+            _ => Poll::Ready(Step::Chunk(chunk.into())),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! One connection as a machine: no clock, no lock, no waker. Time is an argument, deadlines come out.
+//!
+//! ```text
+//!            open, first send,                close, finish, drain, expiry, lag,
+//!            or first poll                    failure, last sender dropped
+//!   Idle ──────────────────────► Open ──────────────────────────────► Ending(reason)
+//!     │                           │                                      │      │
+//!     │       body dropped        │            body dropped              │      │ all that was
+//!     ▼                           ▼                                      │      │ pending is taken
+//!   Closed(gone) ◄──────── Closed(gone) ◄────────────────────────────────┘      ▼
+//!                                                                        Closed(reason)
+//! ```
+//!
+//! Idle may end too: what opens the stream is then still delivered first. A reason is decided once, on the way into
+//! `Closed`; an ending that was not delivered is `gone`.
+
+use bytes::Bytes;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Why a stream ended. Decided once, and the same for whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The application closed it, or dropped every sender, and all was delivered. A browser comes back.
+    Closed,
+    /// The application finished it, and all was delivered. A browser asks once more and is told to stop.
+    Finished,
+    /// The client left, or the server dropped the body, before all was delivered.
+    Gone,
+    /// It fell behind what its topics keep, and was ended so that the client comes back with its last event ID.
+    Lagged,
+    /// The hub drained.
+    Drained,
+    /// It reached its `max_lifetime`.
+    Expired,
+    /// The source of its events failed, or made an event that cannot be sent.
+    Failed,
+}
+
+impl CloseReason {
+    /// Every reason, in the order of [`CloseReason::index`].
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Closed, Self::Finished, Self::Gone, Self::Lagged, Self::Drained, Self::Expired, Self::Failed];
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The reason as one lower-case word, for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Finished => "finished",
+            Self::Gone => "gone",
+            Self::Lagged => "lagged",
+            Self::Drained => "drained",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Open,
+    Ending(CloseReason),
+    Closed(CloseReason),
+}
+
+/// When the hub drains a stream, and what it then asks the client to wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drain {
+    pub(crate) at: Instant,
+    pub(crate) retry: Duration,
+}
+
+/// What the body does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Write this.
+    Chunk(Bytes),
+    /// Nothing from the handle; other sources may go on.
+    Idle,
+    /// The body has ended, for this reason.
+    End(CloseReason),
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    phase: Phase,
+    /// Written before anything else.
+    opening: Bytes,
+    pending: Pending,
+    /// Bytes in `pending` that were sent by the application: what the bound is about.
+    sent: usize,
+    bound: usize,
+    expires_at: Option<Instant>,
+    drain: Option<Drain>,
+    draining: bool,
+}
+
+impl State {
+    pub(crate) fn new(opening: Bytes, bound: usize, expires_at: Option<Instant>) -> Self {
+        let (phase, pending) = (Phase::Idle, Pending::default());
+        Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, draining: false }
+    }
+
+    // What is.
+
+    pub(crate) const fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Open)
+    }
+
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    pub(crate) const fn reason(&self) -> Option<CloseReason> {
+        match self.phase {
+            Phase::Closed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Whether an event of this size may be taken: it fits, or nothing of the application's is pending.
+    pub(crate) const fn has_room(&self, len: usize) -> bool {
+        self.sent == 0 || self.sent.saturating_add(len) <= self.bound
+    }
+
+    // What the application does.
+
+    /// Queues what opens the stream; true the first time.
+    pub(crate) fn open(&mut self) -> bool {
+        let opens = self.phase == Phase::Idle;
+        if opens {
+            self.pending.push(std::mem::take(&mut self.opening));
+            self.phase = Phase::Open;
+        }
+        opens
+    }
+
+    /// Puts more before everything else, as long as the stream is not open.
+    pub(crate) fn set_opening(&mut self, opening: Bytes) {
+        if self.phase == Phase::Idle {
+            self.opening = opening;
+        }
+    }
+
+    /// Opens the stream and queues these bytes. The caller looked whether it is active and has room.
+    pub(crate) fn send(&mut self, len: usize, put: impl FnOnce(&mut Pending)) {
+        self.open();
+        self.sent += len;
+        put(&mut self.pending);
+    }
+
+    /// Begins the end; true the first time. `goodbye` is what the client is told last.
+    pub(crate) fn end(&mut self, reason: CloseReason, goodbye: Option<Bytes>) -> bool {
+        let ends = self.is_active();
+        if ends {
+            self.open();
+            if let Some(goodbye) = goodbye {
+                self.pending.push(goodbye);
+            } else if let Some(drain) = self.drain {
+                // Whoever says goodbye while the hub drains is spread like the others.
+                self.pending.push(retry_block(drain.retry));
+            }
+            self.phase = Phase::Ending(reason);
+        }
+        ends
+    }
+
+    /// The hub is going down: the application hears of it now, and the stream ends at its moment.
+    pub(crate) const fn drain(&mut self, drain: Drain) {
+        self.draining = true;
+        self.drain = Some(drain);
+    }
+
+    // What the body does.
+
+    /// The body was dropped. True if that decided the reason.
+    pub(crate) fn drop_body(&mut self) -> bool {
+        let decides = self.reason().is_none();
+        if decides {
+            self.close(CloseReason::Gone);
+        }
+        decides
+    }
+
+    /// What to do at this moment. The first call opens the stream.
+    pub(crate) fn poll(&mut self, now: Instant) -> Output {
+        self.open();
+        if self.drain.is_some_and(|drain| drain.at <= now) {
+            self.end(CloseReason::Drained, None);
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            self.end(CloseReason::Expired, None);
+        }
+        if let Some(chunk) = self.pending.take() {
+            self.sent = 0;
+            return Output::Chunk(chunk);
+        }
+        match self.phase {
+            Phase::Idle | Phase::Open => Output::Idle,
+            Phase::Ending(reason) => {
+                self.close(reason);
+                Output::End(reason)
+            }
+            Phase::Closed(reason) => Output::End(reason),
+        }
+    }
+
+    /// When `poll` would have something new to say although nobody did anything.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let drain = self.drain.map(|drain| drain.at);
+        if self.is_active() { drain.into_iter().chain(self.expires_at).min() } else { None }
+    }
+
+    /// Nothing more will be written; what was pending is let go.
+    fn close(&mut self, reason: CloseReason) {
+        self.phase = Phase::Closed(reason);
+        self.pending = Pending::default();
+        self.opening = Bytes::new();
+        self.sent = 0;
+    }
+}
+
+/// A block that asks the client to wait this long before it comes back.
+pub(crate) fn retry_block(time: Duration) -> Bytes {
+    let mut block = Vec::with_capacity(20);
+    crate::encode::write_retry(&mut block, time.as_millis() as u64);
+    block.push(b'\n');
+    block.into()
+}
+
+/// Bytes on their way to the body, which takes them as one chunk. One shared frame alone stays shared.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    first: Bytes,
+    /// What follows the first, which is copied here once something does.
+    joined: Vec<u8>,
+}
+
+impl Pending {
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        if self.is_empty() {
+            self.first = bytes;
+        } else {
+            self.buffer(bytes.len()).extend_from_slice(&bytes);
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.joined.is_empty()
+    }
+
+    /// Where to write `more` bytes after what is pending.
+    pub(crate) fn buffer(&mut self, more: usize) -> &mut Vec<u8> {
+        let first = std::mem::take(&mut self.first);
+        self.joined.reserve(first.len() + more);
+        self.joined.extend_from_slice(&first);
+        &mut self.joined
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let bytes = match std::mem::take(self) {
+            Self { first, joined } if joined.is_empty() => first,
+            Self { joined, .. } => joined.into(),
+        };
+        (!bytes.is_empty()).then_some(bytes)
+    }
+}
