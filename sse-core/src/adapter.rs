@@ -37,7 +37,7 @@ macro_rules! adapter {
             }
 
             /// Begins the stream with the event `welcome`, whose data is `{"uuid":"..."}`: the connection's identifier.
-            pub const fn welcome(self) -> Self {
+            pub fn welcome(self) -> Self {
                 Self(self.0.welcome())
             }
 
@@ -49,13 +49,13 @@ macro_rules! adapter {
 
             /// Bounds what a [`Sender`] may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers
             /// `Full` and `send` waits; an event that is larger than the bound is taken when nothing is pending.
-            pub const fn buffer(self, bytes: usize) -> Self {
+            pub fn buffer(self, bytes: usize) -> Self {
                 Self(self.0.buffer(bytes))
             }
 
             /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
             /// Without it a stream lasts as long as it likes.
-            pub const fn max_lifetime(self, lifetime: ::std::time::Duration) -> Self {
+            pub fn max_lifetime(self, lifetime: ::std::time::Duration) -> Self {
                 Self(self.0.max_lifetime(lifetime))
             }
 
