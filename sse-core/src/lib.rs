@@ -4,10 +4,12 @@ mod encode;
 mod error;
 mod event;
 mod frame;
+mod head;
 
 pub use error::{Field, FrameError, SendError};
 pub use event::Event;
 pub use frame::{Frame, IntoFrame};
+pub use head::STREAM_HEADERS;
 
 use std::time::Duration;
 
