@@ -1,15 +1,26 @@
 //! Server-Sent Events without a framework.
 
+mod accept;
 mod encode;
 mod error;
 mod event;
 mod frame;
+mod grammar;
 mod head;
+mod last_event_id;
+mod policy;
+mod refusal;
+mod request;
 
+pub use accept::AcceptMode;
 pub use error::{Field, FrameError, SendError};
 pub use event::Event;
 pub use frame::{Frame, IntoFrame};
 pub use head::STREAM_HEADERS;
+pub use last_event_id::LastEventId;
+pub use policy::{Admitted, Policy};
+pub use refusal::Refusal;
+pub use request::Request;
 
 use std::time::Duration;
 

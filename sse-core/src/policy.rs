@@ -1,0 +1,157 @@
+//! Which requests open a stream on a route.
+
+use crate::grammar::is_token;
+use crate::{AcceptMode, LastEventId, Refusal, Request};
+use std::sync::Arc;
+
+/// Which requests may open a stream on a route. By default GET, with an `Accept` that covers `text/event-stream`.
+///
+/// A clone is two reference counts, so that an adapter can hand one to each request.
+///
+/// # Examples
+/// ```
+/// use sse_core::{AcceptMode, Policy, Request};
+///
+/// let model = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+/// let admitted = model.admit(&Request::new("POST", None, [("accept", &b"application/json"[..])]))?;
+/// assert!(!admitted.is_get);
+/// # Ok::<(), sse_core::Refusal>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    /// As the `allow` header lists them; `None` is GET.
+    methods: Option<Arc<str>>,
+    accept: AcceptMode,
+    last_event_id_query: Option<Arc<str>>,
+}
+
+/// A request that may open a stream, and what it brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Admitted {
+    /// The last event ID it brings.
+    pub last_event_id: LastEventId,
+    /// Whether its method is GET: only then an `EventSource` may be at the other end, which comes back by itself.
+    pub is_get: bool,
+}
+
+const DEFAULT_METHODS: &str = "GET, HEAD";
+
+impl Policy {
+    /// Sets the methods, in place of GET; the method of a request must equal one of them, case included. HEAD comes with
+    /// GET. A name that is no token is left out, because no request can have it; without any name all are refused.
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let policy = Policy::default().methods(["GET", "POST"]);
+    /// assert!(policy.admit(&Request::new("POST", None, [])).is_ok());
+    /// ```
+    ///
+    /// Source: RFC 9110 9.1.
+    #[must_use]
+    pub fn methods<M: AsRef<str>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
+        let mut allow = String::new();
+        for method in methods {
+            add_method(&mut allow, method.as_ref());
+            if method.as_ref() == "GET" {
+                add_method(&mut allow, "HEAD");
+            }
+        }
+        self.methods = Some(allow.into());
+        self
+    }
+
+    /// Sets how the `Accept` header is read. [`AcceptMode::Negotiated`] by default.
+    #[must_use]
+    pub const fn accept(mut self, mode: AcceptMode) -> Self {
+        self.accept = mode;
+        self
+    }
+
+    /// Reads the last event ID from this parameter of the query where the request has no such header, for polyfills that
+    /// cannot set one. Off by default: a URL is logged and shared.
+    ///
+    /// What is not UTF-8, or holds U+FFFD, is [`LastEventId::NotUtf8`].
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let policy = Policy::default().last_event_id_query("lastEventId");
+    /// let admitted = policy.admit(&Request::new("GET", Some("room=1&lastEventId=41"), []))?;
+    /// assert_eq!(admitted.last_event_id.as_str(), Some("41"));
+    /// # Ok::<(), sse_core::Refusal>(())
+    /// ```
+    #[must_use]
+    pub fn last_event_id_query(mut self, name: &str) -> Self {
+        self.last_event_id_query = Some(name.into());
+        self
+    }
+
+    /// Judges a request for a route that is an event stream and nothing else.
+    ///
+    /// # Errors
+    /// In this order: [`Refusal::MethodNotAllowed`]; [`Refusal::NotAcceptable`]; [`Refusal::Head`]; and
+    /// [`Refusal::Finished`] if a GET brings the last event ID `end`. Clients of other methods do not come back by
+    /// themselves, so there it is an id like any other.
+    pub fn admit(&self, request: &Request<'_>) -> Result<Admitted, Refusal> {
+        self.judge(request, self.accept)
+    }
+
+    /// Judges a request for a route that answers with a stream only if it is asked for one, and else with something of
+    /// its own. The type must be named, as in [`AcceptMode::Named`], unless the policy is [`AcceptMode::Any`].
+    ///
+    /// `Ok(None)` is a request that asked for something else. If a cache may store that answer, give it `vary: accept`.
+    ///
+    /// # Errors
+    /// [`Refusal::Head`] and [`Refusal::Finished`] of a request that did ask for a stream.
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let page = Request::new("GET", None, [("accept", &b"text/html, */*;q=0.8"[..])]);
+    /// assert_eq!(Policy::default().admit_if_named(&page), Ok(None));
+    /// ```
+    pub fn admit_if_named(&self, request: &Request<'_>) -> Result<Option<Admitted>, Refusal> {
+        let mode = match self.accept {
+            AcceptMode::Any => AcceptMode::Any,
+            AcceptMode::Negotiated | AcceptMode::Named => AcceptMode::Named,
+        };
+        match self.judge(request, mode) {
+            Ok(admitted) => Ok(Some(admitted)),
+            Err(Refusal::MethodNotAllowed { .. } | Refusal::NotAcceptable { .. }) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn judge(&self, request: &Request<'_>, mode: AcceptMode) -> Result<Admitted, Refusal> {
+        let allow = self.methods.as_deref().unwrap_or(DEFAULT_METHODS);
+        if !lists(allow, request.method) {
+            return Err(Refusal::MethodNotAllowed { allow: allow.into() });
+        }
+        if !request.accept.allows(mode) {
+            return Err(Refusal::NotAcceptable { mode });
+        }
+        // Also where HEAD was allowed by name: no answer to it can have a body.
+        if request.method == "HEAD" {
+            return Err(Refusal::Head);
+        }
+        let is_get = request.method == "GET";
+        let last_event_id = request.last_event_id(self.last_event_id_query.as_deref());
+        if is_get && last_event_id.is_end() {
+            return Err(Refusal::Finished);
+        }
+        Ok(Admitted { last_event_id, is_get })
+    }
+}
+
+/// No token holds a comma, so the list can be searched as it is written.
+fn lists(allow: &str, method: &str) -> bool {
+    !method.is_empty() && allow.split(", ").any(|allowed| allowed == method)
+}
+
+fn add_method(allow: &mut String, method: &str) {
+    if is_token(method.as_bytes()) && !lists(allow, method) {
+        if !allow.is_empty() {
+            allow.push_str(", ");
+        }
+        allow.push_str(method);
+    }
+}

@@ -1,0 +1,58 @@
+//! What the rules need of a request.
+
+use crate::accept::Accept;
+use crate::last_event_id::{self, LastEventId, Lines};
+
+/// A request as the rules see it: its method, its query, and its `Accept` and `Last-Event-ID` headers. It names no
+/// framework's types, and to build it allocates nothing.
+///
+/// # Examples
+/// ```
+/// use sse_core::{Policy, Request};
+///
+/// let headers = [("Accept", &b"text/event-stream"[..]), ("Last-Event-ID", b"41")];
+/// let admitted = Policy::default().admit(&Request::new("GET", None, headers))?;
+/// assert_eq!(admitted.last_event_id.as_str(), Some("41"));
+/// # Ok::<(), sse_core::Refusal>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Request<'h> {
+    pub(crate) method: &'h str,
+    query: Option<&'h str>,
+    pub(crate) accept: Accept,
+    last_event_id: Lines<'h>,
+}
+
+impl<'h> Request<'h> {
+    /// Reads a request: its method as it stands in the request line, because methods are case-sensitive; its query
+    /// without the question mark; and all its header lines, names in any case, values as bytes.
+    ///
+    /// With the crate `http` that is `Request::new(parts.method.as_str(), parts.uri.query(),
+    /// parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))`.
+    ///
+    /// Source: RFC 9110 5.1 and 9.1.
+    #[must_use]
+    pub fn new(
+        method: &'h str,
+        query: Option<&'h str>,
+        headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    ) -> Self {
+        let mut request = Self { method, query, accept: Accept::default(), last_event_id: Lines::default() };
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("accept") {
+                request.accept.read(value);
+            } else if name.eq_ignore_ascii_case("last-event-id") {
+                request.last_event_id.read(value);
+            }
+        }
+        request
+    }
+
+    /// From the header; where there is none, from this parameter of the query.
+    pub(crate) fn last_event_id(&self, parameter: Option<&str>) -> LastEventId {
+        match (self.last_event_id.outcome(), parameter, self.query) {
+            (LastEventId::Absent, Some(name), Some(query)) => last_event_id::from_query(query, name),
+            (outcome, ..) => outcome,
+        }
+    }
+}
