@@ -35,7 +35,7 @@ pub(crate) fn parts(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
             if byte == b'"' && quotes_close {
                 match quoted(bytes.get(at..).unwrap_or_default()) {
                     Some(len) => at += len,
-                    None => {}
+                    None => quotes_close = false,
                 }
             }
         }
