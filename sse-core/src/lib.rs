@@ -1,26 +1,50 @@
 //! Server-Sent Events without a framework.
 
 mod accept;
+#[cfg(feature = "tokio")]
+mod adapter;
 mod encode;
 mod error;
 mod event;
 mod frame;
 mod grammar;
 mod head;
+pub mod hub;
 mod last_event_id;
 mod policy;
 mod refusal;
 mod request;
+mod response;
+mod runtime;
+mod sse;
+pub mod stream;
+mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "tokio")]
+mod tokio;
+mod trace;
 
+#[cfg(feature = "tokio")]
+pub use crate::tokio::{Tokio, TokioTimer};
 pub use accept::AcceptMode;
 pub use error::{Field, FrameError, SendError};
 pub use event::Event;
 pub use frame::{Frame, IntoFrame};
 pub use head::STREAM_HEADERS;
+pub use hub::{Hub, Resumption, Start, Stats, Subscription};
 pub use last_event_id::LastEventId;
 pub use policy::{Admitted, Policy};
 pub use refusal::Refusal;
 pub use request::Request;
+pub use response::{HeaderError, Response};
+pub use runtime::{Random, Runtime, Timer};
+pub use sse::Sse;
+pub use stream::{CloseReason, EventStream, Sender};
+pub use uuid::Uuid;
+
+#[doc(hidden)]
+pub use futures_core::Stream as __Stream;
 
 use std::time::Duration;
 
