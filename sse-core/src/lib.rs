@@ -1,13 +1,19 @@
 //! Server-Sent Events without a framework.
 
+mod decode_stream;
+mod decoder;
 mod encode;
 mod error;
 mod event;
 mod frame;
+mod message_event;
 
+pub use decode_stream::{Chunk, DecodeStream, DecodeStreamError};
+pub use decoder::{DecodeError, Decoder};
 pub use error::{Field, FrameError, SendError};
 pub use event::Event;
 pub use frame::{Frame, IntoFrame};
+pub use message_event::MessageEvent;
 
 use std::time::Duration;
 
