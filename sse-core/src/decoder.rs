@@ -305,6 +305,7 @@ impl Decoder {
     }
 
     /// Moves `input` past the line end at `end`: CRLF, CR or LF. A LF that may follow in the next chunk is not waited for.
+    #[inline]
     fn end_line(&mut self, input: &mut &[u8], end: usize) {
         *input = match input.get(end..).unwrap_or_default() {
             [b'\r', b'\n', rest @ ..] => rest,
@@ -326,15 +327,17 @@ enum Data<'i> {
 }
 
 /// The name and the value of a line, if the name is known. A name without a colon has the empty value.
+#[inline]
 fn field(line: &[u8]) -> Option<(Field, &[u8])> {
-    let field = match line.first()? {
-        b'd' => Field::Data,
-        b'e' => Field::Event,
-        b'i' => Field::Id,
-        b'r' => Field::Retry,
+    // Written out, because a comparison of known length is an instruction and not a call.
+    let (field, rest) = match line {
+        [b'd', b'a', b't', b'a', rest @ ..] => (Field::Data, rest),
+        [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Field::Event, rest),
+        [b'i', b'd', rest @ ..] => (Field::Id, rest),
+        [b'r', b'e', b't', b'r', b'y', rest @ ..] => (Field::Retry, rest),
         _ => return None,
     };
-    match line.strip_prefix(field.name().as_bytes())? {
+    match rest {
         [b':', b' ', value @ ..] | [b':', value @ ..] | value @ [] => Some((field, value)),
         _ => None,
     }

@@ -94,13 +94,16 @@ impl Buffers {
     }
 
     /// A whole line.
+    #[inline]
     pub(super) fn line(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
         if field == Field::Data {
-            self.open(field)?;
-            return self.extend(field, value);
+            self.begin_data();
+            self.check(field, value.len())?;
+            append(&mut self.data, value, self.limits.event);
+        } else {
+            self.check(field, value.len())?;
+            self.set(field, value);
         }
-        self.check(field, value.len())?;
-        self.set(field, value);
         Ok(())
     }
 
@@ -108,12 +111,16 @@ impl Buffers {
     pub(super) fn open(&mut self, field: Field) -> Result<(), DecodeError> {
         self.value.clear();
         if field == Field::Data {
-            if mem::replace(&mut self.has_data, true) {
-                append(&mut self.data, b"\n", self.limits.event);
-            }
-            self.line_start = self.data.len();
+            self.begin_data();
         }
         self.check(field, 0)
+    }
+
+    fn begin_data(&mut self) {
+        if mem::replace(&mut self.has_data, true) {
+            append(&mut self.data, b"\n", self.limits.event);
+        }
+        self.line_start = self.data.len();
     }
 
     pub(super) fn extend(&mut self, field: Field, piece: &[u8]) -> Result<(), DecodeError> {
@@ -160,13 +167,19 @@ impl Buffers {
 }
 
 /// Appends; grows by doubling, but not past `limit` unless it must, so that a limit of 1 MiB costs 1 MiB.
+#[inline]
 fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     let len = buffer.len() + bytes.len();
     if len > buffer.capacity() {
-        let capacity = buffer.capacity().saturating_mul(2).min(limit).max(len);
-        buffer.reserve_exact(capacity - buffer.len());
+        grow(buffer, len, limit);
     }
     buffer.extend_from_slice(bytes);
+}
+
+#[cold]
+fn grow(buffer: &mut Vec<u8>, len: usize, limit: usize) {
+    let capacity = buffer.capacity().saturating_mul(2).min(limit).max(len);
+    buffer.reserve_exact(capacity - buffer.len());
 }
 
 fn set_text(text: &mut String, value: &[u8]) {
