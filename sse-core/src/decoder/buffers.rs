@@ -67,6 +67,7 @@ impl Buffers {
 
     fn clear(&mut self) {
         self.data.clear();
+        self.line_start = 0;
         self.event_type.clear();
         self.has_data = false;
         self.has_id = false;
@@ -97,8 +98,7 @@ impl Buffers {
     #[inline]
     pub(super) fn line(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
         if field == Field::Data {
-            self.begin_data();
-            self.check(field, value.len())?;
+            self.open_data(value.len())?;
             append(&mut self.data, value, self.limits.event);
         } else {
             self.check(field, value.len())?;
@@ -110,17 +110,17 @@ impl Buffers {
     /// The beginning of a line that comes in pieces: then `extend` for each of them, and `close`.
     pub(super) fn open(&mut self, field: Field) -> Result<(), DecodeError> {
         self.value.clear();
-        if field == Field::Data {
-            self.begin_data();
-        }
-        self.check(field, 0)
+        if field == Field::Data { self.open_data(0) } else { Ok(()) }
     }
 
-    fn begin_data(&mut self) {
+    /// Begins a line of data of which at least `len` bytes are to come.
+    fn open_data(&mut self, len: usize) -> Result<(), DecodeError> {
+        self.line_start = self.data.len() + usize::from(self.has_data);
+        self.check(Field::Data, len)?;
         if mem::replace(&mut self.has_data, true) {
             append(&mut self.data, b"\n", self.limits.event);
         }
-        self.line_start = self.data.len();
+        Ok(())
     }
 
     pub(super) fn extend(&mut self, field: Field, piece: &[u8]) -> Result<(), DecodeError> {
@@ -143,11 +143,10 @@ impl Buffers {
     /// Whether a line of this field may have a value of `len` bytes.
     pub(super) const fn check(&self, field: Field, len: usize) -> Result<(), DecodeError> {
         let held = match field {
-            Field::Data if self.has_data => self.event_type.len() + self.line_start,
-            Field::Data => self.event_type.len(),
+            Field::Data => self.event_type.len() + self.line_start,
             // It replaces the type that was there.
             Field::Event => self.data.len(),
-            Field::Id | Field::Retry => 0,
+            Field::Id | Field::Retry => return self.limits.check_line(len),
         };
         self.limits.check(held, len)
     }

@@ -19,6 +19,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Judges a value of `len` bytes that is not part of what is dispatched.
+    pub(crate) const fn check_line(&self, len: usize) -> Result<(), DecodeError> {
+        if len <= self.line { Ok(()) } else { Err(DecodeError::LineTooLong { limit: self.line }) }
+    }
+
     /// Judges a value of `len` bytes on an event that holds `held` bytes besides it.
     ///
     /// The limit told is the one that a growing value meets first, so that it does not depend on where chunks end.
