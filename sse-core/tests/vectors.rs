@@ -85,7 +85,8 @@ fn every_vector_whole_and_byte_by_byte() {
 fn every_vector_cut_in_two_anywhere() {
     for case in cases() {
         let whole = case.chunks().concat();
-        for at in 0..=whole.len() {
+        // All but one are short; every cut of its 70,007 bytes would take longer than all the others together.
+        for at in (0..=whole.len()).step_by(1 + whole.len() / 5_000) {
             let (one, two) = whole.split_at(at);
             case.check(&format!("cut at {at}"), &[one, two]);
         }
