@@ -38,7 +38,8 @@ impl Limits {
 
 /// Why a [`Decoder`](crate::Decoder) gave up a block. Told once for that block; decoding goes on with the next one.
 ///
-/// Nothing of the block is dispatched and its id is not taken, so that a reconnect asks for it again.
+/// Nothing of the block is dispatched and its id is not taken, so that a reconnect asks for it again. A reconnection time
+/// that stood before the fault stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
