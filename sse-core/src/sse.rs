@@ -195,6 +195,10 @@ impl<R: Runtime> Sse<R> {
         opened.response
     }
 
+    pub(crate) const fn is_get(&self) -> bool {
+        self.admitted.is_get
+    }
+
     pub(crate) fn take_first(&mut self) -> First {
         std::mem::take(&mut self.first)
     }
@@ -231,7 +235,8 @@ impl<R: Runtime, S> Opened<R, S> {
     /// Lets `place` say what goes first, given the welcome.
     pub(crate) fn opening(&mut self, place: impl FnOnce(&[u8]) -> Vec<u8>) {
         let Some(id) = self.response.id() else { return };
-        let welcome = if self.welcome { format!("event: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\n") } else { String::new() };
+        let welcome =
+            if self.welcome { format!("event: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\n") } else { String::new() };
         let opening = place(welcome.as_bytes()).into();
         self.response.body().shared().with(|locked| locked.state.set_opening(opening));
     }

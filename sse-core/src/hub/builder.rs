@@ -20,7 +20,7 @@ pub(crate) struct Limits {
     pub(crate) max_topics: usize,
     pub(crate) max_streams: usize,
     pub(crate) lag_ends: bool,
-    pub(crate) gap_type: Arc<str>,
+    pub(crate) gap_type: std::sync::Arc<str>,
     pub(crate) retry: Duration,
     pub(crate) heartbeats: bool,
     pub(crate) drain_grace: Duration,

@@ -22,7 +22,12 @@ pub use stats::Stats;
 pub use subscription::{Resumption, Start, Subscription};
 
 use crate::runtime::{Random, Runtime, Timer};
-use crate::sync::Arc;
+use crate::stream::shared::Rules;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{Arc, Mutex};
+use builder::Limits;
+pub(crate) use cursor::Cursor;
+use order::Order;
 use registry::Registry;
 pub(crate) use registry::{Attachment, Kind};
 use stats::Counters;

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-
 /// The longest name a topic may have, in bytes.
 pub const MAX_TOPIC_BYTES: usize = 256;
 
@@ -289,7 +288,8 @@ impl Order {
             Ids::Followed(followed) => {
                 let recent = followed.recent.binary_search_by_key(&position, |(_, position)| *position).ok();
                 let recent = recent.and_then(|at| followed.recent.get(at)).map(|(id, _)| *id);
-                let marked = || topics.iter().map(|topic| topic.lock().ring.forgotten()).find(|mark| mark.position == position);
+                let marked =
+                    || topics.iter().map(|topic| topic.lock().ring.forgotten()).find(|mark| mark.position == position);
                 let kept = || topics.iter().find_map(|topic| topic.lock().ring.id_at(position));
                 recent.or_else(|| marked().map(|mark| mark.id)).or_else(kept)
             }

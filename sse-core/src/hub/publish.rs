@@ -1,9 +1,9 @@
 //! Publishing: one event, several at once, or to a topic that was looked up before.
 
-use super::order::{Ids, MAX_TOPIC_BYTES};
+use super::order::{Ids, MAX_TOPIC_BYTES, Order, TooManyTopics};
 use super::stats::Counters;
 use super::topic::{self, Leftovers};
-use super::{EventId, Hub, Inner};
+use super::{EventId, Hub, Inner, Limits};
 use crate::sync::Arc;
 use crate::{FrameError, IntoFrame};
 use std::fmt;
@@ -152,7 +152,7 @@ impl Inner {
 
     fn append(
         &self,
-        topic: impl FnOnce(&mut super::Order, &super::Limits) -> Result<Arc<topic::Topic>, super::order::TooManyTopics>,
+        topic: impl FnOnce(&mut Order, &Limits) -> Result<Arc<topic::Topic>, TooManyTopics>,
         block: Vec<u8>,
     ) -> Result<EventId, PublishError> {
         let mut left = Leftovers::default();

@@ -209,9 +209,9 @@ impl Ring {
         if position < self.forgotten.position {
             return Some(Next::Gap(self.forgotten));
         }
-        let sealed = self.segment_after(position).and_then(|segment| {
-            segment.entries.get(segment.after(position)).map(|entry| entry.position)
-        });
+        let sealed = self
+            .segment_after(position)
+            .and_then(|segment| segment.entries.get(segment.after(position)).map(|entry| entry.position));
         let next = sealed.or_else(|| self.tail.frames.get(self.tail.after(position)).map(|frame| frame.position));
         next.map(Next::Event)
     }

@@ -261,7 +261,8 @@ impl Order {
             Start::Live | Start::Last(0) => head,
             Start::Oldest => whole(),
             Start::Last(events) => {
-                let after = |position: u64| topics.iter().map(|topic| topic.lock().ring.count_after(position)).sum::<usize>();
+                let after =
+                    |position: u64| topics.iter().map(|topic| topic.lock().ring.count_after(position)).sum::<usize>();
                 // The latest position with at least so many events after it, but not before what is whole.
                 let (mut low, mut high) = (whole(), head);
                 while low < high {
