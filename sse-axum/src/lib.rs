@@ -1,4 +1,4 @@
-//! Server-Sent Events for [axum](axum) 0.8.
+//! Server-Sent Events for [axum] 0.8.
 //!
 //! Take [`Sse`] as an argument of a handler and return what it makes. A request that may not open a stream is answered
 //! before the handler runs: 405, 406, the head alone for HEAD, or 204 where the stream was [finished](Sender::finish).
