@@ -3,6 +3,8 @@
 mod accept;
 #[cfg(feature = "tokio")]
 mod adapter;
+mod decode_stream;
+mod decoder;
 mod encode;
 mod error;
 mod event;
@@ -11,6 +13,7 @@ mod grammar;
 mod head;
 pub mod hub;
 mod last_event_id;
+mod message_event;
 mod policy;
 mod refusal;
 mod request;
@@ -28,12 +31,15 @@ mod trace;
 #[cfg(feature = "tokio")]
 pub use crate::tokio::{Tokio, TokioTimer};
 pub use accept::AcceptMode;
+pub use decode_stream::{Chunk, DecodeStream, DecodeStreamError};
+pub use decoder::{DecodeError, Decoder};
 pub use error::{Field, FrameError, SendError};
 pub use event::Event;
 pub use frame::{Frame, IntoFrame};
 pub use head::STREAM_HEADERS;
 pub use hub::{Hub, Resumption, Start, Stats, Subscription};
 pub use last_event_id::LastEventId;
+pub use message_event::MessageEvent;
 pub use policy::{Admitted, Policy};
 pub use refusal::Refusal;
 pub use request::Request;
