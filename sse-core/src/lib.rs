@@ -1,7 +1,7 @@
 //! Server-Sent Events without a framework.
 
 mod accept;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "adapter")]
 mod adapter;
 mod decode_stream;
 mod decoder;
@@ -19,6 +19,8 @@ mod refusal;
 mod request;
 mod response;
 mod runtime;
+#[cfg(feature = "socket")]
+mod socket;
 mod sse;
 pub mod stream;
 mod sync;
@@ -45,6 +47,8 @@ pub use refusal::Refusal;
 pub use request::Request;
 pub use response::{HeaderError, Response};
 pub use runtime::{Random, Runtime, Timer};
+#[cfg(feature = "socket")]
+pub use socket::{Bounded, SocketLimits, bound_sockets};
 pub use sse::Sse;
 pub use stream::{CloseReason, EventStream, Sender};
 pub use uuid::Uuid;
