@@ -101,6 +101,7 @@ mod head;
 pub mod hub;
 mod last_event_id;
 mod message_event;
+mod origin;
 mod policy;
 mod refusal;
 mod request;
