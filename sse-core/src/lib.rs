@@ -84,6 +84,20 @@
 //!
 //! Without any of them it builds for `wasm32-unknown-unknown`.
 
+// No text of a caller or a peer reaches a panic; what may not fail is written so that it cannot.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::panic,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented
+    )
+)]
 // The examples of the crate's page show the parts behind features too.
 #![cfg_attr(not(all(feature = "testing", feature = "tokio")), allow(rustdoc::broken_intra_doc_links))]
 

@@ -11,7 +11,7 @@ use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -113,7 +113,9 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 let room = if let Output::Chunk(_) = output { locked.first_in_line() } else { None };
                 (output, room)
             });
-            room.map(Waker::wake);
+            if let Some(first_in_line) = room {
+                first_in_line.wake();
+            }
             match output {
                 Output::Chunk(chunk) => {
                     this.keep_alive.wrote(now);
