@@ -40,8 +40,8 @@ pin_project! {
     impl<R: Runtime, S> PinnedDrop for EventStream<R, S> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.shared.with(|locked| locked.state.drop_body()) {
-                leave(this.shared, this.attachment, CloseReason::Gone);
+            if let Some(reason) = this.shared.with(|locked| locked.state.drop_body()) {
+                leave(this.shared, this.attachment, reason);
             }
         }
     }

@@ -186,13 +186,16 @@ impl State {
 
     // What the body does.
 
-    /// The body was dropped. True if that decided the reason.
-    pub(crate) fn drop_body(&mut self) -> bool {
-        let decides = self.reason().is_none();
-        if decides {
-            self.close(CloseReason::Gone);
-        }
-        decides
+    /// The body was dropped; the reason, if that decided it.
+    pub(crate) fn drop_body(&mut self) -> Option<CloseReason> {
+        let reason = match self.phase {
+            Phase::Closed(_) => return None,
+            // All was delivered; that it is the end, nobody had asked yet.
+            Phase::Ending(reason) if self.pending.is_empty() => reason,
+            _ => CloseReason::Gone,
+        };
+        self.close(reason);
+        Some(reason)
     }
 
     /// What to do at this moment. The first call opens the stream.
