@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use uuid::Uuid;
 
 /// The handle of one stream. Clones are handles of the same stream; every call is cheap and none blocks.
@@ -262,7 +262,9 @@ impl Future for Sending<'_> {
                 shared.body.wake();
             }
         }
-        next.map(Waker::wake);
+        if let Some(waker) = next {
+            waker.wake();
+        }
         result
     }
 }
@@ -272,7 +274,9 @@ impl Sending<'_> {
         let Some(ticket) = self.ticket.take() else { return };
         let (own, next) = self.sender.shared.with(|locked| (locked.line.remove(&ticket), locked.first_in_line()));
         drop(own);
-        next.map(Waker::wake);
+        if let Some(waker) = next {
+            waker.wake();
+        }
     }
 }
 
