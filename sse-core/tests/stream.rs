@@ -119,14 +119,14 @@ fn first_is_bounded_and_never_half_sent() {
     let mib = "x".repeat(1024 * 1024 - 8);
     let (events, response) = clock.sse().first(std::iter::repeat_n(&mib, 8)).channel();
     assert_eq!(clock.read(response).bytes().len(), 2 + 8 * 1024 * 1024);
-    assert!(events.close_reason() == Some(CloseReason::Gone));
+    assert_eq!(events.close_reason(), Some(CloseReason::Gone));
 
     let (events, response) = clock.sse().first(std::iter::repeat_n(&mib, 8)).first([""]).first(["x"]).channel();
     assert_eq!(clock.read(response).text(), ":\n");
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));
 
     let (_events, response) = clock.sse().welcome().first([Ok("good"), Err("bad"), Ok("late")]).channel();
-    assert_eq!(clock.read(response).text().matches("data").count(), 1, "only the welcome is left");
+    assert_eq!(clock.read(response).text(), ":\n");
 }
 
 #[test]
