@@ -63,10 +63,12 @@ impl First {
             let added = event.lend(|piece| {
                 let piece = piece?;
                 rules.check(&piece)?;
-                match self.bytes.len() + piece.len() {
-                    len if len > MAX_FIRST_BYTES => Err(FrameError::FirstTooLarge(len)),
-                    _ => Ok(piece.write(&mut self.bytes)),
+                let len = self.bytes.len() + piece.len();
+                if len > MAX_FIRST_BYTES {
+                    return Err(FrameError::FirstTooLarge(len));
                 }
+                piece.write(&mut self.bytes);
+                Ok(())
             });
             self.error = added.err();
         }
@@ -207,18 +209,19 @@ impl<R: Runtime> Sse<R> {
         let first = if failure.is_some() { &[][..] } else { &self.first.bytes };
         let shared = Shared::new(id, is_get, rules, State::new(opening(first).into(), self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
+        if let Some(hub) = hub {
+            match Attachment::new(&hub.inner, &shared, kind) {
+                Ok(attachment) => body.attach(attachment),
+                Err(_full) => {
+                    let retry = hub.draw_retry();
+                    body.refuse(retry, is_get);
+                    return Response::refusal(is_get, retry, body);
+                }
+            }
+        }
         if let Some(error) = failure {
             crate::trace::failed(&error);
             shared.end(CloseReason::Failed, None);
-        }
-        match hub.map(|hub| Attachment::new(&hub.inner, &shared, kind)) {
-            None => {}
-            Some(Ok(attachment)) => body.attach(attachment),
-            Some(Err(_full)) => {
-                let retry = hub.map(Hub::draw_retry).unwrap_or_default();
-                body.refuse(retry, is_get);
-                return Response::refusal(is_get, retry, body);
-            }
         }
         Response::stream(id, self.headers, body)
     }

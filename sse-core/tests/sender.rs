@@ -154,7 +154,8 @@ fn every_form_of_an_event_can_be_sent() {
     events.try_send(Event::data("event").event("e").id("1")).unwrap();
     events.try_send("text").unwrap();
     events.try_send(String::from("string")).unwrap();
-    events.try_send(&String::from("borrowed")).unwrap();
+    let borrowed = String::from("borrowed");
+    events.try_send(&borrowed).unwrap();
     events.try_send(std::borrow::Cow::from("cow")).unwrap();
     events.try_send(("type", "two")).unwrap();
     events.try_send(("2", String::from("type"), &String::from("three"))).unwrap();
@@ -329,7 +330,7 @@ fn a_send_dropped_after_its_wake_passes_it_on() {
     drop(first);
     assert!(sends[0].is_woken());
     // One in the middle leaves no trace either.
-    sends.remove(0);
+    drop(sends.remove(0));
     assert!(sends[0].is_woken());
     assert_ready_eq!(sends[0].poll(), Ok(()));
     assert_eq!(reader.text(), "data: 4\n\n");

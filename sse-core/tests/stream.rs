@@ -29,7 +29,6 @@ fn the_end_is_final_and_free() {
         assert!(body.is_ended() && body.is_terminated() && body.is_end_stream());
         assert_eq!(body.deadline(), None);
     }
-    drop(body);
 }
 
 #[test]
