@@ -25,7 +25,7 @@ macro_rules! adapter {
             /// Takes the request under the policy of its route, or the default one.
             fn admit(policy: Option<&$crate::Policy>, request: &$crate::Request<'_>) -> Result<Self, Refused> {
                 let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused)?;
-                Ok(Self($crate::Sse::new($crate::Tokio::default(), admitted)))
+                Ok(Self($crate::Sse::new($crate::Tokio, admitted)))
             }
 
             /// As [`Sse::admit`], on a route that has another answer too; `None` asks for that one.
@@ -35,7 +35,7 @@ macro_rules! adapter {
                 request: &$crate::Request<'_>,
             ) -> Result<Option<Self>, Refused> {
                 let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused)?;
-                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio::default(), admitted))))
+                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio, admitted))))
             }
 
             /// The last event ID that the client brought.

@@ -117,10 +117,8 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
             Kind::Subscription => random.duration(Duration::ZERO..=window),
             Kind::Handled => window,
         };
-        // A moment that the clock cannot tell is never.
-        if let Some(at) = now.checked_add(wait) {
-            shared.drain(Drain { at, retry: random.duration(hub.limits.drain_retry.clone()) });
-        }
+        let retry = random.duration(hub.limits.drain_retry.clone());
+        shared.drain(Drain { at: now.checked_add(wait), retry });
     }
     Draining { hub: hub.clone(), timer: None, ticket: None }
 }

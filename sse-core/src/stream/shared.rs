@@ -62,7 +62,7 @@ impl Locked {
         self.next_ticket
     }
 
-    /// Whoever is first in line, if the buffer could take something.
+    /// Whoever is first in line, to look whether there is room now.
     pub(crate) fn first_in_line(&mut self) -> Option<Waker> {
         self.line.first_entry()?.get_mut().take()
     }
