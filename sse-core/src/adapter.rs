@@ -75,6 +75,19 @@ macro_rules! adapter {
                 Self(self.0.max_lifetime(lifetime))
             }
 
+            /// Ends the stream at this moment, as when a login ends. A body that nobody polls has no deadlines; its
+            /// connection ends when the socket does, see [`bound_sockets`].
+            pub fn expires_at(self, moment: ::std::time::Instant) -> Self {
+                Self(self.0.expires_at(moment))
+            }
+
+            /// Names whose stream it is, for [`Hub::close_where`] and
+            /// [`max_streams_per_key`](hub::Builder::max_streams_per_key). It counts on a stream that is attached to a
+            /// hub.
+            pub fn key(self, key: impl AsRef<str>) -> Self {
+                Self(self.0.key(key))
+            }
+
             /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by
             /// a drain. A subscription is attached to its hub without this.
             pub fn attach(self, hub: &$crate::Hub) -> Self {

@@ -96,6 +96,13 @@ impl Shared {
         ended
     }
 
+    /// Ends the stream at once, and wakes whoever that concerns; true the first time.
+    pub(crate) fn cut(&self, reason: CloseReason) -> bool {
+        let (ended, everybody) = self.with(|locked| (locked.state.cut(reason), locked.everybody()));
+        self.wake(true, everybody);
+        ended
+    }
+
     /// The body has delivered its last byte, or was dropped: tells whoever waits.
     pub(crate) fn decided(&self) {
         let everybody = self.with(Locked::everybody);

@@ -184,6 +184,16 @@ impl State {
         ends
     }
 
+    /// Ends the stream at once: what is pending is not delivered. True the first time.
+    pub(crate) fn cut(&mut self, reason: CloseReason) -> bool {
+        let ends = self.is_active();
+        (self.opening, self.pending, self.sent) = (Bytes::new(), Pending::default(), 0);
+        if ends {
+            self.phase = Phase::Ending(reason);
+        }
+        ends
+    }
+
     /// The hub is going down: the application hears of it now, and the stream ends at its moment.
     pub(crate) const fn drain(&mut self, drain: Drain) {
         self.drain = Some(drain);
