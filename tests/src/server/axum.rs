@@ -46,8 +46,8 @@ async fn fetch(sse: Sse, State(app): State<App>, method: Method, RawQuery(query)
     }
 }
 
-async fn optional(sse: Option<Sse>, State(app): State<App>) -> Response {
-    respond(app.optional(sse))
+async fn optional(sse: Option<Sse>, State(app): State<App>, method: Method) -> Response {
+    respond(app.optional(sse, method.as_str()))
 }
 
 async fn topics(sse: Sse, State(app): State<App>, RawQuery(query): RawQuery) -> Response {

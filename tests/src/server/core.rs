@@ -73,7 +73,10 @@ async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
         "/fetch" => offered(App::fetch_policy()),
         "/optional" => {
             return match Policy::default().admit_if_named(&read(&parts)) {
-                Ok(admitted) => respond(app.optional(admitted.map(|admitted| Sse::new(Tokio::default(), admitted)))),
+                Ok(admitted) => {
+                    let sse = admitted.map(|admitted| Sse::new(Tokio::default(), admitted));
+                    respond(app.optional(sse, parts.method.as_str()))
+                }
                 Err(refusal) => respond_refusal(&refusal),
             };
         }

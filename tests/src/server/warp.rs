@@ -26,10 +26,11 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
         .and(query)
         .and(warp::body::stream())
         .then(fetch);
-    let optional = warp::path!("optional")
-        .and(sse_warp::optional())
-        .and(with_app.clone())
-        .map(|sse: Result<Option<Sse>, Refused>, app: App| sse.map(|sse| respond(app.optional(sse))));
+    let optional = warp::path!("optional").and(sse_warp::optional()).and(with_app.clone()).and(warp::method()).map(
+        |sse: Result<Option<Sse>, Refused>, app: App, method: Method| {
+            sse.map(|sse| respond(app.optional(sse, method.as_str())))
+        },
+    );
     let topics = warp::path!("topics").and(sse_warp::offered()).and(with_app.clone()).and(query).map(
         |sse: Result<Sse, Refused>, app: App, query: String| sse.map(|sse| respond(app.topics(sse, Some(&query)))),
     );
