@@ -20,6 +20,7 @@ pub struct Case {
 }
 
 /// What a case needs to run.
+#[non_exhaustive]
 pub enum Run {
     /// A server that is there.
     On(Box<dyn Fn(&Target) -> Verdict + Send + Sync>),
@@ -74,8 +75,21 @@ impl Case {
     }
 }
 
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On(_) => f.write_str("On"),
+            Self::Own(options, _) => f.debug_tuple("Own").field(options).finish(),
+        }
+    }
+}
+
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Case").field("group", &self.group).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Case")
+            .field("group", &self.group)
+            .field("name", &self.name)
+            .field("run", &self.run)
+            .finish_non_exhaustive()
     }
 }

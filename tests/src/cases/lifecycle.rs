@@ -52,7 +52,12 @@ pub(super) fn cases() -> Vec<Case> {
             "CONFORMANCE, refused",
             refused,
         ),
-        case("events_leave_at_once", "an event is not held back until the next one", "issue 2, seed parity", at_once),
+        case(
+            "events_leave_at_once",
+            "an event is not held back until the next one",
+            "HyperExpress, response.sse; S42Core, class SSE",
+            at_once,
+        ),
         case(
             "more_than_the_buffer",
             "a send waits for room: nothing is lost, cut or reordered",
@@ -62,7 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
         case(
             "an_event_now_and_the_end_later",
             "S42Core's example: an event after a while, closed later",
-            "issue 2, seed parity",
+            "HyperExpress, response.sse; S42Core, class SSE",
             s42core,
         ),
         case("a_posted_script", "POST opens a stream where the policy allows it", "DESIGN 4.5", posted),

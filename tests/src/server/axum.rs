@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
-use http::{HeaderValue, Method, Uri};
+use http::{Method, Uri};
 use sse_axum::{Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
@@ -66,13 +66,9 @@ fn respond(answer: Answer<SseResponse>) -> Response {
         Ok(opened) => opened,
         Err(plain) => return respond_plain(plain),
     };
-    let headers = opened.headers();
+    let headers = opened.header_map();
     let mut response = opened.reply.into_response();
-    for (name, value) in headers {
-        response
-            .headers_mut()
-            .extend(HeaderValue::from_str(&value).map(|value| (http::HeaderName::from_static(name), value)));
-    }
+    response.headers_mut().extend(headers);
     response
 }
 

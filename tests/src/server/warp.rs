@@ -4,7 +4,7 @@ use super::app::{Answer, App};
 use super::plain::Plain;
 use super::shutdown::Shutdown;
 use super::{body, ready};
-use http::{HeaderValue, Method};
+use http::Method;
 use sse_warp::{Refused, Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
@@ -48,7 +48,12 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
     ready(&listener)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let server = warp::serve(routes).incoming(listener).graceful(shutdown.drained(&app)).run();
-    shutdown.enforce(&app, async { Ok(server.await) }).await
+    shutdown
+        .enforce(&app, async {
+            server.await;
+            Ok(())
+        })
+        .await
 }
 
 async fn fetch(
@@ -73,16 +78,12 @@ fn respond(answer: Answer<SseResponse>) -> Response {
         Ok(opened) => opened,
         Err(plain) => return respond_plain(plain),
     };
-    let headers = opened.headers();
+    let headers = opened.header_map();
     let mut response = opened.reply.into_response();
-    for (name, value) in headers {
-        response
-            .headers_mut()
-            .extend(HeaderValue::from_str(&value).map(|value| (http::HeaderName::from_static(name), value)));
-    }
+    response.headers_mut().extend(headers);
     response
 }
 
 fn respond_plain(plain: Plain) -> Response {
-    http::Response::from(plain).map(|body| Vec::from(body)).into_response()
+    http::Response::from(plain).map(Vec::from).into_response()
 }
