@@ -22,6 +22,22 @@ macro_rules! adapter {
         pub struct Sse($crate::Sse<$crate::Tokio>);
 
         impl Sse {
+            /// Takes the request under the policy of its route, or the default one.
+            fn admit(policy: Option<&$crate::Policy>, request: &$crate::Request<'_>) -> Result<Self, Refused> {
+                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused)?;
+                Ok(Self($crate::Sse::new($crate::Tokio::default(), admitted)))
+            }
+
+            /// As [`Sse::admit`], on a route that has another answer too; `None` asks for that one.
+            #[allow(dead_code, reason = "not every framework tells an option from the thing itself")]
+            fn admit_if_named(
+                policy: Option<&$crate::Policy>,
+                request: &$crate::Request<'_>,
+            ) -> Result<Option<Self>, Refused> {
+                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused)?;
+                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio::default(), admitted))))
+            }
+
             /// The last event ID that the client brought.
             #[must_use]
             pub const fn last_event_id(&self) -> &$crate::LastEventId {

@@ -1,0 +1,285 @@
+//! Server-Sent Events for [actix-web](actix_web) 4.
+//!
+//! Take [`Sse`] as an argument of a handler and return what it makes. A request that may not open a stream is answered
+//! before the handler runs: 405, 406, the head alone for HEAD, or 204 where the stream was [finished](Sender::finish).
+//!
+//! # A live feed that resumes by itself
+//!
+//! ```
+//! use actix_web::{App, Responder, web};
+//! use sse_actix::{Hub, Sse};
+//!
+//! async fn news(sse: Sse, hub: web::Data<Hub>) -> impl Responder {
+//!     sse.subscribe(&hub, ["news"])
+//! }
+//!
+//! let hub = web::Data::new(Hub::new()); // once, outside the closure that makes the workers
+//! let app = App::new().app_data(hub).route("/news", web::to(news));
+//! # let _ = app;
+//! ```
+//!
+//! ```html
+//! <ul id="news"></ul>
+//! <script>
+//!   const feed = new EventSource("/news");
+//!   feed.addEventListener("article", (event) => {
+//!     const item = document.createElement("li");
+//!     item.textContent = JSON.parse(event.data).title;
+//!     document.querySelector("#news").prepend(item);
+//!   });
+//! </script>
+//! ```
+//!
+//! # A handle of your own
+//!
+//! Sends from any task. `finish` tells the browser not to come back; after `close`, or when the last handle is dropped,
+//! it does.
+//!
+//! ```
+//! use actix_web::{Responder, rt};
+//! use sse_actix::Sse;
+//! use std::time::Duration;
+//!
+//! async fn countdown(sse: Sse) -> impl Responder {
+//!     let (events, response) = sse.channel();
+//!     rt::spawn(async move {
+//!         for n in (0..=10).rev() {
+//!             if events.send(n.to_string()).await.is_err() {
+//!                 return; // the reader left
+//!             }
+//!             rt::time::sleep(Duration::from_secs(1)).await;
+//!         }
+//!         events.finish();
+//!     });
+//!     response
+//! }
+//! # let _ = actix_web::web::to(countdown);
+//! ```
+//!
+//! ```html
+//! <output id="left"></output>
+//! <script>
+//!   new EventSource("/countdown").onmessage = (event) => {
+//!     document.querySelector("#left").value = event.data;
+//!   };
+//! </script>
+//! ```
+//!
+//! # A stream of events
+//!
+//! Or of `Result`s of them; the first error ends it. It need not be `Send`. The stream is dropped when the reader
+//! leaves, so work that nobody waits for stops. Here a model that is asked by POST, whatever the request's `Accept` says:
+//!
+//! ```
+//! use actix_web::{App, Responder, web};
+//! use futures_util::{Stream, StreamExt, stream};
+//! use sse_actix::{AcceptMode, Event, Policy, Sse};
+//!
+//! # #[derive(serde::Deserialize)] struct Prompt { text: String }
+//! fn model(prompt: &str) -> impl Stream<Item = String> + use<> {
+//!     stream::iter(prompt.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//! }
+//!
+//! async fn tokens(sse: Sse, prompt: web::Json<Prompt>) -> impl Responder {
+//!     sse.stream(model(&prompt.text).map(|token| Event::json(&token)))
+//! }
+//!
+//! let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+//! let app = App::new().service(web::resource("/tokens").app_data(posted).to(tokens));
+//! # let _ = app;
+//! ```
+//!
+//! ```js
+//! const response = await fetch("/tokens", {
+//!   method: "POST",
+//!   headers: { "content-type": "application/json" },
+//!   body: JSON.stringify({ text: "Tell me a story" }),
+//! });
+//! let rest = "";
+//! for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+//!   const blocks = (rest + text).split("\n\n");
+//!   rest = blocks.pop();
+//!   for (const block of blocks) {
+//!     const data = block.split("\n").find((line) => line.startsWith("data: "));
+//!     if (data) document.body.append(JSON.parse(data.slice(6)));
+//!   }
+//! }
+//! ```
+//!
+//! # Only if the request asked for one
+//!
+//! actix-web does not tell `Option<Sse>` from `Sse`, so the route says that the type must be named in `Accept`: a page
+//! navigation, which would take anything, then gets the page. `Result<Sse, Refused>` also tells why not.
+//!
+//! ```
+//! use actix_web::{App, Either, Responder, web};
+//! use sse_actix::{AcceptMode, Policy, Sse};
+//!
+//! async fn page(sse: Option<Sse>) -> impl Responder {
+//!     match sse {
+//!         Some(sse) => Either::Left(sse.first(["hello"]).channel().1),
+//!         None => Either::Right(web::Html::new("<script>new EventSource(location)</script>")),
+//!     }
+//! }
+//!
+//! let named = Policy::default().accept(AcceptMode::Named);
+//! let app = App::new().service(web::resource("/").app_data(named).to(page));
+//! # let _ = app;
+//! ```
+//!
+//! # A snapshot when something was missed
+//!
+//! ```
+//! use actix_web::{Responder, web};
+//! use sse_actix::{Event, Hub, Sse};
+//!
+//! # fn snapshot() -> Event<'static> { Event::data("{}").event("board") }
+//! async fn board(sse: Sse, hub: web::Data<Hub>) -> impl Responder {
+//!     let feed = sse.subscribe(&hub, ["board"]);
+//!     if feed.resumption().is_gap() { feed.first([snapshot()]) } else { feed }
+//! }
+//! # let _ = web::to(board);
+//! ```
+//!
+//! ```js
+//! const board = new EventSource("/board");
+//! board.addEventListener("board", (event) => draw(JSON.parse(event.data)));
+//! board.addEventListener("move", (event) => move(JSON.parse(event.data)));
+//! ```
+//!
+//! # Routing
+//!
+//! `web::to(news)` leaves the method to this crate, which answers HEAD, and other methods with 405 and a sentence that
+//! names the call to change it. `#[get]` and `App::route(path, web::get())` answer HEAD and POST with 404 before this
+//! crate is asked, and `web::resource(path).get(news)` with 405. Which requests a route takes is its [`Policy`], given as
+//! `app_data`, as a `JsonConfig` is.
+//!
+//! # The server
+//!
+//! Turn half-closed connections off: by default actix-web goes on writing to a reader that has left, and notices only
+//! when a write fails.
+//!
+//! A stream has no end of its own, and a worker waits for it for 30 s: drain the hub before the server is told to stop.
+//!
+//! ```no_run
+//! # use actix_web::{App, HttpServer, rt};
+//! # use std::time::Duration;
+//! # async fn serve(hub: sse_actix::Hub) -> std::io::Result<()> {
+//! let server = HttpServer::new(App::new).h1_allow_half_closed(false).disable_signals().bind("127.0.0.1:8080")?.run();
+//! let handle = server.handle();
+//! rt::spawn(async move {
+//!     let _ = rt::signal::ctrl_c().await;
+//!     hub.drain(Duration::from_secs(5)).await;
+//!     handle.stop(true).await;
+//! });
+//! server.await
+//! # }
+//! ```
+//!
+//! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+
+use actix_web::body::{self, BodyStream, BoxBody};
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode, Version};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError, web};
+use futures_util::StreamExt;
+use sse_core::Request;
+use sse_core::stream::Source;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+sse_core::adapter!('static);
+
+impl FromRequest for Sse {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let shared = || request.app_data::<web::Data<Policy>>().map(|policy| policy.get_ref());
+        let policy = request.app_data::<Policy>().or_else(shared);
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        ready(Self::admit(policy, &Request::new(request.method().as_str(), Some(request.query_string()), headers)))
+    }
+}
+
+impl<S: Source + 'static> Responder for SseResponse<S> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::from(self);
+        if request.version() < Version::HTTP_11 {
+            // actix would write the sizes of chunks, which such a client reads as part of the stream.
+            response.head_mut().no_chunking(true);
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        response
+    }
+}
+
+impl Responder for Subscription {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        SseResponse::from(self).respond_to(request)
+    }
+}
+
+/// For a response that is built by hand. Only as a [`Responder`] it knows the request, and with it that of HTTP/1.0.
+impl<S: Source + 'static> From<SseResponse<S>> for HttpResponse {
+    fn from(response: SseResponse<S>) -> Self {
+        let head = head(response.0.status(), response.0.headers());
+        head.set_body(BodyStream::new(response.0.into_body().map(Ok::<_, Infallible>))).map_into_boxed_body()
+    }
+}
+
+/// As `From<SseResponse>`.
+impl From<Subscription> for HttpResponse {
+    fn from(subscription: Subscription) -> Self {
+        SseResponse::from(subscription).into()
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status()).unwrap_or_default()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let head = head(self.0.status(), self.0.headers());
+        match self.0 {
+            // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
+            Refusal::Head => head.set_body(body::None::new()).map_into_boxed_body(),
+            _ => head.set_body(self.0.body()).map_into_boxed_body(),
+        }
+    }
+}
+
+/// The core has looked at every name and value.
+fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> HttpResponse {
+    let mut response = HttpResponse::new(StatusCode::from_u16(status).unwrap_or_default());
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    if status == 200 {
+        // It is the head of a stream, and `Compress` would hold 149 KiB for each of them.
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn a_stream_that_is_not_send_is_a_response() {
+        fn _compiles(sse: Sse) -> HttpResponse {
+            let text = Rc::new("held across events".to_owned());
+            sse.stream(futures_util::stream::repeat(()).map(move |()| (*text).clone())).into()
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Server-Sent Events for [axum] 0.8.
+//!
+//! Take [`Sse`] as an argument of a handler and return what it makes. A request that may not open a stream is answered
+//! before the handler runs: 405, 406, the head alone for HEAD, or 204 where the stream was [finished](Sender::finish).
+//!
+//! # A live feed that resumes by itself
+//!
+//! ```
+//! use axum::{Router, extract::State, response::IntoResponse, routing::any};
+//! use sse_axum::{Hub, Sse};
+//!
+//! async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
+//!     sse.subscribe(&hub, ["news"])
+//! }
+//!
+//! let app: Router = Router::new().route("/news", any(news)).with_state(Hub::new());
+//! # let _ = app;
+//! ```
+//!
+//! ```html
+//! <ul id="news"></ul>
+//! <script>
+//!   const feed = new EventSource("/news");
+//!   feed.addEventListener("article", (event) => {
+//!     const item = document.createElement("li");
+//!     item.textContent = JSON.parse(event.data).title;
+//!     document.querySelector("#news").prepend(item);
+//!   });
+//! </script>
+//! ```
+//!
+//! # A handle of your own
+//!
+//! Sends from any task. `finish` tells the browser not to come back; after `close`, or when the last handle is dropped,
+//! it does.
+//!
+//! ```
+//! use axum::response::IntoResponse;
+//! use sse_axum::Sse;
+//! use std::time::Duration;
+//!
+//! async fn countdown(sse: Sse) -> impl IntoResponse {
+//!     let (events, response) = sse.channel();
+//!     tokio::spawn(async move {
+//!         for n in (0..=10).rev() {
+//!             if events.send(n.to_string()).await.is_err() {
+//!                 return; // the reader left
+//!             }
+//!             tokio::time::sleep(Duration::from_secs(1)).await;
+//!         }
+//!         events.finish();
+//!     });
+//!     response
+//! }
+//! # let _: axum::routing::MethodRouter = axum::routing::any(countdown);
+//! ```
+//!
+//! ```html
+//! <output id="left"></output>
+//! <script>
+//!   new EventSource("/countdown").onmessage = (event) => {
+//!     document.querySelector("#left").value = event.data;
+//!   };
+//! </script>
+//! ```
+//!
+//! # A stream of events
+//!
+//! Or of `Result`s of them; the first error ends it. The stream is dropped when the reader leaves, so work that nobody
+//! waits for stops. Here a model that is asked by POST, whatever the request's `Accept` says:
+//!
+//! ```
+//! use axum::{Extension, Json, Router, response::IntoResponse, routing::any};
+//! use futures_util::{Stream, StreamExt, stream};
+//! use sse_axum::{AcceptMode, Event, Policy, Sse};
+//!
+//! # #[derive(serde::Deserialize)] struct Prompt { text: String }
+//! fn model(prompt: &str) -> impl Stream<Item = String> + use<> {
+//!     stream::iter(prompt.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//! }
+//!
+//! async fn tokens(sse: Sse, Json(prompt): Json<Prompt>) -> impl IntoResponse {
+//!     sse.stream(model(&prompt.text).map(|token| Event::json(&token)))
+//! }
+//!
+//! let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+//! let app: Router = Router::new().route("/tokens", any(tokens).layer(Extension(posted)));
+//! # let _ = app;
+//! ```
+//!
+//! ```js
+//! const response = await fetch("/tokens", {
+//!   method: "POST",
+//!   headers: { "content-type": "application/json" },
+//!   body: JSON.stringify({ text: "Tell me a story" }),
+//! });
+//! let rest = "";
+//! for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+//!   const blocks = (rest + text).split("\n\n");
+//!   rest = blocks.pop();
+//!   for (const block of blocks) {
+//!     const data = block.split("\n").find((line) => line.startsWith("data: "));
+//!     if (data) document.body.append(JSON.parse(data.slice(6)));
+//!   }
+//! }
+//! ```
+//!
+//! # Only if the request asked for one
+//!
+//! `Option<Sse>` is `Some` if the request's `Accept` names the type. A page navigation, which would take anything, gets
+//! the page.
+//!
+//! ```
+//! use axum::response::{Html, IntoResponse, Response};
+//! use sse_axum::Sse;
+//!
+//! async fn page(sse: Option<Sse>) -> Response {
+//!     match sse {
+//!         Some(sse) => sse.first(["hello"]).channel().1.into_response(),
+//!         None => Html("<script>new EventSource(location)</script>").into_response(),
+//!     }
+//! }
+//! # let _: axum::routing::MethodRouter = axum::routing::any(page);
+//! ```
+//!
+//! # A snapshot when something was missed
+//!
+//! ```
+//! use axum::{extract::State, response::IntoResponse};
+//! use sse_axum::{Event, Hub, Sse};
+//!
+//! # fn snapshot() -> Event<'static> { Event::data("{}").event("board") }
+//! async fn board(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
+//!     let feed = sse.subscribe(&hub, ["board"]);
+//!     if feed.resumption().is_gap() { feed.first([snapshot()]) } else { feed }
+//! }
+//! # let _: axum::routing::MethodRouter<Hub> = axum::routing::any(board);
+//! ```
+//!
+//! ```js
+//! const board = new EventSource("/board");
+//! board.addEventListener("board", (event) => draw(JSON.parse(event.data)));
+//! board.addEventListener("move", (event) => move(JSON.parse(event.data)));
+//! ```
+//!
+//! # Routing
+//!
+//! `any(news)` leaves the method to this crate, which answers 405 with a sentence that names the call to change it.
+//! `get(news)` works too; then axum answers the other methods, with an empty body. Which requests a route takes is its
+//! [`Policy`], given as `Extension` on the route or on the whole router.
+//!
+//! # Graceful shutdown
+//!
+//! A stream has no end of its own, and axum waits for it: drain the hub inside the future that axum waits for.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, hub: sse_axum::Hub) -> std::io::Result<()> {
+//! let stop = async move {
+//!     let _ = tokio::signal::ctrl_c().await;
+//!     hub.drain(Duration::from_secs(5)).await;
+//! };
+//! axum::serve(listener, app).with_graceful_shutdown(stop).await
+//! # }
+//! ```
+//!
+//! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, StatusCode};
+use sse_core::Request;
+use sse_core::stream::Source;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+sse_core::adapter!(Send + 'static);
+
+impl<State: Send + Sync> FromRequestParts<State> for Sse {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refused> {
+        Self::admit(parts.extensions.get(), &request(parts))
+    }
+}
+
+impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Refused> {
+        Self::admit_if_named(parts.extensions.get(), &request(parts))
+    }
+}
+
+fn request(parts: &Parts) -> Request<'_> {
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Request::new(parts.method.as_str(), parts.uri.query(), headers)
+}
+
+impl<S: Source + Send + 'static> IntoResponse for SseResponse<S> {
+    fn into_response(self) -> Response {
+        let head = head(self.0.status(), self.0.headers());
+        head.map(|()| Body::new(self.0.into_body()))
+    }
+}
+
+impl IntoResponse for Subscription {
+    fn into_response(self) -> Response {
+        SseResponse::from(self).into_response()
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        head(self.0.status(), self.0.headers()).map(|()| match self.0 {
+            Refusal::Head => Body::new(NoContent),
+            refusal => refusal.body().into(),
+        })
+    }
+}
+
+/// The core has looked at every name and value.
+fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> http::Response<()> {
+    let mut head = http::Response::new(());
+    *head.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            head.headers_mut().append(name, value);
+        }
+    }
+    head
+}
+
+/// The body in answer to HEAD: of no known size, lest axum derive a `content-length` that the stream would not have,
+/// and at its end from the beginning, lest HTTP/2 carry a frame of data.
+struct NoContent;
+
+impl HttpBody for NoContent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}

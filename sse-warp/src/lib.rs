@@ -1,0 +1,310 @@
+//! Server-Sent Events for [warp] 0.4.
+//!
+//! The filter [`offered`] extracts `Result<Sse, Refused>`. Both sides are replies: what [`Sse`] makes opens a stream, and
+//! [`Refused`] answers a request that may not: 405, 406, the head alone for HEAD, or 204 where the stream was
+//! [finished](Sender::finish).
+//!
+//! # A live feed that resumes by itself
+//!
+//! ```
+//! use sse_warp::{Hub, Refused, Sse};
+//! use warp::Filter;
+//!
+//! let hub = Hub::new();
+//! let news = warp::path("news")
+//!     .and(sse_warp::offered())
+//!     .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&hub, ["news"])));
+//! # let _ = warp::serve(news);
+//! ```
+//!
+//! ```html
+//! <ul id="news"></ul>
+//! <script>
+//!   const feed = new EventSource("/news");
+//!   feed.addEventListener("article", (event) => {
+//!     const item = document.createElement("li");
+//!     item.textContent = JSON.parse(event.data).title;
+//!     document.querySelector("#news").prepend(item);
+//!   });
+//! </script>
+//! ```
+//!
+//! # A handle of your own
+//!
+//! Sends from any task. `finish` tells the browser not to come back; after `close`, or when the last handle is dropped,
+//! it does.
+//!
+//! ```
+//! use sse_warp::{Refused, Sse, SseResponse};
+//! use std::time::Duration;
+//! use warp::Filter;
+//!
+//! fn countdown(sse: Sse) -> SseResponse {
+//!     let (events, response) = sse.channel();
+//!     tokio::spawn(async move {
+//!         for n in (0..=10).rev() {
+//!             if events.send(n.to_string()).await.is_err() {
+//!                 return; // the reader left
+//!             }
+//!             tokio::time::sleep(Duration::from_secs(1)).await;
+//!         }
+//!         events.finish();
+//!     });
+//!     response
+//! }
+//!
+//! let route = warp::path("countdown").and(sse_warp::offered()).map(|sse: Result<Sse, Refused>| sse.map(countdown));
+//! # let _ = warp::serve(route);
+//! ```
+//!
+//! ```html
+//! <output id="left"></output>
+//! <script>
+//!   new EventSource("/countdown").onmessage = (event) => {
+//!     document.querySelector("#left").value = event.data;
+//!   };
+//! </script>
+//! ```
+//!
+//! # A stream of events
+//!
+//! Or of `Result`s of them; the first error ends it. It need not be `Sync`. The stream is dropped when the reader leaves,
+//! so work that nobody waits for stops. Here a model that is asked by POST, whatever the request's `Accept` says:
+//!
+//! ```
+//! use futures_util::{Stream, StreamExt, stream};
+//! use sse_warp::{AcceptMode, Event, Policy, Refused, Sse};
+//! use warp::Filter;
+//!
+//! # #[derive(serde::Deserialize)] struct Prompt { text: String }
+//! fn model(prompt: &str) -> impl Stream<Item = String> + use<> {
+//!     stream::iter(prompt.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//! }
+//!
+//! let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+//! let tokens = warp::path("tokens").and(sse_warp::offered_with(posted)).and(warp::body::json()).map(
+//!     |sse: Result<Sse, Refused>, prompt: Prompt| {
+//!         sse.map(|sse| sse.stream(model(&prompt.text).map(|token| Event::json(&token))))
+//!     },
+//! );
+//! # let _ = warp::serve(tokens);
+//! ```
+//!
+//! ```js
+//! const response = await fetch("/tokens", {
+//!   method: "POST",
+//!   headers: { "content-type": "application/json" },
+//!   body: JSON.stringify({ text: "Tell me a story" }),
+//! });
+//! let rest = "";
+//! for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+//!   const blocks = (rest + text).split("\n\n");
+//!   rest = blocks.pop();
+//!   for (const block of blocks) {
+//!     const data = block.split("\n").find((line) => line.startsWith("data: "));
+//!     if (data) document.body.append(JSON.parse(data.slice(6)));
+//!   }
+//! }
+//! ```
+//!
+//! # Only if the request asked for one
+//!
+//! [`optional`] extracts `Some` if the request's `Accept` names the type. A page navigation, which would take anything,
+//! gets the page.
+//!
+//! ```
+//! use sse_warp::{Refused, Sse};
+//! use warp::{Filter, Reply, reply::Response};
+//!
+//! fn page(sse: Option<Sse>) -> Response {
+//!     match sse {
+//!         Some(sse) => sse.first(["hello"]).channel().1.into_response(),
+//!         None => warp::reply::html("<script>new EventSource(location)</script>").into_response(),
+//!     }
+//! }
+//!
+//! let route = sse_warp::optional().map(|sse: Result<Option<Sse>, Refused>| sse.map(page));
+//! # let _ = warp::serve(route);
+//! ```
+//!
+//! # A snapshot when something was missed
+//!
+//! ```
+//! use sse_warp::{Event, Hub, Refused, Sse, Subscription};
+//! use warp::Filter;
+//!
+//! # fn snapshot() -> Event<'static> { Event::data("{}").event("board") }
+//! fn board(sse: Sse, hub: &Hub) -> Subscription {
+//!     let feed = sse.subscribe(hub, ["board"]);
+//!     if feed.resumption().is_gap() { feed.first([snapshot()]) } else { feed }
+//! }
+//!
+//! let hub = Hub::new();
+//! let route = warp::path("board")
+//!     .and(sse_warp::offered())
+//!     .map(move |sse: Result<Sse, Refused>| sse.map(|sse| board(sse, &hub)));
+//! # let _ = warp::serve(route);
+//! ```
+//!
+//! ```js
+//! const board = new EventSource("/board");
+//! board.addEventListener("board", (event) => draw(JSON.parse(event.data)));
+//! board.addEventListener("move", (event) => move(JSON.parse(event.data)));
+//! ```
+//!
+//! # Routing
+//!
+//! The filters take any method, so that this crate answers HEAD, and other methods with 405 and a sentence that names the
+//! call to change it; after `warp::get()` warp answers them. [`sse`] extracts `Sse` alone and rejects, for routes that end
+//! in [`recover`]; a rejection that nobody recovers is a 500 in warp. Which requests a route takes is a [`Policy`], the
+//! argument of [`offered_with`], [`sse_with`] and [`optional_with`].
+//!
+//! Keep event streams outside `warp::compression`, which cannot be told to spare them.
+//!
+//! # Graceful shutdown
+//!
+//! A stream has no end of its own, and warp waits for it: drain the hub inside the future that warp waits for.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use warp::Filter;
+//! # async fn serve(listener: tokio::net::TcpListener, hub: sse_warp::Hub) {
+//! # let routes = warp::any().map(warp::reply);
+//! let stop = async move {
+//!     let _ = tokio::signal::ctrl_c().await;
+//!     hub.drain(Duration::from_secs(5)).await;
+//! };
+//! warp::serve(routes).incoming(listener).graceful(stop).run().await;
+//! # }
+//! ```
+//!
+//! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use sse_core::Request;
+use sse_core::stream::Source;
+use std::convert::Infallible;
+use sync_wrapper::SyncStream;
+use warp::reject::{Reject, Rejection};
+use warp::reply::{Reply, Response};
+use warp::{Filter, reply};
+
+sse_core::adapter!(Send + 'static);
+
+/// Takes any request and says whether it may open a stream; never rejects.
+pub fn offered() -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
+    offered_with(Policy::default())
+}
+
+/// As [`offered`], under a policy of the route's own.
+pub fn offered_with(policy: Policy) -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
+    judge(policy, Sse::admit)
+}
+
+/// Takes any request and says whether it asked for a stream by name; never rejects. A refusal is the answer to HEAD, or
+/// to a client whose stream has finished.
+pub fn optional() -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Error = Infallible> + Clone {
+    optional_with(Policy::default())
+}
+
+/// As [`optional`], under a policy of the route's own.
+pub fn optional_with(
+    policy: Policy,
+) -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Error = Infallible> + Clone {
+    judge(policy, Sse::admit_if_named)
+}
+
+/// Rejects a request that may not open a stream with [`Refused`]. The routes must end in [`recover`]; without it the
+/// answer is 500.
+///
+/// ```
+/// use warp::Filter;
+///
+/// let news = warp::path("news").and(sse_warp::sse()).map(|sse: sse_warp::Sse| sse.stream(futures_util::stream::empty::<&str>()));
+/// let routes = news.recover(sse_warp::recover);
+/// # let _ = warp::serve(routes);
+/// ```
+pub fn sse() -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
+    sse_with(Policy::default())
+}
+
+/// As [`sse`], under a policy of the route's own.
+pub fn sse_with(policy: Policy) -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
+    offered_with(policy).and_then(async |sse: Result<Sse, Refused>| sse.map_err(warp::reject::custom))
+}
+
+/// Answers what [`sse`] has rejected, for [`Filter::recover`]; other rejections go on.
+///
+/// # Errors
+/// The rejection, if it is another one.
+pub async fn recover(rejection: Rejection) -> Result<Refused, Rejection> {
+    rejection.find::<Refused>().cloned().ok_or(rejection)
+}
+
+fn judge<T: Send>(
+    policy: Policy,
+    admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
+) -> impl Filter<Extract = (Result<T, Refused>,), Error = Infallible> + Clone {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::method().and(warp::header::headers_cloned()).and(query).map(
+        move |method: Method, headers: HeaderMap, query: String| {
+            let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+            admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers))
+        },
+    )
+}
+
+impl Reject for Refused {}
+
+impl Reply for Refused {
+    fn into_response(self) -> Response {
+        let head = head(self.0.status(), self.0.headers());
+        match self.0 {
+            // At its end from the beginning: a stream, even an empty one, would be sent over HTTP/2 as a frame of data.
+            Refusal::Head => head.map(|()| Response::default().into_body()),
+            _ => head.map(|()| self.0.body()).into_response(),
+        }
+    }
+}
+
+impl<S: Source + Send + 'static> Reply for SseResponse<S> {
+    fn into_response(self) -> Response {
+        let head = head(self.0.status(), self.0.headers());
+        // warp asks for `Sync`, although nobody ever looks at a body from two threads.
+        let events = SyncStream::new(self.0.into_body().map(Ok::<_, Infallible>));
+        head.map(|()| reply::stream(events).into_response().into_body())
+    }
+}
+
+impl Reply for Subscription {
+    fn into_response(self) -> Response {
+        SseResponse::from(self).into_response()
+    }
+}
+
+/// The core has looked at every name and value.
+fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> http::Response<()> {
+    let mut head = http::Response::new(());
+    *head.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            head.headers_mut().append(name, value);
+        }
+    }
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn a_stream_that_is_not_sync_is_a_reply() {
+        fn _compiles(sse: Sse) -> Response {
+            let count = Cell::new(0);
+            sse.stream(futures_util::stream::repeat(()).map(move |()| count.replace(1).to_string())).into_response()
+        }
+    }
+}
