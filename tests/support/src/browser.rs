@@ -1,12 +1,12 @@
 //! Headless Chromium, driven over its DevTools protocol.
 
 use crate::{Result, eventually};
-use chromiumoxide::browser::{BrowserConfig, HeadlessMode};
+use chromiumoxide::browser::BrowserConfig;
 use chromiumoxide::cdp::browser_protocol::browser::BrowserContextId;
 use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
 };
-use chromiumoxide::cdp::browser_protocol::network::{self, EmulateNetworkConditionsParams};
+use chromiumoxide::cdp::browser_protocol::network;
 use chromiumoxide::cdp::browser_protocol::page::{CaptureScreenshotFormat, ReloadParams};
 use chromiumoxide::cdp::browser_protocol::target::{CreateBrowserContextParams, CreateTargetParams};
 use chromiumoxide::detection::{DetectionOptions, default_executable};
@@ -49,7 +49,7 @@ impl Chromium {
         let config = BrowserConfig::builder()
             .chrome_executable(Self::find()?)
             .user_data_dir(profile.path())
-            .headless_mode(HeadlessMode::New)
+            .new_headless_mode()
             .launch_timeout(Duration::from_secs(30))
             .request_timeout(Duration::from_secs(30))
             // Each page says its own size.
@@ -57,7 +57,13 @@ impl Chromium {
             .window_size(1280, 900)
             // The tests run as root in containers, and open nothing but pages of ours.
             .no_sandbox()
-            .args(["disable-gpu", "disable-quic", "disable-component-update", "disable-dev-shm-usage", "hide-scrollbars"])
+            .args([
+                "disable-gpu",
+                "disable-quic",
+                "disable-component-update",
+                "disable-dev-shm-usage",
+                "hide-scrollbars",
+            ])
             .build()?;
         let (browser, mut handler) = chromiumoxide::Browser::launch(config).await?;
         let events = tokio::spawn(async move { while handler.next().await.is_some() {} });
@@ -98,9 +104,7 @@ impl Chromium {
     /// Ends the browser, and with it every page; kills it if it does not end by itself.
     pub async fn stop(self) {
         let mut browser = self.browser.into_inner();
-        let ended = timeout(PATIENCE, async {
-            browser.close().await.is_ok() && browser.wait().await.is_ok()
-        });
+        let ended = timeout(PATIENCE, async { browser.close().await.is_ok() && browser.wait().await.is_ok() });
         if !matches!(ended.await, Ok(true)) {
             let _ = timeout(PATIENCE, browser.kill()).await;
         }
@@ -164,7 +168,9 @@ impl Page {
     /// The browser refuses.
     pub async fn offline(&self, offline: bool) -> Result {
         self.page.execute(network::EnableParams::default()).await?;
-        self.page.execute(EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0)).await?;
+        #[expect(deprecated, reason = "what replaces it is marked experimental")]
+        let conditions = network::EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0);
+        self.page.execute(conditions).await?;
         Ok(())
     }
 

@@ -35,7 +35,7 @@ impl Text {
                 }
                 self.more().await?;
             }
-            Result::Ok(true)
+            Result::<bool>::Ok(true)
         });
         match arrived.await {
             Ok(Ok(true)) => Ok(()),
@@ -54,7 +54,7 @@ impl Text {
             while !self.ended {
                 self.more().await?;
             }
-            Result::Ok(())
+            Result::<()>::Ok(())
         });
         ended.await.map_err(|_| format!("not ended within {bound:?}: {:?}", self.read))??;
         Ok(&self.read)
