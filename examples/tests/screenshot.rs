@@ -46,7 +46,7 @@ async fn take() -> Result {
         sleep(Duration::from_millis(2_300)).await;
     }
     for (page, file) in [(light, "news.png"), (dark, "news-dark.png")] {
-        page.wait("readers.innerText === '4 readers'", SOON).await?;
+        page.wait("readers.textContent === '4 readers'", SOON).await?;
         page.screenshot(&docs.join(file)).await?;
     }
     drop(others);

@@ -22,7 +22,13 @@ pub(crate) async fn serve(
             .route("/events", web::to(events))
             .route("/headlines", web::post().to(headlines))
     };
-    let server = HttpServer::new(app).workers(2).listen(listener)?.disable_signals().shutdown_timeout(1).run();
+    let server = HttpServer::new(app)
+        // By default actix hears of a reader that left only when it writes the next time.
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?
+        .run();
     let handle = server.handle();
     // Stopped only when the streams have ended: until then actix looks for that once a second.
     tokio::spawn(async move {

@@ -51,10 +51,10 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         stalled.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").await?;
         let mut reader = Text::open(format!("{}/events", server.url())).await?;
         reader.until("data: 2\n\n", SOON).await?;
-        // More than the sockets and what lies above them take, and in lines that one who reads keeps up with.
+        // More than the sockets and what lies above them take, in portions that one who reads keeps up with.
         let line = format!("{}\n", "x".repeat(1_900));
-        for round in 0..40 {
-            server.write(line.repeat(100)).await?;
+        for round in 0..160 {
+            server.write(line.repeat(25)).await?;
             server.write(format!("round {round}\n")).await?;
             reader.until(&format!("data: round {round}\n\n"), SOON).await?;
         }

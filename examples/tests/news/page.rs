@@ -2,6 +2,7 @@
 
 use crate::{News, SOON, post};
 use sse_test_support::browser::Page;
+use sse_test_support::cable::Cable;
 use sse_test_support::trials::Trials;
 use sse_test_support::{Result, process::Server};
 use std::time::Duration;
@@ -48,12 +49,12 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     trials.add_in_browser(name("counts_its_readers"), async move |browser| {
         let server = news.start().await?;
         let page = browser.open(server.url()).await?;
-        page.wait("readers.innerText === '1 reader'", SOON).await?;
+        page.wait("readers.textContent === '1 reader'", SOON).await?;
         let other = browser.open(server.url()).await?;
-        page.wait("readers.innerText === '2 readers'", SOON).await?;
-        other.wait("readers.innerText === '2 readers'", SOON).await?;
+        page.wait("readers.textContent === '2 readers'", SOON).await?;
+        other.wait("readers.textContent === '2 readers'", SOON).await?;
         other.close().await?;
-        page.wait("readers.innerText === '1 reader'", SOON).await?;
+        page.wait("readers.textContent === '1 reader'", SOON).await?;
         page.close().await
     });
 
@@ -80,9 +81,15 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
 
     trials.add_in_browser(name("comes_back_from_being_offline"), async move |browser| {
         let server = news.start().await?;
-        let page = browser.open(server.url()).await?;
-        page.wait("readers.innerText === '1 reader'", SOON).await?;
+        let cable = Cable::to(server.address()).await?;
+        let page = browser.open(&cable.url()).await?;
+        page.wait("readers.textContent === '1 reader'", SOON).await?;
         page.offline(true).await?;
+        cable.pull();
+        page.wait("document.body.dataset.state === 'reconnecting' && !navigator.onLine", SOON).await?;
+        cable.plug();
+        // Long enough to have come back, if it could.
+        tokio::time::sleep(Duration::from_secs(4)).await;
         page.wait("document.body.dataset.state === 'reconnecting'", SOON).await?;
         page.offline(false).await?;
         page.wait("document.body.dataset.state === 'live'", BACK).await?;

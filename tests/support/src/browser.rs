@@ -162,15 +162,21 @@ impl Page {
         Ok(())
     }
 
-    /// Takes the page's network away, connections that are open included, or gives it back.
+    /// Takes the page's network away, or gives it back. A connection that is open stays so; a
+    /// [`Cable`](crate::cable::Cable) is what can be cut.
     ///
     /// # Errors
     /// The browser refuses.
     pub async fn offline(&self, offline: bool) -> Result {
         self.page.execute(network::EnableParams::default()).await?;
-        #[expect(deprecated, reason = "what replaces it is marked experimental")]
-        let conditions = network::EmulateNetworkConditionsParams::new(offline, 0.0, -1.0, -1.0);
+        let everything = network::NetworkConditions::new("", 0.0, -1.0, -1.0);
+        let conditions = network::EmulateNetworkConditionsByRuleParams::builder()
+            .offline(offline)
+            .matched_network_condition(everything)
+            .build()?;
         self.page.execute(conditions).await?;
+        // And what `navigator.onLine` says.
+        self.page.execute(network::OverrideNetworkStateParams::new(offline, 0.0, -1.0, -1.0)).await?;
         Ok(())
     }
 

@@ -39,9 +39,9 @@ impl Text {
         });
         match arrived.await {
             Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(format!("the stream ended without {wanted:?}: {:?}", self.read).into()),
+            Ok(Ok(false)) => Err(format!("the stream ended without {wanted:?}: {}", self.shown()).into()),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(format!("not within {bound:?}: {wanted:?} in {:?}", self.read).into()),
+            Err(_) => Err(format!("not within {bound:?}: {wanted:?} in {}", self.shown()).into()),
         }
     }
 
@@ -56,7 +56,7 @@ impl Text {
             }
             Result::<()>::Ok(())
         });
-        ended.await.map_err(|_| format!("not ended within {bound:?}: {:?}", self.read))??;
+        ended.await.map_err(|_| format!("not ended within {bound:?}: {}", self.shown()))??;
         Ok(&self.read)
     }
 
@@ -64,6 +64,12 @@ impl Text {
     #[must_use]
     pub fn read(&self) -> &str {
         &self.read
+    }
+
+    /// The end of what was read, for an error that can be read too.
+    fn shown(&self) -> String {
+        let from = self.read.len().saturating_sub(2_000);
+        format!("{:?}", String::from_utf8_lossy(&self.read.as_bytes()[from..]))
     }
 
     async fn more(&mut self) -> Result {

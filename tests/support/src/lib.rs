@@ -1,7 +1,9 @@
-//! What the suites of this workspace need beside a test runner: a [browser], servers as [processes](process), event
-//! streams read as [text](http), and [trials] that run in the browser or say why not.
+//! What the suites of this workspace need beside a test runner: a [browser], servers as [processes](process), a
+//! [cable] to pull between the two, event streams read as [text](http), and [trials] that run in the browser or say why
+//! not.
 
 pub mod browser;
+pub mod cable;
 pub mod http;
 pub mod process;
 pub mod trials;
