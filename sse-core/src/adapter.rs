@@ -185,8 +185,9 @@ macro_rules! adapter {
 
         #[doc(no_inline)]
         pub use $crate::{
-            AcceptMode, CloseReason, Event, Frame, FrameError, HeaderError, Hub, IntoFrame, LastEventId, Policy, Refusal,
-            Resumption, SendError, Sender, Start, hub, stream,
+            AcceptMode, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
+            LastEventId, Policy, Refusal, Resumption, SendError, Sender, SocketLimits, Start, Stats, Uuid, bound_sockets,
+            hub, stream,
         };
     };
 }

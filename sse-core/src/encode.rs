@@ -48,7 +48,9 @@ impl<'e> Measured<'e> {
             let Some(text) = text else { continue };
             let len = lines_len(name, text);
             fields += len;
-            payload += len - line_len(name, "").min(len);
+            // Of the first line only the value; each further line is what a line break costs.
+            payload += len
+                .saturating_sub(line_len(name, "") + usize::from(!text.is_empty() && !text.starts_with(['\r', '\n'])));
         }
         if payload > MAX_EVENT_BYTES {
             return Err(FrameError::TooLarge(payload));

@@ -47,13 +47,6 @@ struct Window {
     gives_up: Option<Instant>,
 }
 
-/// Why a stream was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
-    Draining,
-    Streams,
-}
-
 impl Registry {
     pub(crate) fn len(&self) -> usize {
         self.0.lock().streams.len()
@@ -65,15 +58,10 @@ impl Registry {
 
     /// Enters a stream, unless the hub drains or has enough of them: looked at under the lock under which a drain
     /// begins, so that no stream slips past it.
-    fn enter(&self, shared: &Arc<Shared>, kind: Kind, max_streams: usize) -> Result<usize, Full> {
+    fn enter(&self, shared: &Arc<Shared>, kind: Kind, max_streams: usize) -> Option<usize> {
         let mut locked = self.0.lock();
-        if locked.drain.is_some() {
-            return Err(Full::Draining);
-        }
-        if locked.streams.len() >= max_streams {
-            return Err(Full::Streams);
-        }
-        Ok(locked.streams.insert(Entry { shared: shared.clone(), kind }))
+        let may = locked.drain.is_none() && locked.streams.len() < max_streams;
+        may.then(|| locked.streams.insert(Entry { shared: shared.clone(), kind }))
     }
 
     fn leave(&self, key: usize) {
@@ -95,9 +83,9 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
-    pub(crate) fn new(hub: &Arc<Inner>, shared: &Arc<Shared>, kind: Kind) -> Result<Self, Full> {
+    pub(crate) fn new(hub: &Arc<Inner>, shared: &Arc<Shared>, kind: Kind) -> Option<Self> {
         let key = hub.registry.enter(shared, kind, hub.limits.max_streams)?;
-        Ok(Self { hub: hub.clone(), key })
+        Some(Self { hub: hub.clone(), key })
     }
 
     pub(crate) fn counters(&self) -> &Counters {

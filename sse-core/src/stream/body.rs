@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use super::source::{Live, Source, Step};
-use super::state::{CloseReason, Output, retry_block};
+use super::state::{CloseReason, Output};
 use crate::hub::Attachment;
 use crate::runtime::{Runtime, Timer};
 use crate::sync::Arc;
@@ -11,7 +11,7 @@ use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -76,16 +76,13 @@ impl<R: Runtime, S> EventStream<R, S> {
         &self.shared
     }
 
-    /// Makes the stream one of a hub's until it ends.
-    pub(crate) fn attach(&mut self, attachment: Attachment) {
-        self.attachment = Some(attachment);
+    pub(crate) const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
     }
 
-    /// Turns the body into a refusal: for a GET it says when to come back, and ends.
-    pub(crate) fn refuse(&mut self, retry: Duration, is_get: bool) {
-        let opening = if is_get { retry_block(retry) } else { Bytes::new() };
-        self.shared.with(|locked| locked.state.set_opening(opening));
-        self.shared.end(CloseReason::Drained, None);
+    /// Makes the stream one of a hub's until it ends.
+    pub(crate) fn attach(&mut self, attachment: Option<Attachment>) {
+        self.attachment = attachment;
     }
 }
 
@@ -116,7 +113,9 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 let room = if let Output::Chunk(_) = output { locked.first_in_line() } else { None };
                 (output, room)
             });
-            room.map(Waker::wake);
+            if let Some(first_in_line) = room {
+                first_in_line.wake();
+            }
             match output {
                 Output::Chunk(chunk) => {
                     this.keep_alive.wrote(now);

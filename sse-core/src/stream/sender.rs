@@ -262,7 +262,9 @@ impl Future for Sending<'_> {
                 shared.body.wake();
             }
         }
-        next.map(Waker::wake);
+        if let Some(next) = next {
+            next.wake();
+        }
         result
     }
 }
@@ -272,7 +274,9 @@ impl Sending<'_> {
         let Some(ticket) = self.ticket.take() else { return };
         let (own, next) = self.sender.shared.with(|locked| (locked.line.remove(&ticket), locked.first_in_line()));
         drop(own);
-        next.map(Waker::wake);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 }
 

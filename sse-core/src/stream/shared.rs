@@ -28,7 +28,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
     /// The type of the hub's own events.
-    pub(crate) reserved_type: Option<Arc<str>>,
+    pub(crate) reserved_type: Option<std::sync::Arc<str>>,
     pub(crate) gives_ids: bool,
 }
 

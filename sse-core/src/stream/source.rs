@@ -2,6 +2,7 @@
 
 use super::state::CloseReason;
 use crate::IntoFrame;
+use crate::hub::Cursor;
 use bytes::Bytes;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
@@ -48,11 +49,18 @@ pub enum Step {
 
 /// The source of a channel, which has its handle alone, or of a subscription, which has a place in a hub.
 #[derive(Debug, Default)]
-pub struct Live {}
+pub struct Live {
+    pub(crate) cursor: Option<Cursor>,
+}
 
 impl Source for Live {
-    fn poll_step(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Step> {
-        Poll::Pending
+    fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        self.cursor.as_mut().map_or(Poll::Pending, |cursor| cursor.poll(cx.waker()))
+    }
+
+    fn heartbeat(mut self: Pin<&mut Self>) -> Bytes {
+        let position = self.cursor.as_mut().and_then(Cursor::heartbeat);
+        position.unwrap_or(Bytes::from_static(KEEP_ALIVE))
     }
 }
 

@@ -109,8 +109,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(opening: Bytes, bound: usize, expires_at: Option<Instant>) -> Self {
-        let (phase, pending) = (Phase::Idle, Pending::default());
+    pub(crate) fn new(bound: usize, expires_at: Option<Instant>) -> Self {
+        let (phase, pending, opening) = (Phase::Idle, Pending::default(), Bytes::new());
         Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, draining: false }
     }
 
@@ -148,7 +148,7 @@ impl State {
         opens
     }
 
-    /// Puts more before everything else, as long as the stream is not open.
+    /// Sets what goes before everything else, as long as the stream is not open.
     pub(crate) fn set_opening(&mut self, opening: Bytes) {
         if self.phase == Phase::Idle {
             self.opening = opening;

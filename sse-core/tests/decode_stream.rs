@@ -1,0 +1,130 @@
+//! The decoder over a stream of chunks.
+
+use bytes::Bytes;
+use futures_core::stream::FusedStream;
+use futures_util::{FutureExt, StreamExt, stream};
+use sse_core::{DecodeError, DecodeStream, DecodeStreamError, Decoder};
+use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+fn data<E>(
+    events: Vec<Result<sse_core::MessageEvent<'static>, DecodeStreamError<E>>>,
+) -> Vec<Result<String, DecodeStreamError<E>>> {
+    events.into_iter().map(|event| event.map(|event| event.data.into())).collect()
+}
+
+#[tokio::test]
+async fn plain_bytes_and_results_of_bytes_read_the_same() {
+    let chunks = ["\u{feff}id: 1\nda", "ta: a\n\nda", "", "ta: b\n", "\nretry: 5\n", "data: never finished"];
+    let plain = stream::iter(chunks.map(Bytes::from));
+    let mut events = Decoder::new().decode_stream(plain);
+    assert_eq!(events.next().await.unwrap().unwrap().data, "a");
+    assert_eq!(events.next().await.unwrap().unwrap().last_event_id, "1");
+    assert_eq!(events.next().await, None);
+    assert_eq!(events.decoder().last_event_id(), "1");
+    assert_eq!(events.decoder().reconnection_time(), Some(Duration::from_millis(5)));
+
+    let results = stream::iter(chunks.map(Ok::<_, Infallible>));
+    assert_eq!(data(Decoder::new().decode_stream(results).collect().await), [Ok("a".into()), Ok("b".into())]);
+    let vecs = stream::iter(chunks.map(Vec::from));
+    assert_eq!(data(Decoder::new().decode_stream(vecs).collect().await), [Ok("a".into()), Ok("b".into())]);
+}
+
+#[tokio::test]
+async fn many_events_of_one_chunk_come_one_by_one() {
+    let body = stream::iter([Bytes::from("data\n\n".repeat(1_000))]);
+    assert_eq!(Decoder::new().decode_stream(body).count().await, 1_000);
+}
+
+#[tokio::test]
+async fn a_failed_source_ends_the_stream_after_what_came_before() {
+    let body = stream::iter([Ok("data: a\n\ndata: b\n"), Err("reset"), Ok("\ndata: c\n\n")]);
+    let mut events = Decoder::new().decode_stream(body);
+    assert!(!events.is_terminated());
+    assert_eq!(events.next().await.unwrap().unwrap().data, "a");
+    assert_eq!(events.next().await, Some(Err(DecodeStreamError::Source("reset"))));
+    assert!(events.is_terminated());
+    assert_eq!(events.next().await, None);
+    assert_eq!(events.next().await, None);
+}
+
+#[tokio::test]
+async fn a_block_over_a_limit_is_an_error_in_its_place() {
+    let body = stream::iter(["data: a\n\nda", "ta: 12345\n\nda", "ta: b\n\n"].map(Bytes::from));
+    let events = Decoder::new().max_line_bytes(4).decode_stream(body);
+    let limit = DecodeStreamError::Decode(DecodeError::LineTooLong { limit: 4 });
+    assert_eq!(data(events.collect().await), [Ok("a".into()), Err(limit), Ok("b".into())]);
+}
+
+#[tokio::test]
+async fn a_source_is_dropped_when_it_ends_and_not_polled_again() {
+    let held = std::sync::Arc::new(());
+    let weak = std::sync::Arc::downgrade(&held);
+    let mut polls = 0;
+    let body = stream::poll_fn(move |_| {
+        let _ = &held;
+        polls += 1;
+        match polls {
+            1 => Poll::Ready(Some(Bytes::from_static(b"data: a\n\n"))),
+            2 => Poll::Ready(None),
+            _ => panic!("polled after its end"),
+        }
+    });
+    let mut events = Decoder::new().decode_stream(body);
+    assert!(events.next().await.is_some());
+    assert!(weak.upgrade().is_some());
+    assert_eq!(events.next().await, None);
+    assert!(weak.upgrade().is_none());
+    assert_eq!(events.next().await, None);
+}
+
+#[test]
+fn ten_million_empty_chunks_neither_deepen_the_stack_nor_keep_the_thread() {
+    const CHUNKS: usize = 10_000_000;
+    let body = || stream::repeat(Bytes::new()).take(CHUNKS).chain(stream::iter([Bytes::from_static(b"data: a\n\n")]));
+
+    // Another task gets its turn long before the chunks are through.
+    let mut events = Decoder::new().decode_stream(body());
+    assert!(events.next().now_or_never().is_none());
+
+    let read = move || {
+        let mut events = Decoder::new().decode_stream(body());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut polls = 0;
+        loop {
+            polls += 1;
+            if let Poll::Ready(event) = events.poll_next_unpin(&mut context) {
+                assert_eq!(event.unwrap().unwrap().data, "a");
+                return polls;
+            }
+        }
+    };
+    let polls = std::thread::Builder::new().stack_size(256 * 1024).spawn(read).unwrap().join().unwrap();
+    assert!(polls > 10_000);
+}
+
+#[tokio::test]
+async fn the_turn_given_away_comes_back() {
+    let body = stream::repeat(Bytes::from_static(b": still here\n\n")).take(100_000);
+    assert_eq!(Decoder::new().decode_stream(body).count().await, 0);
+}
+
+#[test]
+fn it_is_as_send_and_sync_as_its_source() {
+    fn check<T: Send + Sync + Unpin + 'static>(_: &T) {}
+    check(&Decoder::new());
+    let events: DecodeStream<stream::Iter<std::array::IntoIter<Bytes, 1>>> =
+        Decoder::new().decode_stream(stream::iter([Bytes::new()]));
+    check(&events);
+}
+
+#[test]
+fn errors_tell_the_source_from_the_decoder() {
+    use std::error::Error;
+    let source = DecodeStreamError::Source(std::io::Error::other("reset"));
+    assert_eq!(source.to_string(), "the source of the event stream failed");
+    assert_eq!(source.source().unwrap().to_string(), "reset");
+    let decode: DecodeStreamError<Infallible> = DecodeStreamError::Decode(DecodeError::EventTooLarge { limit: 9 });
+    assert_eq!(decode.to_string(), "an event holds more than 9 bytes");
+}

@@ -1,0 +1,147 @@
+//! What a hostile stream costs: memory by a counting allocator, hence a test binary of its own; time in steps of work.
+#![allow(unsafe_code, reason = "an allocator that counts cannot be written without it")]
+
+use sse_core::{Decoder, MessageEvent};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+thread_local! {
+    // Of this thread alone: the tests of this file run side by side.
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn grown(by: usize) {
+    LIVE.set(LIVE.get().wrapping_add(by));
+    PEAK.set(PEAK.get().max(LIVE.get()));
+    CALLS.set(CALLS.get() + 1);
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; `realloc` is the default, by `alloc` and `dealloc`.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MIB: usize = 1 << 20;
+
+/// The most bytes held at once while `piece` is fed `times` times after `first`, and the number of events.
+fn peak(first: &[u8], piece: &[u8], times: usize) -> (usize, usize) {
+    let mut decoder = Decoder::new();
+    let mut events = 0;
+    let before = LIVE.get();
+    PEAK.set(before);
+    for mut input in std::iter::once(first).chain(std::iter::repeat_n(piece, times)) {
+        while let Some(event) = decoder.decode(&mut input) {
+            events += usize::from(event.is_ok());
+        }
+    }
+    (PEAK.get() - before, events)
+}
+
+#[test]
+fn a_hostile_stream_costs_less_than_two_mebibytes() {
+    let long = vec![b'x'; 64 * 1024];
+    let empty_lines = b"data\n".repeat(10_000);
+    for (name, first, piece) in [
+        ("data without an end", &b"data:"[..], &long[..]),
+        ("an id without an end", b"id:", &long),
+        ("a type without an end", b"event:", &long),
+        ("a retry without an end", b"retry:", &b"0".repeat(64 * 1024)),
+        ("a name without an end", b"", &long),
+        ("a comment without an end", b":", &long),
+        ("empty lines of data without a blank line", b"", &empty_lines),
+        ("short comments", b"", &b":\n".repeat(10_000)),
+        ("ids alone", b"", &b"id:0123456789\n".repeat(1_000)),
+        ("blank lines", b"", &b"\n".repeat(10_000)),
+    ] {
+        let (peak, events) = peak(first, piece, 1_000);
+        assert!(peak < 2 * MIB, "{name}: {peak} bytes");
+        assert_eq!(events, 0, "{name}");
+    }
+}
+
+#[test]
+fn values_of_every_field_at_their_limit_cost_a_few_times_the_limits() {
+    let value = "x".repeat(MIB);
+    let bad = b"\xff".repeat(MIB);
+    let mut block = Vec::new();
+    for name in ["id", "event", "retry", "id"] {
+        for value in [value.as_bytes(), &bad] {
+            block.extend_from_slice(name.as_bytes());
+            block.push(b':');
+            block.extend_from_slice(value);
+            block.extend_from_slice(if name == "event" { b"\n\n" } else { b"\n" });
+        }
+    }
+    block.extend_from_slice(b"\ndata:");
+    block.extend_from_slice(&bad);
+    block.extend_from_slice(b"\n\n");
+    for size in [1_460, usize::MAX] {
+        let mut decoder = Decoder::new();
+        let before = LIVE.get();
+        PEAK.set(before);
+        for _ in 0..3 {
+            for mut input in block.chunks(size) {
+                while let Some(event) = decoder.decode(&mut input) {
+                    event.unwrap();
+                }
+            }
+        }
+        // A byte that is not UTF-8 becomes three.
+        assert!(PEAK.get() - before < 20 * MIB, "{}", PEAK.get() - before);
+    }
+}
+
+#[test]
+fn in_the_steady_state_an_event_allocates_nothing() {
+    let stream = "id: 1\nevent: article\ndata: {}\n\n: still here\ndata: two\ndata: lines\n\nretry: 5\n\n".repeat(100);
+    let mut decoder = Decoder::new();
+    let mut run = || {
+        let before = CALLS.get();
+        let mut events = 0;
+        for mut input in stream.as_bytes().chunks(97) {
+            while let Some(event) = decoder.decode(&mut input) {
+                events += usize::from(!event.unwrap().data.is_empty());
+            }
+        }
+        assert_eq!(events, 200);
+        CALLS.get() - before
+    };
+    assert!(run() > 0, "the allocator counts");
+    assert_eq!(run(), 0);
+}
+
+#[test]
+fn an_owned_event_of_type_message_without_id_allocates_its_data_alone() {
+    let mut decoder = Decoder::new();
+    let mut input: &[u8] = b"\ndata: tick\n\n";
+    let event = decoder.decode(&mut input).unwrap().unwrap();
+    let before = CALLS.get();
+    let event: MessageEvent<'static> = event.into_owned();
+    assert_eq!(CALLS.get() - before, 1);
+    assert_eq!(event.event_type, "message");
+}
+
+/// A rescan of the open line for each byte would take a hundred thousand times as long, and never end here.
+#[test]
+fn byte_by_byte_is_linear() {
+    for (first, byte) in
+        [(&b"data:"[..], b"x"), (b":", b"x"), (b"", b"x"), (b"id:", b"x"), (b"", b"\n"), (b"data:", b"\r")]
+    {
+        peak(first, byte, 10 * MIB);
+    }
+}
