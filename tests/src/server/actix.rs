@@ -69,7 +69,7 @@ async fn optional(
             _ => return Err(refused),
         },
     };
-    Ok(respond(&request, app.optional(sse)))
+    Ok(respond(&request, app.optional(sse, request.method().as_str())))
 }
 
 async fn topics(sse: Sse, app: web::Data<App>, request: HttpRequest) -> HttpResponse {

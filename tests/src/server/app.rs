@@ -56,8 +56,11 @@ impl App {
     }
 
     /// `/optional`.
-    pub(crate) fn optional<S: Offer>(&self, sse: Option<S>) -> Answer<S::Reply> {
-        let sse = sse.ok_or_else(|| Plain::text(200, "not an event stream request"))?;
+    pub(crate) fn optional<S: Offer>(&self, sse: Option<S>, method: &str) -> Answer<S::Reply> {
+        let Some(sse) = sse else {
+            let page = Plain::text(200, "not an event stream request");
+            return Err(if method == "HEAD" { page.without_body() } else { page });
+        };
         let (events, opened) = sse.channel(self, false);
         // The buffer of a stream that nobody wrote to takes any event.
         let _ = events.try_send(("hello", "hello"));

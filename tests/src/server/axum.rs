@@ -9,7 +9,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Extension, Router};
-use http::{HeaderValue, Method, Uri};
+use http::{Method, Uri};
 use sse_axum::{Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
@@ -46,8 +46,8 @@ async fn fetch(sse: Sse, State(app): State<App>, method: Method, RawQuery(query)
     }
 }
 
-async fn optional(sse: Option<Sse>, State(app): State<App>) -> Response {
-    respond(app.optional(sse))
+async fn optional(sse: Option<Sse>, State(app): State<App>, method: Method) -> Response {
+    respond(app.optional(sse, method.as_str()))
 }
 
 async fn topics(sse: Sse, State(app): State<App>, RawQuery(query): RawQuery) -> Response {
@@ -66,13 +66,9 @@ fn respond(answer: Answer<SseResponse>) -> Response {
         Ok(opened) => opened,
         Err(plain) => return respond_plain(plain),
     };
-    let headers = opened.headers();
+    let headers = opened.header_map();
     let mut response = opened.reply.into_response();
-    for (name, value) in headers {
-        response
-            .headers_mut()
-            .extend(HeaderValue::from_str(&value).map(|value| (http::HeaderName::from_static(name), value)));
-    }
+    response.headers_mut().extend(headers);
     response
 }
 

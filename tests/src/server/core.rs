@@ -27,7 +27,12 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let drained = shutdown.drained(&app);
     let accepting = accept(app.clone(), listener, drained);
-    shutdown.enforce(&app, async { Ok(accepting.await) }).await
+    shutdown
+        .enforce(&app, async {
+            accepting.await;
+            Ok(())
+        })
+        .await
 }
 
 async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Future<Output = ()>) {
@@ -64,16 +69,16 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
 async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
     let (parts, incoming) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query());
-    let offered = |policy: Policy| match policy.admit(&read(&parts)) {
-        Ok(admitted) => Ok(Sse::new(Tokio::default(), admitted)),
-        Err(refusal) => Err(respond_refusal(&refusal)),
-    };
-    let offered = match path {
+    let offered = |policy: Policy| policy.admit(&read(&parts)).map(|admitted| Sse::new(Tokio::default(), admitted));
+    let sse = match path {
         "/script" | "/topics" => offered(Policy::default()),
         "/fetch" => offered(App::fetch_policy()),
         "/optional" => {
             return match Policy::default().admit_if_named(&read(&parts)) {
-                Ok(admitted) => respond(app.optional(admitted.map(|admitted| Sse::new(Tokio::default(), admitted)))),
+                Ok(admitted) => {
+                    let sse = admitted.map(|admitted| Sse::new(Tokio::default(), admitted));
+                    respond(app.optional(sse, parts.method.as_str()))
+                }
                 Err(refusal) => respond_refusal(&refusal),
             };
         }
@@ -84,9 +89,9 @@ async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
             });
         }
     };
-    let sse = match offered {
+    let sse = match sse {
         Ok(sse) => sse,
-        Err(refused) => return refused,
+        Err(refusal) => return respond_refusal(&refusal),
     };
     match path {
         "/topics" => respond(app.topics(sse, query)),
@@ -109,11 +114,7 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
         Err(plain) => return respond_plain(plain),
     };
     let mut response = head(opened.reply.status(), opened.reply.headers());
-    for (name, value) in opened.headers() {
-        response
-            .headers_mut()
-            .extend(HeaderValue::from_str(&value).map(|value| (HeaderName::from_static(name), value)));
-    }
+    response.headers_mut().extend(opened.header_map());
     response.map(|()| opened.reply.into_body().boxed())
 }
 

@@ -1,6 +1,7 @@
 //! What the application asks of an adapter's `Sse`, so that it is written once for all of them.
 
 use super::app::App;
+use http::{HeaderName, HeaderValue};
 use sse_core::{Resumption, Sender, Start, Uuid};
 
 /// A request that may open a stream, in any adapter.
@@ -26,6 +27,13 @@ pub(crate) struct Opened<R> {
 impl<R> Opened<R> {
     pub(crate) const fn id(&self) -> Option<Uuid> {
         self.id
+    }
+
+    /// The headers of a stream, for frameworks on `http` 1.
+    pub(crate) fn header_map(&self) -> http::HeaderMap {
+        let header =
+            |(name, value): (_, String)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?));
+        self.headers().filter_map(header).collect()
     }
 
     /// The headers of a stream; a soft refusal has none.

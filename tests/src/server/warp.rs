@@ -4,7 +4,7 @@ use super::app::{Answer, App};
 use super::plain::Plain;
 use super::shutdown::Shutdown;
 use super::{body, ready};
-use http::{HeaderValue, Method};
+use http::Method;
 use sse_warp::{Refused, Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
@@ -26,10 +26,11 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
         .and(query)
         .and(warp::body::stream())
         .then(fetch);
-    let optional = warp::path!("optional")
-        .and(sse_warp::optional())
-        .and(with_app.clone())
-        .map(|sse: Result<Option<Sse>, Refused>, app: App| sse.map(|sse| respond(app.optional(sse))));
+    let optional = warp::path!("optional").and(sse_warp::optional()).and(with_app.clone()).and(warp::method()).map(
+        |sse: Result<Option<Sse>, Refused>, app: App, method: Method| {
+            sse.map(|sse| respond(app.optional(sse, method.as_str())))
+        },
+    );
     let topics = warp::path!("topics").and(sse_warp::offered()).and(with_app.clone()).and(query).map(
         |sse: Result<Sse, Refused>, app: App, query: String| sse.map(|sse| respond(app.topics(sse, Some(&query)))),
     );
@@ -47,7 +48,12 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
     ready(&listener)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let server = warp::serve(routes).incoming(listener).graceful(shutdown.drained(&app)).run();
-    shutdown.enforce(&app, async { Ok(server.await) }).await
+    shutdown
+        .enforce(&app, async {
+            server.await;
+            Ok(())
+        })
+        .await
 }
 
 async fn fetch(
@@ -72,16 +78,12 @@ fn respond(answer: Answer<SseResponse>) -> Response {
         Ok(opened) => opened,
         Err(plain) => return respond_plain(plain),
     };
-    let headers = opened.headers();
+    let headers = opened.header_map();
     let mut response = opened.reply.into_response();
-    for (name, value) in headers {
-        response
-            .headers_mut()
-            .extend(HeaderValue::from_str(&value).map(|value| (http::HeaderName::from_static(name), value)));
-    }
+    response.headers_mut().extend(headers);
     response
 }
 
 fn respond_plain(plain: Plain) -> Response {
-    http::Response::from(plain).map(|body| Vec::from(body)).into_response()
+    http::Response::from(plain).map(Vec::from).into_response()
 }
