@@ -58,3 +58,24 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
         }
     })
 }
+
+/// The code in the documents, compiled and run by `cargo test -p sse-examples --doc`.
+#[cfg(doctest)]
+mod documents {
+    macro_rules! documents {
+        ($($name:ident $file:literal)*) => {$(#[doc = include_str!($file)] struct $name;)*};
+    }
+
+    documents! {
+        Readme "../../README.md"
+        Authentication "../../docs/authentication.md"
+        Cancelling "../../docs/cancelling.md"
+        Cors "../../docs/cors.md"
+        Deploys "../../docs/deploys.md"
+        ManyConnections "../../docs/many-connections.md"
+        Migrating "../../docs/migrating.md"
+        Post "../../docs/post.md"
+        Snapshots "../../docs/snapshots.md"
+        Testing "../../docs/testing.md"
+    }
+}
