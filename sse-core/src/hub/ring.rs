@@ -162,6 +162,10 @@ impl Ring {
                 self.forgotten = Mark { position: frame.position, id: id(frame.position, &frame.bytes) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
+                if self.tail.frames.is_empty() {
+                    // Else it would hold what none of its frames does any more.
+                    garbage.push(std::mem::take(&mut self.tail.joined.1));
+                }
                 (frame.position, len)
             }
         };
