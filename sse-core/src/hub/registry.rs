@@ -65,13 +65,17 @@ impl Registry {
     }
 
     fn leave(&self, key: usize) {
-        let (entry, waiters) = {
+        let (entry, emptied, waiters) = {
             let mut locked = self.0.lock();
             let entry = locked.streams.try_remove(key);
-            let empty = locked.streams.is_empty();
-            (entry, if empty { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() })
+            if locked.streams.is_empty() {
+                // A crowd that has left leaves no room behind either.
+                (entry, std::mem::take(&mut locked.streams), std::mem::take(&mut locked.waiters))
+            } else {
+                (entry, Slab::new(), BTreeMap::new())
+            }
         };
-        drop(entry);
+        drop((entry, emptied));
         waiters.into_values().for_each(Waker::wake);
     }
 }
