@@ -125,25 +125,30 @@ pub struct Alarm {
 impl Timer for Alarm {
     fn poll_at(mut self: Pin<&mut Self>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let clock = self.clock.clone();
+        // Wakers are cloned and dropped where the lock is not held: they may look at the clock.
+        let waker = cx.waker().clone();
         let mut time = clock.time();
-        if let Some(key) = self.key.take() {
-            time.alarms.remove(&key);
-        }
-        if time.now >= deadline {
-            return Poll::Ready(());
-        }
-        time.next += 1;
-        let key = (deadline, time.next);
-        time.alarms.insert(key, cx.waker().clone());
-        self.key = Some(key);
-        Poll::Pending
+        let old = self.key.take().and_then(|key| time.alarms.remove(&key));
+        let is_due = time.now >= deadline;
+        let unused = if is_due {
+            Some(waker)
+        } else {
+            time.next += 1;
+            let key = (deadline, time.next);
+            self.key = Some(key);
+            time.alarms.insert(key, waker)
+        };
+        drop(time);
+        drop((old, unused));
+        if is_due { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.clock.time().alarms.remove(&key);
+            let old = self.clock.time().alarms.remove(&key);
+            drop(old);
         }
     }
 }
