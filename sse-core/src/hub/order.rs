@@ -444,8 +444,9 @@ impl Ages {
     fn expired(&mut self, now: Instant, age: Duration) -> Option<u64> {
         let old = |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) >= age;
         let mut expired = None;
-        while let Some((_, position)) = self.marks.pop_front_if(|mark| old(mark)) {
-            expired = Some(position);
+        while let Some(mark) = self.marks.front().copied().filter(old) {
+            self.marks.pop_front();
+            expired = Some(mark.1);
         }
         match self.latest {
             Some(latest) if old(&latest) => Some(latest.1),
