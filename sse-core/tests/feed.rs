@@ -204,7 +204,8 @@ fn a_truncation_is_a_gap_for_who_saw_what_was_taken_back_and_nothing_for_others(
     let mut behind = read(world.after(id(1, 0), ["news"]));
     let mut elsewhere = read(world.fresh(["other"]));
     let mut ahead = read(world.fresh(["news"]));
-    (elsewhere.text(), ahead.text());
+    assert_eq!(elsewhere.text(), opening(id(1, 0)));
+    assert_eq!(ahead.text(), opening(id(1, 0)));
     world.append("news", id(2, 0));
     world.append("news", id(3, 0));
     assert_eq!(ahead.text(), block(id(2, 0)) + &block(id(3, 0)));
