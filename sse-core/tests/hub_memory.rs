@@ -261,10 +261,11 @@ fn a_million_names_published_to_are_refused_past_max_topics() {
         published += usize::from(hub.publish(n.to_string(), "x").is_ok());
     }
     assert_eq!((published, hub.stats().topics), (TOPICS, TOPICS));
-    println!("a topic with one short event: {} B", held.bytes() / TOPICS as isize);
+    let each = held.bytes() / TOPICS as isize;
     held.at_most(TOPICS * KIB, "20,000 topics");
     drop(hub);
     assert_eq!(held.bytes(), 0);
+    println!("a topic with one short event: {each} B");
 }
 
 #[test]
@@ -336,7 +337,7 @@ fn idle(topics: usize) -> usize {
 }
 
 #[test]
-fn an_idle_subscription_costs_less_than_512_bytes_and_48_for_each_further_topic() {
+fn an_idle_subscription_costs_at_most_640_bytes_and_48_for_each_further_topic() {
     let sizes = (size_of::<EventStream<Tokio>>(), size_of::<EventStream<Clock>>());
     println!("EventStream<Tokio>: {} B, EventStream<Clock>: {} B", sizes.0, sizes.1);
     let one = idle(1) + sizes.0 - sizes.1;
@@ -344,7 +345,7 @@ fn an_idle_subscription_costs_less_than_512_bytes_and_48_for_each_further_topic(
     let further = (eleven - one) as f64 / 10.0;
     println!("an idle subscription on tokio: {one} B, {further} B for each further topic");
     assert!(one <= 640, "{one}");
-    assert!(further <= 64.0, "{further}");
+    assert!(further <= 48.0, "{further}");
 }
 
 #[test]
