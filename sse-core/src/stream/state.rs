@@ -97,21 +97,21 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct State {
     phase: Phase,
-    /// Written before anything else.
-    opening: Bytes,
+    /// As long as the stream is idle: what is written before anything else.
     pending: Pending,
     /// Bytes in `pending` that were sent by the application: what the bound is about.
     sent: usize,
     bound: usize,
     expires_at: Option<Instant>,
-    drain: Option<Drain>,
+    /// Boxed, because few streams ever see one.
+    drain: Option<Box<Drain>>,
     draining: bool,
 }
 
 impl State {
     pub(crate) fn new(bound: usize, expires_at: Option<Instant>) -> Self {
-        let (phase, pending, opening) = (Phase::Idle, Pending::default(), Bytes::new());
-        Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, draining: false }
+        let (phase, pending) = (Phase::Idle, Pending::default());
+        Self { phase, pending, sent: 0, bound, expires_at, drain: None, draining: false }
     }
 
     // What is.
@@ -142,7 +142,6 @@ impl State {
     pub(crate) fn open(&mut self) -> bool {
         let opens = self.phase == Phase::Idle;
         if opens {
-            self.pending.push(std::mem::take(&mut self.opening));
             self.phase = Phase::Open;
         }
         opens
@@ -151,7 +150,7 @@ impl State {
     /// Sets what goes before everything else, as long as the stream is not open.
     pub(crate) fn set_opening(&mut self, opening: Bytes) {
         if self.phase == Phase::Idle {
-            self.opening = opening;
+            self.pending = Pending { first: opening, joined: Vec::new() };
         }
     }
 
@@ -169,7 +168,7 @@ impl State {
             self.open();
             if let Some(goodbye) = goodbye {
                 self.pending.push(goodbye);
-            } else if let Some(drain) = self.drain {
+            } else if let Some(drain) = &self.drain {
                 // Whoever says goodbye while the hub drains is spread like the others.
                 self.pending.push(retry_block(drain.retry));
             }
@@ -179,9 +178,9 @@ impl State {
     }
 
     /// The hub is going down: the application hears of it now, and the stream ends at its moment.
-    pub(crate) const fn drain(&mut self, drain: Drain) {
+    pub(crate) fn drain(&mut self, drain: Drain) {
         self.draining = true;
-        self.drain = Some(drain);
+        self.drain = Some(Box::new(drain));
     }
 
     // What the body does.
@@ -198,7 +197,7 @@ impl State {
     /// What to do at this moment. The first call opens the stream.
     pub(crate) fn poll(&mut self, now: Instant) -> Output {
         self.open();
-        if self.drain.is_some_and(|drain| drain.at <= now) {
+        if self.drain.as_ref().is_some_and(|drain| drain.at <= now) {
             self.end(CloseReason::Drained, None);
         }
         if self.expires_at.is_some_and(|at| at <= now) {
@@ -220,7 +219,7 @@ impl State {
 
     /// When `poll` would have something new to say although nobody did anything.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let drain = self.drain.map(|drain| drain.at);
+        let drain = self.drain.as_ref().map(|drain| drain.at);
         if self.is_active() { drain.into_iter().chain(self.expires_at).min() } else { None }
     }
 
@@ -228,7 +227,6 @@ impl State {
     fn close(&mut self, reason: CloseReason) {
         self.phase = Phase::Closed(reason);
         self.pending = Pending::default();
-        self.opening = Bytes::new();
         self.sent = 0;
     }
 }
