@@ -605,6 +605,18 @@ fn at_the_hub_s_bound_the_oldest_event_goes_whichever_topic_it_is_of() {
 }
 
 #[test]
+fn a_topic_that_forgot_by_its_own_bound_is_no_longer_the_one_with_the_oldest_event() {
+    let size = block("x", EventId::new((1, 0), 0)).len();
+    let world = World::with(|bounds| bounds.topic_events(1).hub_bytes(2 * size));
+    let [first] = world.publish("a", ["x"]);
+    let [b] = world.publish("b", ["x"]);
+    let [a] = world.publish("a", ["x"]);
+    let [c] = world.publish("c", ["x"]);
+    assert_eq!(text(world.after(b, ["a", "b", "c"])), opening(b) + &block("x", a) + &block("x", c));
+    assert_eq!(text(world.after(first, ["b"])), opening(first) + &trimmed("b", b));
+}
+
+#[test]
 fn bounds_hold_with_readers_and_without() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let mut reader = read(world.fresh(["news"]));
