@@ -77,8 +77,9 @@ impl Registry {
     }
 
     fn leave(&self, at: usize) {
-        let (entry, waiters) = {
+        let (entry, emptied, waiters) = {
             let mut locked = self.0.lock();
+            let locked = &mut *locked;
             let entry = locked.streams.try_remove(at);
             if let Some(key) = entry.as_ref().and_then(|entry| entry.key.as_ref())
                 && let Some(streams) = locked.keyed.get_mut(key)
@@ -88,10 +89,15 @@ impl Registry {
                     locked.keyed.remove(key);
                 }
             }
-            let empty = locked.streams.is_empty();
-            (entry, if empty { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() })
+            if locked.streams.is_empty() {
+                // A crowd that has left leaves no room behind either.
+                let emptied = (std::mem::take(&mut locked.streams), std::mem::take(&mut locked.keyed));
+                (entry, emptied, std::mem::take(&mut locked.waiters))
+            } else {
+                (entry, Default::default(), BTreeMap::new())
+            }
         };
-        drop(entry);
+        drop((entry, emptied));
         waiters.into_values().for_each(Waker::wake);
     }
 
