@@ -189,7 +189,7 @@ impl Builder {
 
     fn hub(mut self, runtime: impl Runtime, ids: Ids, heartbeats: bool) -> Hub {
         self.limits.heartbeats = self.heartbeats.unwrap_or(heartbeats);
-        let rules = Rules { reserved_type: Some(self.limits.gap_type.clone()), gives_ids: true };
+        let rules = Rules::of_hub(self.limits.gap_type.clone());
         Hub {
             inner: Arc::new(Inner {
                 runtime: Box::new(runtime),
