@@ -70,7 +70,7 @@ impl Default for Builder {
 
 impl Builder {
     /// How many bytes of events a topic keeps, as they are on the wire: 4 MiB by default. At the bound the oldest event
-    /// goes; the newest stays, however large. Its memory may be 32 KiB more.
+    /// goes; the newest stays, however large. Its memory may be 32 KiB more, and 16 bytes for each event.
     pub const fn topic_bytes(mut self, bytes: usize) -> Self {
         self.limits.topic_bytes = bytes;
         self
@@ -125,10 +125,12 @@ impl Builder {
         self
     }
 
-    /// The type of the event that tells a gap: `gap` by default. No event of the application may have it. A line break in
-    /// it becomes a space.
+    /// The type of the event that tells a gap: `gap` by default, and if this is empty. No event of the application may
+    /// have it. A line break in it becomes a space.
     pub fn gap_type(mut self, event_type: &str) -> Self {
-        self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
+        if !event_type.is_empty() {
+            self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
+        }
         self
     }
 

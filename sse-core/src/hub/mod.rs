@@ -165,10 +165,10 @@ impl Hub {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
-        let mut left = topic::Leftovers::default();
+        let (moment, mut left) = (order::Moment::of(inner), topic::Leftovers::default());
         let (topics, held) = {
             let mut order = inner.order.lock();
-            order.expire(inner, &mut left);
+            order.expire(moment, &mut left);
             (order.topics(), (order.held_events, order.held_bytes))
         };
         left.settle();

@@ -7,8 +7,8 @@ use super::topic::{Leftovers, Topic};
 use super::{Inner, Limits};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
-use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -30,8 +30,8 @@ const AGE_STEPS: u32 = 64;
 pub(crate) struct Order {
     pub(crate) ids: Ids,
     topics: HashMap<Box<str>, Arc<Topic>>,
-    /// Every topic that holds events, by a position that is not after its oldest one.
-    oldest: BTreeMap<u64, Arc<Topic>>,
+    /// Every topic that holds events, the one with the oldest first.
+    oldest: BinaryHeap<Oldest>,
     pub(crate) held_events: usize,
     pub(crate) held_bytes: usize,
     tombstones: Tombstones,
@@ -61,6 +61,22 @@ struct Rewrite {
     last: u64,
 }
 
+/// A topic, by a position that is not after its oldest event. Its own bounds may have moved that on since.
+struct Oldest {
+    position: u64,
+    topic: Arc<Topic>,
+}
+
+/// The moment of a call, read before any lock is taken, where events have an age.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(Option<(Instant, Duration)>);
+
+impl Moment {
+    pub(crate) fn of(hub: &Inner) -> Self {
+        Self(hub.limits.topic_age.map(|age| (hub.runtime.now(), age)))
+    }
+}
+
 /// There are as many topics as there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooManyTopics;
@@ -70,7 +86,7 @@ impl Order {
         Self {
             ids,
             topics: HashMap::new(),
-            oldest: BTreeMap::new(),
+            oldest: BinaryHeap::new(),
             held_events: 0,
             held_bytes: 0,
             tombstones: Tombstones::default(),
@@ -128,6 +144,7 @@ impl Order {
         topic: &Arc<Topic>,
         id: Option<EventId>,
         mut block: Vec<u8>,
+        moment: Moment,
         left: &mut Leftovers,
     ) -> EventId {
         use std::io::Write;
@@ -135,16 +152,15 @@ impl Order {
         let id = id.unwrap_or_else(|| self.ids.own(position));
         // Writing to a Vec cannot fail.
         let _ = write!(block, "id: {id}\n\n");
-        let block = Bytes::from(block);
-        let (events, bytes) = (1, block.len());
         {
             let mut locked = topic.lock();
             let locked = &mut *locked;
-            let before = (locked.ring.events(), locked.ring.bytes());
             if locked.ring.is_empty() {
-                self.oldest.insert(position, topic.clone());
+                self.oldest.push(Oldest { position, topic: topic.clone() });
             }
-            locked.ring.push(position, block, &mut left.garbage);
+            self.held_events -= locked.ring.events();
+            self.held_bytes -= locked.ring.bytes();
+            locked.ring.push(position, block.into(), &mut left.garbage);
             while locked.ring.events() > 1
                 && (locked.ring.events() > hub.limits.topic_events || locked.ring.bytes() > hub.limits.topic_bytes)
             {
@@ -153,15 +169,15 @@ impl Order {
             }
             let woken = topic.changed(locked, || hub.head.store(position, Ordering::Release));
             left.woken.push(woken);
-            self.held_events = self.held_events + events - (before.0 + events - locked.ring.events());
-            self.held_bytes = self.held_bytes + bytes - (before.1 + bytes - locked.ring.bytes());
+            self.held_events += locked.ring.events();
+            self.held_bytes += locked.ring.bytes();
         }
         self.ids.remember(id, position);
-        if let Some(age) = hub.limits.topic_age {
-            self.ages.published(hub.runtime.now(), position, age);
+        if let Moment(Some((now, age))) = moment {
+            self.ages.published(now, position, age);
         }
         while self.held_bytes > hub.limits.hub_bytes && self.held_events > 1 {
-            self.forget_oldest(u64::MAX, left);
+            self.forget_oldest(left);
         }
         id
     }
@@ -181,39 +197,45 @@ impl Order {
     }
 
     /// Forgets what is older than it may be.
-    pub(crate) fn expire(&mut self, hub: &Inner, left: &mut Leftovers) {
-        let Some(age) = hub.limits.topic_age else { return };
-        let Some(position) = self.ages.expired(hub.runtime.now(), age) else { return };
-        while self.oldest.first_key_value().is_some_and(|(&oldest, _)| oldest <= position) {
-            self.forget_oldest(position, left);
+    pub(crate) fn expire(&mut self, moment: Moment, left: &mut Leftovers) {
+        let Moment(Some((now, age))) = moment else { return };
+        let Some(position) = self.ages.expired(now, age) else { return };
+        while self.find_oldest().is_some_and(|oldest| oldest <= position) {
+            self.forget_oldest(left);
         }
     }
 
-    /// Forgets the oldest event of all, if it is not beyond a position.
-    fn forget_oldest(&mut self, upto: u64, left: &mut Leftovers) {
-        let Some((_, topic)) = self.oldest.pop_first() else { return };
-        let mut locked = topic.lock();
-        let ring = &mut locked.ring;
-        // The key may be of an event that the topic's own bounds removed.
-        let next = self.oldest.first_key_value().map_or(u64::MAX, |(&next, _)| next);
-        if ring.oldest().is_some_and(|oldest| oldest < next && oldest <= upto) {
-            let bytes = ring.bytes();
-            let ids = &self.ids;
-            ring.evict(&mut left.garbage, |position, block| ids.of(position, block));
-            self.held_events -= 1;
-            self.held_bytes -= bytes - ring.bytes();
-        }
-        let idle = locked.readers == 0;
-        match locked.ring.oldest() {
-            Some(oldest) => {
-                drop(locked);
-                self.oldest.insert(oldest, topic);
+    /// The position of the oldest event of all, whose topic is then the first.
+    fn find_oldest(&mut self) -> Option<u64> {
+        loop {
+            let mut first = self.oldest.peek_mut()?;
+            let oldest = first.topic.lock().ring.oldest();
+            match oldest {
+                Some(oldest) if oldest == first.position => return Some(oldest),
+                // Later than it was. Its place is found when `first` is let go.
+                Some(oldest) => first.position = oldest,
+                None => drop(PeekMut::pop(first)),
             }
+        }
+    }
+
+    /// Forgets the oldest event of all.
+    fn forget_oldest(&mut self, left: &mut Leftovers) {
+        let Some(_) = self.find_oldest() else { return };
+        let Some(mut first) = self.oldest.peek_mut() else { return };
+        let topic = first.topic.clone();
+        let mut locked = topic.lock();
+        let (ids, ring) = (&self.ids, &mut locked.ring);
+        let bytes = ring.bytes();
+        ring.evict(&mut left.garbage, |position, block| ids.of(position, block));
+        self.held_events -= 1;
+        self.held_bytes -= bytes - ring.bytes();
+        match ring.oldest() {
+            Some(oldest) => first.position = oldest,
             None => {
+                drop(PeekMut::pop(first));
                 drop(locked);
-                if idle {
-                    self.drop_if_idle(&topic);
-                }
+                self.drop_if_idle(&topic);
             }
         }
     }
@@ -252,7 +274,7 @@ impl Order {
             let mut locked = topic.lock();
             locked.ring.rewind(kept.position, &mut left.garbage);
             if let Some(oldest) = locked.ring.oldest() {
-                self.oldest.insert(oldest, topic.clone());
+                self.oldest.push(Oldest { position: oldest, topic: topic.clone() });
             }
             self.held_events += locked.ring.events();
             self.held_bytes += locked.ring.bytes();
@@ -378,6 +400,27 @@ impl Ids {
         }
     }
 }
+
+/// The first of a heap is the greatest, and that is to be the oldest.
+impl Ord for Oldest {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.position.cmp(&self.position)
+    }
+}
+
+impl PartialOrd for Oldest {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Oldest {
+    fn eq(&self, other: &Self) -> bool {
+        self.position == other.position
+    }
+}
+
+impl Eq for Oldest {}
 
 /// What topics that were dropped had forgotten.
 #[derive(Default)]

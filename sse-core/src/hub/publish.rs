@@ -1,6 +1,6 @@
 //! Publishing: one event, several at once, or to a topic that was looked up before.
 
-use super::order::{Ids, MAX_TOPIC_BYTES, Order, TooManyTopics};
+use super::order::{Ids, MAX_TOPIC_BYTES, Moment, Order, TooManyTopics};
 use super::stats::Counters;
 use super::topic::{self, Leftovers};
 use super::{EventId, Hub, Inner, Limits};
@@ -59,17 +59,17 @@ impl Hub {
         // The caller's names are asked for their text before the lock is taken, and dropped after it.
         let (topics, blocks): (Vec<T>, Vec<_>) = encoded.collect::<Result<_, PublishError>>()?;
         let names: Vec<&str> = topics.iter().map(T::as_ref).collect();
-        let mut left = Leftovers::default();
+        let (moment, mut left) = (Moment::of(inner), Leftovers::default());
         let published = {
             let mut order = inner.order.lock();
             if matches!(order.ids, Ids::Followed(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(inner, &mut left);
+            order.expire(moment, &mut left);
             if order.has_room_for(names.iter().copied(), &inner.limits) {
                 let publish = |(name, block): (&str, Vec<u8>)| {
                     let topic = order.topic(name, &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
-                    Ok(order.append(inner, &topic, None, block, &mut left))
+                    Ok(order.append(inner, &topic, None, block, moment, &mut left))
                 };
                 names.into_iter().zip(blocks).map(publish).collect()
             } else {
@@ -158,15 +158,15 @@ impl Inner {
         topic: impl FnOnce(&mut Order, &Limits) -> Result<Arc<topic::Topic>, TooManyTopics>,
         block: Vec<u8>,
     ) -> Result<EventId, PublishError> {
-        let mut left = Leftovers::default();
+        let (moment, mut left) = (Moment::of(self), Leftovers::default());
         let published = {
             let mut order = self.order.lock();
             if matches!(order.ids, Ids::Followed(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(self, &mut left);
+            order.expire(moment, &mut left);
             let topic = topic(&mut order, &self.limits).map_err(|_| PublishError::TooManyTopics);
-            topic.map(|topic| order.append(self, &topic, None, block, &mut left))
+            topic.map(|topic| order.append(self, &topic, None, block, moment, &mut left))
         };
         left.settle();
         Counters::add(&self.counters.published, usize::from(published.is_ok()));

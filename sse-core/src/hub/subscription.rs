@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::id::EventId;
-use super::order::Order;
+use super::order::{Moment, Order};
 use super::publish::check_name;
 use super::registry::Kind;
 use super::stats::Counters;
@@ -98,11 +98,11 @@ impl<R: Runtime> Subscription<R> {
         let first = sse.take_first();
         let names = Names::of(topics);
         let is_get = sse.is_get();
-        let mut left = Leftovers::default();
+        let (moment, mut left) = (Moment::of(inner), Leftovers::default());
         // One look at the history: where it begins, and what is missing by then.
         let entered = {
             let mut order = inner.order.lock();
-            order.expire(inner, &mut left);
+            order.expire(moment, &mut left);
             names.as_ref().ok().and_then(|names| order.enter(inner, names, &last_event_id))
         };
         left.settle();
