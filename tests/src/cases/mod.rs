@@ -14,6 +14,8 @@ mod injection;
 mod keep_alive;
 mod lifecycle;
 mod limits;
+mod pipelining;
+mod slow_readers;
 
 use crate::Case;
 
@@ -34,6 +36,8 @@ pub fn all() -> Vec<Case> {
         compression::cases(),
         http10::cases(),
         http2::cases(),
+        pipelining::cases(),
+        slow_readers::cases(),
         head_method::cases(),
     ]
     .into_iter()

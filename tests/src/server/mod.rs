@@ -43,6 +43,8 @@ pub fn run(options: Options) -> Result<(), Error> {
     let adapter = options.adapter;
     let listener = TcpListener::bind(options.listen)?;
     listener.set_nonblocking(true)?;
+    // Accepted sockets inherit it. Without it an event may wait 40 ms for the client to acknowledge the one before.
+    socket2::SockRef::from(&listener).set_tcp_nodelay(true)?;
     let app = App::new(options);
     match adapter {
         // Its workers are runtimes of their own.
