@@ -253,3 +253,44 @@ impl HttpBody for NoContent {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(method: &str, accept: &str, policy: Option<Policy>) -> Parts {
+        let request = http::Request::builder().method(method).header("accept", accept).body(());
+        let mut parts = request.expect("a request").into_parts().0;
+        policy.map(|policy| parts.extensions.insert(policy));
+        parts
+    }
+
+    async fn taken(mut parts: Parts) -> Result<Sse, Refused> {
+        <Sse as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await
+    }
+
+    async fn taken_if_named(mut parts: Parts) -> Result<Option<Sse>, Refused> {
+        <Sse as OptionalFromRequestParts<()>>::from_request_parts(&mut parts, &()).await
+    }
+
+    #[tokio::test]
+    async fn the_policy_of_a_route_is_an_extension() {
+        assert_eq!(taken(parts("POST", "*/*", None)).await.map(drop).map_err(|refused| refused.0.status()), Err(405));
+        assert!(taken(parts("POST", "*/*", Some(Policy::default().methods(["POST"])))).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_option_must_be_named_and_still_answers_head() {
+        assert!(matches!(taken_if_named(parts("GET", "*/*", None)).await, Ok(None)));
+        assert!(matches!(taken_if_named(parts("GET", "text/event-stream", None)).await, Ok(Some(_))));
+        let refused = taken_if_named(parts("HEAD", "text/event-stream", None)).await.map(drop);
+        assert_eq!(refused.map_err(|refused| refused.0), Err(Refusal::Head));
+    }
+
+    #[test]
+    fn a_stream_that_is_not_sync_is_a_response() {
+        fn _compiles<S: sse_core::__Stream<Item = String> + Send + 'static>(sse: Sse, events: S) -> Response {
+            sse.stream(events).into_response()
+        }
+    }
+}

@@ -300,6 +300,31 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
+    #[tokio::test]
+    async fn what_sse_rejects_is_recovered() {
+        let news = warp::path("news").and(sse()).map(|sse: Sse| sse.first(["hello"]).channel().1);
+        let routes = news.recover(recover);
+        let answer = async |method: &str, path: &str| {
+            let response = warp::test::request().method(method).path(path).reply(&routes).await;
+            (response.status().as_u16(), response.headers().contains_key("content-length"))
+        };
+        assert_eq!(answer("POST", "/news").await, (405, false));
+        assert_eq!(answer("HEAD", "/news").await, (200, false));
+        assert_eq!(answer("GET", "/news").await, (200, false));
+        // What is none of its business goes on to warp's own answers.
+        assert_eq!(answer("GET", "/nowhere").await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn the_policy_of_a_route_is_an_argument() {
+        let request = || warp::test::request().method("POST").path("/?lastEventId=7");
+        let posted = offered_with(Policy::default().methods(["POST"]).last_event_id_query("lastEventId"));
+        let taken = request().filter(&posted).await.expect("never rejects").expect("is offered");
+        assert_eq!(taken.last_event_id().as_str(), Some("7"));
+        let refused = request().filter(&offered()).await.expect("never rejects").map(drop);
+        assert_eq!(refused.map_err(|refused| refused.0.status()), Err(405));
+    }
+
     #[test]
     fn a_stream_that_is_not_sync_is_a_reply() {
         fn _compiles(sse: Sse) -> Response {
