@@ -5,11 +5,11 @@ use crate::response::{HeaderError, Response, check_header};
 use crate::runtime::Runtime;
 use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Items, Live};
-use crate::stream::state::State;
+use crate::stream::state::{State, retry_block};
 use crate::stream::{CloseReason, EventStream, Sender};
-use crate::{Admitted, Event, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES};
+use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES};
 use futures_core::Stream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
 /// framework's extractor.
@@ -40,36 +40,53 @@ pub struct Sse<R: Runtime> {
     keep_alive: Option<Duration>,
     buffer: usize,
     max_lifetime: Option<Duration>,
+    expires_at: Option<Instant>,
+    key: Option<std::sync::Arc<str>>,
     welcome: bool,
     first: First,
     headers: Vec<(String, String)>,
     hub: Option<Hub>,
 }
 
-/// Blocks that go before everything else, or what was wrong with them.
+/// Events that go before everything else, or what was wrong with them.
 #[derive(Debug, Default)]
 pub(crate) struct First {
-    bytes: Vec<u8>,
+    frames: Vec<Frame>,
+    bytes: usize,
     error: Option<FrameError>,
 }
 
 impl First {
     /// Adds events; after the first that is wrong nothing more.
-    pub(crate) fn extend(&mut self, events: impl IntoIterator<Item: IntoFrame>, rules: &Rules) {
+    pub(crate) fn extend(&mut self, events: impl IntoIterator<Item: IntoFrame>) {
         for event in events {
             if self.error.is_some() {
                 return;
             }
-            let added = event.lend(|piece| {
-                let piece = piece?;
-                rules.check(&piece)?;
-                match self.bytes.len() + piece.len() {
-                    len if len > MAX_FIRST_BYTES => Err(FrameError::FirstTooLarge(len)),
-                    _ => Ok(piece.write(&mut self.bytes)),
+            match event.into_frame() {
+                Ok(frame) => {
+                    self.bytes += frame.as_bytes().len();
+                    self.frames.push(frame);
                 }
-            });
-            self.error = added.err();
+                Err(error) => self.error = Some(error),
+            }
+            if self.bytes > MAX_FIRST_BYTES {
+                self.error.get_or_insert(FrameError::FirstTooLarge(self.bytes));
+            }
         }
+    }
+
+    /// All of them, as the stream's hub allows.
+    pub(crate) fn blocks(&self, rules: &Rules) -> Result<Vec<u8>, FrameError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let mut blocks = Vec::with_capacity(self.bytes);
+        for frame in &self.frames {
+            frame.lend(|piece| piece.and_then(|piece| rules.check(&piece)))?;
+            blocks.extend_from_slice(frame.as_bytes());
+        }
+        Ok(blocks)
     }
 }
 
@@ -82,6 +99,8 @@ impl<R: Runtime> Sse<R> {
             keep_alive: Some(Duration::from_secs(15)),
             buffer: 64 * 1024,
             max_lifetime: None,
+            expires_at: None,
+            key: None,
             welcome: false,
             first: First::default(),
             headers: Vec::new(),
@@ -133,6 +152,21 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
+    /// Ends the stream at this moment, as when a login ends. A body that nobody polls has no deadlines; its connection
+    /// ends when the socket does.
+    pub const fn expires_at(mut self, moment: Instant) -> Self {
+        self.expires_at = Some(moment);
+        self
+    }
+
+    /// Names whose stream it is, for [`Hub::close_where`] and
+    /// [`Builder::max_streams_per_key`](crate::hub::Builder::max_streams_per_key). It counts on a stream that is attached to
+    /// a hub.
+    pub fn key(mut self, key: impl AsRef<str>) -> Self {
+        self.key = Some(key.as_ref().into());
+        self
+    }
+
     /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
     /// drain. A subscription is attached to its hub without this.
     pub fn attach(mut self, hub: &Hub) -> Self {
@@ -144,7 +178,7 @@ impl<R: Runtime> Sse<R> {
     /// [`MAX_FIRST_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
     /// them.
     pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
-        self.first.extend(events, &Rules::default());
+        self.first.extend(events);
         self
     }
 
@@ -171,55 +205,75 @@ impl<R: Runtime> Sse<R> {
 
     fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
         let hub = self.hub.take();
-        self.open(hub.as_ref(), Kind::Handled, Rules::default(), source, |first| {
-            let mut opening = Vec::with_capacity(2 + first.len());
-            opening.extend_from_slice(b":\n");
-            opening.extend_from_slice(first);
-            opening
-        })
+        let first = std::mem::take(&mut self.first).blocks(&Rules::default());
+        let mut opened = self.open(hub.as_ref(), Kind::Handled, Rules::default(), source);
+        match first {
+            Ok(first) => opened.opening(|welcome| [b":\n", welcome, &first].concat()),
+            Err(error) => opened.fail(&error),
+        }
+        opened.response
     }
-}
 
-impl<R: Runtime> Sse<R> {
-    /// Puts a stream together: enters it with its hub, and lets `opening` place what goes first.
-    pub(crate) fn open<S>(
-        mut self,
-        hub: Option<&Hub>,
-        kind: Kind,
-        rules: Rules,
-        source: S,
-        opening: impl FnOnce(&[u8]) -> Vec<u8>,
-    ) -> Response<EventStream<R, S>> {
+    pub(crate) const fn is_get(&self) -> bool {
+        self.admitted.is_get
+    }
+
+    pub(crate) fn take_first(&mut self) -> First {
+        std::mem::take(&mut self.first)
+    }
+
+    /// Puts a stream together and enters it with its hub. What goes first is yet to be said.
+    pub(crate) fn open<S>(self, hub: Option<&Hub>, kind: Kind, rules: Rules, source: S) -> Opened<R, S> {
         let id = self.runtime.random().uuid();
         let is_get = self.admitted.is_get;
         let expires_at = self.max_lifetime.and_then(|lifetime| {
             let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);
             self.runtime.now().checked_add(lifetime)
         });
-        if self.welcome {
-            let welcome = Event::data(format!(r#"{{"uuid":"{id}"}}"#)).event("welcome");
-            let mut first = First::default();
-            first.extend([welcome], &rules);
-            first.bytes.append(&mut self.first.bytes);
-            self.first.bytes = first.bytes;
-        }
-        let failure = self.first.error.take();
-        let first = if failure.is_some() { &[][..] } else { &self.first.bytes };
-        let shared = Shared::new(id, is_get, rules, State::new(opening(first).into(), self.buffer, expires_at));
+        let expires_at = expires_at.into_iter().chain(self.expires_at).min();
+        let shared = Shared::new(id, is_get, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
-        if let Some(error) = failure {
-            crate::trace::failed(&error);
-            shared.end(CloseReason::Failed, None);
-        }
-        match hub.map(|hub| Attachment::new(&hub.inner, &shared, kind)) {
-            None => {}
-            Some(Ok(attachment)) => body.attach(attachment),
-            Some(Err(_full)) => {
-                let retry = hub.map(Hub::draw_retry).unwrap_or_default();
-                body.refuse(retry, is_get);
-                return Response::refusal(is_get, retry, body);
+        let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
+            Some((hub, None)) => refuse(hub, is_get, body),
+            attached => {
+                body.attach(attached.and_then(|(_, attachment)| attachment));
+                Response::stream(id, self.headers, body)
             }
-        }
-        Response::stream(id, self.headers, body)
+        };
+        Opened { response, welcome: self.welcome }
     }
+}
+
+/// A stream that is put together, and waits for what goes first.
+#[derive(Debug)]
+pub(crate) struct Opened<R: Runtime, S> {
+    pub(crate) response: Response<EventStream<R, S>>,
+    welcome: bool,
+}
+
+impl<R: Runtime, S> Opened<R, S> {
+    /// Lets `place` say what goes first, given the welcome.
+    pub(crate) fn opening(&mut self, place: impl FnOnce(&[u8]) -> Vec<u8>) {
+        let Some(id) = self.response.id() else { return };
+        let welcome =
+            if self.welcome { format!("event: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\n") } else { String::new() };
+        let opening = place(welcome.as_bytes()).into();
+        self.response.body().shared().with(|locked| locked.state.set_opening(opening));
+    }
+
+    /// Ends the stream before anything is sent.
+    pub(crate) fn fail(&mut self, error: &FrameError) {
+        crate::trace::failed(error);
+        self.opening(|_| b":\n".to_vec());
+        self.response.body().shared().end(CloseReason::Failed, None);
+    }
+}
+
+/// Turns a body into a refusal: for a GET it says when to come back, and ends.
+pub(crate) fn refuse<R: Runtime, S>(hub: &Hub, is_get: bool, body: EventStream<R, S>) -> Response<EventStream<R, S>> {
+    let retry = hub.draw_retry();
+    let opening = if is_get { retry_block(retry) } else { bytes::Bytes::new() };
+    body.shared().with(|locked| locked.state.set_opening(opening));
+    body.shared().end(CloseReason::Drained, None);
+    Response::refusal(is_get, retry, body)
 }

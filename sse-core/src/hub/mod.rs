@@ -1,24 +1,58 @@
 //! One ordered history: topics are labels in it, a connection is a cursor, `Last-Event-ID` is the cursor's position.
 
+mod builder;
+mod cursor;
+mod feed;
+mod id;
+mod order;
+mod publish;
 mod registry;
+mod ring;
 mod stats;
 mod subscription;
+mod topic;
 
+pub use builder::Builder;
+pub use feed::{Feed, FeedError};
+pub use id::EventId;
+pub use order::MAX_TOPIC_BYTES;
+pub use publish::{PublishError, Topic};
 pub use registry::Draining;
 pub use stats::Stats;
 pub use subscription::{Resumption, Start, Subscription};
 
 use crate::runtime::{Random, Runtime, Timer};
-use crate::sync::Arc;
+use crate::stream::shared::Rules;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{Arc, Mutex};
+use builder::Limits;
+pub(crate) use cursor::Cursor;
+use order::Order;
 use registry::Registry;
 pub(crate) use registry::{Attachment, Kind};
 use stats::Counters;
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 /// A history of events under topics, and the streams that follow it. A clone is the same hub.
+///
+/// # Examples
+/// ```
+/// use sse_core::testing::Clock;
+/// use sse_core::{Event, Hub, LastEventId};
+///
+/// let clock = Clock::new();
+/// let hub = Hub::builder().build_on(clock.clone());
+/// let first = hub.publish("news", Event::data("rain").event("article"))?;
+/// hub.publish("news", Event::data("sun").event("article"))?;
+///
+/// // A client that comes back with the id of the first gets the second.
+/// let feed = clock.sse_after(LastEventId::Text(first.to_string().into())).subscribe(&hub, ["news"]);
+/// let text = clock.read(feed.into_response()).text();
+/// assert!(text.starts_with(&format!("retry: 3000\nid: {first}\n\nevent: article\ndata: sun\n")));
+/// # Ok::<(), sse_core::hub::PublishError>(())
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     pub(crate) inner: Arc<Inner>,
@@ -27,16 +61,26 @@ pub struct Hub {
 pub(crate) struct Inner {
     pub(crate) runtime: Box<dyn AnyRuntime>,
     pub(crate) limits: Limits,
+    /// What the hub asks of everything that goes to its topics' readers.
+    pub(crate) rules: Rules,
+    /// Taken by every publish, and by whoever comes or goes. A topic's lock may be taken inside it, never around it.
+    pub(crate) order: Mutex<Order>,
+    /// The newest position. Everything at or below it is complete in every topic: it is stored last, while the topic's
+    /// lock is held.
+    pub(crate) head: AtomicU64,
+    /// How often a part of the history was taken back.
+    pub(crate) epoch: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
 }
 
-/// The bounds of a hub.
-#[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    pub(crate) max_streams: usize,
-    pub(crate) drain_grace: Duration,
-    pub(crate) drain_retry: RangeInclusive<Duration>,
+impl Inner {
+    /// The block for a client whose id says nothing to this hub, or whose history was taken back.
+    pub(crate) fn unknown_gap(&self, id: Option<EventId>) -> Vec<u8> {
+        let event_type = &self.limits.gap_type;
+        let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        format!("event: {event_type}\ndata: {{\"reason\":\"unknown\"}}\n{id}\n").into_bytes()
+    }
 }
 
 /// A runtime behind a pointer, because a hub is no less a hub on another one.
@@ -73,6 +117,14 @@ impl Hub {
         Builder::default()
     }
 
+    /// A hub that follows a log elsewhere, and the feed by which it does; with the default bounds, on tokio's clock. Its
+    /// readers are served as by any other; publishing is the log's.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn follower() -> (Self, Feed) {
+        Builder::default().follower()
+    }
+
     /// Begins to go down, finally: every stream is told to end within the window, and newcomers are asked to come back
     /// later. The future is ready with 0 when no stream is left, or after window and grace with the number that would
     /// not end.
@@ -88,6 +140,22 @@ impl Hub {
         self.inner.registry.is_draining()
     }
 
+    /// Ends every stream that has this [key](crate::Sse::key), as when a login ends, and says how many. What is pending
+    /// is not delivered. A body that nobody polls is forgotten all the same; its connection ends when the socket does.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let mut reader = clock.read(clock.sse().key("ann").subscribe(&hub, ["news"]).into_response());
+    /// assert_eq!(hub.close_where("bob"), 0);
+    /// assert_eq!(hub.close_where("ann"), 1);
+    /// assert!(reader.has_ended());
+    /// ```
+    pub fn close_where(&self, key: impl AsRef<str>) -> usize {
+        self.inner.registry.cut(key.as_ref())
+    }
+
     /// What a client that is sent away is asked to wait.
     pub(crate) fn draw_retry(&self) -> Duration {
         self.inner.runtime.random().duration(self.inner.limits.drain_retry.clone())
@@ -96,7 +164,15 @@ impl Hub {
     /// What the hub holds and has done.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.counters.read(self.inner.registry.len(), 0, 0, 0)
+        let inner = &self.inner;
+        let mut left = topic::Leftovers::default();
+        let (topics, held) = {
+            let mut order = inner.order.lock();
+            order.expire(inner, &mut left);
+            (order.topics(), (order.held_events, order.held_bytes))
+        };
+        left.settle();
+        inner.counters.read(inner.registry.len(), topics, held.0, held.1)
     }
 }
 
@@ -106,60 +182,9 @@ impl fmt::Debug for Hub {
     }
 }
 
-/// The bounds of a hub, each with its default.
-#[derive(Debug, Clone)]
-#[must_use = "a builder builds nothing until `build`"]
-pub struct Builder {
-    limits: Limits,
-}
-
-impl Default for Builder {
+#[cfg(feature = "tokio")]
+impl Default for Hub {
     fn default() -> Self {
-        let limits = Limits {
-            max_streams: usize::MAX,
-            drain_grace: Duration::from_secs(10),
-            drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
-        };
-        Self { limits }
-    }
-}
-
-impl Builder {
-    /// The hub, on tokio's clock.
-    #[cfg(feature = "tokio")]
-    #[must_use]
-    pub fn build(self) -> Hub {
-        self.build_on(crate::Tokio)
-    }
-
-    /// The hub, on this runtime.
-    #[must_use]
-    pub fn build_on(self, runtime: impl Runtime) -> Hub {
-        Hub {
-            inner: Arc::new(Inner {
-                runtime: Box::new(runtime),
-                limits: self.limits,
-                registry: Registry::default(),
-                counters: Counters::default(),
-            }),
-        }
-    }
-
-    /// At most this many streams at once; the next is refused softly. No limit by default.
-    pub const fn max_streams(mut self, streams: usize) -> Self {
-        self.limits.max_streams = streams;
-        self
-    }
-
-    /// How long [`Hub::drain`] waits beyond its window for streams that do not end: 10 s by default.
-    pub const fn drain_grace(mut self, grace: Duration) -> Self {
-        self.limits.drain_grace = grace;
-        self
-    }
-
-    /// What a drained client is asked to wait before it comes back, drawn evenly: 1 to 5 s by default.
-    pub const fn drain_retry(mut self, retry: RangeInclusive<Duration>) -> Self {
-        self.limits.drain_retry = retry;
-        self
+        Self::new()
     }
 }

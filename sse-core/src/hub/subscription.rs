@@ -1,31 +1,44 @@
-//! stub
-use super::Hub;
-use crate::runtime::Runtime;
-use crate::stream::EventStream;
-use crate::{IntoFrame, Response, Sender, Sse};
+//! A stream that follows topics: where it begins, and what it says first.
 
-/// Where a subscription begins, if the client brought no known id.
+use super::cursor::Cursor;
+use super::id::EventId;
+use super::order::Order;
+use super::publish::check_name;
+use super::registry::Kind;
+use super::stats::Counters;
+use super::topic::{Leftovers, Topic};
+use super::{Hub, Inner};
+use crate::runtime::Runtime;
+use crate::sse::{First, Opened, refuse};
+use crate::stream::source::Live;
+use crate::stream::{EventStream, Sender};
+use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
+use crate::{FrameError, IntoFrame, LastEventId, Response, Sse};
+use uuid::Uuid;
+
+/// Where a subscription begins, if the client brought no id that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Start {
     /// With what is published from now on.
     #[default]
     Live,
-    /// With the oldest event from which every topic is whole.
+    /// With the oldest event from which on every topic is whole.
     Oldest,
-    /// With the newest `n` events of the topics together, as far as they are kept.
+    /// With the newest so many events of the topics together, as far as every topic is whole.
     Last(usize),
 }
 
 /// What became of the client's last event ID.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resumption {
     /// It brought none.
     Fresh,
     /// The stream goes on strictly after it, and nothing is missing.
     Resumed,
-    /// Something is missing, and the stream says so in its place.
+    /// Something is missing, or may be; the stream says so in its place.
     Gap,
 }
 
@@ -47,47 +60,217 @@ impl Resumption {
     }
 }
 
-/// A stream that follows topics of a hub.
+/// A stream that follows topics of a hub, from [`Sse::subscribe`].
+///
+/// It is one stream with one position, however many topics it follows: it sends their events in the order of the
+/// history, strictly after the client's last event ID. What is missing is told by an event of type `gap` in its place.
+///
+/// ```
+/// use sse_core::testing::Clock;
+/// use sse_core::{Event, Hub, LastEventId};
+///
+/// let clock = Clock::new();
+/// let hub = Hub::builder().build_on(clock.clone());
+/// let feed = clock.sse_after(LastEventId::Text("of-another-life".into())).subscribe(&hub, ["board"]);
+/// assert!(feed.resumption().is_gap());
+///
+/// let feed = feed.first([Event::data("the whole board").event("snapshot")]);
+/// let text = clock.read(feed.into_response()).text();
+/// assert!(text.starts_with("retry: 3000\n\nevent: snapshot\ndata: the whole board\n\nevent: gap\ndata: {\"reason\":\"unknown\"}\nid: 0-"));
+/// ```
 #[derive(Debug)]
+#[must_use = "the stream opens when the subscription becomes a response"]
 pub struct Subscription<R: Runtime> {
-    response: Response<EventStream<R>>,
+    hub: Hub,
+    opened: Opened<R, Live>,
+    resumption: Resumption,
+    /// The client's id is not one of this history's.
+    unknown: bool,
+    /// The id of the position it begins at, if that is known.
+    begins: Option<EventId>,
+    first: First,
 }
 
 impl<R: Runtime> Subscription<R> {
-    pub(crate) fn new(sse: Sse<R>, _hub: &Hub, _topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
-        Self { response: sse.channel().1 }
+    pub(crate) fn new(mut sse: Sse<R>, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        let inner = &hub.inner;
+        let last_event_id = sse.last_event_id().clone();
+        let first = sse.take_first();
+        let names = Names::of(topics);
+        let is_get = sse.is_get();
+        let mut left = Leftovers::default();
+        // One look at the history: where it begins, and what is missing by then.
+        let entered = {
+            let mut order = inner.order.lock();
+            order.expire(inner, &mut left);
+            names.as_ref().ok().and_then(|names| order.enter(inner, names, &last_event_id))
+        };
+        left.settle();
+        let (live, entered) = match entered {
+            Some((cursor, entered)) => (Live { cursor: Some(cursor) }, Some(entered)),
+            None => (Live::default(), None),
+        };
+        let mut opened = sse.open(Some(hub), Kind::Subscription, inner.rules.clone(), live);
+        let Some(entered) = entered else {
+            // No place for its topics: come back later. A name that no topic can have is the handler's mistake.
+            match names {
+                Err(error) => opened.fail(&error),
+                Ok(_) => opened.response = refuse(hub, is_get, opened.response.into_body()),
+            }
+            let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
+            return Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
+        };
+        if entered.resumption == Resumption::Resumed {
+            Counters::add(&inner.counters.resumed, 1);
+        }
+        let Entered { resumption, unknown, begins } = entered;
+        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
+        subscription.prepare();
+        subscription
     }
 
-    /// Where to begin, if the client brought no known id: live by default.
-    pub fn from(self, _start: Start) -> Self {
+    /// Where to begin if the client brought no id that is known: live by default.
+    pub fn from(mut self, start: Start) -> Self {
+        if self.unknown || self.resumption == Resumption::Fresh {
+            let inner = self.hub.inner.clone();
+            if let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor {
+                let topics = cursor.topics();
+                let order = inner.order.lock();
+                let position = order.start(&inner, &topics, start);
+                cursor.start_at(position);
+                self.begins = order.id_at(position, &topics);
+            }
+            self.prepare();
+        }
         self
     }
 
-    /// Events to send first.
-    pub fn first(self, _events: impl IntoIterator<Item: IntoFrame>) -> Self {
+    /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids: only after
+    /// them is the client told a position.
+    pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
+        self.first.extend(events);
+        self.prepare();
         self
     }
 
-    /// The connection's identifier.
+    /// The connection's identifier; `None` if the stream was refused because the hub drains or is full.
     #[must_use]
-    pub const fn id(&self) -> Option<uuid::Uuid> {
-        self.response.id()
+    pub const fn id(&self) -> Option<Uuid> {
+        self.opened.response.id()
     }
 
     /// What became of the client's last event ID.
     #[must_use]
     pub const fn resumption(&self) -> Resumption {
-        Resumption::Fresh
+        self.resumption
     }
 
-    /// A handle beside the topics' events.
+    /// A handle of this one stream, beside its topics. What it sends may have no ids. Ask for it after everything else:
+    /// its first send opens the stream.
     #[must_use]
     pub fn sender(&self) -> Sender {
-        Sender::new(self.response.body().shared().clone(), false)
+        Sender::new(self.opened.response.body().shared().clone(), false)
     }
 
     /// The response.
     pub fn into_response(self) -> Response<EventStream<R>> {
-        self.response
+        self.opened.response
+    }
+
+    /// Says anew what goes first: `retry`, then the first events, and after them the position.
+    fn prepare(&mut self) {
+        let limits = &self.hub.inner.limits;
+        let position = if self.unknown {
+            self.hub.inner.unknown_gap(self.begins)
+        } else {
+            self.begins.map(|id| format!("id: {id}\n\n")).unwrap_or_default().into_bytes()
+        };
+        let mut retry = Vec::new();
+        crate::encode::write_retry(&mut retry, limits.retry.as_millis() as u64);
+        match self.first.blocks(&self.hub.inner.rules) {
+            Err(error) => self.opened.fail(&error),
+            Ok(first) => self.opened.opening(|welcome| {
+                // With nothing between them they are one block.
+                let together = welcome.is_empty() && first.is_empty() && !self.unknown && !position.is_empty();
+                let end: &[u8] = if together { b"" } else { b"\n" };
+                [&retry, end, welcome, &first, &position].concat()
+            }),
+        }
+    }
+}
+
+/// The names of a subscription's topics, each once.
+struct Names(Vec<String>);
+
+impl Names {
+    fn of(topics: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, FrameError> {
+        let mut names = Vec::new();
+        for topic in topics {
+            let name = topic.as_ref();
+            check_name(name).map_err(|error| FrameError::Source(error.to_string().into()))?;
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(Self(names))
+    }
+}
+
+struct Entered {
+    resumption: Resumption,
+    unknown: bool,
+    begins: Option<EventId>,
+}
+
+impl Order {
+    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them.
+    fn enter(&mut self, hub: &Arc<Inner>, names: &Names, client: &LastEventId) -> Option<(Cursor, Entered)> {
+        if !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
+            return None;
+        }
+        let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
+        let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>()?;
+        let mut cursor = Cursor::new(hub, topics.clone());
+        let known = client.as_str().and_then(EventId::parse).and_then(|id| Some((self.find(hub, id, &topics)?, id)));
+        let entered = match known {
+            Some((position, id)) => {
+                cursor.start_at(position);
+                let missing = topics.iter().any(|topic| topic.lock().ring.forgotten().position > position);
+                let resumption = if missing { Resumption::Gap } else { Resumption::Resumed };
+                Entered { resumption, unknown: false, begins: Some(id) }
+            }
+            None => {
+                let position = self.start(hub, &topics, Start::Live);
+                cursor.start_at(position);
+                let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
+                if !fresh {
+                    Counters::add(&hub.counters.gaps, 1);
+                }
+                let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
+                Entered { resumption, unknown: !fresh, begins: self.id_at(position, &topics) }
+            }
+        };
+        Some((cursor, entered))
+    }
+
+    /// The position before the first event that is to come.
+    fn start(&self, hub: &Inner, topics: &[Arc<Topic>], start: Start) -> u64 {
+        let head = hub.head.load(Ordering::Acquire);
+        let whole = || topics.iter().map(|topic| topic.lock().ring.forgotten().position).max().unwrap_or(head);
+        match start {
+            Start::Live | Start::Last(0) => head,
+            Start::Oldest => whole(),
+            Start::Last(events) => {
+                let after =
+                    |position: u64| topics.iter().map(|topic| topic.lock().ring.count_after(position)).sum::<usize>();
+                // The latest position with at least so many events after it, but not before what is whole.
+                let (mut low, mut high) = (whole(), head);
+                while low < high {
+                    let middle = low + (high - low).div_ceil(2);
+                    if after(middle) >= events { low = middle } else { high = middle - 1 }
+                }
+                low
+            }
+        }
     }
 }

@@ -130,8 +130,19 @@ impl Options {
 
     /// The one hub of the server.
     pub(crate) fn hub(&self) -> Hub {
-        let max_streams = if self.max_streams == 0 { usize::MAX } else { self.max_streams };
-        Hub::builder().max_streams(max_streams).drain_grace(self.drain_deadline()).build()
+        let bound = |n: usize| if n == 0 { usize::MAX } else { n };
+        let hub = Hub::builder()
+            .topic_bytes(bound(self.topic_bytes))
+            .topic_events(bound(self.topic_events))
+            .hub_bytes(bound(self.hub_bytes))
+            .max_streams(bound(self.max_streams))
+            .drain_grace(self.drain_deadline().saturating_sub(self.drain_window()));
+        let hub = match nonzero(self.topic_age_ms) {
+            Some(age) => hub.topic_age(age),
+            None => hub,
+        };
+        let hub = if self.lag == Lag::Gap { hub.gap_on_lag() } else { hub };
+        hub.build()
     }
 }
 

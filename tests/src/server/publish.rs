@@ -44,12 +44,11 @@ pub(crate) fn publish(hub: &Hub, body: &[u8]) -> Plain {
         Err(error) => return Plain::bad_request(error),
     };
     let events: Vec<_> = publications.into_iter().map(Publication::into_event).collect();
-    match publish_all(hub, events) {
-        Ok(ids) => Plain::json(200, &serde_json::json!({ "ids": ids })),
+    match hub.publish_all(events) {
+        Ok(ids) => {
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            Plain::json(200, &serde_json::json!({ "ids": ids }))
+        }
         Err(error) => Plain::bad_request(error),
     }
-}
-
-fn publish_all(_hub: &Hub, _events: Vec<(String, Event<'static>)>) -> Result<Vec<String>, String> {
-    Err("this hub does not publish yet".to_owned())
 }

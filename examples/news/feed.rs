@@ -1,0 +1,72 @@
+//! The feed: what is published, and who reads it.
+
+use sse_core::{CloseReason, Event, Hub, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The page, in one file, without anything from elsewhere.
+pub(crate) const PAGE: &str = include_str!("page.html");
+
+/// The longest headline, in bytes.
+pub(crate) const MAX_HEADLINE_BYTES: usize = 2_000;
+
+/// How often the count of readers is looked at: however many come and go, nobody hears of it more often.
+const COUNT_EVERY: Duration = Duration::from_millis(250);
+
+/// A clone is the same feed.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed {
+    pub(crate) hub: Hub,
+    readers: Arc<Mutex<Vec<Sender>>>,
+}
+
+impl Feed {
+    pub(crate) fn new() -> Self {
+        // Who does not end within half a second is cut off, see `stop`.
+        let hub = Hub::builder().drain_grace(Duration::from_millis(500)).build();
+        Self { hub, readers: Arc::default() }
+    }
+
+    /// The line travels as it is; it is for the page to show it as text and never as HTML.
+    pub(crate) fn headline(&self, line: &str) {
+        self.publish(Event::data(line).event("headline"));
+    }
+
+    /// Adds a reader.
+    pub(crate) fn join(&self, reader: Sender) {
+        self.readers().push(reader);
+    }
+
+    /// Ends every stream; ready when none is left.
+    pub(crate) async fn drain(&self) {
+        self.hub.drain(Duration::ZERO).await;
+    }
+
+    /// Tells the readers how many they are, whenever somebody came or left.
+    pub(crate) async fn tell_readers(self) {
+        let mut told = None;
+        loop {
+            tokio::time::sleep(COUNT_EVERY).await;
+            let stats = self.hub.stats();
+            // One who came just as another left changes no count, but has not heard of it yet.
+            let left = stats.ended(CloseReason::Gone) + stats.ended(CloseReason::Lagged);
+            let now = Some((stats.streams, left));
+            if stats.streams > 0 && now != told {
+                self.publish(Event::data(stats.streams.to_string()).event("readers"));
+                told = now;
+            }
+        }
+    }
+
+    fn publish(&self, event: Event<'_>) {
+        match event.frame() {
+            // Who does not keep up is dropped, and comes back.
+            Ok(frame) => self.readers().retain(|reader| reader.try_send(&frame).is_ok()),
+            Err(error) => eprintln!("news: {error}"),
+        }
+    }
+
+    fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Sender>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

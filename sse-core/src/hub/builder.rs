@@ -1,0 +1,204 @@
+//! The bounds of a hub, each with its default.
+
+use super::order::{Ids, Order};
+use super::registry::Registry;
+use super::stats::Counters;
+use super::{Feed, Hub, Inner};
+use crate::runtime::Runtime;
+use crate::stream::shared::Rules;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{Arc, Mutex};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) topic_bytes: usize,
+    pub(crate) topic_events: usize,
+    pub(crate) topic_age: Option<Duration>,
+    pub(crate) hub_bytes: usize,
+    pub(crate) max_topics: usize,
+    pub(crate) max_streams: usize,
+    pub(crate) max_streams_per_key: usize,
+    pub(crate) lag_ends: bool,
+    pub(crate) gap_type: std::sync::Arc<str>,
+    pub(crate) retry: Duration,
+    pub(crate) heartbeats: bool,
+    pub(crate) drain_grace: Duration,
+    pub(crate) drain_retry: RangeInclusive<Duration>,
+}
+
+/// The bounds of a hub, each with its default.
+///
+/// ```
+/// use sse_core::{Event, Hub};
+///
+/// let hub = Hub::builder().topic_events(2).build();
+/// for n in ["1", "2", "3"] {
+///     hub.publish("news", Event::data(n))?;
+/// }
+/// assert_eq!(hub.stats().held_events, 2);
+/// # Ok::<(), sse_core::hub::PublishError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder builds nothing until `build`"]
+pub struct Builder {
+    limits: Limits,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let limits = Limits {
+            topic_bytes: 4 * 1024 * 1024,
+            topic_events: usize::MAX,
+            topic_age: None,
+            hub_bytes: 64 * 1024 * 1024,
+            max_topics: 100_000,
+            max_streams: usize::MAX,
+            max_streams_per_key: usize::MAX,
+            lag_ends: true,
+            gap_type: "gap".into(),
+            retry: Duration::from_secs(3),
+            heartbeats: false,
+            drain_grace: Duration::from_secs(10),
+            drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
+        };
+        Self { limits }
+    }
+}
+
+impl Builder {
+    /// How many bytes of events a topic keeps, as they are on the wire: 4 MiB by default. At the bound the oldest event
+    /// goes; the newest stays, however large. Its memory may be 32 KiB more.
+    pub const fn topic_bytes(mut self, bytes: usize) -> Self {
+        self.limits.topic_bytes = bytes;
+        self
+    }
+
+    /// How many events a topic keeps, at least one: no bound by default. A burst of more than this ends every reader of
+    /// the topic that is not read meanwhile, so bound the bytes rather.
+    pub const fn topic_events(mut self, events: usize) -> Self {
+        self.limits.topic_events = events;
+        self
+    }
+
+    /// How long a topic keeps an event: no bound by default. An event goes when the hub is next used after its time, up
+    /// to a 64th of it late.
+    pub const fn topic_age(mut self, age: Duration) -> Self {
+        self.limits.topic_age = Some(age);
+        self
+    }
+
+    /// How many bytes of events all topics keep together: 64 MiB by default. At the bound the oldest event goes,
+    /// whichever topic it is of. Memory may be twice this, where parts of a segment are forgotten.
+    pub const fn hub_bytes(mut self, bytes: usize) -> Self {
+        self.limits.hub_bytes = bytes;
+        self
+    }
+
+    /// At most this many topics at once: 100,000 by default. Past it, a publish to another topic is refused, and a
+    /// subscription softly. A topic without events and readers is dropped; of 65,536 such the hub remembers what they
+    /// forgot, and past that it may tell a gap where there is none.
+    pub const fn max_topics(mut self, topics: usize) -> Self {
+        self.limits.max_topics = topics;
+        self
+    }
+
+    /// At most this many streams at once; the next is refused softly. No bound by default.
+    pub const fn max_streams(mut self, streams: usize) -> Self {
+        self.limits.max_streams = streams;
+        self
+    }
+
+    /// At most this many streams at once of one [`Sse::key`](crate::Sse::key); the next is refused softly. No bound by
+    /// default. A browser opens six connections to a host over HTTP/1, so five leave one for everything else.
+    pub const fn max_streams_per_key(mut self, streams: usize) -> Self {
+        self.limits.max_streams_per_key = streams;
+        self
+    }
+
+    /// Moves a reader that fell behind what its topic keeps on past a gap event. By default it is ended, so that its
+    /// client comes back with its last event ID.
+    pub const fn gap_on_lag(mut self) -> Self {
+        self.limits.lag_ends = false;
+        self
+    }
+
+    /// The type of the event that tells a gap: `gap` by default. No event of the application may have it. A line break in
+    /// it becomes a space.
+    pub fn gap_type(mut self, event_type: &str) -> Self {
+        self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
+        self
+    }
+
+    /// The reconnection time with which a subscription opens: 3 s by default.
+    pub const fn retry(mut self, time: Duration) -> Self {
+        self.limits.retry = time;
+        self
+    }
+
+    /// Lets the keep-alive of a subscription carry its position, as an `id:` block without data, so that the client of a
+    /// quiet topic does not fall behind. Some clients show such a block as an empty event; off by default, and on for a
+    /// follower.
+    pub const fn heartbeats(mut self, on: bool) -> Self {
+        self.limits.heartbeats = on;
+        self
+    }
+
+    /// How long [`Hub::drain`] waits beyond its window for streams that do not end: 10 s by default.
+    pub const fn drain_grace(mut self, grace: Duration) -> Self {
+        self.limits.drain_grace = grace;
+        self
+    }
+
+    /// What a client that is sent away is asked to wait before it comes back, drawn evenly: 1 to 5 s by default.
+    pub const fn drain_retry(mut self, retry: RangeInclusive<Duration>) -> Self {
+        self.limits.drain_retry = retry;
+        self
+    }
+
+    /// The hub, on tokio's clock.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn build(self) -> Hub {
+        self.build_on(crate::Tokio)
+    }
+
+    /// The hub, on this runtime.
+    #[must_use]
+    pub fn build_on(self, runtime: impl Runtime) -> Hub {
+        let ids = Ids::own_with(runtime.random().tag());
+        self.hub(runtime, ids)
+    }
+
+    /// A hub that follows a log elsewhere, and its feed, on tokio's clock.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn follower(self) -> (Hub, Feed) {
+        self.follower_on(crate::Tokio)
+    }
+
+    /// A hub that follows a log elsewhere, and its feed, on this runtime.
+    #[must_use]
+    pub fn follower_on(self, runtime: impl Runtime) -> (Hub, Feed) {
+        let hub = self.hub(runtime, Ids::followed());
+        let feed = Feed::new(hub.clone());
+        (hub, feed)
+    }
+
+    fn hub(self, runtime: impl Runtime, ids: Ids) -> Hub {
+        let rules = Rules { reserved_type: Some(self.limits.gap_type.clone()), gives_ids: true };
+        Hub {
+            inner: Arc::new(Inner {
+                runtime: Box::new(runtime),
+                limits: self.limits,
+                rules,
+                order: Mutex::new(Order::new(ids)),
+                head: AtomicU64::new(0),
+                epoch: AtomicU64::new(0),
+                registry: Registry::default(),
+                counters: Counters::default(),
+            }),
+        }
+    }
+}

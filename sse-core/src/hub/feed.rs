@@ -1,0 +1,131 @@
+//! The seam to a log elsewhere: a hub that follows it serves its readers as ever, and this alone appends to it.
+
+use super::order::Ids;
+use super::publish::check_name;
+use super::ring::Mark;
+use super::stats::Counters;
+use super::topic::Leftovers;
+use super::{EventId, Hub};
+use crate::{FrameError, IntoFrame};
+
+/// Appends what a log has to the hub that follows it.
+///
+/// There is one for each follower. Ids come from the log and must ascend; an id that a client brings back matches one of
+/// them exactly, or the client is told that something is missing.
+///
+/// ```
+/// use sse_core::Event;
+/// use sse_core::hub::{EventId, Hub};
+///
+/// let (hub, mut feed) = Hub::follower();
+/// feed.append(EventId::new((1692632086370, 0), 7), "news", Event::data("rain"))?;
+/// assert!(hub.publish("news", Event::data("sun")).is_err());
+/// assert_eq!(hub.stats().held_events, 1);
+/// # Ok::<(), sse_core::hub::FeedError>(())
+/// ```
+#[derive(Debug)]
+pub struct Feed {
+    hub: Hub,
+}
+
+/// Why the hub did not follow. It is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// The id is not after the last one; [`Feed::truncate`] or [`Feed::reset`] first.
+    #[error("the id {0} is not after the newest, {1}")]
+    OutOfOrder(EventId, EventId),
+    /// The id is none that the hub remembers; [`Feed::reset`] instead.
+    #[error("the id {0} is not known")]
+    Unknown(EventId),
+    /// The event cannot be sent. [`Feed::advance`] passes over it.
+    #[error(transparent)]
+    Invalid(#[from] FrameError),
+    /// The topic's name is longer than [`MAX_TOPIC_BYTES`](super::MAX_TOPIC_BYTES). [`Feed::advance`] passes over it.
+    #[error("the topic's name has {0} bytes")]
+    TopicName(usize),
+}
+
+impl Feed {
+    pub(crate) const fn new(hub: Hub) -> Self {
+        Self { hub }
+    }
+
+    /// Appends the log's next event.
+    ///
+    /// Where the hub may have no more topics, a new one's event is forgotten at once, and whoever asks for the topic
+    /// later is told.
+    ///
+    /// # Errors
+    /// [`FeedError::OutOfOrder`], [`FeedError::Invalid`], [`FeedError::TopicName`].
+    pub fn append(&mut self, id: EventId, topic: &str, event: impl IntoFrame) -> Result<(), FeedError> {
+        let inner = &*self.hub.inner;
+        let block = inner.encode(event)?;
+        check_name(topic).map_err(|_| FeedError::TopicName(topic.len()))?;
+        let mut left = Leftovers::default();
+        let appended = {
+            let mut order = inner.order.lock();
+            ascends(&order.ids, id).map(|()| {
+                order.expire(inner, &mut left);
+                match order.topic(topic, &inner.limits) {
+                    Ok(topic) => drop(order.append(inner, &topic, Some(id), block, &mut left)),
+                    Err(_) => order.forget_at_once(inner, topic, id),
+                }
+            })
+        };
+        left.settle();
+        Counters::add(&inner.counters.published, usize::from(appended.is_ok()));
+        appended
+    }
+
+    /// The log has come to this id, and there was nothing for a topic up to it: the place where following begins, an
+    /// entry of another kind, or a sign of life.
+    ///
+    /// # Errors
+    /// [`FeedError::OutOfOrder`].
+    pub fn advance(&mut self, id: EventId) -> Result<(), FeedError> {
+        let mut order = self.hub.inner.order.lock();
+        ascends(&order.ids, id)?;
+        order.advance(&self.hub.inner, id);
+        Ok(())
+    }
+
+    /// The log took back everything after this id, as at a failover. Readers that have seen some of it are told a gap and
+    /// go on; the others notice nothing.
+    ///
+    /// # Errors
+    /// [`FeedError::Unknown`] if the id is not among those remembered, the newest 65,536.
+    pub fn truncate(&mut self, id: EventId) -> Result<(), FeedError> {
+        let inner = &*self.hub.inner;
+        let mut left = Leftovers::default();
+        let truncated = {
+            let mut order = inner.order.lock();
+            let position = order.find(inner, id, &[]).ok_or(FeedError::Unknown(id));
+            position.map(|position| order.rewind(inner, Mark { position, id }, &mut left))
+        };
+        left.settle();
+        truncated
+    }
+
+    /// Something of the log was lost, and nobody knows what: every topic forgets what it has, and its readers are told a
+    /// gap, after which they go on from this id.
+    pub fn reset(&mut self, id: EventId) {
+        let inner = &*self.hub.inner;
+        let mut left = Leftovers::default();
+        inner.order.lock().reset(inner, id, &mut left);
+        left.settle();
+    }
+
+    /// The newest id that was appended or passed.
+    #[must_use]
+    pub fn newest(&self) -> Option<EventId> {
+        self.hub.inner.order.lock().ids.newest()
+    }
+}
+
+fn ascends(ids: &Ids, id: EventId) -> Result<(), FeedError> {
+    match ids.newest() {
+        Some(newest) if newest.position() >= id.position() => Err(FeedError::OutOfOrder(id, newest)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,381 @@
+//! What one topic keeps of its events: sealed segments and a short tail.
+//!
+//! ```text
+//!   forgotten │ segment │ segment │ segment │ frame frame frame
+//!             └ 32 KiB each, contiguous ────┘ └ the tail, joined when somebody needs more than one
+//! ```
+//!
+//! A reader takes a slice of one segment, or of the joined tail: no copy of its own, wherever it stands. What was
+//! forgotten is one mark, the position of the last event that was.
+
+use super::id::EventId;
+use bytes::Bytes;
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+/// How large the tail may become before it is sealed.
+pub(crate) const SEGMENT_BYTES: usize = 32 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Ring {
+    forgotten: Mark,
+    segments: VecDeque<Segment>,
+    tail: Tail,
+    events: usize,
+    bytes: usize,
+}
+
+/// A position, and the id that it has outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) position: u64,
+    pub(crate) id: EventId,
+}
+
+/// Blocks that were joined for good.
+#[derive(Debug)]
+struct Segment {
+    bytes: Bytes,
+    /// Ordered by position. Those before `first` are forgotten, although their bytes lie here still.
+    entries: Vec<Entry>,
+    first: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    position: u64,
+    end: u32,
+}
+
+/// The newest blocks, one by one.
+#[derive(Debug, Default)]
+struct Tail {
+    frames: VecDeque<Frame>,
+    /// Where the next frame begins, counted from the last sealing.
+    end: u64,
+    /// Some of the frames, joined, and where that begins.
+    joined: (u64, Bytes),
+}
+
+#[derive(Debug)]
+struct Frame {
+    position: u64,
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Frame {
+    const fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+/// What comes next for somebody who stands at a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The entry for what was forgotten.
+    Gap(Mark),
+    /// The event at this position.
+    Event(u64),
+}
+
+impl Next {
+    pub(crate) const fn position(self) -> u64 {
+        match self {
+            Self::Gap(mark) => mark.position,
+            Self::Event(position) => position,
+        }
+    }
+}
+
+/// A run of events in a row.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) bytes: Bytes,
+    pub(crate) events: usize,
+    /// The position of the last of them.
+    pub(crate) last: u64,
+}
+
+impl Ring {
+    pub(crate) fn new(forgotten: Mark) -> Self {
+        Self { forgotten, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0 }
+    }
+
+    pub(crate) const fn events(&self) -> usize {
+        self.events
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    pub(crate) const fn forgotten(&self) -> Mark {
+        self.forgotten
+    }
+
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        let sealed = self.segments.front().and_then(|segment| segment.entries.get(segment.first));
+        sealed.map(|entry| entry.position).or_else(|| self.tail.frames.front().map(|frame| frame.position))
+    }
+
+    /// The position of the newest event it holds or held.
+    pub(crate) fn newest(&self) -> u64 {
+        let tail = self.tail.frames.back().map(|frame| frame.position);
+        tail.or_else(|| self.last_sealed()).unwrap_or(self.forgotten.position)
+    }
+
+    fn last_sealed(&self) -> Option<u64> {
+        self.segments.back()?.entries.last().map(|entry| entry.position)
+    }
+
+    /// Adds the newest event. What is no longer needed goes to `garbage`, to be dropped where no lock is held.
+    pub(crate) fn push(&mut self, position: u64, bytes: Bytes, garbage: &mut Vec<Bytes>) {
+        self.events += 1;
+        self.bytes += bytes.len();
+        self.tail.push(position, bytes);
+        if self.tail.len_from(self.tail.start()) >= SEGMENT_BYTES {
+            self.segments.push_back(self.tail.seal(garbage));
+        }
+    }
+
+    /// Forgets the oldest event. `id` tells an event's id from its position and its block.
+    pub(crate) fn evict(&mut self, garbage: &mut Vec<Bytes>, id: impl FnOnce(u64, &[u8]) -> EventId) -> Option<u64> {
+        let (position, len) = match self.segments.front_mut() {
+            Some(segment) => {
+                let entry = *segment.entries.get(segment.first)?;
+                let block = segment.block(segment.first)?;
+                self.forgotten = Mark { position: entry.position, id: id(entry.position, block) };
+                let len = block.len();
+                segment.first += 1;
+                if segment.first == segment.entries.len() {
+                    garbage.extend(self.segments.pop_front().map(|segment| segment.bytes));
+                }
+                (entry.position, len)
+            }
+            None => {
+                let frame = self.tail.frames.pop_front()?;
+                self.forgotten = Mark { position: frame.position, id: id(frame.position, &frame.bytes) };
+                let len = frame.bytes.len();
+                garbage.push(frame.bytes);
+                (frame.position, len)
+            }
+        };
+        self.events -= 1;
+        self.bytes -= len;
+        Some(position)
+    }
+
+    /// Forgets everything, up to a position that may be beyond it.
+    pub(crate) fn forget(&mut self, mark: Mark, garbage: &mut Vec<Bytes>) {
+        garbage.extend(self.segments.drain(..).map(|segment| segment.bytes));
+        garbage.extend(self.tail.frames.drain(..).map(|frame| frame.bytes));
+        garbage.push(std::mem::take(&mut self.tail).joined.1);
+        (self.events, self.bytes, self.forgotten) = (0, 0, mark);
+    }
+
+    /// Drops what is newer than this position, as if it had never been.
+    pub(crate) fn rewind(&mut self, position: u64, garbage: &mut Vec<Bytes>) {
+        while self.tail.frames.back().is_some_and(|frame| frame.position > position) {
+            let Some(frame) = self.tail.frames.pop_back() else { break };
+            self.events -= 1;
+            self.bytes -= frame.bytes.len();
+            self.tail.end = frame.start;
+            garbage.push(frame.bytes);
+        }
+        garbage.push(std::mem::take(&mut self.tail.joined.1));
+        while let Some(segment) = self.segments.back_mut() {
+            let keep = segment.after(position);
+            if keep == segment.entries.len() {
+                break;
+            }
+            let end = segment.start_of(keep);
+            self.events -= segment.entries.len() - keep.max(segment.first);
+            self.bytes -= segment.bytes.len() - end.max(segment.start_of(segment.first));
+            segment.entries.truncate(keep);
+            garbage.push(segment.bytes.split_off(end));
+            if segment.first < segment.entries.len() {
+                break;
+            }
+            garbage.extend(self.segments.pop_back().map(|segment| segment.bytes));
+        }
+    }
+
+    /// What comes after a position: the gap, if some of it is forgotten, or an event.
+    pub(crate) fn next_after(&self, position: u64) -> Option<Next> {
+        if position < self.forgotten.position {
+            return Some(Next::Gap(self.forgotten));
+        }
+        let sealed = self
+            .segment_after(position)
+            .and_then(|segment| segment.entries.get(segment.after(position)).map(|entry| entry.position));
+        let next = sealed.or_else(|| self.tail.frames.get(self.tail.after(position)).map(|frame| frame.position));
+        next.map(Next::Event)
+    }
+
+    /// The events after `after` and not beyond `upto`, as far as they lie together: up to `budget` bytes, or one larger
+    /// event.
+    pub(crate) fn take(&mut self, after: u64, upto: u64, budget: usize) -> Option<Taken> {
+        match self.segment_after(after) {
+            Some(segment) => segment.take(after, upto, budget),
+            None => self.tail.take(after, upto, budget),
+        }
+    }
+
+    /// How many events it holds after a position.
+    pub(crate) fn count_after(&self, position: u64) -> usize {
+        let sealed = self.segments.iter().rev().map(|segment| segment.entries.len() - segment.after(position));
+        let sealed: usize = sealed.take_while(|&count| count > 0).sum();
+        sealed + self.tail.frames.len() - self.tail.after(position)
+    }
+
+    /// The position of an event that it holds, by its id. Ids must be in order, as positions are.
+    pub(crate) fn find(&self, id: EventId) -> Option<u64> {
+        let at = self.segments.partition_point(|segment| segment.id(segment.entries.len() - 1) < Some(id));
+        if let Some(segment) = self.segments.get(at) {
+            let mut range = segment.first..segment.entries.len();
+            while !range.is_empty() {
+                let middle = range.start + range.len() / 2;
+                match segment.id(middle)?.cmp(&id) {
+                    Ordering::Equal => return segment.entries.get(middle).map(|entry| entry.position),
+                    Ordering::Less => range.start = middle + 1,
+                    Ordering::Greater => range.end = middle,
+                }
+            }
+        }
+        let found = self.tail.frames.iter().find(|frame| EventId::of_block(&frame.bytes) == Some(id));
+        found.map(|frame| frame.position)
+    }
+
+    /// The id of an event that it holds, by its position.
+    pub(crate) fn id_at(&self, position: u64) -> Option<EventId> {
+        let before = position.checked_sub(1)?;
+        match self.segment_after(before) {
+            Some(segment) => {
+                let at = segment.after(before);
+                segment.entries.get(at).filter(|entry| entry.position == position)?;
+                segment.id(at)
+            }
+            None => {
+                let frame = self.tail.frames.get(self.tail.after(before))?;
+                EventId::of_block(&frame.bytes).filter(|_| frame.position == position)
+            }
+        }
+    }
+
+    /// The first segment with an event after this position.
+    fn segment_after(&self, position: u64) -> Option<&Segment> {
+        if self.last_sealed()? <= position {
+            return None;
+        }
+        let at = self.segments.partition_point(|segment| segment.last() <= position);
+        self.segments.get(at)
+    }
+}
+
+impl Segment {
+    fn last(&self) -> u64 {
+        self.entries.last().map_or(0, |entry| entry.position)
+    }
+
+    /// The index of the first event after this position that is not forgotten.
+    fn after(&self, position: u64) -> usize {
+        self.entries.partition_point(|entry| entry.position <= position).max(self.first)
+    }
+
+    fn start_of(&self, at: usize) -> usize {
+        at.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |entry| entry.end as usize)
+    }
+
+    fn block(&self, at: usize) -> Option<&[u8]> {
+        self.bytes.get(self.start_of(at)..self.entries.get(at)?.end as usize)
+    }
+
+    fn id(&self, at: usize) -> Option<EventId> {
+        self.block(at).and_then(EventId::of_block)
+    }
+
+    fn take(&self, after: u64, upto: u64, budget: usize) -> Option<Taken> {
+        let from = self.after(after);
+        let start = self.start_of(from);
+        let rest = self.entries.get(from..)?;
+        let fits = |entry: &Entry| entry.position <= upto && entry.end as usize - start <= budget;
+        let events = rest.partition_point(fits).max(1);
+        let last = rest.get(events - 1).filter(|entry| entry.position <= upto)?;
+        Some(Taken { bytes: self.bytes.slice(start..last.end as usize), events, last: last.position })
+    }
+}
+
+impl Tail {
+    fn start(&self) -> u64 {
+        self.frames.front().map_or(self.end, |frame| frame.start)
+    }
+
+    const fn len_from(&self, start: u64) -> usize {
+        (self.end - start) as usize
+    }
+
+    fn push(&mut self, position: u64, bytes: Bytes) {
+        let frame = Frame { position, start: self.end, bytes };
+        self.end = frame.end();
+        self.frames.push_back(frame);
+    }
+
+    /// The index of the first frame after this position.
+    fn after(&self, position: u64) -> usize {
+        self.frames.partition_point(|frame| frame.position <= position)
+    }
+
+    fn take(&mut self, after: u64, upto: u64, budget: usize) -> Option<Taken> {
+        let from = self.after(after);
+        let first = self.frames.get(from).filter(|frame| frame.position <= upto)?;
+        let start = first.start;
+        let fits = |frame: &&Frame| frame.position <= upto && (frame.end() - start) as usize <= budget;
+        let events = self.frames.range(from..).take_while(fits).count().max(1);
+        let last = self.frames.get(from + events - 1)?;
+        let (position, end) = (last.position, last.end());
+        if events == 1 {
+            return Some(Taken { bytes: first.bytes.clone(), events, last: position });
+        }
+        if end > self.joined.0 + self.joined.1.len() as u64 {
+            self.join();
+        }
+        let (base, joined) = &self.joined;
+        Some(Taken { bytes: joined.slice((start - base) as usize..(end - base) as usize), events, last: position })
+    }
+
+    /// Joins all frames, and lets each be a slice of that, so that nothing is held twice.
+    fn join(&mut self) {
+        let base = self.start();
+        let joined = self.concat();
+        for frame in &mut self.frames {
+            let start = (frame.start - base) as usize;
+            frame.bytes = joined.slice(start..start + frame.bytes.len());
+        }
+        self.joined = (base, joined);
+    }
+
+    fn concat(&self) -> Bytes {
+        let mut joined = Vec::with_capacity(self.len_from(self.start()));
+        self.frames.iter().for_each(|frame| joined.extend_from_slice(&frame.bytes));
+        joined.into()
+    }
+
+    /// Turns the tail into a segment, and begins a new one.
+    fn seal(&mut self, garbage: &mut Vec<Bytes>) -> Segment {
+        let tail = std::mem::take(self);
+        let base = tail.start();
+        let entry = |frame: &Frame| Entry { position: frame.position, end: (frame.end() - base) as u32 };
+        let entries = tail.frames.iter().map(entry).collect();
+        // A large event is a segment as it is.
+        let alone = tail.frames.front().filter(|_| tail.frames.len() == 1).map(|frame| frame.bytes.clone());
+        let bytes = alone.unwrap_or_else(|| tail.concat());
+        garbage.extend(tail.frames.into_iter().map(|frame| frame.bytes));
+        garbage.push(tail.joined.1);
+        Segment { bytes, entries, first: 0 }
+    }
+}
