@@ -7,15 +7,21 @@
 //!
 //! ```
 //! use actix_web::{App, Responder, web};
-//! use sse_actix::{Hub, Sse};
+//! use sse_actix::{Event, Hub, Sse};
 //!
 //! async fn news(sse: Sse, hub: web::Data<Hub>) -> impl Responder {
 //!     sse.subscribe(&hub, ["news"])
 //! }
 //!
 //! let hub = web::Data::new(Hub::new()); // once, outside the closure that makes the workers
-//! let app = App::new().app_data(hub).route("/news", web::to(news));
+//! let app = App::new().app_data(hub.clone()).route("/news", web::to(news));
+//!
+//! # #[derive(serde::Serialize)] struct Article { title: &'static str }
+//! // and anywhere, at any time
+//! let article = Article { title: "It works" };
+//! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = app;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```html

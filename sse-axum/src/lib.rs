@@ -7,14 +7,21 @@
 //!
 //! ```
 //! use axum::{Router, extract::State, response::IntoResponse, routing::any};
-//! use sse_axum::{Hub, Sse};
+//! use sse_axum::{Event, Hub, Sse};
 //!
 //! async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
 //!     sse.subscribe(&hub, ["news"])
 //! }
 //!
-//! let app: Router = Router::new().route("/news", any(news)).with_state(Hub::new());
+//! let hub = Hub::new();
+//! let app: Router = Router::new().route("/news", any(news)).with_state(hub.clone());
+//!
+//! # #[derive(serde::Serialize)] struct Article { title: &'static str }
+//! // and anywhere, at any time
+//! let article = Article { title: "It works" };
+//! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = app;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```html

@@ -7,14 +7,21 @@
 //! # A live feed that resumes by itself
 //!
 //! ```
-//! use sse_warp::{Hub, Refused, Sse};
+//! use sse_warp::{Event, Hub, Refused, Sse};
 //! use warp::Filter;
 //!
 //! let hub = Hub::new();
+//! let readers = hub.clone();
 //! let news = warp::path("news")
 //!     .and(sse_warp::offered())
-//!     .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&hub, ["news"])));
+//!     .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&readers, ["news"])));
+//!
+//! # #[derive(serde::Serialize)] struct Article { title: &'static str }
+//! // and anywhere, at any time
+//! let article = Article { title: "It works" };
+//! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = warp::serve(news);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```html

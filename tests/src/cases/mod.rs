@@ -15,6 +15,7 @@ mod keep_alive;
 mod lifecycle;
 mod limits;
 mod pipelining;
+mod resumption;
 mod slow_readers;
 
 use crate::Case;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         keep_alive::cases(),
         disconnect::cases(),
+        resumption::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),
