@@ -1,7 +1,6 @@
 //! The feed: what is published, and who reads it.
 
-use sse_core::{CloseReason, Event, Hub, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use sse_core::{CloseReason, Event, Hub, Start};
 use std::time::Duration;
 
 /// The page, in one file, without anything from elsewhere.
@@ -10,31 +9,27 @@ pub(crate) const PAGE: &str = include_str!("page.html");
 /// The longest headline, in bytes.
 pub(crate) const MAX_HEADLINE_BYTES: usize = 2_000;
 
+/// How much of the past a page is shown that opens for the first time.
+pub(crate) const PAST: Start = Start::Last(50);
+
 /// How often the count of readers is looked at: however many come and go, nobody hears of it more often.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
-/// A clone is the same feed.
+/// Headlines and the count of readers are events of one topic, `news`. A clone is the same feed.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     pub(crate) hub: Hub,
-    readers: Arc<Mutex<Vec<Sender>>>,
 }
 
 impl Feed {
     pub(crate) fn new() -> Self {
         // Who does not end within half a second is cut off, see `stop`.
-        let hub = Hub::builder().drain_grace(Duration::from_millis(500)).build();
-        Self { hub, readers: Arc::default() }
+        Self { hub: Hub::builder().drain_grace(Duration::from_millis(500)).build() }
     }
 
     /// The line travels as it is; it is for the page to show it as text and never as HTML.
     pub(crate) fn headline(&self, line: &str) {
         self.publish(Event::data(line).event("headline"));
-    }
-
-    /// Adds a reader.
-    pub(crate) fn join(&self, reader: Sender) {
-        self.readers().push(reader);
     }
 
     /// Ends every stream; ready when none is left.
@@ -59,14 +54,8 @@ impl Feed {
     }
 
     fn publish(&self, event: Event<'_>) {
-        match event.frame() {
-            // Who does not keep up is dropped, and comes back.
-            Ok(frame) => self.readers().retain(|reader| reader.try_send(&frame).is_ok()),
-            Err(error) => eprintln!("news: {error}"),
+        if let Err(error) = self.hub.publish("news", event) {
+            eprintln!("news: {error}");
         }
-    }
-
-    fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Sender>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

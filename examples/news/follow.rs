@@ -26,14 +26,14 @@ pub(crate) fn follow(path: &Path, tell: &mut impl FnMut(&str)) -> ! {
             trouble.tell(path, followed.read(tell));
         }
         // While nothing is there, what was there is followed: its writer may not know yet that it was moved away.
-        if followed.as_ref().is_none_or(|followed| followed.was_replaced(path)) {
-            if let Some(new) = trouble.tell(path, Followed::open(path)) {
-                if let Some(mut old) = followed.replace(new) {
-                    trouble.tell(path, old.read(tell));
-                    old.lines.end(tell);
-                }
-                continue;
+        if followed.as_ref().is_none_or(|followed| followed.was_replaced(path))
+            && let Some(new) = trouble.tell(path, Followed::open(path))
+        {
+            if let Some(mut old) = followed.replace(new) {
+                trouble.tell(path, old.read(tell));
+                old.lines.end(tell);
             }
+            continue;
         }
         sleep(EVERY);
     }

@@ -16,6 +16,7 @@ mod stop;
 
 use clap::{Parser, ValueEnum};
 use feed::Feed;
+use sse_core::SocketLimits;
 use std::io::{IsTerminal, Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -64,6 +65,7 @@ async fn run(args: &Args) -> io::Result<()> {
     let listener = TcpListener::bind(&args.listen)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.listen)))?;
     listener.set_nonblocking(true)?;
+    sse_core::bound_sockets(&listener, &SocketLimits::default())?;
     let address = listener.local_addr()?;
 
     let feed = Feed::new();

@@ -2,6 +2,7 @@
 
 use sse_test_support::Result;
 use sse_test_support::browser::{Chromium, Page};
+use sse_test_support::cable::Cable;
 use sse_test_support::process::Server;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,8 +11,10 @@ use tokio::process::Command;
 use tokio::time::sleep;
 
 const SOON: Duration = Duration::from_secs(10);
+const BACK: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(2_300);
 
-/// Oldest first.
+/// Oldest first. The pages are cut off for two of them.
 const HEADLINES: [&str; 6] = [
     "Night trains return: Oslo to Milan in nineteen hours, with breakfast",
     "Observatory finds water vapour on a planet twice the size of Earth",
@@ -38,12 +41,25 @@ async fn take() -> Result {
     command.args(["--listen", "127.0.0.1:0"]);
     let mut server = Server::start(command).await?;
     let browser = Chromium::start().await?;
-    let light = open(&browser, &server, "light").await?;
-    let dark = open(&browser, &server, "dark").await?;
+    let cable = Cable::to(server.address()).await?;
+    let light = open(&browser, &cable, "light").await?;
+    let dark = open(&browser, &cable, "dark").await?;
     let others = [browser.open(server.url()).await?, browser.open(server.url()).await?];
-    for headline in HEADLINES {
+    for (n, headline) in HEADLINES.into_iter().enumerate() {
+        match n {
+            2 => cable.pull(),
+            4 => {
+                cable.plug();
+                for page in [&light, &dark] {
+                    page.wait("document.querySelector('.note.back')?.textContent.includes('2 headlines')", BACK)
+                        .await?;
+                }
+                sleep(PAUSE).await;
+            }
+            _ => {}
+        }
         server.write(format!("{headline}\n")).await?;
-        sleep(Duration::from_millis(2_300)).await;
+        sleep(PAUSE).await;
     }
     for (page, file) in [(light, "news.png"), (dark, "news-dark.png")] {
         page.wait("readers.textContent === '4 readers'", SOON).await?;
@@ -54,9 +70,9 @@ async fn take() -> Result {
     Ok(())
 }
 
-async fn open(browser: &Chromium, server: &Server, scheme: &str) -> Result<Page> {
-    let page = browser.open(server.url()).await?;
-    page.resize(960, 760, 1.5).await?;
+async fn open(browser: &Chromium, cable: &Cable, scheme: &str) -> Result<Page> {
+    let page = browser.open(&cable.url()).await?;
+    page.resize(960, 640, 1.5).await?;
     page.prefer(scheme).await?;
     page.wait("document.body.dataset.state === 'live'", SOON).await?;
     Ok(page)

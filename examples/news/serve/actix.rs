@@ -1,6 +1,6 @@
 //! The feed on actix-web.
 
-use crate::feed::{Feed, PAGE};
+use crate::feed::{Feed, PAGE, PAST};
 use crate::posted::{self, MAX_BODY_BYTES, Posted};
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Bytes, Data, Html, PayloadConfig};
@@ -39,9 +39,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, feed: Data<Feed>) -> impl Responder {
-    let (reader, response) = sse.attach(&feed.hub).channel();
-    feed.join(reader);
-    response
+    sse.subscribe(&feed.hub, ["news"]).from(PAST)
 }
 
 async fn headlines(feed: Data<Feed>, request: HttpRequest, body: Bytes) -> HttpResponse {

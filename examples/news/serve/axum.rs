@@ -1,6 +1,6 @@
 //! The feed on axum.
 
-use crate::feed::{Feed, PAGE};
+use crate::feed::{Feed, PAGE, PAST};
 use crate::posted::{self, MAX_BODY_BYTES, Posted};
 use axum::Router;
 use axum::body::Bytes;
@@ -28,9 +28,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, State(feed): State<Feed>) -> impl IntoResponse {
-    let (reader, response) = sse.attach(&feed.hub).channel();
-    feed.join(reader);
-    response
+    sse.subscribe(&feed.hub, ["news"]).from(PAST)
 }
 
 async fn headlines(State(feed): State<Feed>, headers: HeaderMap, body: Bytes) -> Response {

@@ -1,6 +1,6 @@
 //! The feed on warp.
 
-use crate::feed::{Feed, PAGE};
+use crate::feed::{Feed, PAGE, PAST};
 use crate::posted::{self, MAX_BODY_BYTES, Posted};
 use sse_warp::{Refused, Sse};
 use std::future::Future;
@@ -32,9 +32,7 @@ pub(crate) async fn serve(
 }
 
 fn events(sse: Result<Sse, Refused>, feed: Feed) -> Result<impl Reply, Refused> {
-    let (reader, response) = sse?.attach(&feed.hub).channel();
-    feed.join(reader);
-    Ok(response)
+    Ok(sse?.subscribe(&feed.hub, ["news"]).from(PAST))
 }
 
 fn headlines(feed: Feed, content_type: Option<String>, accept: Option<String>, body: Bytes) -> Response {

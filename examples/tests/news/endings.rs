@@ -1,7 +1,7 @@
 //! How it ends.
 
 use crate::{News, SOON, post};
-use sse_test_support::http::Text;
+use sse_test_support::http::Reader;
 use sse_test_support::trials::Trials;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -12,12 +12,12 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
 
     trials.add(name("the_end_of_input_does_not_end_the_server"), async move || {
         let mut server = news.start().await?;
-        let mut reader = Text::open(format!("{}/events", server.url())).await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write("last words").await?;
         server.end_input();
-        reader.until("data: last words\n\n", SOON).await?;
+        reader.until("headline", "last words", SOON).await?;
         post(&server, "still here").await?;
-        reader.until("data: still here\n\n", SOON).await?;
+        reader.until("headline", "still here", SOON).await?;
         assert!(server.is_running()?);
         Ok(())
     });
@@ -27,7 +27,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         let server = news.start().await?;
         let mut readers = Vec::new();
         for _ in 0..8 {
-            readers.push(Text::open(format!("{}/events", server.url())).await?);
+            readers.push(Reader::open(format!("{}/events", server.url())).await?);
         }
         let idle = reqwest::Client::new();
         idle.get(server.url()).send().await?.text().await?;
@@ -37,8 +37,8 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         assert!(took < Duration::from_secs(1), "{took:?}");
         for mut reader in readers {
             // A whole stream: it says when to come back, and is not cut off.
-            let read = reader.to_end(SOON).await?;
-            assert!(read.contains("\nretry: "), "{read:?}");
+            reader.to_end(SOON).await?;
+            assert_eq!(reader.text().matches("retry: ").count(), 2, "{:?}", reader.text());
         }
         drop(idle);
         Ok(())
@@ -49,14 +49,14 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         let mut server = news.start().await?;
         let mut stalled = TcpStream::connect(server.address()).await?;
         stalled.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").await?;
-        let mut reader = Text::open(format!("{}/events", server.url())).await?;
-        reader.until("data: 2\n\n", SOON).await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        reader.until("readers", "2", SOON).await?;
         // More than the sockets and what lies above them take, in portions that one who reads keeps up with.
         let line = format!("{}\n", "x".repeat(1_900));
         for round in 0..160 {
             server.write(line.repeat(25)).await?;
             server.write(format!("round {round}\n")).await?;
-            reader.until(&format!("data: round {round}\n\n"), SOON).await?;
+            reader.until("headline", &format!("round {round}"), SOON).await?;
         }
         let (status, took) = server.terminate().await?;
         assert!(status.success(), "{status}");

@@ -1,10 +1,10 @@
 //! The page, in a browser.
 
 use crate::{News, SOON, post};
+use sse_test_support::Result;
 use sse_test_support::browser::Page;
 use sse_test_support::cable::Cable;
 use sse_test_support::trials::Trials;
-use sse_test_support::{Result, process::Server};
 use std::time::Duration;
 
 /// A browser may wait 5 s after a drain, and tries again after as long when nobody answers.
@@ -73,7 +73,10 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.wait("document.body.dataset.state === 'live'", BACK).await?;
         post(&server, "after").await?;
         shows(&page, "after").await?;
-        page.wait("document.querySelector('.note.back').textContent.startsWith('Back after')", SOON).await?;
+        page.wait("document.querySelector('.note.back')?.textContent.startsWith('Back after')", SOON).await?;
+        // Another process cannot know what the page has seen, and says so.
+        let gap = "document.querySelector('.note.gap')?.textContent.includes('does not know where this page was')";
+        page.wait(gap, SOON).await?;
         once(&page, "before").await?;
         once(&page, "after").await?;
         page.close().await
@@ -87,13 +90,22 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.offline(true).await?;
         cable.pull();
         page.wait("document.body.dataset.state === 'reconnecting' && !navigator.onLine", SOON).await?;
+        for headline in ["missed one", "missed two"] {
+            post(&server, headline).await?;
+        }
         cable.plug();
         // Long enough to have come back, if it could.
         tokio::time::sleep(Duration::from_secs(4)).await;
         page.wait("document.body.dataset.state === 'reconnecting'", SOON).await?;
         page.offline(false).await?;
         page.wait("document.body.dataset.state === 'live'", BACK).await?;
-        headline_arrives(&server, &page).await?;
+        page.wait("document.querySelector('.note.back')?.textContent.includes('2 headlines caught up')", SOON).await?;
+        post(&server, "here it is").await?;
+        for headline in ["missed one", "missed two", "here it is"] {
+            shows(&page, headline).await?;
+            once(&page, headline).await?;
+        }
+        assert_eq!(page.eval::<usize>("document.querySelectorAll('.note.gap').length").await?, 0);
         page.close().await
     });
 
@@ -101,8 +113,12 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         let mut server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;
+        post(&server, "from before").await?;
+        shows(&page, "from before").await?;
         page.reload().await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;
+        shows(&page, "from before").await?;
+        once(&page, "from before").await?;
         for n in 0..20 {
             server.write(format!("flood {n}\n").repeat(100)).await?;
         }
@@ -111,11 +127,6 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         assert!(page.eval::<usize>("feed.children.length").await? <= 300);
         page.close().await
     });
-}
-
-async fn headline_arrives(server: &Server, page: &Page) -> Result {
-    post(server, "here it is").await?;
-    shows(page, "here it is").await
 }
 
 async fn shows(page: &Page, headline: &str) -> Result {

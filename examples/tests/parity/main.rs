@@ -64,7 +64,7 @@ fn main() -> ExitCode {
                 let page = open(browser, start, "/sse/names").await?;
                 page.wait("log.length >= 5", SOON).await?;
                 let log: Vec<String> = page.eval("log").await?;
-                let score = r#"score {"home":2,"away":1,"note":"<b>\"late\"</b>\nline"}"#;
+                let score = r#"score {"away":1,"home":2,"note":"<b>\"late\"</b>\nline"}"#;
                 assert_eq!(log, ["open", "message data alone", "tick named", "tick with an id", score]);
                 assert_eq!(page.eval::<i64>("JSON.parse(log[4].slice('score '.length)).home").await?, 2);
                 page.close().await

@@ -42,7 +42,7 @@ async fn names(events: &Sender) -> Played {
     events.send("data alone").await?;
     events.send(("tick", "named")).await?;
     events.send(("7", "tick", "with an id")).await?;
-    let score = serde_json::json!({"home": 2, "away": 1, "note": "<b>\"late\"</b>\nline"});
+    let score = serde_json::json!({"away": 1, "home": 2, "note": "<b>\"late\"</b>\nline"});
     events.send(Event::json(&score).event("score")).await
 }
 

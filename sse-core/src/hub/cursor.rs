@@ -9,6 +9,7 @@ use crate::stream::source::{CHUNK_BYTES, Step};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use bytes::Bytes;
+use slab::Slab;
 use std::fmt;
 use std::task::{Poll, Waker};
 
@@ -275,7 +276,9 @@ impl Drop for Cursor {
         for place in &self.places {
             self.hub.leave_topic(&place.topic, |locked| {
                 let parked = place.topic.round() == place.parked.0;
-                if parked { locked.parked.try_remove(place.parked.1) } else { None }
+                let waker = if parked { locked.parked.try_remove(place.parked.1) } else { None };
+                // The last one leaves no room behind, which a crowd may have needed.
+                (waker, if locked.parked.is_empty() { std::mem::take(&mut locked.parked) } else { Slab::new() })
             });
         }
     }

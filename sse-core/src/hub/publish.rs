@@ -36,8 +36,9 @@ impl Hub {
     /// [`PublishError`]; nothing was published.
     pub fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
         let block = self.inner.encode(event)?;
-        check_name(topic.as_ref())?;
-        self.inner.append(|order, limits| order.topic(topic.as_ref(), limits), block)
+        let name = topic.as_ref();
+        check_name(name)?;
+        self.inner.append(|order, limits| order.topic(name, limits), block)
     }
 
     /// Publishes all of these events, each to its topic, or none of them. They follow each other in the history. A batch
@@ -55,7 +56,9 @@ impl Hub {
             check_name(topic.as_ref())?;
             Ok((topic, inner.encode(event)?))
         });
-        let encoded = encoded.collect::<Result<Vec<_>, PublishError>>()?;
+        // The caller's names are asked for their text before the lock is taken, and dropped after it.
+        let (topics, blocks): (Vec<T>, Vec<_>) = encoded.collect::<Result<_, PublishError>>()?;
+        let names: Vec<&str> = topics.iter().map(T::as_ref).collect();
         let mut left = Leftovers::default();
         let published = {
             let mut order = inner.order.lock();
@@ -63,13 +66,12 @@ impl Hub {
                 return Err(PublishError::Followed);
             }
             order.expire(inner, &mut left);
-            let names = encoded.iter().map(|(topic, _)| topic.as_ref());
-            if order.has_room_for(names, &inner.limits) {
-                let publish = |(topic, block): (T, Vec<u8>)| {
-                    let topic = order.topic(topic.as_ref(), &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
+            if order.has_room_for(names.iter().copied(), &inner.limits) {
+                let publish = |(name, block): (&str, Vec<u8>)| {
+                    let topic = order.topic(name, &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
                     Ok(order.append(inner, &topic, None, block, &mut left))
                 };
-                encoded.into_iter().map(publish).collect()
+                names.into_iter().zip(blocks).map(publish).collect()
             } else {
                 Err(PublishError::TooManyTopics)
             }
@@ -84,9 +86,10 @@ impl Hub {
     /// # Errors
     /// [`PublishError::TopicName`], [`PublishError::TooManyTopics`].
     pub fn topic(&self, name: impl AsRef<str>) -> Result<Topic, PublishError> {
-        check_name(name.as_ref())?;
+        let name = name.as_ref();
+        check_name(name)?;
         let mut order = self.inner.order.lock();
-        let topic = order.topic(name.as_ref(), &self.inner.limits).map_err(|_| PublishError::TooManyTopics)?;
+        let topic = order.topic(name, &self.inner.limits).map_err(|_| PublishError::TooManyTopics)?;
         topic.lock().readers += 1;
         drop(order);
         Ok(Topic { hub: self.clone(), topic })

@@ -125,8 +125,11 @@ impl Ring {
 
     /// The position of the newest event it holds or held.
     pub(crate) fn newest(&self) -> u64 {
-        let tail = self.tail.frames.back().map(|frame| frame.position);
-        tail.or_else(|| self.last_sealed()).unwrap_or(self.forgotten.position)
+        self.newest_in_tail().or_else(|| self.last_sealed()).unwrap_or(self.forgotten.position)
+    }
+
+    fn newest_in_tail(&self) -> Option<u64> {
+        self.tail.frames.back().map(|frame| frame.position)
     }
 
     fn last_sealed(&self) -> Option<u64> {
@@ -162,6 +165,10 @@ impl Ring {
                 self.forgotten = Mark { position: frame.position, id: id(frame.position, &frame.bytes) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
+                if self.tail.frames.is_empty() {
+                    // Else it would hold what none of its frames does any more.
+                    garbage.push(std::mem::take(&mut self.tail.joined.1));
+                }
                 (frame.position, len)
             }
         };
@@ -180,8 +187,9 @@ impl Ring {
 
     /// Drops what is newer than this position, as if it had never been.
     pub(crate) fn rewind(&mut self, position: u64, garbage: &mut Vec<Bytes>) {
-        while self.tail.frames.back().is_some_and(|frame| frame.position > position) {
-            let Some(frame) = self.tail.frames.pop_back() else { break };
+        while self.newest_in_tail().is_some_and(|newest| newest > position)
+            && let Some(frame) = self.tail.frames.pop_back()
+        {
             self.events -= 1;
             self.bytes -= frame.bytes.len();
             self.tail.end = frame.start;

@@ -120,9 +120,14 @@ impl<R: Runtime> Subscription<R> {
             let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
             return Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
         };
-        if entered.resumption == Resumption::Resumed {
-            Counters::add(&inner.counters.resumed, 1);
+        if opened.response.id().is_none() {
+            // Sent away: it resumed nothing, missed nothing, and reads no topic.
+            opened.response.body_mut().source_mut().cursor = None;
+            let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
+            return Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
         }
+        Counters::add(&inner.counters.resumed, usize::from(entered.resumption == Resumption::Resumed));
+        Counters::add(&inner.counters.gaps, usize::from(entered.unknown));
         let Entered { resumption, unknown, begins } = entered;
         let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
         subscription.prepare();
@@ -243,9 +248,6 @@ impl Order {
                 let position = self.start(hub, &topics, Start::Live);
                 cursor.start_at(position);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
-                if !fresh {
-                    Counters::add(&hub.counters.gaps, 1);
-                }
                 let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
                 Entered { resumption, unknown: !fresh, begins: self.id_at(position, &topics) }
             }

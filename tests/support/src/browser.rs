@@ -143,7 +143,8 @@ impl Page {
     /// # Errors
     /// Time is up, and the error shows the text of the page; or the expression throws.
     pub async fn wait(&self, condition: &str, bound: Duration) -> Result {
-        match eventually(condition, bound, || self.eval::<bool>(condition)).await {
+        let question = format!("Boolean({condition})");
+        match eventually(condition, bound, || self.eval::<bool>(&question)).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let text: String = self.eval("document.body.innerText").await.unwrap_or_default();

@@ -1,5 +1,5 @@
 //! What the suites of this workspace need beside a test runner: a [browser], servers as [processes](process), a
-//! [cable] to pull between the two, event streams read as [text](http), and [trials] that run in the browser or say why
+//! [cable] to pull between the two, event streams read by [HTTP](http), and [trials] that run in the browser or say why
 //! not.
 
 pub mod browser;

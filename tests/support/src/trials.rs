@@ -82,10 +82,10 @@ impl Trials {
         let Self { trials, shared } = self;
         let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
         // Every trial is over, and its share of this with it.
-        if let Some(Shared { mut runtime, mut browser }) = Arc::into_inner(shared) {
-            if let (Some(runtime), Some(browser)) = (runtime.take(), browser.take()) {
-                runtime.block_on(browser.stop());
-            }
+        if let Some(Shared { mut runtime, mut browser }) = Arc::into_inner(shared)
+            && let (Some(runtime), Some(browser)) = (runtime.take(), browser.take())
+        {
+            runtime.block_on(browser.stop());
         }
         conclusion.exit_code()
     }
