@@ -62,13 +62,16 @@ impl Feed {
         let inner = &*self.hub.inner;
         let block = inner.encode(event)?;
         check_name(topic).map_err(|_| FeedError::TopicName(topic.len()))?;
+        let now = inner.now_if_aging();
         let mut left = Leftovers::default();
         let appended = {
             let mut order = inner.order.lock();
             ascends(&order.ids, id).map(|()| {
-                order.expire(inner, &mut left);
+                order.expire(inner, now, &mut left);
                 match order.topic(topic, &inner.limits) {
-                    Ok(topic) => drop(order.append(inner, &topic, Some(id), block, &mut left)),
+                    Ok(topic) => {
+                        order.append(inner, now, &topic, Some(id), block, &mut left);
+                    }
                     Err(_) => order.forget_at_once(inner, topic, id),
                 }
             })
