@@ -151,6 +151,24 @@ fn no_stream_slips_past_a_drain() {
     });
 }
 
+#[test]
+fn a_heartbeat_tells_no_position_of_what_has_not_come() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().heartbeats(true).build_on(clock.clone());
+        let feed = clock.sse().subscribe(&hub, ["a"]);
+        let mut body = Body(Box::pin(feed.into_response().into_body()));
+        body.text();
+        clock.advance(Duration::from_secs(15));
+        let publisher = thread::spawn(move || hub.publish_all([("b", "x"), ("a", "x")]).unwrap());
+        let mut text = body.text();
+        publisher.join().unwrap();
+        text += &body.text();
+        let (before, _) = text.split_once("data: x\nid: 2-").unwrap();
+        assert!(!before.contains("id: 2-"), "{text}");
+    });
+}
+
 struct Counted;
 
 impl Wake for Counted {
