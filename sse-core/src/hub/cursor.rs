@@ -61,9 +61,10 @@ impl Cursor {
         self.places.iter().map(|place| place.topic.clone()).collect()
     }
 
-    /// Goes to a position, from which on nothing is forgotten but what the client will be told.
+    /// Goes to a position of the history as it is now. The caller holds the order's lock.
     pub(crate) fn start_at(&mut self, position: u64) {
         (self.position, self.told) = (position, position);
+        self.epoch = self.hub.epoch.load(Ordering::Acquire);
         for place in &mut self.places {
             place.known_gap = place.topic.lock().ring.forgotten().position;
         }
@@ -71,12 +72,13 @@ impl Cursor {
 
     /// What comes next, or nothing yet: then the waker is woken when something does.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Step> {
-        if let Some(gap) = self.look_back() {
-            return Poll::Ready(Step::Chunk(gap));
-        }
         loop {
-            // First the head: whatever is at or below it is complete in every topic.
+            // First the head: whatever is at or below it is complete in every topic. Then the epoch: what was taken back
+            // before that head is known by it.
             let head = self.hub.head.load(Ordering::Acquire);
+            if let Some(gap) = self.look_back() {
+                return Poll::Ready(Step::Chunk(gap));
+            }
             if let Some(step) = self.take(head) {
                 return Poll::Ready(step);
             }
@@ -93,8 +95,11 @@ impl Cursor {
 
     /// The position up to which everything was delivered, as an id-only block, if the client was not told yet.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
+        if !self.hub.limits.heartbeats {
+            return None;
+        }
         let head = self.hub.head.load(Ordering::Acquire);
-        if !self.hub.limits.heartbeats || self.places.iter().any(|place| place.topic.newest() > self.position) {
+        if self.is_rewritten() || self.places.iter().any(|place| place.topic.newest() > self.position) {
             return None;
         }
         // Nothing of its topics lies between.
@@ -107,15 +112,21 @@ impl Cursor {
         Some(format!("id: {id}\n\n").into())
     }
 
+    /// Whether some of the history was taken back since it last looked.
+    fn is_rewritten(&self) -> bool {
+        self.hub.epoch.load(Ordering::Acquire) != self.epoch
+    }
+
     /// If what was delivered is no longer part of the history, the gap that says so.
     fn look_back(&mut self) -> Option<Bytes> {
-        let epoch = self.hub.epoch.load(Ordering::Acquire);
-        if epoch == self.epoch {
+        if !self.is_rewritten() {
             return None;
         }
-        let mark = self.hub.order.lock().rewritten(self.epoch, self.position);
-        self.epoch = epoch;
-        let mark = mark?;
+        let mark = {
+            let order = self.hub.order.lock();
+            let seen = std::mem::replace(&mut self.epoch, self.hub.epoch.load(Ordering::Acquire));
+            order.rewritten(seen, self.position)?
+        };
         (self.position, self.told) = (mark.position, mark.position);
         Counters::add(&self.hub.counters.gaps, 1);
         Some(self.hub.unknown_gap(Some(mark.id)).into())
@@ -216,14 +227,20 @@ impl Cursor {
     /// Passes the gaps at a position: a block for each topic that has one there, with the position told in the last.
     /// Nothing, if this cursor fell behind and such a one is to end.
     fn gaps(&mut self, mark: Mark) -> Option<Vec<u8>> {
-        let here = |place: &&Place| place.topic.lock().ring.forgotten().position == mark.position;
-        let gaps: Vec<&Place> = self.places.iter().filter(here).collect();
+        let mut gaps = Vec::new();
+        let mut lagged = false;
+        for place in &self.places {
+            let locked = place.topic.lock();
+            if locked.ring.forgotten().position == mark.position {
+                gaps.push(place);
+                // What the client asked for too late is told, and what the log lost; what it lost while it read is lag.
+                lagged |= self.position >= place.known_gap.max(locked.ring.reset());
+            }
+        }
         if gaps.is_empty() {
             // They have moved on since: look again.
             return Some(Vec::new());
         }
-        // What the client asked for too late is told; what it lost while it read is lag.
-        let lagged = gaps.iter().any(|place| self.position >= place.known_gap);
         if lagged && self.hub.limits.lag_ends {
             return None;
         }
@@ -243,6 +260,10 @@ impl Cursor {
     /// Leaves the waker with every topic; false if one has something new.
     fn park(&mut self, waker: &Waker) -> bool {
         let same = self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker));
+        if !same {
+            // Until it is with every topic, nobody may think that it is.
+            self.waker = None;
+        }
         for place in &mut self.places {
             // Still parked: whoever publishes from now on wakes it.
             let parked = place.topic.round() == place.parked.0;
@@ -251,8 +272,7 @@ impl Cursor {
             }
             let fresh = waker.clone();
             let mut locked = place.topic.lock();
-            if locked.ring.newest() > self.position {
-                drop(locked);
+            if locked.ring.newest() > self.position || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
                 return false;
             }
             let old = if place.topic.round() == place.parked.0 {

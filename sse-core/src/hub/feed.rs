@@ -1,6 +1,6 @@
 //! The seam to a log elsewhere: a hub that follows it serves its readers as ever, and this alone appends to it.
 
-use super::order::{Ids, Moment};
+use super::order::Ids;
 use super::publish::check_name;
 use super::ring::Mark;
 use super::stats::Counters;
@@ -62,13 +62,16 @@ impl Feed {
         let inner = &*self.hub.inner;
         let block = inner.encode(event)?;
         check_name(topic).map_err(|_| FeedError::TopicName(topic.len()))?;
-        let (moment, mut left) = (Moment::of(inner), Leftovers::default());
+        let now = inner.now_if_aging();
+        let mut left = Leftovers::default();
         let appended = {
             let mut order = inner.order.lock();
             ascends(&order.ids, id).map(|()| {
-                order.expire(moment, &mut left);
+                order.expire(inner, now, &mut left);
                 match order.topic(topic, &inner.limits) {
-                    Ok(topic) => drop(order.append(inner, &topic, Some(id), block, moment, &mut left)),
+                    Ok(topic) => {
+                        order.append(inner, now, &topic, Some(id), block, &mut left);
+                    }
                     Err(_) => order.forget_at_once(inner, topic, id),
                 }
             })

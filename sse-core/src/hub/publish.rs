@@ -1,6 +1,6 @@
 //! Publishing: one event, several at once, or to a topic that was looked up before.
 
-use super::order::{Ids, MAX_TOPIC_BYTES, Moment, Order, TooManyTopics};
+use super::order::{Ids, MAX_TOPIC_BYTES, Order, TooManyTopics};
 use super::stats::Counters;
 use super::topic::{self, Leftovers};
 use super::{EventId, Hub, Inner, Limits};
@@ -36,9 +36,10 @@ impl Hub {
     /// [`PublishError`]; nothing was published.
     pub fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
         let block = self.inner.encode(event)?;
-        let name = topic.as_ref();
-        check_name(name)?;
-        self.inner.append(|order, limits| order.topic(name, limits), block)
+        // Read outside the lock: it is the caller's code.
+        let topic = topic.as_ref();
+        check_name(topic)?;
+        self.inner.append(|order, limits| order.topic(topic, limits), block)
     }
 
     /// Publishes all of these events, each to its topic, or none of them. They follow each other in the history. A batch
@@ -52,26 +53,26 @@ impl Hub {
         E: IntoFrame,
     {
         let inner = &*self.inner;
-        let encoded = events.into_iter().map(|(topic, event)| {
-            check_name(topic.as_ref())?;
-            Ok((topic, inner.encode(event)?))
-        });
-        // The caller's names are asked for their text before the lock is taken, and dropped after it.
-        let (topics, blocks): (Vec<T>, Vec<_>) = encoded.collect::<Result<_, PublishError>>()?;
-        let names: Vec<&str> = topics.iter().map(T::as_ref).collect();
-        let (moment, mut left) = (Moment::of(inner), Leftovers::default());
+        let encoded = events.into_iter().map(|(topic, event)| Ok((topic, inner.encode(event)?)));
+        let mut encoded = encoded.collect::<Result<Vec<_>, PublishError>>()?;
+        // The names are the caller's: read before the lock is taken, and dropped after.
+        let events: Vec<(&str, Vec<u8>)> =
+            encoded.iter_mut().map(|(topic, block)| ((*topic).as_ref(), std::mem::take(block))).collect();
+        events.iter().try_for_each(|(topic, _)| check_name(topic))?;
+        let now = inner.now_if_aging();
+        let mut left = Leftovers::default();
         let published = {
             let mut order = inner.order.lock();
             if matches!(order.ids, Ids::Followed(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(moment, &mut left);
-            if order.has_room_for(names.iter().copied(), &inner.limits) {
-                let publish = |(name, block): (&str, Vec<u8>)| {
-                    let topic = order.topic(name, &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
-                    Ok(order.append(inner, &topic, None, block, moment, &mut left))
+            order.expire(inner, now, &mut left);
+            if order.has_room_for(events.iter().map(|(topic, _)| *topic), &inner.limits) {
+                let publish = |(topic, block)| {
+                    let topic = order.topic(topic, &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
+                    Ok(order.append(inner, now, &topic, None, block, &mut left))
                 };
-                names.into_iter().zip(blocks).map(publish).collect()
+                events.into_iter().map(publish).collect()
             } else {
                 Err(PublishError::TooManyTopics)
             }
@@ -158,15 +159,16 @@ impl Inner {
         topic: impl FnOnce(&mut Order, &Limits) -> Result<Arc<topic::Topic>, TooManyTopics>,
         block: Vec<u8>,
     ) -> Result<EventId, PublishError> {
-        let (moment, mut left) = (Moment::of(self), Leftovers::default());
+        let now = self.now_if_aging();
+        let mut left = Leftovers::default();
         let published = {
             let mut order = self.order.lock();
             if matches!(order.ids, Ids::Followed(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(moment, &mut left);
+            order.expire(self, now, &mut left);
             let topic = topic(&mut order, &self.limits).map_err(|_| PublishError::TooManyTopics);
-            topic.map(|topic| order.append(self, &topic, None, block, moment, &mut left))
+            topic.map(|topic| order.append(self, now, &topic, None, block, &mut left))
         };
         left.settle();
         Counters::add(&self.counters.published, usize::from(published.is_ok()));

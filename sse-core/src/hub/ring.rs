@@ -19,6 +19,8 @@ pub(crate) const SEGMENT_BYTES: usize = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Ring {
     forgotten: Mark,
+    /// Up to here it was forgotten because the log said so, and not because a reader was slow.
+    reset: u64,
     segments: VecDeque<Segment>,
     tail: Tail,
     events: usize,
@@ -99,7 +101,7 @@ pub(crate) struct Taken {
 
 impl Ring {
     pub(crate) fn new(forgotten: Mark) -> Self {
-        Self { forgotten, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0 }
+        Self { forgotten, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0 }
     }
 
     pub(crate) const fn events(&self) -> usize {
@@ -116,6 +118,10 @@ impl Ring {
 
     pub(crate) const fn forgotten(&self) -> Mark {
         self.forgotten
+    }
+
+    pub(crate) const fn reset(&self) -> u64 {
+        self.reset
     }
 
     pub(crate) fn oldest(&self) -> Option<u64> {
@@ -178,15 +184,20 @@ impl Ring {
     }
 
     /// Forgets everything, up to a position that may be beyond it.
-    pub(crate) fn forget(&mut self, mark: Mark, garbage: &mut Vec<Bytes>) {
+    pub(crate) fn reset_to(&mut self, mark: Mark, garbage: &mut Vec<Bytes>) {
         garbage.extend(self.segments.drain(..).map(|segment| segment.bytes));
         garbage.extend(self.tail.frames.drain(..).map(|frame| frame.bytes));
         garbage.push(std::mem::take(&mut self.tail).joined.1);
-        (self.events, self.bytes, self.forgotten) = (0, 0, mark);
+        (self.events, self.bytes) = (0, 0);
+        (self.forgotten, self.reset) = (mark, mark.position);
     }
 
-    /// Drops what is newer than this position, as if it had never been.
-    pub(crate) fn rewind(&mut self, position: u64, garbage: &mut Vec<Bytes>) {
+    /// Drops what is newer than this position, as if it had never been. If it forgot some of that, it cannot tell any
+    /// more how much it forgot of what was before: then it is forgotten up to `mark`, the end of what is dropped.
+    pub(crate) fn rewind(&mut self, position: u64, mark: Mark, garbage: &mut Vec<Bytes>) {
+        if self.forgotten.position > position {
+            self.forgotten = mark;
+        }
         while self.newest_in_tail().is_some_and(|newest| newest > position)
             && let Some(frame) = self.tail.frames.pop_back()
         {
@@ -226,8 +237,11 @@ impl Ring {
     }
 
     /// The events after `after` and not beyond `upto`, as far as they lie together: up to `budget` bytes, or one larger
-    /// event.
+    /// event. None if the gap comes first.
     pub(crate) fn take(&mut self, after: u64, upto: u64, budget: usize) -> Option<Taken> {
+        if after < self.forgotten.position {
+            return None;
+        }
         match self.segment_after(after) {
             Some(segment) => segment.take(after, upto, budget),
             None => self.tail.take(after, upto, budget),
