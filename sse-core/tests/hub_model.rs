@@ -756,7 +756,7 @@ fn event(position: u64, send: &Send) -> (Event<'static>, String) {
 /// Runs so many cases, of 128 steps each in the mean.
 fn check(cases: u32, follows: bool) -> usize {
     let mut runner =
-        TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() });
+        TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() });
     let steps = std::cell::Cell::new(0);
     let result = runner.run(&case(follows), |case| {
         let mut world = World::new(&case);
