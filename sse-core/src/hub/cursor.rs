@@ -6,6 +6,7 @@ use super::stats::Counters;
 use super::topic::Topic;
 use crate::stream::CloseReason;
 use crate::stream::source::{CHUNK_BYTES, Step};
+use crate::stream::state::Pending;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use slab::Slab;
 use std::fmt;
 use std::task::{Poll, Waker};
 
-/// A chunk that is at least this large is handed on as it is, rather than copied together with more.
+/// A chunk that is at least this large is handed on, rather than copied together with more.
 const WHOLE_BYTES: usize = CHUNK_BYTES / 2;
 
 pub(crate) struct Cursor {
@@ -134,62 +135,38 @@ impl Cursor {
 
     /// Everything up to the head as one chunk, up to 64 KiB or one larger event.
     fn take(&mut self, head: u64) -> Option<Step> {
-        let mut chunk = Bytes::new();
-        let mut joined = Vec::new();
-        let mut events = 0;
-        let mut lagged = false;
-        while joined.len() < CHUNK_BYTES {
-            let alone;
-            let more = match self.earliest(head) {
+        let mut chunk = Pending::default();
+        let (mut events, mut lagged) = (0, false);
+        while chunk.len() < CHUNK_BYTES {
+            match self.earliest(head) {
                 Earliest::Nothing => break,
-                Earliest::Gaps(mark) => {
-                    alone = false;
-                    match self.gaps(mark) {
-                        Some(gaps) if gaps.is_empty() => continue,
-                        Some(gaps) => Bytes::from(gaps),
-                        None => {
-                            lagged = true;
-                            break;
-                        }
-                    }
-                }
-                Earliest::Run(at, upto) => {
-                    let budget = CHUNK_BYTES.saturating_sub(joined.len().max(chunk.len()));
-                    let Some(place) = self.places.get(at) else { break };
-                    // What was there may have been forgotten since: look again.
-                    let Some(taken) = place.topic.lock().ring.take(self.position, upto, budget) else { continue };
-                    let first = chunk.is_empty() && joined.is_empty();
-                    if taken.bytes.len() > budget && !first {
+                Earliest::Gaps(mark) => match self.gaps(mark) {
+                    Some(gaps) => chunk.push(gaps.into()),
+                    None => {
+                        lagged = true;
                         break;
                     }
-                    self.position = taken.last;
-                    events += taken.events;
-                    alone = upto == head;
-                    taken.bytes
+                },
+                Earliest::Run(at, upto) => {
+                    let room = CHUNK_BYTES - chunk.len();
+                    let Some(place) = self.places.get(at) else { break };
+                    // What was there may have been forgotten since: look again.
+                    let Some(run) = place.topic.lock().ring.take(self.position, upto, room) else { continue };
+                    if run.bytes.len() > room && !chunk.is_empty() {
+                        break;
+                    }
+                    self.position = run.last;
+                    events += run.events;
+                    chunk.push(run.bytes);
+                    // A run of one topic alone, or a large one, is handed on without a copy.
+                    if upto == head || chunk.len() >= WHOLE_BYTES {
+                        break;
+                    }
                 }
-            };
-            // The usual case copies nothing.
-            if joined.is_empty() && chunk.is_empty() {
-                chunk = more;
-                if alone || chunk.len() >= WHOLE_BYTES {
-                    break;
-                }
-                continue;
             }
-            if joined.is_empty() {
-                joined.reserve(chunk.len() + more.len());
-                joined.extend_from_slice(&std::mem::take(&mut chunk));
-            }
-            joined.extend_from_slice(&more);
-            if alone {
-                break;
-            }
-        }
-        if !joined.is_empty() {
-            chunk = joined.into();
         }
         Counters::add(&self.hub.counters.delivered, events);
-        if !chunk.is_empty() {
+        if let Some(chunk) = chunk.take() {
             self.told = self.position;
             return Some(Step::Chunk(chunk));
         }

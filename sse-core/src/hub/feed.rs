@@ -94,7 +94,7 @@ impl Feed {
     }
 
     /// The log took back everything after this id, as at a failover. Readers that have seen some of it are told a gap and
-    /// go on; the others notice nothing.
+    /// go on, as are those of a topic that had forgotten some of it; the others notice nothing.
     ///
     /// # Errors
     /// [`FeedError::Unknown`] if the id is not among those remembered, the newest 65,536.

@@ -47,7 +47,8 @@ pub(crate) enum Ids {
 }
 
 pub(crate) struct Followed {
-    /// The newest ids, with their positions: both ascend.
+    /// The newest ids, with their positions: both ascend. An id that the log went back to has a second position, the
+    /// last of those that were taken back after it.
     recent: VecDeque<(EventId, u64)>,
     /// Parts of the history that were taken back, each with what remained before it.
     rewrites: VecDeque<Rewrite>,
@@ -251,17 +252,18 @@ impl Order {
     pub(crate) fn rewind(&mut self, hub: &Inner, kept: Mark, left: &mut Leftovers) {
         let last = hub.head.load(Ordering::Relaxed);
         let epoch = hub.epoch.load(Ordering::Relaxed) + 1;
-        // Its id stands from here on for all positions up to the last that was taken back.
+        // Its id stands from here on also for the last position that was taken back, as it may for an earlier such one.
         let mark = Mark { position: last, id: kept.id };
-        self.ids.rewind(Rewrite { epoch, kept: kept.position, mark });
-        self.tombstones.rewind(kept.position, mark);
+        let kept = self.ids.last_position(kept);
+        self.ids.rewind(Rewrite { epoch, kept, mark });
+        self.tombstones.rewind(kept, mark);
         // Before the topics, so that a cursor that parks after one of them has changed sees it.
         hub.epoch.store(epoch, Ordering::Release);
         self.oldest.clear();
         (self.held_events, self.held_bytes) = (0, 0);
         for topic in self.topics.values() {
             let mut locked = topic.lock();
-            locked.ring.rewind(kept.position, mark, &mut left.garbage);
+            locked.ring.rewind(kept, mark, &mut left.garbage);
             if let Some(oldest) = locked.ring.oldest() {
                 self.oldest.push(Oldest { position: oldest, topic: topic.clone() });
             }
@@ -287,8 +289,9 @@ impl Order {
                 known.then_some(position)
             }
             Ids::Followed(followed) => {
-                let recent = followed.recent.binary_search_by_key(&id, |(id, _)| *id).ok();
-                let recent = recent.and_then(|at| followed.recent.get(at)).map(|(_, position)| *position);
+                // The first: what a topic forgot is told as after what was taken back, and must not be passed over.
+                let at = followed.recent.partition_point(|(recent, _)| *recent < id);
+                let recent = followed.recent.get(at).filter(|(recent, _)| *recent == id).map(|(_, position)| *position);
                 let kept = || topics.iter().find_map(|topic| topic.lock().ring.find(id));
                 let marked = || {
                     let marks = topics.iter().map(|topic| topic.lock().ring.forgotten());
@@ -382,9 +385,17 @@ impl Ids {
         }
     }
 
+    /// The last position that a mark's id stands for.
+    fn last_position(&self, mark: Mark) -> u64 {
+        let Self::Followed(followed) = self else { return mark.position };
+        let after = followed.recent.partition_point(|(recent, _)| *recent <= mark.id);
+        let last = after.checked_sub(1).and_then(|at| followed.recent.get(at)).filter(|(recent, _)| *recent == mark.id);
+        last.map_or(mark.position, |(_, position)| *position)
+    }
+
     fn rewind(&mut self, rewrite: Rewrite) {
         let Self::Followed(followed) = self else { return };
-        while followed.recent.back().is_some_and(|(_, position)| *position >= rewrite.kept) {
+        while followed.recent.back().is_some_and(|(_, position)| *position > rewrite.kept) {
             followed.recent.pop_back();
         }
         followed.recent.push_back((rewrite.mark.id, rewrite.mark.position));

@@ -171,8 +171,7 @@ impl Ring {
                 self.forgotten = Mark { position: frame.position, id: id(frame.position, &frame.bytes) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
-                if self.tail.frames.is_empty() {
-                    // Else it would hold what none of its frames does any more.
+                if self.tail.start() >= self.tail.joined_end() {
                     garbage.push(std::mem::take(&mut self.tail.joined.1));
                 }
                 (frame.position, len)
@@ -198,7 +197,7 @@ impl Ring {
         if self.forgotten.position > position {
             self.forgotten = mark;
         }
-        while self.newest_in_tail().is_some_and(|newest| newest > position)
+        while self.tail.frames.back().is_some_and(|frame| frame.position > position)
             && let Some(frame) = self.tail.frames.pop_back()
         {
             self.events -= 1;
@@ -337,6 +336,10 @@ impl Tail {
         self.frames.front().map_or(self.end, |frame| frame.start)
     }
 
+    const fn joined_end(&self) -> u64 {
+        self.joined.0 + self.joined.1.len() as u64
+    }
+
     const fn len_from(&self, start: u64) -> usize {
         (self.end - start) as usize
     }
@@ -363,7 +366,7 @@ impl Tail {
         if events == 1 {
             return Some(Taken { bytes: first.bytes.clone(), events, last: position });
         }
-        if end > self.joined.0 + self.joined.1.len() as u64 {
+        if end > self.joined_end() {
             self.join();
         }
         let (base, joined) = &self.joined;
@@ -401,3 +404,6 @@ impl Tail {
         Segment { bytes, entries, first: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests;

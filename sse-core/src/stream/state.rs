@@ -279,7 +279,11 @@ impl Pending {
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.joined.is_empty()
+        self.len() == 0
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
     }
 
     /// Where to write `more` bytes after what is pending.
@@ -290,7 +294,8 @@ impl Pending {
         &mut self.joined
     }
 
-    fn take(&mut self) -> Option<Bytes> {
+    /// All of them, if there are any.
+    pub(crate) fn take(&mut self) -> Option<Bytes> {
         let bytes = match std::mem::take(self) {
             Self { first, joined } if joined.is_empty() => first,
             Self { joined, .. } => joined.into(),

@@ -145,13 +145,15 @@ impl History {
     }
 
     pub(crate) fn truncate(&mut self, id: &str) {
-        let (kept, last) = (self.find(id).unwrap(), self.head());
+        // An id that the log went back to stands also for the last position that was taken back then.
+        let kept = self.known.iter().rfind(|(known, _)| known == id).unwrap().1;
+        let last = self.head();
         for entry in self.entries.iter_mut().filter(|entry| entry.position > kept) {
             entry.revoked = true;
         }
         self.held.retain(|&at| at < kept as usize);
-        let gone = self.known.extract_if(.., |(known, position)| *position > kept || known == id);
-        self.taken_back.extend(gone.map(|(known, _)| known).filter(|known| known != id));
+        let gone = self.known.extract_if(.., |(_, position)| *position > kept);
+        self.taken_back.extend(gone.map(|(known, _)| known));
         self.known.push((id.to_owned(), last));
         self.ids.push((id.to_owned(), last));
         // What was forgotten beyond what remains: who knows how much of it was before.
