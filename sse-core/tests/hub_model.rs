@@ -326,7 +326,7 @@ impl World {
         let newest = self.feed.as_ref().unwrap().newest();
         assert_eq!(newest.map(|id| id.to_string()).as_deref(), self.history.known.last().map(|(id, _)| &**id));
         let (first, second) = newest.map_or((100, 0), |newest| newest.position());
-        let id = if self.serial % 3 == 0 { (first, second + 1) } else { (first + 1, 0) };
+        let id = if self.serial.is_multiple_of(3) { (first, second + 1) } else { (first + 1, 0) };
         EventId::new(id, self.serial).to_string()
     }
 
@@ -356,7 +356,9 @@ impl World {
         }
         self.counts.published += sends.len() as u64;
         let ids = match &events[..] {
-            [(topic, event)] if sends[0].shape % 2 == 0 => vec![self.hub.publish(topic, event.clone()).unwrap()],
+            [(topic, event)] if sends[0].shape.is_multiple_of(2) => {
+                vec![self.hub.publish(topic, event.clone()).unwrap()]
+            }
             [(topic, event)] => vec![self.hub.topic(topic).unwrap().publish(event.clone()).unwrap()],
             _ => self.hub.publish_all(events).unwrap(),
         };
@@ -406,7 +408,7 @@ impl World {
         let Some(stream) = stream.take() else { return };
         let upto = usize::from(cut) % (stream.wire.len() + 1);
         // As often all of it.
-        let upto = if cut % 3 == 0 { stream.wire.len() } else { upto };
+        let upto = if cut.is_multiple_of(3) { stream.wire.len() } else { upto };
         client.read(&stream.wire[..upto], &self.history);
         if stream.place.is_some() && !stream.ended {
             self.counts.gone += 1;
@@ -747,8 +749,8 @@ fn event(position: u64, send: &Send) -> (Event<'static>, String) {
             Event::data(format!("{position} {filler}")).event("note"),
             format!("event: note\ndata: {position} {filler}\n"),
         ),
-        2 if send.size % 4 == 0 => (Event::new().retry(Duration::from_secs(3)), "retry: 3000\n".to_owned()),
-        3 if send.size % 4 == 0 => (Event::new().comment("quiet"), ": quiet\n".to_owned()),
+        2 if send.size.is_multiple_of(4) => (Event::new().retry(Duration::from_secs(3)), "retry: 3000\n".to_owned()),
+        3 if send.size.is_multiple_of(4) => (Event::new().comment("quiet"), ": quiet\n".to_owned()),
         _ => (Event::data(format!("{position} {filler}")), format!("data: {position} {filler}\n")),
     }
 }
