@@ -93,7 +93,9 @@ fn a_reader_of_two_topics_gets_them_in_order() {
             text += &body.read_until("\n\n");
         }
         assert_eq!(told(&text), ["1", "2"]);
-        publishers.into_iter().for_each(|publisher| drop(publisher.join().unwrap()));
+        for publisher in publishers {
+            publisher.join().unwrap();
+        }
     });
 }
 
