@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 pub(crate) fn on_signal(
     feed: Feed,
 ) -> io::Result<(impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static)> {
-    let signal = signal()?;
+    let signal = sse_examples::stop_signal()?;
     let (drained, is_drained) = oneshot::channel();
     let stop = async move {
         signal.await;
@@ -30,28 +30,4 @@ pub(crate) fn on_signal(
         sleep(PATIENCE).await;
     };
     Ok((stop, late))
-}
-
-/// SIGTERM or ctrl-c, listened for from this call on.
-#[cfg(unix)]
-fn signal() -> io::Result<impl Future<Output = ()> + Send> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-/// Ctrl-c.
-#[cfg(not(unix))]
-fn signal() -> io::Result<impl Future<Output = ()> + Send> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

@@ -57,6 +57,17 @@ impl Stats {
     pub fn ended(&self, reason: CloseReason) -> u64 {
         self.ends.get(reason.index()).copied().unwrap_or_default()
     }
+
+    /// The same for every reason there is, as a metric with a label wants it.
+    ///
+    /// ```
+    /// let stats = sse_core::Hub::new().stats();
+    /// assert!(stats.ends().any(|(reason, streams)| reason.as_str() == "lagged" && streams == 0));
+    /// ```
+    pub fn ends(&self) -> impl Iterator<Item = (CloseReason, u64)> {
+        let ends = self.ends;
+        CloseReason::ALL.into_iter().zip(ends)
+    }
 }
 
 impl Counters {

@@ -22,8 +22,24 @@ impl Reader {
     /// There is no answer, or it is not 200.
     pub async fn open(url: impl reqwest::IntoUrl) -> Result<Self> {
         let request = reqwest::Client::new().get(url).header("accept", "text/event-stream");
-        let response = request.send().await?.error_for_status()?;
-        Ok(Self { response, decoder: Decoder::new(), events: Vec::new(), text: String::new(), ended: false })
+        Ok(Self::of(request.send().await?.error_for_status()?))
+    }
+
+    /// Reads what a request of the test's own opened.
+    #[must_use]
+    pub fn of(response: reqwest::Response) -> Self {
+        Self { response, decoder: Decoder::new(), events: Vec::new(), text: String::new(), ended: false }
+    }
+
+    /// Reads what comes next, be it an event or not, for at most this long.
+    ///
+    /// # Errors
+    /// Nothing comes in time, or the stream has ended.
+    pub async fn next(&mut self, bound: Duration) -> Result {
+        if self.ended {
+            return Err("the stream ended".into());
+        }
+        timeout(bound, self.more()).await.map_err(|_| format!("nothing within {bound:?}"))?
     }
 
     /// Reads until there is an event of this type with this data, for at most this long.
@@ -66,6 +82,12 @@ impl Reader {
     /// The data of every event of this type so far.
     pub fn data_of<'r>(&'r self, event_type: &'r str) -> impl Iterator<Item = &'r str> {
         self.events.iter().filter(move |event| event.event_type == event_type).map(|event| &*event.data)
+    }
+
+    /// The id that a reconnect would bring.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        self.decoder.last_event_id()
     }
 
     /// What was read so far, as it came.

@@ -1,0 +1,80 @@
+//! A chat: rooms and private messages over one connection with one id, for as long as a login lasts.
+//!
+//! ```sh
+//! cargo run -p sse-examples --bin chat
+//! cargo run -p sse-examples --bin chat -- --login-seconds 20
+//! ```
+
+mod login;
+mod messages;
+
+use actix_web::web::{self, Data, Html};
+use actix_web::{App, HttpServer, Responder};
+use clap::Parser;
+use login::{Login, Logins};
+use sse_actix::{Event, Hub, Sse, Start};
+use sse_examples::{Listen, stop_signal};
+use std::io;
+use std::time::Duration;
+
+/// The rooms. Anybody who is logged in may read them all.
+const ROOMS: [&str; 3] = ["#general", "#rust", "#random"];
+
+/// A chat whose streams end when the login does.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    listen: Listen,
+
+    /// How long a login lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    login_seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let listener = args.listen.bind()?;
+    // Five streams of one login leave its browser a connection for everything else.
+    let hub = Hub::builder().max_streams_per_key(5).drain_grace(Duration::from_millis(500)).build();
+    let logins = Data::new(Logins::new(hub.clone(), Duration::from_secs(args.login_seconds)));
+    let shared = Data::new(hub.clone());
+    let app = move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(logins.clone())
+            .app_data(web::JsonConfig::default().limit(16 * 1024))
+            .route("/", web::get().to(async || Html::new(include_str!("page.html"))))
+            .route("/login", web::post().to(login::login))
+            .route("/logout", web::post().to(login::logout))
+            .route("/me", web::get().to(login::me))
+            .route("/messages", web::post().to(messages::say))
+            .route("/events", web::to(events))
+    };
+    let server = HttpServer::new(app)
+        .workers(2)
+        // By default actix hears of a reader that left only when it writes the next time.
+        .h1_allow_half_closed(false)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?
+        .run();
+    let (handle, signal) = (server.handle(), stop_signal()?);
+    tokio::spawn(async move {
+        signal.await;
+        hub.drain(Duration::ZERO).await;
+        handle.stop(true).await;
+    });
+    server.await
+}
+
+/// What a login may read is decided here, on every request; an id that the client brings decides only from where.
+async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) -> impl Responder {
+    let topics = ROOMS.into_iter().map(str::to_owned).chain([login.topic.clone(), "people".to_owned()]);
+    sse.expires_at(login.ends)
+        .key(&login.key)
+        .subscribe(&hub, topics)
+        .from(Start::Last(100))
+        // Who is here now: a state, so it goes first and has no place in the history.
+        .first([Event::json(&logins.people()).event("people")])
+}

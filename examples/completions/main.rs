@@ -1,0 +1,85 @@
+//! A model's answer, token by token: by POST for `fetch`, by GET for `EventSource`. When the reader leaves, the work stops.
+//!
+//! ```sh
+//! cargo run -p sse-examples --bin completions
+//! curl -N localhost:3000/completions -H 'content-type: application/json' -d '{"prompt": "Why?"}'
+//! ```
+
+mod model;
+mod work;
+
+use axum::extract::{Query, State};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use clap::Parser;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use sse_axum::{AcceptMode, Event, Hub, Policy, Sse, Start};
+use sse_examples::{Listen, stop_signal};
+use std::io;
+use std::time::Duration;
+use work::Work;
+
+/// A model's answer, streamed token by token.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    listen: Listen,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let listener = Args::parse().listen.bind()?;
+    let work = Work::new(Hub::builder().topic_events(64).drain_grace(Duration::from_millis(500)).build());
+    tokio::spawn(work.clone().tell_progress());
+
+    // Clients of models ask by POST for JSON and get a stream: which requests open one is the route's own policy.
+    let asked = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
+    let app = Router::new()
+        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/completions", get(by_query).post(by_json).layer(Extension(asked)))
+        .route("/work", get(progress))
+        .with_state(work.clone());
+
+    let signal = stop_signal()?;
+    let stop = async move {
+        signal.await;
+        work.hub.drain(Duration::ZERO).await;
+    };
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, app).with_graceful_shutdown(stop).await
+}
+
+#[derive(Debug, Deserialize)]
+struct Prompt {
+    prompt: String,
+    /// Without pauses and without end, to see what a reader that does not read costs.
+    #[serde(default)]
+    endless: bool,
+}
+
+async fn by_query(sse: Sse, State(work): State<Work>, Query(prompt): Query<Prompt>) -> impl IntoResponse {
+    answer(sse, &work, "GET", &prompt)
+}
+
+async fn by_json(sse: Sse, State(work): State<Work>, Json(prompt): Json<Prompt>) -> impl IntoResponse {
+    answer(sse, &work, "POST", &prompt)
+}
+
+/// The answer is pulled by its reader: it is worked on as fast as it is read, and dropped when the reader leaves.
+fn answer(sse: Sse, work: &Work, method: &'static str, prompt: &Prompt) -> impl IntoResponse + use<> {
+    let mut job = work.begin(method);
+    let tokens = model::answer(&prompt.prompt, prompt.endless).map(move |token| {
+        job.made(token.as_ref());
+        match token {
+            Some(chunk) => Event::json(&chunk),
+            None => Event::data("[DONE]"),
+        }
+    });
+    // When the stream ends it finishes, so that an `EventSource` does not ask the same again.
+    sse.attach(&work.hub).stream(tokens)
+}
+
+async fn progress(sse: Sse, State(work): State<Work>) -> impl IntoResponse {
+    sse.subscribe(&work.hub, ["work"]).from(Start::Last(6))
+}

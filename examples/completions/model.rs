@@ -1,0 +1,72 @@
+//! A model that knows one answer, in the shape in which models stream theirs: a piece of JSON for each token, and then
+//! `[DONE]`.
+
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
+use std::time::Duration;
+
+const ANSWER: &str = include_str!("answer.txt");
+
+/// One piece of an answer, as a chunk of a chat completion.
+#[derive(Debug, Serialize)]
+pub(crate) struct Chunk {
+    id: &'static str,
+    object: &'static str,
+    model: &'static str,
+    choices: [Choice; 1],
+}
+
+#[derive(Debug, Serialize)]
+struct Choice {
+    index: u32,
+    delta: Delta,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Delta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+}
+
+impl Chunk {
+    const fn new(delta: Delta, finish_reason: Option<&'static str>) -> Self {
+        let choices = [Choice { index: 0, delta, finish_reason }];
+        Self { id: "chatcmpl-1", object: "chat.completion.chunk", model: "parrot-1", choices }
+    }
+}
+
+/// The answer to this prompt; the last item is `None`.
+pub(crate) fn answer(prompt: &str, endless: bool) -> impl Stream<Item = Option<Chunk>> + Send + use<> {
+    let text = ANSWER.trim_end().replace("{prompt}", prompt.trim());
+    let role = Chunk::new(Delta { role: Some("assistant"), content: Some(String::new()) }, None);
+    let content = |text| Some(Chunk::new(Delta { content: Some(text), ..Delta::default() }, None));
+    let tokens: Vec<String> = tokens(&text).map(str::to_owned).collect();
+    let rest: stream::BoxStream<'static, Option<Chunk>> = if endless {
+        stream::iter(tokens.into_iter().cycle().map(content)).boxed()
+    } else {
+        let end = [Some(Chunk::new(Delta::default(), Some("stop"))), None];
+        stream::iter(tokens).then(think).map(content).chain(stream::iter(end)).boxed()
+    };
+    stream::iter([Some(role)]).chain(rest)
+}
+
+/// A token costs time. Dropping the stream in here is what cancelling is.
+async fn think(token: String) -> String {
+    tokio::time::sleep(Duration::from_millis(25)).await;
+    token
+}
+
+/// Words with the space before them, and line breaks, about as a tokenizer cuts.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut chars = rest.char_indices().skip(1);
+        let end = chars.find(|(_, c)| c.is_whitespace()).map_or(rest.len(), |(at, _)| at);
+        let (token, after) = rest.split_at(end);
+        rest = after;
+        (!token.is_empty()).then_some(token)
+    })
+}

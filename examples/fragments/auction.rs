@@ -1,0 +1,83 @@
+//! The auction: who bid what, how long it goes on, and the fragments that tell it.
+
+use crate::html;
+use serde::Deserialize;
+use sse_axum::{Event, Hub};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A bid, as the form posts it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Bid {
+    name: String,
+    amount: u32,
+}
+
+/// One lot. A clone is the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Auction {
+    pub(crate) hub: Hub,
+    ends: Instant,
+    lot: Arc<Mutex<Lot>>,
+}
+
+#[derive(Debug, Default)]
+struct Lot {
+    best: Option<Bid>,
+    is_sold: bool,
+}
+
+impl Auction {
+    pub(crate) fn new(hub: Hub, lasts: Duration) -> Self {
+        Self { hub, ends: Instant::now() + lasts, lot: Arc::default() }
+    }
+
+    /// Takes a bid, or says what is wrong with it.
+    pub(crate) fn bid(&self, bid: Bid) -> Result<(), String> {
+        let name = bid.name.trim();
+        let mut lot = self.lot();
+        if name.is_empty() || name.len() > 160 || bid.amount > 1_000_000 {
+            return Err("A bid has a name, and an amount of at most 1000000.".into());
+        }
+        if lot.is_sold {
+            return Err(format!("Too late, {name}: it is sold."));
+        }
+        let least = lot.best.as_ref().map_or(1, |best| best.amount + 1);
+        if bid.amount < least {
+            return Err(format!("Sorry, {name}: bid at least {least}."));
+        }
+        let row = format!("<li>{}<b>{}</b></li>", html::text(name), bid.amount);
+        self.publish("bids", [Event::data(row).event("bid"), Event::data(bid.amount.to_string()).event("price")]);
+        lot.best = Some(bid);
+        Ok(())
+    }
+
+    /// Tells the time that is left, and at its end who won.
+    pub(crate) async fn run(self) {
+        while let Some(left) = self.ends.checked_duration_since(Instant::now()) {
+            self.publish("clock", [Event::data(format!("{} s", left.as_secs_f64().ceil())).event("left")]);
+            tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+        }
+        let mut lot = self.lot();
+        lot.is_sold = true;
+        let sold = match &lot.best {
+            Some(best) => format!("Sold to {} for {}.", html::text(best.name.trim()), best.amount),
+            None => "Nobody wanted it.".into(),
+        };
+        // `closed` is what the page's `sse-close` waits for: it shows nothing, and ends the connection.
+        let last =
+            [Event::data("over").event("left"), Event::data(sold).event("sold"), Event::data("").event("closed")];
+        self.publish("bids", last);
+    }
+
+    /// All of them at once, so that nobody sees a bid without its price.
+    fn publish<const N: usize>(&self, topic: &str, fragments: [Event<'_>; N]) {
+        if let Err(error) = self.hub.publish_all(fragments.map(|fragment| (topic, fragment))) {
+            eprintln!("fragments: {error}");
+        }
+    }
+
+    fn lot(&self) -> MutexGuard<'_, Lot> {
+        self.lot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,72 @@
+//! An auction in fragments of HTML: the server renders, and htmx swaps what it sends by `sse-swap` and `sse-close`.
+//!
+//! ```sh
+//! cargo run -p sse-examples --bin fragments
+//! ```
+//!
+//! htmx puts what it gets into the page as HTML, so here it is the server that must escape; see [`html`].
+
+mod auction;
+mod html;
+
+use auction::{Auction, Bid};
+use axum::Router;
+use axum::extract::{Form, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{any, get, post};
+use clap::Parser;
+use sse_axum::{Hub, Sse, Start};
+use sse_examples::{Listen, stop_signal};
+use std::io;
+use std::time::Duration;
+
+/// An auction whose page is swapped piece by piece.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    listen: Listen,
+
+    /// How long the auction goes on
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let listener = args.listen.bind()?;
+    let hub = Hub::builder().drain_grace(Duration::from_millis(500)).build();
+    let auction = Auction::new(hub.clone(), Duration::from_secs(args.seconds));
+    tokio::spawn(auction.clone().run());
+
+    let script = |text: &'static str| get(async move || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], text));
+    let app = Router::new()
+        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/htmx.min.js", script(include_str!("vendor/htmx.min.js")))
+        .route("/sse.min.js", script(include_str!("vendor/sse.min.js")))
+        .route("/events", any(events))
+        .route("/bids", post(bid))
+        .with_state(auction);
+    let signal = stop_signal()?;
+    let stop = async move {
+        signal.await;
+        hub.drain(Duration::ZERO).await;
+    };
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, app).with_graceful_shutdown(stop).await
+}
+
+async fn events(sse: Sse, State(auction): State<Auction>) -> Response {
+    let feed = sse.subscribe(&auction.hub, ["bids", "clock"]);
+    // A page that is new gets every bid there was; one that comes back has what it saw, and gets what it missed.
+    feed.from(Start::Oldest).into_response()
+}
+
+/// The answer is the text that htmx shows beneath the form: nothing, or what was wrong.
+async fn bid(State(auction): State<Auction>, Form(bid): Form<Bid>) -> (StatusCode, Html<String>) {
+    match auction.bid(bid) {
+        Ok(()) => (StatusCode::OK, Html(String::new())),
+        Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, Html(html::text(&problem))),
+    }
+}

@@ -1,0 +1,72 @@
+//! This machine's processors, memory and network, drawn as charts that go on through a reconnect. And how operators see
+//! into a hub: its counters for Prometheus, and whether it still takes newcomers.
+//!
+//! ```sh
+//! cargo run -p sse-examples --bin monitor
+//! curl localhost:3000/metrics
+//! ```
+
+mod metrics;
+mod sample;
+
+use clap::Parser;
+use sse_examples::{Listen, stop_signal};
+use sse_warp::{Event, Hub, Refused, Sse, Start};
+use std::io;
+use std::time::Duration;
+use warp::http::StatusCode;
+use warp::{Filter, path, reply};
+
+/// How many samples are kept for those who come, or come back: as many as a chart shows.
+const KEPT: usize = 120;
+
+/// Live charts of this machine.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    listen: Listen,
+
+    /// How long readers are sent away one by one before the server ends, while /readyz says 503
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    drain_ms: u64,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let listener = tokio::net::TcpListener::from_std(args.listen.bind()?)?;
+    let hub = Hub::builder().topic_events(KEPT).drain_grace(Duration::from_millis(500)).build();
+
+    let publisher = hub.clone();
+    std::thread::Builder::new().name("samples".into()).spawn(move || {
+        sample::every_second(|sample| {
+            if let Err(error) = publisher.publish("machine", Event::json(sample).event("sample")) {
+                eprintln!("monitor: {error}");
+            }
+        });
+    })?;
+
+    let with_hub = {
+        let hub = hub.clone();
+        warp::any().map(move || hub.clone())
+    };
+    let page = path::end().map(|| reply::html(include_str!("page.html")));
+    let events = path!("events")
+        .and(sse_warp::offered())
+        .and(with_hub.clone())
+        .map(|sse: Result<Sse, Refused>, hub| sse.map(|sse| sse.subscribe(&hub, ["machine"]).from(Start::Last(KEPT))));
+    let metrics = path!("metrics").and(with_hub.clone()).map(|hub: Hub| metrics::text(&hub.stats()));
+    // A balancer that asks this sends newcomers elsewhere as soon as the hub begins to drain.
+    let readyz = path!("readyz").and(with_hub).map(|hub: Hub| match hub.is_draining() {
+        false => reply::with_status("ready\n", StatusCode::OK),
+        true => reply::with_status("draining\n", StatusCode::SERVICE_UNAVAILABLE),
+    });
+
+    let signal = stop_signal()?;
+    let stop = async move {
+        signal.await;
+        hub.drain(Duration::from_millis(args.drain_ms)).await;
+    };
+    warp::serve(events.or(page).or(metrics).or(readyz)).incoming(listener).graceful(stop).run().await;
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! What the machine does, once a second.
+
+use serde::Serialize;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use sysinfo::{Networks, System};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The machine at one moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sample {
+    host: String,
+    /// Milliseconds since 1970.
+    at: u64,
+    /// Percent, of all processors together and of each.
+    cpu: f32,
+    cores: Vec<f32>,
+    load: [f64; 3],
+    /// Bytes.
+    used: u64,
+    memory: u64,
+    /// Bytes a second, of all interfaces but the loopback.
+    received: u64,
+    sent: u64,
+}
+
+/// Takes samples for ever.
+pub(crate) fn every_second(mut tell: impl FnMut(&Sample)) {
+    let host = System::host_name().unwrap_or_else(|| "this machine".into());
+    let mut system = System::new();
+    let mut networks = Networks::new_with_refreshed_list();
+    // How busy a processor was is the difference of two looks.
+    system.refresh_cpu_usage();
+    sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL);
+    let mut last = Instant::now() - sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
+    loop {
+        system.refresh_cpu_usage();
+        system.refresh_memory();
+        networks.refresh(true);
+        let elapsed = last.elapsed().as_secs_f64();
+        last = Instant::now();
+        let a_second = |bytes: u64| (bytes as f64 / elapsed) as u64;
+        let load = System::load_average();
+        let interfaces = || networks.iter().filter(|(name, _)| *name != "lo" && *name != "lo0");
+        tell(&Sample {
+            host: host.clone(),
+            at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
+            cpu: system.global_cpu_usage(),
+            cores: system.cpus().iter().map(sysinfo::Cpu::cpu_usage).collect(),
+            load: [load.one, load.five, load.fifteen],
+            used: system.used_memory(),
+            memory: system.total_memory(),
+            received: a_second(interfaces().map(|(_, network)| network.received()).sum()),
+            sent: a_second(interfaces().map(|(_, network)| network.transmitted()).sum()),
+        });
+        sleep(EVERY);
+    }
+}

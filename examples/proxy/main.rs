@@ -1,0 +1,54 @@
+//! Reads one event stream and serves it to many: the server upstream has one reader, however many there are here.
+//!
+//! ```sh
+//! cargo run -p sse-examples --bin news
+//! cargo run -p sse-examples --bin proxy -- --listen 127.0.0.1:3001 --upstream http://127.0.0.1:3000/events
+//! ```
+
+mod upstream;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse};
+use axum::routing::{any, get};
+use clap::Parser;
+use sse_axum::{Hub, Sse, Start};
+use sse_examples::{Listen, stop_signal};
+use std::io;
+use std::time::Duration;
+use upstream::Upstream;
+
+/// An event stream from elsewhere, served to many.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    listen: Listen,
+
+    /// The event stream to read; http alone, because this example brings no TLS
+    #[arg(long, value_name = "URL")]
+    upstream: reqwest::Url,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let listener = args.listen.bind()?;
+    let hub = Hub::builder().drain_grace(Duration::from_millis(500)).build();
+    let upstream = Upstream::new(hub.clone(), args.upstream);
+    tokio::spawn(upstream.clone().follow());
+
+    let app = Router::new()
+        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/events", any(events))
+        .with_state(upstream);
+    let signal = stop_signal()?;
+    let stop = async move {
+        signal.await;
+        hub.drain(Duration::ZERO).await;
+    };
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, app).with_graceful_shutdown(stop).await
+}
+
+async fn events(sse: Sse, State(upstream): State<Upstream>) -> impl IntoResponse {
+    sse.subscribe(&upstream.hub, ["events", "proxy"]).from(Start::Last(50)).first([upstream.told()])
+}

@@ -1,0 +1,148 @@
+//! Who may read what, and for how long.
+
+use crate::{BACK, LIVE, SOON, shows, start};
+use reqwest::{Client, Response, StatusCode};
+use serde_json::json;
+use sse_test_support::Result;
+use sse_test_support::http::Reader;
+use sse_test_support::process::Server;
+use sse_test_support::trials::Trials;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chat");
+
+/// Somebody who is logged in.
+struct Person<'s> {
+    server: &'s Server,
+    cookie: String,
+}
+
+impl<'s> Person<'s> {
+    async fn enter(server: &'s Server, name: &str) -> Result<Self> {
+        let answer = Client::new().post(format!("{}/login", server.url())).json(&json!({ "name": name })).send().await?;
+        let answer = answer.error_for_status()?;
+        let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok()).ok_or("no cookie")?;
+        assert!(cookie.ends_with("; HttpOnly; SameSite=Strict"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Ok(Self { server, cookie })
+    }
+
+    async fn listen(&self) -> Result<Reader> {
+        self.listen_after(None).await
+    }
+
+    async fn listen_after(&self, id: Option<&str>) -> Result<Reader> {
+        let request = Client::new().get(format!("{}/events", self.server.url())).header("cookie", &self.cookie);
+        let request = id.into_iter().fold(request, |request, id| request.header("last-event-id", id));
+        Ok(Reader::of(request.send().await?.error_for_status()?))
+    }
+
+    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Response> {
+        let url = format!("{}{path}", self.server.url());
+        Ok(Client::new().post(url).header("cookie", &self.cookie).json(body).send().await?)
+    }
+
+    async fn say(&self, to: &str, text: &str) -> Result {
+        self.post("/messages", &json!({ "to": to, "text": text })).await?.error_for_status()?;
+        Ok(())
+    }
+}
+
+fn said(from: &str, to: &str, text: &str) -> String {
+    format!(r#"{{"from":"{from}","to":"{to}","text":"{text}"}}"#)
+}
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("chat::rooms_and_private_messages_come_over_one_connection", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let (ann, bob) = (Person::enter(&server, "ann").await?, Person::enter(&server, "bob").await?);
+        let carl = Person::enter(&server, "carl").await?;
+        let (mut to_ann, mut to_bob, mut to_carl) = (ann.listen().await?, bob.listen().await?, carl.listen().await?);
+        to_ann.until("people", r#"["ann","bob","carl"]"#, SOON).await?;
+        ann.say("#rust", "to all").await?;
+        ann.say("@bob", "to you").await?;
+        bob.say("#general", "the last").await?;
+        for reader in [&mut to_ann, &mut to_bob, &mut to_carl] {
+            reader.until("said", &said("bob", "#general", "the last"), SOON).await?;
+        }
+        let all = [said("ann", "#rust", "to all"), said("ann", "@bob", "to you"), said("bob", "#general", "the last")];
+        assert_eq!(to_ann.data_of("said").collect::<Vec<_>>(), all);
+        assert_eq!(to_bob.data_of("said").collect::<Vec<_>>(), all);
+        assert_eq!(to_carl.data_of("said").collect::<Vec<_>>(), [&all[0], &all[2]]);
+
+        // One id for all of it, and it opens nothing: carl does not get what bob's id stands before.
+        let id = to_bob.last_event_id().to_owned();
+        ann.say("@bob", "psst").await?;
+        ann.say("#general", "aloud").await?;
+        let mut back = bob.listen_after(Some(&id)).await?;
+        back.until("said", &said("ann", "#general", "aloud"), SOON).await?;
+        assert_eq!(back.data_of("said").count(), 2);
+        let mut thief = carl.listen_after(Some(&id)).await?;
+        thief.until("said", &said("ann", "#general", "aloud"), SOON).await?;
+        assert_eq!(thief.data_of("said").count(), 1);
+        Ok(())
+    });
+
+    trials.add("chat::a_login_that_ends_ends_its_streams", async || {
+        let server = start(PROGRAM, &["--login-seconds", "1"]).await?;
+        let ann = Person::enter(&server, "ann").await?;
+        let mut reader = ann.listen().await?;
+        reader.to_end(SOON).await?;
+        assert_eq!(status(ann.listen().await), Some(StatusCode::UNAUTHORIZED));
+        // Who has the name now is somebody else, and reads nothing of what was said to the first.
+        let again = Person::enter(&server, "ann").await?;
+        again.say("@ann", "only mine").await?;
+        let mut reader = again.listen().await?;
+        reader.until("said", &said("ann", "@ann", "only mine"), SOON).await?;
+        assert_eq!(reader.data_of("said").count(), 1);
+        Ok(())
+    });
+
+    trials.add("chat::leaving_ends_every_stream_of_the_login_and_no_other", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let (ann, bob) = (Person::enter(&server, "ann").await?, Person::enter(&server, "bob").await?);
+        let (mut one, mut two, mut other) = (ann.listen().await?, ann.listen().await?, bob.listen().await?);
+        assert_eq!(ann.post("/logout", &json!({})).await?.status(), StatusCode::NO_CONTENT);
+        one.to_end(SOON).await?;
+        two.to_end(SOON).await?;
+        other.until("people", r#"["bob"]"#, SOON).await
+    });
+
+    trials.add("chat::nobody_reads_or_says_anything_without_a_login", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let stranger = Person { server: &server, cookie: "login=0".into() };
+        assert_eq!(status(stranger.listen().await), Some(StatusCode::UNAUTHORIZED));
+        let say = json!({ "to": "#general", "text": "x" });
+        assert_eq!(stranger.post("/messages", &say).await?.status(), StatusCode::UNAUTHORIZED);
+        let ann = Person::enter(&server, "ann").await?;
+        assert_eq!(ann.post("/login", &json!({ "name": "ann" })).await?.status(), StatusCode::CONFLICT);
+        assert_eq!(ann.post("/login", &json!({ "name": "<b>" })).await?.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let nobody = json!({ "to": "@nobody", "text": "x" });
+        assert_eq!(ann.post("/messages", &nobody).await?.status(), StatusCode::NOT_FOUND);
+        Ok(())
+    });
+
+    trials.add_in_browser("chat::page_talks_in_rooms_and_in_private_until_the_login_ends", async |browser| {
+        let server = start(PROGRAM, &["--login-seconds", "8"]).await?;
+        let (ann, bob) = (browser.open(server.url()).await?, browser.open(server.url()).await?);
+        for (page, name) in [(&ann, "ann"), (&bob, "bob")] {
+            page.run(&format!("login.elements.name.value = '{name}'; login.requestSubmit()")).await?;
+            page.wait(LIVE, SOON).await?;
+        }
+        shows(&ann, "#rooms", "@bob").await?;
+        ann.run("say.elements.text.value = '<b>hi</b>'; say.requestSubmit()").await?;
+        shows(&bob, "#log", "<b>hi</b>").await?;
+        bob.run("[...document.querySelectorAll('#rooms button')].find((b) => b.textContent === '@ann').click()").await?;
+        bob.run("say.elements.text.value = 'psst'; say.requestSubmit()").await?;
+        shows(&bob, "#log", "psst").await?;
+        ann.wait("[...document.querySelectorAll('#rooms .new')].some((b) => b.textContent === '@bob')", SOON).await?;
+        // It comes back once, after the time it was told, and hears that it is not known any more.
+        ann.wait("document.querySelector('#problem').textContent.includes('Your login has ended')", BACK).await?;
+        ann.wait("login.checkVisibility() && !chat.checkVisibility()", SOON).await?;
+        bob.close().await?;
+        ann.close().await
+    });
+}
+
+fn status(opened: Result<Reader>) -> Option<StatusCode> {
+    opened.err()?.downcast_ref::<reqwest::Error>()?.status()
+}

@@ -1,0 +1,66 @@
+//! Fragments, and what htmx makes of them.
+
+use crate::{LIVE, SOON, shows, start};
+use reqwest::Client;
+use sse_test_support::Result;
+use sse_test_support::http::Reader;
+use sse_test_support::process::Server;
+use sse_test_support::trials::Trials;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fragments");
+
+async fn bid(server: &Server, name: &str, amount: &str) -> Result<(u16, String)> {
+    let url = format!("{}/bids", server.url());
+    let answer = Client::new().post(url).form(&[("name", name), ("amount", amount)]).send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("fragments::what_people_write_is_text_in_the_html", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        assert_eq!(bid(&server, "<img src=x onerror=alert(1)> & \"co\"", "5").await?, (200, String::new()));
+        let row = "<li>&lt;img src=x onerror=alert(1)&gt; &amp; &quot;co&quot;<b>5</b></li>";
+        reader.until("bid", row, SOON).await?;
+        reader.until("price", "5", SOON).await?;
+        let (status, problem) = bid(&server, "<b>", "5").await?;
+        assert_eq!((status, &*problem), (422, "Sorry, &lt;b&gt;: bid at least 6."));
+        assert_eq!(bid(&server, " ", "7").await?.0, 422);
+        assert_eq!(bid(&server, "x", "-7").await?.0, 422);
+        Ok(())
+    });
+
+    trials.add("fragments::the_end_is_told_in_order", async || {
+        let server = start(PROGRAM, &["--seconds", "1"]).await?;
+        bid(&server, "ann", "3").await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        reader.until("sold", "Sold to ann for 3.", SOON).await?;
+        reader.until("closed", "", SOON).await?;
+        assert_eq!(bid(&server, "bob", "9").await?, (422, "Too late, bob: it is sold.".into()));
+        Ok(())
+    });
+
+    trials.add_in_browser("fragments::page_swaps_what_comes_and_closes_at_the_end", async |browser| {
+        let server = start(PROGRAM, &["--seconds", "6"]).await?;
+        let page = browser.open(server.url()).await?;
+        page.wait(LIVE, SOON).await?;
+        let offer = "const f = document.forms[0].elements; f.name.value = '<b>Zoë</b>'; f.amount.value = 12; \
+            document.forms[0].requestSubmit()";
+        page.run(&format!("{{ {offer} }}")).await?;
+        shows(&page, "#price", "12").await?;
+        shows(&page, "#bids li", "<b>Zoë</b>").await?;
+        page.run(&format!("{{ {offer} }}")).await?;
+        shows(&page, "#problem", "Sorry, <b>Zoë</b>: bid at least 13.").await?;
+        bid(&server, "bob", "20").await?;
+        shows(&page, "#bids li:first-child", "bob").await?;
+        assert_eq!(page.eval::<usize>("bids.children.length").await?, 2);
+        shows(&page, "#sold", "Sold to bob for 20.").await?;
+        page.wait("document.body.dataset.state === 'finished'", SOON).await?;
+        // A page that comes later is told the same, and closes too.
+        let late = browser.open(server.url()).await?;
+        shows(&late, "#sold", "Sold to bob for 20.").await?;
+        late.wait("document.body.dataset.state === 'finished'", SOON).await?;
+        late.close().await?;
+        page.close().await
+    });
+}

@@ -1,0 +1,100 @@
+//! The examples as their users meet them: through HTTP, and as pages in a browser. `news` has a suite of its own.
+
+mod chat;
+mod completions;
+mod custom_server;
+mod fragments;
+mod monitor;
+mod proxy;
+
+use sse_test_support::browser::Page;
+use sse_test_support::process::Server;
+use sse_test_support::trials::Trials;
+use sse_test_support::{Result, eventually};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How long anything may take that should be there at once, on a machine that has other things to do.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A browser waits 3 s before it comes back, or up to 5 s after a drain, and tries again after as long.
+const BACK: Duration = Duration::from_secs(20);
+
+const LIVE: &str = "document.body.dataset.state === 'live'";
+
+fn main() -> ExitCode {
+    let mut trials = Trials::new();
+    chat::add(&mut trials);
+    completions::add(&mut trials);
+    custom_server::add(&mut trials);
+    fragments::add(&mut trials);
+    monitor::add(&mut trials);
+    proxy::add(&mut trials);
+    #[cfg(unix)]
+    for (name, program) in PROGRAMS {
+        trials.add(format!("{name}::sigterm_ends_it_with_a_reader_connected"), async move || {
+            let server = start(program, &extra(name)).await?;
+            let (path, accept) = (if name == "completions" { "/work" } else { "/events" }, "text/event-stream");
+            let request = reqwest::Client::new().get(format!("{}{path}", server.url())).header("accept", accept);
+            let mut response = request.send().await?;
+            let (status, took) = server.terminate().await?;
+            assert!(status.success(), "{status}");
+            assert!(took < Duration::from_secs(2), "{took:?}");
+            // Not cut off: the stream has an end.
+            while response.chunk().await?.is_some() {}
+            Ok(())
+        });
+    }
+    for (name, program) in PROGRAMS {
+        trials.add(format!("{name}::page_needs_nothing_from_elsewhere"), async move || {
+            let server = start(program, &extra(name)).await?;
+            let response = reqwest::get(server.url()).await?;
+            let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+            assert_eq!(kind, Some("text/html; charset=utf-8"));
+            let page = response.text().await?;
+            for elsewhere in ["url(", "@import", "https://", "innerHTML", "=\"http:", "document.write"] {
+                assert!(!page.contains(elsewhere), "{elsewhere}");
+            }
+            Ok(())
+        });
+    }
+    trials.run()
+}
+
+const PROGRAMS: [(&str, &str); 6] = [
+    ("chat", env!("CARGO_BIN_EXE_chat")),
+    ("completions", env!("CARGO_BIN_EXE_completions")),
+    ("custom_server", env!("CARGO_BIN_EXE_custom-server")),
+    ("fragments", env!("CARGO_BIN_EXE_fragments")),
+    ("monitor", env!("CARGO_BIN_EXE_monitor")),
+    ("proxy", env!("CARGO_BIN_EXE_proxy")),
+];
+
+/// A proxy to nowhere is a server all the same.
+fn extra(name: &str) -> Vec<&'static str> {
+    if name == "proxy" { vec!["--upstream", "http://127.0.0.1:9/"] } else { Vec::new() }
+}
+
+/// Starts an example on a free port.
+async fn start(program: &str, args: &[&str]) -> Result<Server> {
+    start_at(program, "127.0.0.1:0", args).await
+}
+
+async fn start_at(program: &str, address: &str, args: &[&str]) -> Result<Server> {
+    let mut command = Command::new(program);
+    command.args(["--listen", address]).args(args);
+    Server::start(command).await
+}
+
+/// Waits until this element's text holds these words.
+async fn shows(page: &Page, selector: &str, words: &str) -> Result {
+    let (selector, words) = (serde_json::Value::from(selector), serde_json::Value::from(words));
+    page.wait(&format!("document.querySelector({selector})?.textContent.includes({words})"), SOON).await
+}
+
+/// Waits until a URL answers with these words.
+async fn answers(url: String, words: &str) -> Result {
+    let question = async || Ok(reqwest::get(&url).await?.text().await?.contains(words));
+    eventually(words, SOON, question).await
+}

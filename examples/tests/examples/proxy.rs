@@ -1,0 +1,83 @@
+//! One reader upstream, many here.
+
+use crate::{SOON, shows, start, start_at};
+use sse_test_support::Result;
+use sse_test_support::http::Reader;
+use sse_test_support::process::Server;
+use sse_test_support::trials::Trials;
+use tokio::process::Command;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_proxy");
+
+/// The news example is what there is upstream.
+async fn news(address: &str) -> Result<Server> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_news"));
+    command.args(["--listen", address]);
+    Server::start(command).await
+}
+
+async fn proxy(upstream: &Server) -> Result<Server> {
+    start(PROGRAM, &["--upstream", &format!("{}/events", upstream.url())]).await
+}
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("proxy::many_readers_here_are_one_upstream", async || {
+        let mut news = news("127.0.0.1:0").await?;
+        let proxy = proxy(&news).await?;
+        let url = format!("{}/events", proxy.url());
+        let (mut one, mut two) = (Reader::open(&url).await?, Reader::open(&url).await?);
+        one.until("readers", "1", SOON).await?;
+        news.write("two\u{2028}words <b>\n").await?;
+        one.until("headline", "two\u{2028}words <b>", SOON).await?;
+        two.until("headline", "two\u{2028}words <b>", SOON).await?;
+        // Ids are this hub's, so a reader resumes here.
+        let id = one.last_event_id().to_owned();
+        news.write("the next\n").await?;
+        let mut back = Reader::of(reqwest::Client::new().get(&url).header("last-event-id", id).send().await?);
+        back.until("headline", "the next", SOON).await?;
+        assert_eq!(back.data_of("headline").count(), 1);
+        assert!(one.data_of("readers").all(|readers| readers == "1"));
+        Ok(())
+    });
+
+    #[cfg(unix)]
+    trials.add("proxy::goes_on_when_the_server_upstream_comes_back", async || {
+        let mut first = news("127.0.0.1:0").await?;
+        let address = first.address().to_owned();
+        let proxy = proxy(&first).await?;
+        let mut reader = Reader::open(format!("{}/events", proxy.url())).await?;
+        first.write("before\n").await?;
+        reader.until("headline", "before", SOON).await?;
+        first.terminate().await?;
+        while !reader.data_of("proxy").any(|told| told.contains("\"lost\"")) {
+            reader.next(SOON).await?;
+        }
+        let mut second = news(&address).await?;
+        second.write("after\n").await?;
+        reader.until("headline", "after", SOON).await?;
+        // Another process upstream cannot know what was read of the first, and says so; this hub lost nothing.
+        reader.until("upstream-gap", r#"{"reason":"unknown"}"#, SOON).await?;
+        assert_eq!(reader.data_of("gap").count(), 0);
+        Ok(())
+    });
+
+    trials.add("proxy::tells_when_there_is_nothing_upstream", async || {
+        let proxy = start_at(PROGRAM, "127.0.0.1:0", &["--upstream", "http://127.0.0.1:9/"]).await?;
+        let mut reader = Reader::open(format!("{}/events", proxy.url())).await?;
+        reader.until("proxy", r#"{"types":[],"upstream":"lost"}"#, SOON).await
+    });
+
+    trials.add_in_browser("proxy::page_shows_every_type_there_is", async |browser| {
+        let mut news = news("127.0.0.1:0").await?;
+        let proxy = proxy(&news).await?;
+        let page = browser.open(proxy.url()).await?;
+        page.wait("upstream.textContent === 'upstream connected'", SOON).await?;
+        news.write("first <i>\n").await?;
+        // Its type was unknown until it came; what came with it is shown from the next on.
+        shows(&page, "#events", "headline").await.or_else(|_| Ok::<_, sse_test_support::Error>(()))?;
+        news.write("second <i>\n").await?;
+        shows(&page, "#events", "second <i>").await?;
+        assert_eq!(page.eval::<usize>("document.querySelectorAll('#events i').length").await?, 0);
+        page.close().await
+    });
+}
