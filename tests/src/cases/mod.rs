@@ -1,6 +1,7 @@
 //! The cases, a file a group.
 
 mod compression;
+mod cut;
 mod decoding;
 mod disconnect;
 mod drain;
@@ -14,6 +15,12 @@ mod injection;
 mod keep_alive;
 mod lifecycle;
 mod limits;
+mod publish;
+mod resumption;
+mod resumption_ids;
+mod retention;
+mod stats;
+mod topics;
 
 use crate::Case;
 
@@ -29,12 +36,18 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         keep_alive::cases(),
         disconnect::cases(),
+        resumption::cases(),
+        resumption_ids::cases(),
+        cut::cases(),
+        publish::cases(),
+        retention::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),
         http10::cases(),
         http2::cases(),
         head_method::cases(),
+        stats::cases(),
     ]
     .into_iter()
     .flatten()

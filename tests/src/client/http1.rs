@@ -57,7 +57,7 @@ impl Head {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Failure> {
-        let broken = || Failure(format!("no head of HTTP: {}", show(bytes)));
+        let broken = || Failure::new(format_args!("no head of HTTP: {}", show(bytes)));
         let text = str::from_utf8(bytes).map_err(|_| broken())?;
         let mut lines = text.split("\r\n");
         let mut status = lines.next().ok_or_else(broken)?.splitn(3, ' ');
@@ -132,7 +132,7 @@ impl Connection {
             }
             match self.fill(deadline)? {
                 Filled::More => {}
-                end => return Err(Failure(format!("{end} instead of a head, after {}", show(&self.wire)))),
+                end => return Err(Failure::new(format_args!("{end} instead of a head, after {}", show(&self.wire)))),
             }
         }
     }
@@ -201,7 +201,7 @@ impl Response {
     /// The answer has none.
     pub fn stream_id(&self) -> Result<String, Failure> {
         let id = self.head.header("x-stream-id").map(str::to_owned);
-        id.ok_or_else(|| Failure(format!("no x-stream-id in {}", self.head)))
+        id.ok_or_else(|| Failure::new(format_args!("no x-stream-id in {}", self.head)))
     }
 
     /// Reads until the body ends with these bytes.
@@ -214,7 +214,7 @@ impl Response {
         if self.body.ends_with(end) {
             return Ok(());
         }
-        Err(Failure(format!("not within {within:?}: {}\n    saw {}", show(end), show(&self.body))))
+        Err(Failure::new(format_args!("not within {within:?}: {}\n    saw {}", show(end), show(&self.body))))
     }
 
     /// Reads whatever comes in this time, or until the body ends.
@@ -236,7 +236,7 @@ impl Response {
         if self.is_ended() {
             return Ok(());
         }
-        Err(Failure(format!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
+        Err(Failure::new(format_args!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
     }
 
     /// The connection, for the next request.
@@ -246,7 +246,7 @@ impl Response {
     pub fn into_connection(self) -> Result<Connection, Failure> {
         if !self.is_ended() || !self.connection.wire.is_empty() {
             let wire = show(&self.connection.wire);
-            return Err(Failure(format!("the connection cannot be used again; left on it: {wire}")));
+            return Err(Failure::new(format_args!("the connection cannot be used again; left on it: {wire}")));
         }
         Ok(self.connection)
     }
@@ -256,7 +256,7 @@ impl Response {
         &mut self.connection
     }
 
-    fn read_while(&mut self, within: Duration, go_on: impl Fn(&Self) -> bool) -> Result<(), Failure> {
+    pub(super) fn read_while(&mut self, within: Duration, go_on: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         let deadline = Instant::now() + within;
         loop {
             self.framing.decode(&mut self.connection.wire, &mut self.body)?;
@@ -268,7 +268,10 @@ impl Response {
                 Filled::Late => return Ok(()),
                 Filled::Closed if self.framing == Framing::UntilClose => self.framing = Framing::Ended,
                 Filled::Closed => {
-                    return Err(Failure(format!("the connection closed within the body: {}", show(&self.body))));
+                    return Err(Failure::new(format_args!(
+                        "the connection closed within the body: {}",
+                        show(&self.body)
+                    )));
                 }
             }
         }
