@@ -67,9 +67,7 @@ impl Case {
                 let mut command = start();
                 Server::start(command.args(*options)).and_then(run)
             }
-            (Run::Own(options, _), None) if options.is_empty() => {
-                Err(Failure::out_of_scope("needs a server of its own"))
-            }
+            (Run::Own([], _), None) => Err(Failure::out_of_scope("needs a server of its own")),
             (Run::Own(options, _), None) => {
                 Err(Failure::out_of_scope(format_args!("needs options: {}", options.join(" "))))
             }

@@ -10,15 +10,19 @@ mod framing;
 mod head;
 mod head_method;
 mod http10;
+mod http11;
 mod http2;
 mod injection;
 mod keep_alive;
+mod lag;
 mod lifecycle;
 mod limits;
+mod pipelining;
 mod publish;
 mod resumption;
 mod resumption_ids;
 mod retention;
+mod slow_readers;
 mod stats;
 mod topics;
 
@@ -41,11 +45,15 @@ pub fn all() -> Vec<Case> {
         cut::cases(),
         publish::cases(),
         retention::cases(),
+        lag::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),
         http10::cases(),
+        http11::cases(),
         http2::cases(),
+        pipelining::cases(),
+        slow_readers::cases(),
         head_method::cases(),
         stats::cases(),
     ]

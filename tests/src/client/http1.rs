@@ -50,7 +50,7 @@ impl Head {
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// Whether a header is there at all.
+    /// Whether it is there at all.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(own, _)| own == name)
@@ -145,6 +145,17 @@ impl Connection {
         Ok(self.socket.shutdown(Shutdown::Write)?)
     }
 
+    /// Waits for the other side to close.
+    ///
+    /// # Errors
+    /// It does not, or something else came.
+    pub fn ends(mut self, within: Duration) -> Result<(), Failure> {
+        match self.fill(Instant::now() + within)? {
+            Filled::Closed => Ok(()),
+            other => Err(Failure::new(format_args!("{other} instead of the end of the connection"))),
+        }
+    }
+
     fn fill(&mut self, deadline: Instant) -> Result<Filled, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -237,6 +248,17 @@ impl Response {
             return Ok(());
         }
         Err(Failure::new(format_args!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
+    }
+
+    /// The connection, for the answer to a request that was sent already.
+    ///
+    /// # Errors
+    /// The body has not ended.
+    pub fn into_rest(self) -> Result<Connection, Failure> {
+        if !self.is_ended() {
+            return Err(Failure::new(format_args!("the body has not ended: {}", show(&self.body))));
+        }
+        Ok(self.connection)
     }
 
     /// The connection, for the next request.
