@@ -18,7 +18,8 @@ struct Person<'s> {
 
 impl<'s> Person<'s> {
     async fn enter(server: &'s Server, name: &str) -> Result<Self> {
-        let answer = Client::new().post(format!("{}/login", server.url())).json(&json!({ "name": name })).send().await?;
+        let answer =
+            Client::new().post(format!("{}/login", server.url())).json(&json!({ "name": name })).send().await?;
         let answer = answer.error_for_status()?;
         let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok()).ok_or("no cookie")?;
         assert!(cookie.ends_with("; HttpOnly; SameSite=Strict"), "{cookie}");
@@ -131,7 +132,8 @@ pub(crate) fn add(trials: &mut Trials) {
         shows(&ann, "#rooms", "@bob").await?;
         ann.run("say.elements.text.value = '<b>hi</b>'; say.requestSubmit()").await?;
         shows(&bob, "#log", "<b>hi</b>").await?;
-        bob.run("[...document.querySelectorAll('#rooms button')].find((b) => b.textContent === '@ann').click()").await?;
+        bob.run("[...document.querySelectorAll('#rooms button')].find((b) => b.textContent === '@ann').click()")
+            .await?;
         bob.run("say.elements.text.value = 'psst'; say.requestSubmit()").await?;
         shows(&bob, "#log", "psst").await?;
         ann.wait("[...document.querySelectorAll('#rooms .new')].some((b) => b.textContent === '@bob')", SOON).await?;

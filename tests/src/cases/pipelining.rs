@@ -1,8 +1,8 @@
 //! Bytes that a client sends after its request.
 
+use super::topics::SECOND;
 use crate::client::Request;
-use crate::failure::same;
-use crate::target::ANSWER;
+use crate::failure::{check, same};
 use crate::{Case, Group, Target, Verdict};
 use std::time::Duration;
 
@@ -12,40 +12,72 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "a_pipelined_request_waits_for_the_stream",
-            "a request sent behind a stream's is answered when the stream has ended",
+            "a_request_after_a_stream",
+            "a request that was sent early is answered when the stream before it has ended",
             "RFC 9112 9.3.2",
-            pipelined,
+            after,
         ),
         case(
-            "noticed_behind_a_pipelined_byte",
-            "a client that sent more and closed is gone within two keep-alives and 1 s",
-            "CONFORMANCE, routes",
-            noticed,
+            "a_stream_after_a_request",
+            "a stream that was asked for early is opened in its turn",
+            "RFC 9112 9.3.2",
+            before,
+        ),
+        case(
+            "bytes_within_a_stream",
+            "bytes that come while a stream is open do not disturb it",
+            "reliability C2",
+            within,
+        ),
+        case(
+            "gone_with_bytes_unread",
+            "a client that sent more than its request and left is gone within two keep-alive intervals and 1 s",
+            "CONFORMANCE, routes; reliability C2",
+            gone,
         ),
     ]
 }
 
-fn pipelined(target: &Target) -> Verdict {
+const STEPS: &str = r#"[{"send":{"data":"x"}},{"sleep":100},{"send":{"data":"y"}},{"close":true}]"#;
+const BODY: &str = ":\ndata: x\n\ndata: y\n\n";
+
+fn after(target: &Target) -> Verdict {
     let mut connection = target.connect()?;
-    let first = Request::script(r#"[{"sleep":100},{"send":{"data":"1"}},{"close":true}]"#).to_bytes();
-    let second = Request::script(r#"[{"send":{"data":"2"}},{"close":true}]"#).to_bytes();
-    connection.send(&[first, second].concat())?;
-    let mut response = connection.answer(false)?;
-    response.read_to_end(ANSWER)?;
-    same("the first body", ":\ndata: 1\n\n", response.body())?;
-    let mut response = response.into_rest()?.answer(false)?;
-    response.read_to_end(ANSWER)?;
-    same("the second body", ":\ndata: 2\n\n", response.body())
+    connection.send(&[Request::script(STEPS).to_bytes(), Request::get("/about").to_bytes()].concat())?;
+    let mut stream = connection.answer(false)?;
+    stream.read_to_end(SECOND * 5)?;
+    same("the stream", BODY, stream.body())?;
+    let next = stream.into_rest()?.answer(false)?;
+    check(next.head.status == 200, || next.head.to_string())
 }
 
-fn noticed(target: &Target) -> Verdict {
+fn before(target: &Target) -> Verdict {
+    let mut connection = target.connect()?;
+    connection.send(&[Request::get("/about").to_bytes(), Request::script(STEPS).to_bytes()].concat())?;
+    let mut about = connection.answer(false)?;
+    about.read_to_end(SECOND * 5)?;
+    let mut stream = about.into_rest()?.answer(false)?;
+    stream.read_to_end(SECOND * 5)?;
+    same("the stream", BODY, stream.body())
+}
+
+fn within(target: &Target) -> Verdict {
+    let steps: Vec<_> = (0..10).map(|n| format!(r#"{{"send":{{"data":"{n}"}}}},{{"sleep":30}}"#)).collect();
+    let mut stream = target.script(&format!("[{},{{\"close\":true}}]", steps.join(",")))?;
+    for at in 0..5 {
+        stream.read_events(at + 1, SECOND * 5)?;
+        stream.connection().send(b"GET /about HTTP/1.1\r\nhost: conformance\r\n\r\n")?;
+    }
+    let seen = stream.read_events(10, SECOND * 5)?;
+    check(seen.data() == ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], || crate::failure::show(stream.body()))
+}
+
+fn gone(target: &Target) -> Verdict {
     let mut stream = target.script("[]")?;
-    stream.read_until(":\n", ANSWER)?;
+    stream.read_until(":\n", SECOND)?;
+    stream.connection().send(b"GET /about HTTP/1.1\r\nhost: conformance\r\n\r\n")?;
+    std::thread::sleep(Duration::from_millis(50));
     let id = stream.stream_id()?;
-    stream.connection().send(b"G")?;
-    std::thread::sleep(Duration::from_millis(100));
     drop(stream);
-    let keep_alive = Duration::from_millis(target.about()?.keep_alive_ms);
-    target.ended(&id, "gone", keep_alive * 2 + Duration::from_secs(1))
+    target.ended(&id, "gone", Duration::from_millis(2 * target.about()?.keep_alive_ms) + SECOND)
 }
