@@ -171,6 +171,18 @@ fn the_reconnection_time_goes_up_to_max_retry() {
     }
 }
 
+/// Hazard A8.
+#[test]
+fn json_that_was_rendered_elsewhere_keeps_its_event_whole() {
+    let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+    for line_break in ["\n", "\r", "\r\n"] {
+        let rendered = raw(&format!("{{{line_break}\"a\":{line_break}{line_break}1}}"));
+        let bytes = encode(&Event::json(&rendered)).unwrap();
+        assert_eq!(bytes, "data: {\ndata: \"a\":\ndata: \ndata: 1}\n\n".replace("data: \n", "data:\n"));
+        assert_eq!(read(&bytes).0, [("message".into(), "{\n\"a\":\n\n1}".into(), String::new())]);
+    }
+}
+
 /// Text rich in what could end a line, open a field, or be trimmed.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
