@@ -91,6 +91,7 @@ fn an_id_that_belongs_to_another_topic_resumes_too() {
     assert_eq!(text(world.after(id(2, 0), ["news"])), opening(id(2, 0)) + &block(id(3, 0)));
 }
 
+/// Hazard G3.
 #[test]
 fn two_nodes_that_follow_one_log_serve_each_other_s_clients() {
     let mut nodes = [World::new(), World::new()];
@@ -103,6 +104,7 @@ fn two_nodes_that_follow_one_log_serve_each_other_s_clients() {
     assert_eq!(texts, [(); 2].map(|()| opening(id(2, 0)) + &block(id(3, 0))));
 }
 
+/// Hazard B11.
 #[test]
 fn an_id_must_match_exactly() {
     let mut world = World::new();

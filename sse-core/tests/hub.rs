@@ -115,6 +115,7 @@ fn an_empty_hub_tells_position_0_and_a_client_resumes_from_it() {
     assert_eq!(text(feed), opening(at(0, one)) + &block("a", one));
 }
 
+/// Hazard A7.
 #[test]
 fn the_hub_gives_the_ids_and_refuses_an_application_s() {
     let world = World::new();
@@ -174,6 +175,7 @@ fn a_fresh_reader_begins_with_what_is_published_from_now_on() {
     assert_eq!(reader.wakes(), 1);
 }
 
+/// Hazard G1.
 #[test]
 fn what_is_published_between_subscribing_and_reading_is_not_lost() {
     let world = World::new();
@@ -353,6 +355,7 @@ fn request<'h>(world: &World, ids: impl IntoIterator<Item = &'h [u8]>) -> Sse<Cl
     Sse::new(world.clock.clone(), admitted)
 }
 
+/// Hazards B8 and B11.
 #[test]
 fn an_id_that_says_nothing_is_one_gap_with_the_position_it_goes_on_from() {
     let world = World::new();
@@ -396,6 +399,7 @@ fn an_id_that_says_nothing_is_one_gap_with_the_position_it_goes_on_from() {
     assert_eq!(feed.resumption(), Resumption::Resumed, "the same value twice is that value");
 }
 
+/// Hazard B11.
 #[test]
 fn a_restart_is_a_gap_and_never_a_wrong_replay() {
     let before = World::on(Clock::seeded([1; 32]), |bounds| bounds);
@@ -407,6 +411,7 @@ fn a_restart_is_a_gap_and_never_a_wrong_replay() {
     assert_eq!(text(feed), unknown(new[2]));
 }
 
+/// Hazard B10.
 #[test]
 fn an_id_opens_no_topic_that_the_handler_does_not_name() {
     let world = World::new();
@@ -415,6 +420,7 @@ fn an_id_opens_no_topic_that_the_handler_does_not_name() {
     assert_eq!(text(world.after(secret[0], ["public"])), opening(secret[0]) + &block("p", public));
 }
 
+/// Hazard A7.
 #[test]
 fn a_gap_s_type_is_the_hub_s_to_choose_and_nobody_else_s_to_send() {
     let world = World::with(|bounds| bounds.topic_events(1).gap_type("missed"));
@@ -616,6 +622,7 @@ fn a_topic_that_forgot_by_its_own_bound_is_no_longer_the_one_with_the_oldest_eve
     assert_eq!(text(world.after(first, ["b"])), opening(first) + &trimmed("b", b));
 }
 
+/// Hazard B1.
 #[test]
 fn bounds_hold_with_readers_and_without() {
     let world = World::with(|bounds| bounds.topic_events(2));
@@ -631,6 +638,7 @@ fn bounds_hold_with_readers_and_without() {
 
 // Slow readers.
 
+/// Hazard G2.
 #[test]
 fn a_reader_that_fell_behind_is_ended_and_comes_back_with_its_id() {
     let world = World::with(|bounds| bounds.topic_events(2));
@@ -659,6 +667,7 @@ fn a_reader_that_fell_behind_is_given_what_other_topics_kept_before_it_ends() {
     assert_eq!((reader.text(), reader.has_ended()), (block("b", b), true));
 }
 
+/// Hazard G2.
 #[test]
 fn by_choice_a_reader_that_fell_behind_goes_on_past_a_gap_told_once() {
     let world = World::with(|bounds| bounds.topic_events(2).gap_on_lag());
@@ -683,6 +692,7 @@ fn a_gap_known_when_the_client_came_is_no_lag_even_if_it_grew() {
 
 // Chunks.
 
+/// Hazard B3.
 #[test]
 fn a_chunk_is_at_most_64_kib_and_holds_whole_blocks_in_order() {
     let world = World::new();
@@ -741,6 +751,7 @@ fn the_largest_event_goes_through_a_hub() {
     assert_eq!(refused, Err(FrameError::TooLarge(sse_core::MAX_EVENT_BYTES + 1).into()));
 }
 
+/// Hazard B3.
 #[test]
 fn readers_of_one_topic_share_the_bytes_of_its_ring() {
     let world = World::new();
@@ -770,6 +781,7 @@ fn readers_of_one_topic_share_the_bytes_of_its_ring() {
 
 // Keeping alive.
 
+/// Hazard E4.
 #[test]
 fn a_quiet_subscription_is_kept_alive_by_a_comment() {
     let world = World::new();
@@ -780,6 +792,7 @@ fn a_quiet_subscription_is_kept_alive_by_a_comment() {
     assert_eq!(reader.text(), ":\n");
 }
 
+/// Hazard B11.
 #[test]
 fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
     let world = World::with(|bounds| bounds.heartbeats(true).topic_events(1));
@@ -797,6 +810,7 @@ fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
     assert_eq!(world.after(other[2], ["quiet"]).resumption(), Resumption::Resumed);
 }
 
+/// Hazard G9.
 #[test]
 fn a_heartbeat_never_passes_an_event_that_was_not_delivered() {
     let world = World::with(|bounds| bounds.heartbeats(true));
@@ -816,6 +830,7 @@ fn is_soft_refusal(text: &str) -> bool {
     wait.and_then(|wait| wait.parse().ok()).is_some_and(|wait: u64| (1_000..=5_000).contains(&wait))
 }
 
+/// Hazards B5, H1 and H2.
 #[test]
 fn a_stream_too_many_is_sent_away_softly_and_nobody_is_evicted() {
     let world = World::with(|bounds| bounds.max_streams(2));
@@ -868,6 +883,7 @@ fn a_stream_that_is_sent_away_counts_as_nothing_and_has_missed_nothing() {
     assert_eq!((stats.resumed, stats.gaps, stats.streams), (0, 0, 0));
 }
 
+/// Hazard B5.
 #[test]
 fn past_max_topics_a_publish_is_refused_and_a_subscription_softly() {
     let world = World::with(|bounds| bounds.max_topics(2));

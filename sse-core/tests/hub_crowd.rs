@@ -64,6 +64,7 @@ fn ninety_nine_fast_readers(stalled: usize) -> Vec<(Vec<u8>, usize, usize)> {
     fast.into_iter().map(|(reader, bytes, polls)| (bytes, polls, reader.wakes())).collect()
 }
 
+/// Hazard B2.
 #[test]
 fn a_stalled_reader_changes_nothing_for_99_fast_ones() {
     let alone = ninety_nine_fast_readers(0);
@@ -72,6 +73,7 @@ fn a_stalled_reader_changes_nothing_for_99_fast_ones() {
     assert!(ninety_nine_fast_readers(50) == alone);
 }
 
+/// Hazard B12.
 #[test]
 fn a_burst_of_5000_events_ends_no_healthy_reader_at_the_default_bounds() {
     let clock = Clock::new();
@@ -155,6 +157,7 @@ fn meddlers(count: usize) -> (Clock, Hub, Vec<Pin<Box<Body>>>, Arc<AtomicUsize>)
     (clock, hub, bodies, calls)
 }
 
+/// Hazard G5.
 #[test]
 fn a_waker_may_use_the_hub_when_a_publish_wakes_it() {
     within(10 * SECOND, || {
@@ -165,6 +168,7 @@ fn a_waker_may_use_the_hub_when_a_publish_wakes_it() {
     });
 }
 
+/// Hazard G5.
 #[test]
 fn a_waker_may_use_the_hub_when_it_is_dropped() {
     within(10 * SECOND, || {
@@ -181,6 +185,7 @@ fn a_waker_may_use_the_hub_when_it_is_dropped() {
     });
 }
 
+/// Hazard G5.
 #[test]
 fn a_waker_may_use_the_hub_when_the_time_or_a_drain_or_a_sender_wakes_it() {
     within(10 * SECOND, || {
@@ -226,6 +231,7 @@ thread_local! {
     static HUB: std::cell::RefCell<Option<Hub>> = const { std::cell::RefCell::new(None) };
 }
 
+/// Hazard G5.
 #[test]
 #[allow(unsafe_code, reason = "only a raw waker can do something when it is cloned")]
 fn a_waker_may_use_the_hub_when_it_is_cloned() {
@@ -260,6 +266,7 @@ impl Drop for Name {
     }
 }
 
+/// Hazard G5.
 #[test]
 fn a_topic_s_name_may_use_the_hub() {
     within(10 * SECOND, || {
@@ -288,6 +295,7 @@ fn now<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     }
 }
 
+/// Hazard D4.
 #[test]
 fn a_drain_of_10000_streams_is_spread_evenly_over_its_window() {
     let clock = Clock::new();
@@ -327,6 +335,7 @@ fn a_drain_of_10000_streams_is_spread_evenly_over_its_window() {
     assert!(hub.is_draining());
 }
 
+/// Hazard D2.
 #[test]
 fn a_drain_ends_at_window_and_grace_and_says_how_many_would_not_end() {
     let clock = Clock::new();
@@ -364,6 +373,7 @@ fn a_drain_is_ready_as_soon_as_the_last_stream_has_ended() {
     assert_eq!(now(Pin::new(&mut hub.drain(60 * SECOND))), Some(0), "a hub without streams has nothing to wait for");
 }
 
+/// Hazards D1 and D3.
 #[test]
 fn a_channel_is_told_of_the_drain_and_has_until_its_end_to_say_goodbye() {
     let clock = Clock::new();
@@ -391,6 +401,7 @@ fn a_channel_is_told_of_the_drain_and_has_until_its_end_to_say_goodbye() {
     assert_eq!((is_ended.has_ended(), silent.close_reason()), (true, Some(CloseReason::Drained)));
 }
 
+/// Hazard H2.
 #[test]
 fn after_a_drain_began_whoever_comes_is_sent_away_softly() {
     let clock = Clock::new();
@@ -408,6 +419,7 @@ fn after_a_drain_began_whoever_comes_is_sent_away_softly() {
     assert!(hub.publish("news", "x").is_ok(), "publishing goes on for who still reads");
 }
 
+/// Hazard D3.
 #[test]
 fn a_stream_opened_while_a_drain_begins_ends_in_either_case() {
     for round in 0..200 {
@@ -431,6 +443,7 @@ fn a_stream_opened_while_a_drain_begins_ends_in_either_case() {
     }
 }
 
+/// Hazard H1.
 #[test]
 fn twice_as_many_clients_as_there_is_room_for_do_not_drive_each_other_out() {
     const ROOM: usize = 100;

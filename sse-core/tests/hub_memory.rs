@@ -94,6 +94,7 @@ const fn index(events: usize) -> usize {
     32 * events + 4 * KIB
 }
 
+/// Hazard B1.
 #[test]
 fn ten_thousand_readers_that_stall_cost_their_ring_and_a_kibibyte_each() {
     const STREAMS: usize = 10_000;
@@ -126,6 +127,7 @@ fn ten_thousand_readers_that_stall_cost_their_ring_and_a_kibibyte_each() {
     assert_eq!(hub.stats().lagged, STREAMS as u64);
 }
 
+/// Hazards B9 and B12.
 #[test]
 fn five_thousand_readers_at_a_thousand_places_cost_two_mebibytes_beyond_the_ring() {
     const PLACES: u64 = 1_000;
@@ -164,6 +166,7 @@ impl Wake for Flag {
     fn wake(self: Arc<Self>) {}
 }
 
+/// Hazard B6.
 #[test]
 fn a_hundred_thousand_streams_leave_nothing_behind() {
     const STREAMS: usize = 100_000;
@@ -207,6 +210,7 @@ fn a_hundred_thousand_streams_leave_nothing_behind() {
     assert_eq!(hub.stats().ended(sse_core::CloseReason::Gone), 2 * STREAMS as u64 + 1);
 }
 
+/// Hazard B5.
 #[test]
 fn a_million_names_asked_for_leave_nothing_behind() {
     let clock = Clock::new();
@@ -336,6 +340,7 @@ fn idle(topics: usize) -> usize {
     held.bytes() as usize / STREAMS
 }
 
+/// Hazard B5.
 #[test]
 fn an_idle_subscription_costs_at_most_512_bytes_and_48_for_each_further_topic() {
     let sizes = (size_of::<EventStream<Tokio>>(), size_of::<EventStream<Clock>>());
@@ -348,6 +353,7 @@ fn an_idle_subscription_costs_at_most_512_bytes_and_48_for_each_further_topic() 
     assert!(further <= 48.0, "{further}");
 }
 
+/// Hazard B9.
 #[test]
 fn an_id_that_says_nothing_allocates_less_than_256_bytes_more_than_none() {
     let clock = Clock::new();
