@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
 
+    /// Hazard E15.
     #[test]
     fn an_accepted_connection_has_the_bounds_of_its_listener() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;

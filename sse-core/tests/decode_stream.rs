@@ -79,6 +79,7 @@ async fn a_source_is_dropped_when_it_ends_and_not_polled_again() {
     assert_eq!(events.next().await, None);
 }
 
+/// Hazard G10.
 #[test]
 fn ten_million_empty_chunks_neither_deepen_the_stack_nor_keep_the_thread() {
     const CHUNKS: usize = 10_000_000;

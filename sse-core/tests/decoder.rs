@@ -263,6 +263,7 @@ const LIMITS: &[LimitRow<'_>] = &[
     ("no limits", usize::MAX, usize::MAX, b"event:x\ndata:a\ndata:b\n\n", &["a\nb"], &[], ""),
 ];
 
+/// Hazard B13.
 #[test]
 fn limits_hold_to_the_byte_at_every_split_and_decoding_resumes() {
     for &(name, line, event, stream, data, errors, last_event_id) in LIMITS {
@@ -323,6 +324,7 @@ fn cut<'s>(stream: &'s [u8], cuts: &[prop::sample::Index]) -> Vec<&'s [u8]> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
+    /// Hazard A5.
     #[test]
     fn the_decoder_reads_as_the_standard_does(stream in streams(), cuts: Vec<prop::sample::Index>, seed in "[0-9]?") {
         let expected = interpret(&stream, &seed);

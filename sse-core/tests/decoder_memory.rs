@@ -52,6 +52,7 @@ fn peak(first: &[u8], piece: &[u8], times: usize) -> (usize, usize) {
     (PEAK.get() - before, events)
 }
 
+/// Hazard B13.
 #[test]
 fn a_hostile_stream_costs_less_than_two_mebibytes() {
     let long = vec![b'x'; 64 * 1024];
@@ -74,6 +75,7 @@ fn a_hostile_stream_costs_less_than_two_mebibytes() {
     }
 }
 
+/// Hazard B13.
 #[test]
 fn values_of_every_field_at_their_limit_cost_a_few_times_the_limits() {
     let value = "x".repeat(MIB);
@@ -137,6 +139,7 @@ fn an_owned_event_of_type_message_without_id_allocates_its_data_alone() {
 }
 
 /// A rescan of the open line for each byte would take a hundred thousand times as long, and never end here.
+/// Hazard B13.
 #[test]
 fn byte_by_byte_is_linear() {
     for (first, byte) in

@@ -43,6 +43,7 @@ fn retry_ms(block: &str) -> u64 {
 
 // The streams.
 
+/// Hazard D1.
 #[test]
 fn a_channel_hears_of_it_at_once_and_ends_at_the_windows_end() {
     let (clock, hub) = hub();
@@ -157,6 +158,7 @@ fn a_lifetime_that_ends_meanwhile_tells_it_too() {
     assert_eq!(events.close_reason(), Some(CloseReason::Expired));
 }
 
+/// Hazard D4.
 #[test]
 fn retries_are_spread_evenly_whatever_the_window() {
     for window in [Duration::ZERO, WINDOW] {
@@ -218,6 +220,7 @@ fn it_is_over_when_the_last_stream_is() {
     assert_eq!(hub.stats().ended(CloseReason::Gone), 1);
 }
 
+/// Hazard D2.
 #[test]
 fn after_window_and_grace_it_gives_up_and_tells_how_many_are_left() {
     let (clock, hub) = hub();
@@ -297,6 +300,7 @@ fn an_endless_window_still_says_goodbye() {
 
 // Newcomers.
 
+/// Hazard H2.
 #[test]
 fn a_newcomer_is_asked_to_come_back_later() {
     let (clock, hub) = hub();
@@ -353,6 +357,7 @@ fn a_newcomer_that_is_no_get_is_answered_503() {
     }
 }
 
+/// Hazards B5 and H2.
 #[test]
 fn the_stream_past_the_limit_is_refused_softly() {
     let (clock, hub) = hub_with(|hub| hub.max_streams(2));
@@ -372,6 +377,7 @@ fn the_stream_past_the_limit_is_refused_softly() {
 
 // The books.
 
+/// Hazard C7.
 #[test]
 fn streams_that_nobody_polled_leave_when_they_are_dropped() {
     let (clock, hub) = hub();
@@ -405,6 +411,7 @@ fn a_handle_keeps_no_stream_in_the_books() {
     assert!(!events.is_active());
 }
 
+/// Hazard C8.
 #[test]
 fn every_end_is_counted_once_under_its_reason() {
     let (clock, hub) = hub();

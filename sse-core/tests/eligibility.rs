@@ -126,6 +126,7 @@ const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
     (&[b"", b"text/html"], false, false),
 ];
 
+/// Hazard E9.
 #[test]
 fn accept_is_read_by_range_q_value_and_specificity() {
     for (lines, negotiated, named) in ACCEPT {
@@ -136,6 +137,7 @@ fn accept_is_read_by_range_q_value_and_specificity() {
     }
 }
 
+/// Hazard E9.
 #[test]
 fn a_header_of_8_kib_is_read_to_its_end() {
     let mut header = b"application/x-a;v=\"1,2\", ".repeat(8 * 1024 / 25);
@@ -165,6 +167,7 @@ fn text(id: &str) -> LastEventId {
     LastEventId::Text(id.into())
 }
 
+/// Hazard B8.
 #[test]
 fn every_last_event_id_has_a_named_outcome() {
     let longest = "x".repeat(MAX_ID_BYTES);
@@ -210,6 +213,7 @@ fn every_last_event_id_has_a_named_outcome() {
     }
 }
 
+/// Hazard H3.
 #[test]
 fn the_id_end_is_answered_204_on_get_alone() {
     let both = Policy::default().methods(["GET", "POST"]);
@@ -300,6 +304,7 @@ fn refusals_come_in_order() {
     assert!(status("POST", "*/*").is_ok());
 }
 
+/// Hazard E9.
 #[test]
 fn taken_as_an_option_the_type_must_be_named() {
     let policy = Policy::default();
@@ -356,6 +361,7 @@ fn element() -> impl Strategy<Value = (String, usize, bool)> {
 }
 
 proptest! {
+    /// Hazards A3 and B8.
     #[test]
     fn no_bytes_panic(
         method in ".{0,9}",
@@ -434,6 +440,7 @@ fn only_the_named_hosts_and_pages_are_answered() {
     }
 }
 
+/// Hazard E11.
 #[test]
 fn a_host_that_comes_twice_is_refused_where_hosts_are_named() {
     let twice = [("host", &b"localhost"[..]), ("host", b"evil.example")];
@@ -441,6 +448,7 @@ fn a_host_that_comes_twice_is_refused_where_hosts_are_named() {
     assert!(Policy::default().admit(&Request::new("GET", None, twice)).is_ok());
 }
 
+/// Hazard E11.
 #[test]
 fn the_authority_of_http_2_is_the_host() {
     let request = Request::new("GET", None, []);
@@ -448,6 +456,7 @@ fn the_authority_of_http_2_is_the_host() {
     assert!(Policy::local().admit(&request.authority(Some("localhost:3000"))).is_ok());
 }
 
+/// Hazard E11.
 #[test]
 fn an_option_does_not_hide_a_refused_origin() {
     let lines = [("accept", &b"text/event-stream"[..]), ("host", b"localhost"), ("origin", b"https://evil.example")];

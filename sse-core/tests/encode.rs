@@ -27,6 +27,7 @@ fn with_lf(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
+/// Hazards A2, A4 and A5.
 #[test]
 fn what_is_written_and_what_is_read_back() {
     let message = |data: &str| vec![("message".to_owned(), data.to_owned(), String::new())];
@@ -70,6 +71,7 @@ fn what_is_written_and_what_is_read_back() {
     }
 }
 
+/// Hazards A1 and A2.
 #[test]
 fn of_the_24_injections_none_opens_a_field() {
     const FORGED: &str = "data: forged";
@@ -105,6 +107,7 @@ fn of_the_24_injections_none_opens_a_field() {
     }
 }
 
+/// Hazard B7.
 #[test]
 fn an_id_that_a_client_cannot_send_back_is_refused() {
     let longest = "x".repeat(MAX_ID_BYTES);
@@ -136,6 +139,7 @@ fn the_first_wrong_field_is_told_in_the_order_id_event_data_retry() {
     assert_eq!(Event::new().retry(late).frame().unwrap_err().field(), Some(Field::Retry));
 }
 
+/// Hazard B4.
 #[test]
 fn an_event_of_max_event_bytes_is_sent_and_read_and_one_more_is_refused() {
     let half = "x".repeat(MAX_EVENT_BYTES / 2);
@@ -156,6 +160,7 @@ fn an_event_of_max_event_bytes_is_sent_and_read_and_one_more_is_refused() {
     }
 }
 
+/// Hazard H4.
 #[test]
 fn the_reconnection_time_goes_up_to_max_retry() {
     let event = Event::new().retry(MAX_RETRY + Duration::from_nanos(0));
@@ -163,6 +168,18 @@ fn the_reconnection_time_goes_up_to_max_retry() {
     assert_eq!(read("retry: 2147483647\n\n").2, Some(MAX_RETRY));
     for over in [MAX_RETRY + Duration::from_millis(1), Duration::MAX] {
         assert_eq!(Event::new().retry(over).frame(), Err(FrameError::RetryTooLong));
+    }
+}
+
+/// Hazard A8.
+#[test]
+fn json_that_was_rendered_elsewhere_keeps_its_event_whole() {
+    let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
+    for line_break in ["\n", "\r", "\r\n"] {
+        let rendered = raw(&format!("{{{line_break}\"a\":{line_break}{line_break}1}}"));
+        let bytes = encode(&Event::json(&rendered)).unwrap();
+        assert_eq!(bytes, "data: {\ndata: \"a\":\ndata: \ndata: 1}\n\n".replace("data: \n", "data:\n"));
+        assert_eq!(read(&bytes).0, [("message".into(), "{\n\"a\":\n\n1}".into(), String::new())]);
     }
 }
 
@@ -221,6 +238,7 @@ fn event() -> impl Strategy<Value = Event<'static>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
+    /// Hazards A1, A3 and A4.
     #[test]
     fn what_is_read_is_what_was_meant(event in event()) {
         let Ok(bytes) = encode(&event) else { return Ok(()) };
@@ -233,6 +251,7 @@ proptest! {
         prop_assert_eq!(events, Vec::from_iter(expected));
     }
 
+    /// Hazards A1 and A2.
     #[test]
     fn each_line_written_is_a_field_that_was_given(event in event()) {
         let Ok(bytes) = encode(&event) else { return Ok(()) };
@@ -249,6 +268,7 @@ proptest! {
         prop_assert_eq!(bytes.lines().count(), fields + count(":") + blank);
     }
 
+    /// Hazard A1.
     #[test]
     fn a_block_does_not_leak_into_the_next(one in event(), two in event()) {
         let (Ok(first), Ok(second)) = (encode(&one), encode(&two)) else { return Ok(()) };

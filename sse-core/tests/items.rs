@@ -42,6 +42,7 @@ fn the_stream_opens_before_its_source_has_anything() {
     assert_eq!(reader.poll(), Poll::Pending);
 }
 
+/// Hazard A6.
 #[test]
 fn an_error_ends_the_stream_and_says_nothing() {
     let clock = Clock::new();
@@ -113,6 +114,7 @@ fn sized(bytes: usize) -> String {
     "x".repeat(bytes - "data: \n\n".len())
 }
 
+/// Hazard B3.
 #[test]
 fn events_that_are_ready_leave_together_in_chunks_of_64_kib() {
     let lens = |items: &[usize]| chunks(items.iter().copied().map(sized)).iter().map(Bytes::len).collect::<Vec<_>>();
@@ -155,6 +157,7 @@ fn events_leave_when_they_are_there_and_wait_for_no_other() {
     assert!(reader.has_ended());
 }
 
+/// Hazard G10.
 #[test]
 fn ten_million_events_of_nothing_neither_recurse_nor_hold_the_task() {
     let small_stack = std::thread::Builder::new().stack_size(256 * KIB);

@@ -80,6 +80,7 @@ fn none_and_zero_turn_it_off() {
     }
 }
 
+/// Hazard E4.
 #[test]
 fn an_interval_beyond_the_clock_is_never_due() {
     let clock = Clock::new();
@@ -103,6 +104,7 @@ fn it_ends_with_the_stream() {
     assert_eq!(reader.poll(), Poll::Ready(None));
 }
 
+/// Hazard E4.
 #[test]
 fn a_source_of_nothing_does_not_silence_it() {
     let clock = Clock::new();
@@ -117,6 +119,7 @@ fn a_source_of_nothing_does_not_silence_it() {
     }
 }
 
+/// Hazard G9.
 #[test]
 fn it_never_falls_inside_an_event() {
     let clock = Clock::new();
@@ -142,6 +145,7 @@ fn it_never_falls_inside_an_event() {
 
 proptest! {
     /// A task that polls only when it is woken, as a server does, under random writes.
+    /// Hazard E4.
     #[test]
     fn the_gap_between_bytes_is_never_over_the_interval(
         interval in 1_u32..50,

@@ -27,6 +27,7 @@ fn the_streams_of_a_key_end_together_and_at_once() {
     assert_eq!(hub.stats().ended(CloseReason::Closed), 2);
 }
 
+/// Hazards C7 and E12.
 #[test]
 fn a_body_that_nobody_polls_is_forgotten_at_once() {
     let clock = Clock::new();
@@ -44,6 +45,7 @@ fn a_body_that_nobody_polls_is_forgotten_at_once() {
     assert!(clock.sse().key("ann").attach(&hub).channel().1.id().is_none(), "nor did its drop free another place");
 }
 
+/// Hazards B5 and E13.
 #[test]
 fn a_place_of_a_key_is_free_again_when_its_stream_is_dropped() {
     let clock = Clock::new();
@@ -57,6 +59,7 @@ fn a_place_of_a_key_is_free_again_when_its_stream_is_dropped() {
     assert_eq!(hub.stats().streams, 0);
 }
 
+/// Hazard E12.
 #[test]
 fn a_stream_ends_when_its_login_does_also_without_keep_alive() {
     let clock = Clock::new();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Hazard C4.
 #[test]
 fn a_stream_ends_at_its_lifetime_after_what_is_pending() {
     let clock = Clock::new();
@@ -45,6 +46,7 @@ fn a_stream_of_events_has_a_lifetime_too() {
     assert!(reader.has_ended());
 }
 
+/// Hazards C4 and D4.
 #[test]
 fn ten_thousand_lifetimes_are_spread_evenly_over_the_last_fifth() {
     let clock = Clock::new();

@@ -42,6 +42,7 @@ fn model(test: impl Fn() + Send + Sync + 'static) {
     model.check(test);
 }
 
+/// Hazard G4.
 #[test]
 fn a_send_reaches_a_body_that_goes_to_sleep() {
     model(|| {
@@ -57,6 +58,7 @@ fn a_send_reaches_a_body_that_goes_to_sleep() {
     });
 }
 
+/// Hazard G4.
 #[test]
 fn a_close_reaches_a_body_that_goes_to_sleep() {
     model(|| {
@@ -146,6 +148,7 @@ fn whoever_waits_for_the_end_is_told() {
     });
 }
 
+/// Hazard C8.
 #[test]
 fn close_against_a_dropped_body_decides_once() {
     model(|| {
@@ -159,6 +162,7 @@ fn close_against_a_dropped_body_decides_once() {
     });
 }
 
+/// Hazard D3.
 #[test]
 fn a_drain_reaches_a_stream_that_opens_meanwhile_or_refuses_it() {
     model(|| {

@@ -99,6 +99,7 @@ fn poll_body(world: &World, body: &mut Body) {
     while let Poll::Ready(Some(_)) = futures_util::Stream::poll_next(body.as_mut(), cx) {}
 }
 
+/// Hazard G5.
 #[test]
 fn the_reader_is_woken_by_a_send() {
     within_a_second(|world, mut body| {
@@ -108,6 +109,7 @@ fn the_reader_is_woken_by_a_send() {
     });
 }
 
+/// Hazard G5.
 #[test]
 fn the_reader_moves_to_another_task() {
     within_a_second(|world, mut body| {
@@ -117,6 +119,7 @@ fn the_reader_moves_to_another_task() {
     });
 }
 
+/// Hazard G5.
 #[test]
 fn the_reader_is_woken_by_the_end_and_by_the_clock() {
     within_a_second(|world, mut body| {
@@ -127,6 +130,7 @@ fn the_reader_is_woken_by_the_end_and_by_the_clock() {
     });
 }
 
+/// Hazard G5.
 #[test]
 fn waiting_sends_go_move_and_are_dropped() {
     within_a_second(|world, mut body| {
@@ -157,6 +161,7 @@ fn the_body_is_dropped_while_sends_wait() {
     });
 }
 
+/// Hazard G5.
 #[test]
 fn whoever_waits_for_the_end_or_a_drain_is_told() {
     within_a_second(|world, mut body| {

@@ -10,6 +10,7 @@ fn headers(configure: impl FnOnce(sse_core::Sse<Clock>) -> Result<sse_core::Sse<
     response.headers().map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
+/// Hazards E1 and E6.
 #[test]
 fn the_head_is_that_of_an_event_stream() {
     let expected =
@@ -43,6 +44,7 @@ fn a_header_that_is_set_again_is_the_last_one() {
     assert_eq!(headers(|sse| sse.header("x-own", "1")?.header("X-OWN", "2")).last().unwrap(), "x-own: 2");
 }
 
+/// Hazard E5.
 #[test]
 fn headers_of_the_stream_or_of_one_hop_are_refused() {
     for name in [

@@ -51,6 +51,7 @@ fn open_is_true_for_the_call_that_opens() {
     assert_eq!(clock.read(response).text(), ":\n");
 }
 
+/// Hazard E3.
 #[test]
 fn the_first_poll_opens_the_stream() {
     let clock = Clock::new();
@@ -93,6 +94,7 @@ fn pending_frames_leave_as_one_chunk() {
     assert_eq!(reader.poll(), Poll::Pending);
 }
 
+/// Hazard B1.
 #[test]
 fn try_send_is_full_at_the_bound_and_not_before() {
     let (events, mut reader) = open_with_buffer(2 * SMALL);
@@ -182,6 +184,7 @@ fn every_form_of_an_event_can_be_sent() {
     assert_eq!(reader.text(), expected.concat());
 }
 
+/// Hazard B3.
 #[test]
 fn a_frame_is_shared_by_its_streams_and_not_copied() {
     let frame = Event::data("one for all").frame().unwrap();
@@ -196,6 +199,7 @@ fn a_frame_is_shared_by_its_streams_and_not_copied() {
     }
 }
 
+/// Hazard A3.
 #[test]
 fn an_invalid_event_names_its_field_and_harms_nothing() {
     struct NotJson;
@@ -336,6 +340,7 @@ fn a_send_dropped_after_its_wake_passes_it_on() {
     assert_eq!(reader.text(), "data: 4\n\n");
 }
 
+/// Hazard G4.
 #[test]
 fn a_send_that_moved_to_another_task_is_woken_there() {
     let (events, mut reader) = open_with_buffer(SMALL);
@@ -465,6 +470,7 @@ fn a_stream_closed_before_it_was_read_still_opens() {
     assert!(reader.has_ended());
 }
 
+/// Hazard H3.
 #[test]
 fn finish_moves_the_client_to_the_id_end() {
     let (events, mut reader) = open();

@@ -13,6 +13,7 @@ fn poll_chunk(body: Pin<&mut EventStream<Clock>>, now: Instant) -> Poll<Option<B
     body.poll_chunk(now, &mut Context::from_waker(Waker::noop()))
 }
 
+/// Hazard G8.
 #[test]
 fn the_end_is_final_and_free() {
     let clock = Clock::new();
@@ -31,6 +32,7 @@ fn the_end_is_final_and_free() {
     }
 }
 
+/// Hazard C8.
 #[test]
 fn the_end_is_told_once_to_whoever_counts() {
     let clock = Clock::new();
@@ -83,6 +85,7 @@ fn without_anything_to_wait_for_there_is_no_deadline() {
     assert_eq!(body.deadline(), None);
 }
 
+/// Hazard G4.
 #[test]
 fn a_body_that_moved_to_another_task_is_woken_there() {
     let clock = Clock::new();

@@ -12,6 +12,7 @@ fn sse() -> Sse<Tokio> {
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Hazard E4.
 #[tokio::test(start_paused = true)]
 async fn an_idle_stream_is_kept_alive() {
     let (_events, response) = sse().channel();
@@ -76,6 +77,7 @@ async fn a_drain_gives_up_after_its_grace() {
     assert!((5_000..5_010).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
 }
 
+/// Hazard E4.
 #[tokio::test(start_paused = true)]
 async fn deadlines_far_beyond_the_timer_neither_panic_nor_spin() {
     for far in [Duration::MAX, Duration::from_secs(u64::MAX / 4), Duration::from_secs(1 << 40)] {
@@ -99,6 +101,7 @@ fn a_channel_is_made_outside_a_runtime_and_read_inside_one() {
     assert_eq!(events.try_send("x"), Err(SendError::Closed));
 }
 
+/// Hazard C8.
 #[test]
 fn a_body_dropped_after_its_runtime_still_tells_why() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

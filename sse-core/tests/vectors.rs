@@ -81,6 +81,7 @@ fn every_vector_whole_and_byte_by_byte() {
     }
 }
 
+/// Hazard A5.
 #[test]
 fn every_vector_cut_in_two_anywhere() {
     for case in cases() {

@@ -59,7 +59,7 @@ impl Case {
     /// Judges a server. `start` is the command of one like it, for a case that needs its own.
     ///
     /// # Errors
-    /// The promise was not kept, or could not be looked at.
+    /// The promise was not kept, or could not be looked at; the failure tells which.
     pub fn judge(&self, target: &Target, start: Option<&dyn Fn() -> Command>) -> Verdict {
         let verdict = match (&self.run, start) {
             (Run::On(run), _) => run(target),
@@ -67,10 +67,16 @@ impl Case {
                 let mut command = start();
                 Server::start(command.args(*options)).and_then(run)
             }
-            (Run::Own(..), None) => Err(Failure::new("this case starts a server of its own")),
+            (Run::Own([], _), None) => Err(Failure::out_of_scope("needs a server of its own")),
+            (Run::Own(options, _), None) => {
+                Err(Failure::out_of_scope(format_args!("needs options: {}", options.join(" "))))
+            }
         };
         verdict.map_err(|failure| {
-            Failure(format!("{failure}\n    promise: {}\n    source:  {}", self.promise, self.source))
+            if failure.is_out_of_scope() {
+                return failure;
+            }
+            Failure::new(format_args!("{failure}\n    promise: {}\n    source:  {}", self.promise, self.source))
         })
     }
 }

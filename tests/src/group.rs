@@ -22,6 +22,8 @@ pub enum Group {
     Disconnect,
     /// Coming back with a last event ID.
     Resumption,
+    /// Publishing to a topic.
+    Publish,
     /// What a topic keeps.
     Retention,
     /// Readers that fall behind.
@@ -44,11 +46,13 @@ pub enum Group {
     SlowReaders,
     /// The method HEAD.
     HeadMethod,
+    /// The counters.
+    Stats,
 }
 
 impl Group {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Head,
         Self::Eligibility,
         Self::Framing,
@@ -58,6 +62,7 @@ impl Group {
         Self::KeepAlive,
         Self::Disconnect,
         Self::Resumption,
+        Self::Publish,
         Self::Retention,
         Self::Lag,
         Self::Drain,
@@ -69,6 +74,7 @@ impl Group {
         Self::Pipelining,
         Self::SlowReaders,
         Self::HeadMethod,
+        Self::Stats,
     ];
 
     /// The name in `/about`, in reports and on the command line.
@@ -84,6 +90,7 @@ impl Group {
             Self::KeepAlive => "keep-alive",
             Self::Disconnect => "disconnect",
             Self::Resumption => "resumption",
+            Self::Publish => "publish",
             Self::Retention => "retention",
             Self::Lag => "lag",
             Self::Drain => "drain",
@@ -95,6 +102,7 @@ impl Group {
             Self::Pipelining => "pipelining",
             Self::SlowReaders => "slow-readers",
             Self::HeadMethod => "head-method",
+            Self::Stats => "stats",
         }
     }
 }

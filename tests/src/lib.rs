@@ -3,6 +3,7 @@
 //! - [`cases`]: what is judged. A [`Case`] has a group, a name, the promise it checks with its source, and fails with
 //!   the bytes it saw. It knows an address and nothing else, so it judges any server that speaks the contract.
 //! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
+//! - [`hazards`]: how such servers break, and which tests show that ours does not.
 //! - [`process`]: starts a server and stops it.
 //! - [`server`]: our own servers, behind each adapter.
 
@@ -11,6 +12,7 @@ pub mod cases;
 pub mod client;
 mod failure;
 mod group;
+pub mod hazards;
 pub mod process;
 pub mod server;
 mod target;

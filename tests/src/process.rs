@@ -1,16 +1,23 @@
 //! Starts a server as a child, and stops it by its own process id.
 
 use crate::{Failure, Target};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
+
+const MOST_LOG: usize = 64 * 1024;
 
 /// A running server; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     target: Target,
+    /// To start one like it.
+    program: OsString,
+    arguments: Vec<OsString>,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -19,8 +26,22 @@ impl Server {
     /// # Errors
     /// It did not start, or said nothing within 10 s.
     pub fn start(command: &mut Command) -> Result<Self, Failure> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let Some(out) = child.stdout.take() else { return Err(Failure::new("the server has no output")) };
+        let log = Arc::new(Mutex::new(String::new()));
+        if let Some(err) = child.stderr.take() {
+            let log = log.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(err).lines().map_while(Result::ok) {
+                    let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                    // A server that talks without end is not listened to for ever.
+                    if log.len() < MOST_LOG {
+                        log.push_str(&line);
+                        log.push('\n');
+                    }
+                }
+            });
+        }
         let (send, lines) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
@@ -36,11 +57,19 @@ impl Server {
                 None => Err(Failure::new(format_args!("the server said {line:?}"))),
             });
         match target {
-            Ok(target) => Ok(Self { child, target }),
+            Ok(target) => {
+                let arguments = command.get_args().map(OsString::from).collect();
+                Ok(Self { child, target, program: command.get_program().into(), arguments, log })
+            }
             Err(failure) => {
+                // One that exits by itself closes its output first.
+                std::thread::sleep(Duration::from_millis(100));
                 let _ = child.kill();
-                let _ = child.wait();
-                Err(failure)
+                match child.wait() {
+                    // As the contract has it for an option that a server does not have.
+                    Ok(status) if status.code() == Some(2) => Err(Failure::out_of_scope("an option is not offered")),
+                    _ => Err(failure),
+                }
             }
         }
     }
@@ -49,6 +78,28 @@ impl Server {
     #[must_use]
     pub const fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The process, for whoever looks at it from outside.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Stops it, and starts the same again.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn again(mut self) -> Result<Self, Failure> {
+        self.terminate()?;
+        self.wait(Duration::from_secs(15))?;
+        Self::start(Command::new(&self.program).args(&self.arguments))
     }
 
     /// Sends SIGTERM. Where there are no signals, kills.

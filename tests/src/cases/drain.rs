@@ -1,18 +1,17 @@
 //! Going down: each on a server of its own, because a drain is final.
 
-use crate::client::{Request, Response};
+use super::topics::{Follow, SECOND, position, publish, topic};
+use crate::client::{Http2, Request, Response};
 use crate::failure::{check, show};
 use crate::process::Server;
 use crate::{Case, Failure, Group, Target, Verdict};
 use std::time::{Duration, Instant};
 
-const SECOND: Duration = Duration::from_secs(1);
-
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, source, options, run: fn(Server) -> Verdict| {
         Case::own(Group::Drain, name, promise, source, options, run)
     };
-    vec![
+    let mut cases = vec![
         case(
             "sigterm_with_open_streams",
             "SIGTERM ends open streams and the process within 1 s, exit code 0",
@@ -49,14 +48,34 @@ pub(super) fn cases() -> Vec<Case> {
             newcomers,
         ),
         case(
+            "topics_are_drained_too",
+            "a drain ends subscriptions as well, with a retry after what they were told",
+            "DESIGN 5, drain",
+            &[],
+            topics,
+        ),
+        case(
+            "a_drain_is_final",
+            "a second drain changes nothing, and every newcomer is refused: topics, and HTTP/2",
+            "CONFORMANCE, /drain",
+            &[],
+            is_final,
+        ),
+        case(
             "a_window_is_waited_for",
             "channels end when the window is over, and not before",
             "DESIGN 5, drain",
             &[],
             window,
         ),
-    ]
+    ];
+    // Elsewhere a process cannot be asked to stop, only be stopped.
+    cases.retain(|case| cfg!(unix) || !SIGNALS.contains(&&*case.name));
+    cases
 }
+
+/// What needs SIGTERM.
+const SIGNALS: [&str; 3] = ["sigterm_with_open_streams", "sigterm_without_streams", "the_deadline_holds"];
 
 fn open(target: &Target) -> Result<Response, Failure> {
     let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
@@ -118,6 +137,40 @@ fn newcomers(server: Server) -> Verdict {
     retry(refused.body(), "")?;
     let posted = target.read(&Request::fetch("[]"))?;
     check(posted.head.status == 503 && posted.head.has("retry-after"), || posted.head.to_string())
+}
+
+fn topics(server: Server) -> Verdict {
+    let target = server.target();
+    let name = topic("drained");
+    let mut streams = (0..5).map(|_| Follow::of([&name]).open(target)).collect::<Result<Vec<_>, _>>()?;
+    streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
+    let id = publish(target, &name, "the last")?;
+    for stream in &mut streams {
+        stream.read_events(1, SECOND * 5)?;
+    }
+    drain(target, 0)?;
+    for stream in &mut streams {
+        stream.read_to_end(SECOND)?;
+        retry(stream.body(), &format!("data: the last\nid: {id}\n\n"))?;
+        target.ended(&stream.stream_id()?, "drained", SECOND)?;
+    }
+    Ok(())
+}
+
+fn is_final(server: Server) -> Verdict {
+    let target = server.target();
+    drain(target, 0)?;
+    drain(target, 60_000)?;
+    let refused = target.read(&Follow::of([&topic("late")]).after("forged").request())?;
+    let head = &refused.head;
+    let soft = head.status == 200 && head.header("content-type") == Some("text/event-stream");
+    check(soft && !head.has("x-stream-id") && !head.has("x-resumption"), || head.to_string())?;
+    retry(refused.body(), "")?;
+    let http2 = Http2::open(target)?;
+    let mut refused = http2.ask(&Request::script("[]"))?;
+    refused.read_until(None, SECOND)?;
+    check(refused.header("x-stream-id").is_none(), || format!("{:?}", refused.head))?;
+    retry(refused.body(), "")
 }
 
 fn window(server: Server) -> Verdict {

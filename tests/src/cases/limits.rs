@@ -1,5 +1,6 @@
 //! Bounds on what a client may ask, and malformed requests.
 
+use super::topics::{Follow, topic};
 use crate::client::Request;
 use crate::failure::{check, same, show};
 use crate::{Case, Failure, Group, Target, Verdict};
@@ -11,6 +12,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         case("malformed_steps", "steps that are none get 400, and no stream", malformed),
         case("unknown_paths_and_ids", "what does not exist is 404", unknown),
+        case("a_long_query", "a script of 60,000 bytes fits a query", long),
         case("eight_mebibytes_are_accepted", "a body of 8 MiB is read", eight),
         case("more_is_413", "a larger body gets 413", more),
         Case::own(
@@ -29,6 +31,15 @@ pub(super) fn cases() -> Vec<Case> {
             &["--max-streams", "2"],
             |server| streams(server.target()),
         ),
+        Case::own(
+            Group::Limits,
+            "max_streams_counts_topics",
+            "every stream counts, whatever it follows, and HEAD is none",
+            "CONFORMANCE, --max-streams",
+            &["--max-streams", "2"],
+            |server| every_stream(server.target()),
+        ),
+        case("a_name_without_end", "a topic whose name no topic can have opens no stream that lasts", name),
         Case::own(
             Group::Limits,
             "a_small_buffer",
@@ -86,6 +97,12 @@ fn unknown(target: &Target) -> Verdict {
     Ok(())
 }
 
+fn long(target: &Target) -> Verdict {
+    let data = "q".repeat(59_900);
+    let steps = format!(r#"[{{"send":{{"data":"{data}"}}}},{{"close":true}}]"#);
+    same("the body", format!(":\ndata: {data}\n\n"), target.run(&steps)?)
+}
+
 const MOST: usize = 8 * 1024 * 1024;
 
 fn eight(target: &Target) -> Verdict {
@@ -125,6 +142,33 @@ fn streams(target: &Target) -> Verdict {
     check(third.head.has("x-stream-id"), || third.head.to_string())?;
     drop(other);
     Ok(())
+}
+
+fn every_stream(target: &Target) -> Verdict {
+    let name = topic("counted");
+    let (one, _other) = (Follow::of([&name]).open(target)?, target.script("[]")?);
+    let head = Follow::of([&name]).request().with_method("HEAD");
+    check(target.read(&head)?.head.status == 200, || "HEAD was not answered 200".to_owned())?;
+    let refused = target.read(&Follow::of([&name]).request())?;
+    let soft = refused.head.status == 200 && !refused.head.has("x-stream-id") && refused.body().starts_with(b"retry: ");
+    check(soft, || format!("{}, {}", refused.head, show(refused.body())))?;
+    let posted = target.read(&Request::fetch("[]"))?.head;
+    check(posted.status == 503 && posted.has("retry-after"), || posted.to_string())?;
+    let id = one.stream_id()?;
+    drop(one);
+    target.ended(&id, "gone", Duration::from_secs(1))?;
+    Follow::of([&name]).expect(target, "fresh").map(drop)
+}
+
+fn name(target: &Target) -> Verdict {
+    let mut answer = target.ask(&Follow::of([&"n".repeat(257)]).request())?;
+    if answer.head.status == 400 {
+        return Ok(());
+    }
+    // That it ends is what counts; how abruptly is the server's choice.
+    let _ = answer.read_to_end(Duration::from_secs(2));
+    let id = answer.stream_id()?;
+    target.ended(&id, "failed", Duration::from_secs(2))
 }
 
 fn buffer(target: &Target) -> Result<(), Failure> {

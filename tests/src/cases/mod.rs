@@ -1,6 +1,7 @@
 //! The cases, a file a group.
 
 mod compression;
+mod cut;
 mod decoding;
 mod disconnect;
 mod drain;
@@ -9,11 +10,21 @@ mod framing;
 mod head;
 mod head_method;
 mod http10;
+mod http11;
 mod http2;
 mod injection;
 mod keep_alive;
+mod lag;
 mod lifecycle;
 mod limits;
+mod pipelining;
+mod publish;
+mod resumption;
+mod resumption_ids;
+mod retention;
+mod slow_readers;
+mod stats;
+mod topics;
 
 use crate::Case;
 
@@ -29,12 +40,22 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         keep_alive::cases(),
         disconnect::cases(),
+        resumption::cases(),
+        resumption_ids::cases(),
+        cut::cases(),
+        publish::cases(),
+        retention::cases(),
+        lag::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),
         http10::cases(),
+        http11::cases(),
         http2::cases(),
+        pipelining::cases(),
+        slow_readers::cases(),
         head_method::cases(),
+        stats::cases(),
     ]
     .into_iter()
     .flatten()

@@ -36,7 +36,7 @@ impl Framing {
                     let Some(end) = wire.windows(2).position(|pair| pair == b"\r\n") else { return Ok(()) };
                     let line = String::from_utf8_lossy(&wire[..end]).into_owned();
                     let size = usize::from_str_radix(line.trim(), 16);
-                    let size = size.map_err(|_| Failure(format!("no size of a chunk: {}", show(wire))))?;
+                    let size = size.map_err(|_| Failure::new(format_args!("no size of a chunk: {}", show(wire))))?;
                     if size == 0 {
                         if wire.len() < end + 4 {
                             return Ok(());

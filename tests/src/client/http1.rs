@@ -50,14 +50,14 @@ impl Head {
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// Whether a header is there at all.
+    /// Whether it is there at all.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(own, _)| own == name)
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Failure> {
-        let broken = || Failure(format!("no head of HTTP: {}", show(bytes)));
+        let broken = || Failure::new(format_args!("no head of HTTP: {}", show(bytes)));
         let text = str::from_utf8(bytes).map_err(|_| broken())?;
         let mut lines = text.split("\r\n");
         let mut status = lines.next().ok_or_else(broken)?.splitn(3, ' ');
@@ -132,7 +132,7 @@ impl Connection {
             }
             match self.fill(deadline)? {
                 Filled::More => {}
-                end => return Err(Failure(format!("{end} instead of a head, after {}", show(&self.wire)))),
+                end => return Err(Failure::new(format_args!("{end} instead of a head, after {}", show(&self.wire)))),
             }
         }
     }
@@ -143,6 +143,17 @@ impl Connection {
     /// The system's.
     pub fn finish_sending(&self) -> Result<(), Failure> {
         Ok(self.socket.shutdown(Shutdown::Write)?)
+    }
+
+    /// Waits for the other side to close.
+    ///
+    /// # Errors
+    /// It does not, or something else came.
+    pub fn ends(mut self, within: Duration) -> Result<(), Failure> {
+        match self.fill(Instant::now() + within)? {
+            Filled::Closed => Ok(()),
+            other => Err(Failure::new(format_args!("{other} instead of the end of the connection"))),
+        }
     }
 
     fn fill(&mut self, deadline: Instant) -> Result<Filled, Failure> {
@@ -201,7 +212,7 @@ impl Response {
     /// The answer has none.
     pub fn stream_id(&self) -> Result<String, Failure> {
         let id = self.head.header("x-stream-id").map(str::to_owned);
-        id.ok_or_else(|| Failure(format!("no x-stream-id in {}", self.head)))
+        id.ok_or_else(|| Failure::new(format_args!("no x-stream-id in {}", self.head)))
     }
 
     /// Reads until the body ends with these bytes.
@@ -214,7 +225,7 @@ impl Response {
         if self.body.ends_with(end) {
             return Ok(());
         }
-        Err(Failure(format!("not within {within:?}: {}\n    saw {}", show(end), show(&self.body))))
+        Err(Failure::new(format_args!("not within {within:?}: {}\n    saw {}", show(end), show(&self.body))))
     }
 
     /// Reads whatever comes in this time, or until the body ends.
@@ -236,7 +247,18 @@ impl Response {
         if self.is_ended() {
             return Ok(());
         }
-        Err(Failure(format!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
+        Err(Failure::new(format_args!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
+    }
+
+    /// The connection, for the answer to a request that was sent already.
+    ///
+    /// # Errors
+    /// The body has not ended.
+    pub fn into_rest(self) -> Result<Connection, Failure> {
+        if !self.is_ended() {
+            return Err(Failure::new(format_args!("the body has not ended: {}", show(&self.body))));
+        }
+        Ok(self.connection)
     }
 
     /// The connection, for the next request.
@@ -246,7 +268,7 @@ impl Response {
     pub fn into_connection(self) -> Result<Connection, Failure> {
         if !self.is_ended() || !self.connection.wire.is_empty() {
             let wire = show(&self.connection.wire);
-            return Err(Failure(format!("the connection cannot be used again; left on it: {wire}")));
+            return Err(Failure::new(format_args!("the connection cannot be used again; left on it: {wire}")));
         }
         Ok(self.connection)
     }
@@ -256,7 +278,7 @@ impl Response {
         &mut self.connection
     }
 
-    fn read_while(&mut self, within: Duration, go_on: impl Fn(&Self) -> bool) -> Result<(), Failure> {
+    pub(super) fn read_while(&mut self, within: Duration, go_on: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         let deadline = Instant::now() + within;
         loop {
             self.framing.decode(&mut self.connection.wire, &mut self.body)?;
@@ -268,7 +290,10 @@ impl Response {
                 Filled::Late => return Ok(()),
                 Filled::Closed if self.framing == Framing::UntilClose => self.framing = Framing::Ended,
                 Filled::Closed => {
-                    return Err(Failure(format!("the connection closed within the body: {}", show(&self.body))));
+                    return Err(Failure::new(format_args!(
+                        "the connection closed within the body: {}",
+                        show(&self.body)
+                    )));
                 }
             }
         }

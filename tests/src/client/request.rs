@@ -41,6 +41,12 @@ impl Request {
         format!("/script?{query}")
     }
 
+    /// The same with another method.
+    pub fn with_method(mut self, method: &str) -> Self {
+        method.clone_into(&mut self.method);
+        self
+    }
+
     /// Adds a header line, as it is.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));

@@ -48,7 +48,6 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let _ = socket.set_nodelay(true);
         let app = app.clone();
         let service = service_fn(move |request| {
             let app = app.clone();

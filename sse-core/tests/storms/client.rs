@@ -1,0 +1,161 @@
+//! A client that behaves as HTML 9.2.3 says: it connects, fails for good, or comes back after its reconnection time with
+//! the last event ID.
+
+use sse_core::testing::{Clock, Reader};
+use sse_core::{Decoder, EventStream, Hub, Policy, Request, Runtime, Sender, Sse};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// A server with one feed.
+pub(crate) struct Site {
+    clock: Clock,
+    pub(crate) hub: Hub,
+}
+
+impl Site {
+    pub(crate) fn new(clock: &Clock, hub: Hub) -> Self {
+        Self { clock: clock.clone(), hub }
+    }
+}
+
+enum State {
+    /// Not before this moment; at once where there is none.
+    Waiting(Option<Instant>),
+    Open(Box<Connection>),
+    Dead,
+}
+
+struct Connection {
+    body: Reader<EventStream<Clock>>,
+    decoder: Decoder,
+    sender: Sender,
+}
+
+pub(crate) struct Client {
+    state: State,
+    id: String,
+    pub(crate) retry: Duration,
+    /// How often it asked for a stream.
+    pub(crate) asked: usize,
+    /// What it was told: the data of events, and `None` for a gap.
+    told: Vec<Option<String>>,
+}
+
+impl Client {
+    /// One that has not asked yet.
+    pub(crate) fn new() -> Self {
+        Self { state: State::Waiting(None), id: String::new(), retry: Duration::ZERO, asked: 0, told: Vec::new() }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.state, State::Dead)
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    pub(crate) fn sender(&self) -> Option<Sender> {
+        match &self.state {
+            State::Open(connection) => Some(connection.sender.clone()),
+            _ => None,
+        }
+    }
+
+    /// The data of all events.
+    pub(crate) fn data(&self) -> Vec<&str> {
+        self.told.iter().flatten().map(String::as_str).collect()
+    }
+
+    pub(crate) fn gaps(&self) -> usize {
+        self.told.iter().filter(|told| told.is_none()).count()
+    }
+
+    /// Asks for a stream, whatever was before.
+    pub(crate) fn ask(&mut self, site: &Site) {
+        self.asked += 1;
+        let id = (!self.id.is_empty()).then_some(("last-event-id", self.id.as_bytes()));
+        let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
+        let Ok(admitted) = Policy::default().admit(&Request::new("GET", None, headers)) else {
+            // Any status but 200 is for good.
+            self.state = State::Dead;
+            return;
+        };
+        let feed = Sse::new(site.clock.clone(), admitted).subscribe(&site.hub, ["news"]);
+        let sender = feed.sender();
+        let response = feed.into_response();
+        assert_eq!(response.status(), 200);
+        let decoder = Decoder::with_last_event_id(&self.id);
+        self.state = State::Open(Box::new(Connection { body: site.clock.read(response), decoder, sender }));
+    }
+
+    /// Does what is due: comes back, and reads all that is there.
+    pub(crate) fn live(&mut self, site: &Site) {
+        let now = site.clock.now();
+        if let State::Waiting(until) = self.state
+            && until.is_none_or(|until| now >= until)
+        {
+            self.ask(site);
+        }
+        while let State::Open(connection) = &mut self.state {
+            match connection.body.poll() {
+                Poll::Ready(Some(chunk)) => self.take(&chunk),
+                Poll::Ready(None) => self.state = State::Waiting(Some(now + self.retry)),
+                Poll::Pending => break,
+            }
+        }
+    }
+
+    /// The connection breaks, with half of the next chunk on its way; the client comes back at once.
+    pub(crate) fn cut(&mut self) {
+        if let State::Open(connection) = &mut self.state {
+            if let Poll::Ready(Some(chunk)) = connection.body.poll() {
+                self.take(&chunk[..chunk.len() / 2]);
+            }
+            self.state = State::Waiting(None);
+        }
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) {
+        let State::Open(connection) = &mut self.state else { return };
+        while let Some(event) = connection.decoder.decode(&mut bytes) {
+            let event = event.expect("it is within the limits");
+            self.told.push((event.event_type != "gap").then(|| event.data.into_owned()));
+        }
+        self.id = connection.decoder.last_event_id().to_owned();
+        self.retry = connection.decoder.reconnection_time().unwrap_or(self.retry);
+    }
+
+    /// The numbers below this came once each, in order, and a gap stands where some are missing.
+    pub(crate) fn assert_each_hole_is_told(&self, published: usize) {
+        let (mut next, mut may_skip) = (0, false);
+        for told in &self.told {
+            match told.as_ref().map(|data| data.parse::<usize>().expect("a number")) {
+                None => may_skip = true,
+                Some(number) => {
+                    assert!(number == next || number > next && may_skip, "{next} is missing: {:?}", self.told);
+                    (next, may_skip) = (number + 1, false);
+                }
+            }
+        }
+        assert!(next == published || may_skip, "{next} of {published}: {:?}", self.told);
+    }
+}
+
+/// Numbers that repeat.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// SplitMix64.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (x ^ (x >> 31)) % bound
+    }
+}

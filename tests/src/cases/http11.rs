@@ -1,0 +1,102 @@
+//! Clients of HTTP/1.1, and how a stream is framed for them.
+
+use super::topics::SECOND;
+use crate::client::Request;
+use crate::failure::{check, same};
+use crate::{Case, Group, Target, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    let case =
+        |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Http11, name, promise, source, run);
+    vec![
+        case("chunks_to_the_last", "a stream is sent in chunks, and its end is the last chunk", "RFC 9112 7.1", chunks),
+        case(
+            "a_connection_lives_on",
+            "after a stream the connection serves the next request",
+            "RFC 9112 9.3",
+            lives_on,
+        ),
+        case(
+            "close_is_honoured",
+            "a client that asks for it has its connection closed after the stream",
+            "RFC 9112 9.6",
+            close,
+        ),
+        case("a_request_byte_by_byte", "a request may come in any pieces", "RFC 9112 2", bytes),
+        case("names_in_any_case", "the names of headers have no case", "RFC 9110 5.1", names),
+        case("a_chunked_script", "a posted script may come in chunks", "RFC 9112 7.1", chunked),
+        case("no_request_is_400", "what is no request is refused, and no stream opens", "RFC 9112 2.2", malformed),
+    ]
+}
+
+const STEPS: &str = r#"[{"send":{"data":"x"}},{"close":true}]"#;
+const BODY: &str = ":\ndata: x\n\n";
+
+fn chunks(target: &Target) -> Verdict {
+    let stream = target.read(&Request::script(STEPS))?;
+    check(stream.head.version == "HTTP/1.1" && !stream.head.has("content-length"), || stream.head.to_string())?;
+    check(stream.head.header("transfer-encoding") == Some("chunked"), || stream.head.to_string())?;
+    same("the body", BODY, stream.body())
+}
+
+fn lives_on(target: &Target) -> Verdict {
+    let mut connection = target.connect()?;
+    for _ in 0..3 {
+        let mut stream = connection.ask(&Request::script(STEPS))?;
+        stream.read_to_end(SECOND * 5)?;
+        same("the body", BODY, stream.body())?;
+        connection = stream.into_connection()?;
+    }
+    Ok(())
+}
+
+fn close(target: &Target) -> Verdict {
+    let mut stream = target.ask(&Request::script(STEPS).header("connection", "close"))?;
+    stream.read_to_end(SECOND * 5)?;
+    same("the body", BODY, stream.body())?;
+    stream.into_connection()?.ends(SECOND * 2)
+}
+
+fn bytes(target: &Target) -> Verdict {
+    let mut connection = target.connect()?;
+    for byte in Request::script(STEPS).to_bytes() {
+        connection.send(&[byte])?;
+    }
+    let mut stream = connection.answer(false)?;
+    stream.read_to_end(SECOND * 5)?;
+    same("the body", BODY, stream.body())
+}
+
+fn names(target: &Target) -> Verdict {
+    let head = target.read(&Request::get(Request::script_path(STEPS)).header("ACCEPT", "text/html"))?.head;
+    check(head.status == 406, || head.to_string())?;
+    let end = target.read(&Request::script(STEPS).header("LAST-event-ID", "end"))?.head;
+    check(end.status == 204, || end.to_string())
+}
+
+fn chunked(target: &Target) -> Verdict {
+    let head =
+        "POST /fetch HTTP/1.1\r\nhost: conformance\r\naccept: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut connection = target.connect()?;
+    connection.send(head.as_bytes())?;
+    for piece in STEPS.as_bytes().chunks(7) {
+        connection.send(format!("{:x}\r\n", piece.len()).as_bytes())?;
+        connection.send(&[piece, b"\r\n"].concat())?;
+    }
+    connection.send(b"0\r\n\r\n")?;
+    let mut stream = connection.answer(false)?;
+    stream.read_to_end(SECOND * 5)?;
+    same("the body", BODY, stream.body())
+}
+
+fn malformed(target: &Target) -> Verdict {
+    for bytes in ["GET\r\n\r\n", "GET /script?steps=[] HTTP/1.1\r\nho st: x\r\n\r\n", "\u{1}\r\n\r\n"] {
+        let mut connection = target.connect()?;
+        connection.send(bytes.as_bytes())?;
+        // Some servers close without a word, which is refusal enough.
+        if let Ok(answer) = connection.answer(false) {
+            check(answer.head.status >= 400, || format!("{bytes:?}: {}", answer.head))?;
+        }
+    }
+    Ok(())
+}

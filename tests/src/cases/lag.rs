@@ -1,0 +1,122 @@
+//! Readers that fall behind what their topics keep. Each reads nothing while far more is published than lies between
+//! a server and a socket, and then goes on.
+
+use super::topics::{Follow, SECOND, position, publish, publish_all, topic};
+use crate::client::{Response, Seen};
+use crate::failure::{check, show};
+use crate::process::Server;
+use crate::{Case, Failure, Group, Target, Verdict};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, options, run: fn(Server) -> Verdict| {
+        Case::own(Group::Lag, name, promise, "DESIGN 5, slow readers; reliability B1, G2", options, run)
+    };
+    vec![
+        case(
+            "a_lagged_reader_is_ended",
+            "a reader that fell behind is ended, and learns what it missed when it comes back",
+            &["--topic-bytes", "300000"],
+            end,
+        ),
+        case(
+            "a_lagged_reader_goes_on_after_a_gap",
+            "or, by choice, it is told what it missed in its place, and goes on",
+            &["--topic-bytes", "300000", "--lag", "gap"],
+            gap,
+        ),
+        case(
+            "within_what_is_kept_is_no_lag",
+            "a reader that is behind, but not too far, misses nothing",
+            &["--topic-bytes", "40000000"],
+            in_time,
+        ),
+    ]
+}
+
+/// Opens a stream, publishes 25 MB past it while it is not read, and gives all the IDs.
+fn flooded(target: &Target, name: &String) -> Result<(Response, Vec<String>), Failure> {
+    let mut stream = Follow::of([name]).open(target)?;
+    position(&mut stream)?;
+    let text = "f".repeat(100_000);
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let events: Vec<_> = (0..50).map(|_| json!({ "topic": name, "data": text })).collect();
+        ids.extend(publish_all(target, &json!(events))?);
+        // So that it was written as far as it can be.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    ids.push(publish(target, name, "the last")?);
+    Ok((stream, ids))
+}
+
+fn lagged(target: &Target) -> Result<u64, Failure> {
+    Ok(target.stats()?.get("lagged").and_then(Value::as_u64).unwrap_or_default())
+}
+
+/// What was seen is what was published up to somewhere, without a hole. Gives how much.
+fn unbroken(seen: &Seen, ids: &[String]) -> Result<usize, Failure> {
+    let unbroken = seen.events.iter().zip(ids).all(|(event, id)| event.id == *id && event.event_type == "message");
+    let all = || seen.events.iter().map(|event| format!("{} {}", event.event_type, event.id)).collect::<Vec<_>>();
+    check(unbroken && seen.events.len() < ids.len(), || format!("not what was published: {:?}", all()))?;
+    Ok(seen.events.len())
+}
+
+fn end(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("end"));
+    let (mut stream, ids) = flooded(target, &name)?;
+    stream.read_to_end(SECOND * 20)?;
+    let seen = stream.seen();
+    unbroken(&seen, &ids)?;
+    target.ended(&stream.stream_id()?, "lagged", SECOND)?;
+    check(lagged(target)? == 1, || "lagged does not count it".to_owned())?;
+
+    let last = seen.last_event_id.unwrap_or_default();
+    let mut again = Follow::of([&name]).after(last).expect(target, "gap")?;
+    again.read_until(format!("id: {}\n\n", ids[ids.len() - 1]), SECOND * 20)?;
+    after_a_gap(&again.seen(), &ids, &name)
+}
+
+fn gap(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("gap"));
+    let (mut stream, ids) = flooded(target, &name)?;
+    stream.read_until(format!("id: {}\n\n", ids[ids.len() - 1]), SECOND * 20)?;
+    let mut seen = stream.seen();
+    let at = seen.events.iter().position(|event| event.event_type == "gap");
+    let at = at.ok_or_else(|| Failure::new(format_args!("no gap among {} events", seen.events.len())))?;
+    let rest = seen.events.split_off(at);
+    unbroken(&seen, &ids)?;
+    after_a_gap(&Seen { events: rest, ..seen }, &ids, &name)?;
+    let state = target.state(&stream.stream_id()?)?;
+    check(state.active, || format!("it was ended: {state:?}"))?;
+    check(lagged(target)? >= 1, || "lagged does not count it".to_owned())
+}
+
+/// A gap, and then what was published since; each further hole is told in its place as well.
+fn after_a_gap(seen: &Seen, ids: &[String], name: &str) -> Verdict {
+    let data = format!(r#"{{"reason":"trimmed","topic":"{name}"}}"#);
+    let mut next = 0;
+    for (at, event) in seen.events.iter().enumerate() {
+        let position = ids.iter().position(|id| *id == event.id);
+        let position = position.ok_or_else(|| Failure::new(format_args!("the id {} is of no event", event.id)))?;
+        let is_gap = event.event_type == "gap";
+        check(!is_gap || event.data == data, || format!("a gap with the data {}", show(event.data.as_bytes())))?;
+        let fine = if is_gap { position >= next } else { at > 0 && position == next };
+        check(fine, || {
+            let all: Vec<_> = seen.events.iter().map(|event| format!("{} {}", event.event_type, event.id)).collect();
+            format!("a hole that is not told, before {}: {all:?}\n    of {ids:?}", event.id)
+        })?;
+        next = position + 1;
+    }
+    check(next == ids.len(), || format!("{next} of {} events", ids.len()))
+}
+
+fn in_time(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("in-time"));
+    let (mut stream, ids) = flooded(target, &name)?;
+    stream.read_until(format!("id: {}\n\n", ids[ids.len() - 1]), SECOND * 30)?;
+    let seen = stream.seen();
+    let whole = seen.events.iter().map(|event| &event.id).eq(&ids);
+    check(whole && lagged(target)? == 0, || format!("{} of {} events", seen.events.len(), ids.len()))
+}

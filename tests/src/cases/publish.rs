@@ -1,0 +1,193 @@
+//! Publishing: all or nothing, and what an event becomes.
+
+use super::topics::{Follow, SECOND, position, post, publish, publish_all, topic};
+use crate::failure::{check, same, show};
+use crate::{Case, Failure, Group, Target, Verdict};
+use serde_json::{Value, json};
+
+pub(super) fn cases() -> Vec<Case> {
+    let case =
+        |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Publish, name, promise, source, run);
+    let route = "CONFORMANCE, /publish";
+    vec![
+        case("one_or_many", "one event or an array of them; each gets an id of its own", route, ids),
+        case("nothing_is_nothing", "an empty array publishes nothing", route, nothing),
+        case("all_or_nothing", "if one of many is invalid none is published", route, all_or_nothing),
+        case("an_error_is_told", "what is invalid gets 400 and `{\"error\":\"...\"}`", route, errors),
+        case("the_bytes_of_an_event", "an event of a topic has its fields and its id", "DESIGN 4.1 and 5, ids", bytes),
+        case(
+            "hostile_data",
+            "text cannot become a field, an event or an id",
+            "DESIGN 4.1; reliability A1, A2",
+            hostile,
+        ),
+        case("only_its_topic", "an event reaches the readers of its topic and no others", "DESIGN 5", only_its_topic),
+        case("every_reader", "every reader of a topic gets every event", "DESIGN 5", every_reader),
+        case("any_name", "a topic's name is any text", "DESIGN 5, retention", any_name),
+        case(
+            "an_event_of_one_mebibyte",
+            "an event of 1 MiB arrives, a larger one is refused",
+            "DESIGN 4.1; reliability B4",
+            large,
+        ),
+    ]
+}
+
+fn ids(target: &Target) -> Verdict {
+    let name = topic("ids");
+    let one = publish(target, &name, "1")?;
+    let many = publish_all(
+        target,
+        &json!([{ "topic": name, "data": "2" }, { "topic": name }, { "topic": name, "data": "4" }]),
+    )?;
+    let mut all = [vec![one], many].concat();
+    let count = all.len();
+    all.sort();
+    all.dedup();
+    check(all.len() == count, || format!("an id twice: {all:?}"))
+}
+
+fn nothing(target: &Target) -> Verdict {
+    publish_all(target, &json!([])).map(drop)
+}
+
+/// Publishes what must be refused, and gives the words.
+fn refused(target: &Target, body: &[u8]) -> Result<String, Failure> {
+    let response = target.read(&post("/publish", body))?;
+    let seen = || format!("of {}: {}\n    {}", show(body), response.head, show(response.body()));
+    check(response.head.status == 400, seen)?;
+    let json: Option<Value> = serde_json::from_slice(response.body()).ok();
+    let words = json.as_ref().and_then(|json| json.get("error")).and_then(Value::as_str);
+    words.filter(|words| !words.is_empty()).map(str::to_owned).ok_or_else(|| Failure::new(seen()))
+}
+
+fn all_or_nothing(target: &Target) -> Verdict {
+    let name = topic("all");
+    let mut stream = Follow::of([&name]).open(target)?;
+    position(&mut stream)?;
+    let fine = json!({ "topic": name, "data": "never" });
+    for bad in [json!({ "topic": name, "event": "a\nb" }), json!({ "data": "no topic" }), json!(7)] {
+        refused(target, json!([fine, bad, fine]).to_string().as_bytes())?;
+    }
+    publish(target, &name, "the first")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["the first"], || show(stream.body()))
+}
+
+fn errors(target: &Target) -> Verdict {
+    let bodies = [
+        "",
+        "x",
+        "[",
+        "7",
+        "null",
+        "{}",
+        "[[]]",
+        r#"{"topic":1}"#,
+        r#"{"topic":"t","data":1}"#,
+        r#"{"topic":"t","id":"1","data":"x"}"#,
+        r#"{"topic":"t","event":"a\r"}"#,
+        r#"{"topic":"t","retry":2147483648}"#,
+        r#"{"topic":"t","retry":-1}"#,
+        r#"{"topic":"t","event":"gap","data":"x"}"#,
+        r#"{"topic":"t"} {}"#,
+    ];
+    bodies.iter().try_for_each(|body| refused(target, body.as_bytes()).map(drop))?;
+    let long = json!({ "topic": "t".repeat(257), "data": "x" }).to_string();
+    refused(target, long.as_bytes())?;
+    refused(target, b"{\"topic\":\"t\",\"data\":\"\xff\"}").map(drop)
+}
+
+fn bytes(target: &Target) -> Verdict {
+    let name = topic("bytes");
+    let mut stream = Follow::of([&name]).open(target)?;
+    let told = position(&mut stream)?;
+    let rows = [
+        (json!({ "topic": name, "data": "x" }), "data: x\n"),
+        (json!({ "topic": name, "data": "" }), "data:\n"),
+        (json!({ "topic": name, "data": " x" }), "data:  x\n"),
+        (json!({ "topic": name, "data": "a\nb\rc\r\nd\n" }), "data: a\ndata: b\ndata: c\ndata: d\ndata:\n"),
+        (json!({ "topic": name, "event": "tick", "data": "y" }), "event: tick\ndata: y\n"),
+        (json!({ "topic": name, "event": "", "data": "z" }), "data: z\n"),
+        (json!({ "topic": name, "retry": 1234, "data": "r" }), "retry: 1234\ndata: r\n"),
+        (json!({ "topic": name }), ""),
+    ];
+    let mut expected = format!("retry: 3000\nid: {told}\n\n");
+    for (event, fields) in rows {
+        let id = publish_all(target, &event)?.pop().unwrap_or_default();
+        expected.push_str(&format!("{fields}id: {id}\n\n"));
+        stream.read_until(format!("id: {id}\n\n"), SECOND * 5)?;
+        same(&event.to_string(), &expected, stream.body())?;
+    }
+    Ok(())
+}
+
+fn hostile(target: &Target) -> Verdict {
+    let name = topic("hostile");
+    let mut stream = Follow::of([&name]).open(target)?;
+    position(&mut stream)?;
+    let texts = [
+        "x\ndata: y",
+        "x\n\ndata: y",
+        "x\rid: 0",
+        "x\r\r\nevent: gap",
+        "\u{feff}x",
+        "x\0y",
+        "\u{2028}x\u{85}y",
+        ":x\n:",
+    ];
+    for (at, text) in texts.iter().enumerate() {
+        let id = publish(target, &name, text)?;
+        let seen = stream.read_events(at + 1, SECOND * 5)?;
+        let event = seen.events.last().ok_or_else(|| Failure::new("no event"))?;
+        let whole = text.replace("\r\n", "\n").replace('\r', "\n");
+        let fine = event.data == whole && event.id == id && event.event_type == "message";
+        check(fine && seen.events.len() == at + 1, || format!("{text:?} became {}", show(stream.body())))?;
+    }
+    Ok(())
+}
+
+fn only_its_topic(target: &Target) -> Verdict {
+    let (one, other) = (topic("one"), topic("other"));
+    let mut stream = Follow::of([&one]).open(target)?;
+    position(&mut stream)?;
+    publish(target, &other, "of the other")?;
+    publish(target, &one, "of this one")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["of this one"], || show(stream.body()))
+}
+
+fn every_reader(target: &Target) -> Verdict {
+    let name = topic("every");
+    let mut streams = (0..20).map(|_| Follow::of([&name]).open(target)).collect::<Result<Vec<_>, _>>()?;
+    streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
+    let ids: Vec<_> = (0..20).map(|n| publish(target, &name, &n.to_string())).collect::<Result<_, _>>()?;
+    for stream in &mut streams {
+        let seen: Vec<_> = stream.read_events(20, SECOND * 5)?.events.into_iter().map(|event| event.id).collect();
+        check(seen == ids, || show(stream.body()))?;
+    }
+    Ok(())
+}
+
+fn any_name(target: &Target) -> Verdict {
+    for word in ["", "a b&c=d/e?f#g%41+", "\u{e9}\u{1f4f0}", "a\nb\"\\"] {
+        let name = topic(word);
+        let mut stream = Follow::of([&name]).open(target)?;
+        position(&mut stream)?;
+        publish(target, &name, "x")?;
+        stream.read_events(1, SECOND * 5)?;
+    }
+    Ok(())
+}
+
+fn large(target: &Target) -> Verdict {
+    const MOST: usize = 1024 * 1024;
+    let name = topic("large");
+    let mut stream = Follow::of([&name]).open(target)?;
+    position(&mut stream)?;
+    refused(target, json!({ "topic": name, "data": "x".repeat(MOST + 1) }).to_string().as_bytes())?;
+    let id = publish(target, &name, &"x".repeat(MOST))?;
+    stream.read_until(format!("x\nid: {id}\n\n"), SECOND * 10)?;
+    let seen = stream.seen();
+    check(seen.events.len() == 1 && seen.events[0].data.len() == MOST, || "another length".to_owned())
+}

@@ -1,0 +1,265 @@
+//! Coming back with a last event ID: the outcomes, and what a stream says first.
+
+use super::topics::{Follow, SECOND, position, publish, publish_all, topic};
+use crate::client::Request;
+use crate::failure::{check, same, show};
+use crate::process::Server;
+use crate::{Case, Group, Target, Verdict};
+use serde_json::json;
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, source, run: fn(&Target) -> Verdict| {
+        Case::on(Group::Resumption, name, promise, source, run)
+    };
+    let opening = "CONFORMANCE, routes; DESIGN 4.3";
+    let resumption = "DESIGN 5, resumption; reliability G1";
+    let start = "CONFORMANCE, /topics";
+    vec![
+        case(
+            "opens_with_retry_and_position",
+            "a stream opens with `retry: 3000` and its position",
+            opening,
+            opening_block,
+        ),
+        case(
+            "a_fresh_client_is_live",
+            "without an id and `from` it follows what is published from now on",
+            start,
+            live,
+        ),
+        case("an_empty_id_is_none", "an empty Last-Event-ID is as good as none", resumption, empty),
+        case(
+            "a_known_id_resumes",
+            "strictly after the id: nothing lost, nothing twice, then live",
+            resumption,
+            resumes,
+        ),
+        case(
+            "an_opening_position_resumes",
+            "the position told before any event is a position",
+            resumption,
+            from_opening,
+        ),
+        case(
+            "ids_of_other_topics_resume",
+            "an id is a position in one history, whatever its topic",
+            resumption,
+            other_topic,
+        ),
+        case("two_topics_in_order", "several topics arrive in the order they were published", "DESIGN 5", order),
+        case(
+            "the_client_holds_the_last_id",
+            "each event brings its own id, as publishing told it",
+            "DESIGN 5, ids",
+            ids,
+        ),
+        case(
+            "ids_need_no_preflight",
+            "an id has 1 to 64 of the characters A-Z a-z 0-9 _ . -",
+            "DESIGN 5, ids; reliability B7",
+            preflight,
+        ),
+        case("from_oldest", "`from=oldest` replays what is kept, then goes on live", start, oldest),
+        case("from_last", "`last:N` replays the newest N events of the topics together", start, last),
+        case("a_known_id_goes_before_from", "`from` counts only without a known id", start, known_before_from),
+        case("without_a_name_400", "/topics without a name is 400, and no stream", start, no_name),
+        case("no_such_from_400", "a `from` that is none is 400", start, no_such_from),
+        case("errors_go_in_order", "405, then 406, then 400", "CONFORMANCE, routes", errors),
+        case("a_long_absence", "a thousand events are caught up with", resumption, long_absence),
+        Case::own(
+            Group::Resumption,
+            "position_zero",
+            "the position of a hub in which nothing was ever published is a position",
+            "DESIGN 5, resumption",
+            &[],
+            |server| from_opening(server.target()),
+        ),
+        Case::own(
+            Group::Resumption,
+            "a_restart_is_a_gap",
+            "an id of the server's former life is answered with a gap",
+            "DESIGN 5, ids; reliability D4",
+            &[],
+            restart,
+        ),
+    ]
+}
+
+fn opening_block(target: &Target) -> Verdict {
+    let name = topic("opening");
+    let mut stream = Follow::of([&name]).expect(target, "fresh")?;
+    let told = position(&mut stream)?;
+    same("a fresh stream", format!("retry: 3000\nid: {told}\n\n"), stream.body())?;
+    let mut stream = Follow::of([&name]).after(&told).expect(target, "resumed")?;
+    position(&mut stream)?;
+    same("a resumed stream", format!("retry: 3000\nid: {told}\n\n"), stream.body())
+}
+
+fn live(target: &Target) -> Verdict {
+    let name = topic("live");
+    publish(target, &name, "before")?;
+    let mut stream = Follow::of([&name]).expect(target, "fresh")?;
+    position(&mut stream)?;
+    publish(target, &name, "after")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["after"], || show(stream.body()))
+}
+
+fn empty(target: &Target) -> Verdict {
+    Follow::of([&topic("empty")]).after("").expect(target, "fresh").map(drop)
+}
+
+fn resumes(target: &Target) -> Verdict {
+    let name = topic("resumes");
+    let ids: Vec<_> = (0..5).map(|n| publish(target, &name, &n.to_string())).collect::<Result<_, _>>()?;
+    for (at, id) in ids.iter().enumerate() {
+        let mut stream = Follow::of([&name]).after(id).expect(target, "resumed")?;
+        let expected: Vec<_> = (at + 1..5).map(|n| n.to_string()).collect();
+        let seen = stream.read_events(expected.len(), SECOND * 5)?;
+        check(seen.data() == expected, || format!("after {at}: {}", show(stream.body())))?;
+        check(seen.last_event_id.as_ref() == ids.last(), || format!("the last id: {}", show(stream.body())))?;
+    }
+    let mut stream = Follow::of([&name]).after(&ids[4]).open(target)?;
+    position(&mut stream)?;
+    let quiet = stream.body().len();
+    publish(target, &name, "live")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["live"], || show(&stream.body()[quiet..]))
+}
+
+fn from_opening(target: &Target) -> Verdict {
+    let name = topic("zero");
+    let told = position(&mut Follow::of([&name]).expect(target, "fresh")?)?;
+    publish(target, &name, "missed")?;
+    let mut stream = Follow::of([&name]).after(&told).expect(target, "resumed")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["missed"], || show(stream.body()))
+}
+
+fn other_topic(target: &Target) -> Verdict {
+    let (one, other) = (topic("one"), topic("other"));
+    let id = publish(target, &one, "1")?;
+    publish(target, &other, "2")?;
+    let mut stream = Follow::of([&other]).after(id).expect(target, "resumed")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["2"], || show(stream.body()))
+}
+
+fn order(target: &Target) -> Verdict {
+    let names = [topic("a"), topic("b"), topic("c")];
+    let id = publish(target, &names[0], "first")?;
+    let events: Vec<_> = (0..60).map(|n| json!({ "topic": names[n * n % 3], "data": n.to_string() })).collect();
+    publish_all(target, &json!(events))?;
+    let mut stream = Follow::of(&names).after(id).expect(target, "resumed")?;
+    let seen = stream.read_events(60, SECOND * 5)?;
+    let expected: Vec<_> = (0..60).map(|n| n.to_string()).collect();
+    check(seen.data() == expected, || show(stream.body()))
+}
+
+fn ids(target: &Target) -> Verdict {
+    let name = topic("ids");
+    let mut stream = Follow::of([&name]).open(target)?;
+    position(&mut stream)?;
+    let ids: Vec<_> = (0..3).map(|n| publish(target, &name, &n.to_string())).collect::<Result<_, _>>()?;
+    let seen: Vec<_> = stream.read_events(3, SECOND * 5)?.events.into_iter().map(|event| event.id).collect();
+    check(seen == ids, || format!("published {ids:?}\n    saw {}", show(stream.body())))
+}
+
+fn preflight(target: &Target) -> Verdict {
+    let name = topic("preflight");
+    let mut ids = vec![position(&mut Follow::of([&name]).open(target)?)?];
+    ids.extend(publish_all(target, &json!([{ "topic": name, "data": "1" }, { "topic": name, "data": "2" }]))?);
+    for id in ids {
+        let fine = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+        check(fine && (1..=64).contains(&id.len()), || format!("the id {id:?}"))?;
+    }
+    Ok(())
+}
+
+fn oldest(target: &Target) -> Verdict {
+    let name = topic("oldest");
+    publish_all(target, &json!([{ "topic": name, "data": "1" }, { "topic": name, "data": "2" }]))?;
+    let mut stream = Follow::of([&name]).from("oldest").expect(target, "fresh")?;
+    stream.read_events(2, SECOND * 5)?;
+    publish(target, &name, "3")?;
+    let seen = stream.read_events(3, SECOND * 5)?;
+    check(seen.data() == ["1", "2", "3"], || show(stream.body()))
+}
+
+fn last(target: &Target) -> Verdict {
+    let names = [topic("a"), topic("b")];
+    let events: Vec<_> =
+        (0..8).map(|n| json!({ "topic": names[usize::from(n >= 6)], "data": n.to_string() })).collect();
+    publish_all(target, &json!(events))?;
+    for count in [0, 1, 3, 8, 100] {
+        let mut stream = Follow::of(&names).from(&format!("last:{count}")).expect(target, "fresh")?;
+        position(&mut stream)?;
+        let mark = publish(target, &names[0], "mark")?;
+        let expected: Vec<_> = (8_usize.saturating_sub(count)..8).map(|n| n.to_string()).collect();
+        stream.read_until(format!("id: {mark}\n\n"), SECOND * 5)?;
+        let seen = stream.seen();
+        // The marks of the rounds before are events as well.
+        let replayed = seen.data().into_iter().filter(|data| *data != "mark").collect::<Vec<_>>();
+        let marks = [0, 1, 3, 8, 100].iter().position(|c| *c == count).unwrap_or_default();
+        let kept = expected.len().min(count.saturating_sub(marks));
+        check(replayed == expected[expected.len() - kept..], || format!("last:{count}: {}", show(stream.body())))?;
+    }
+    Ok(())
+}
+
+fn known_before_from(target: &Target) -> Verdict {
+    let name = topic("known");
+    let id = publish(target, &name, "1")?;
+    publish(target, &name, "2")?;
+    let mut stream = Follow::of([&name]).from("oldest").after(id).expect(target, "resumed")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["2"], || show(stream.body()))
+}
+
+fn no_name(target: &Target) -> Verdict {
+    for path in ["/topics", "/topics?from=oldest", "/topics?nam=x"] {
+        let head = target.read(&Request::get(path).header("accept", "text/event-stream"))?.head;
+        let none = head.status == 400 && !head.has("x-stream-id") && !head.has("x-resumption");
+        check(none, || format!("{path}: {head}"))?;
+    }
+    Ok(())
+}
+
+fn no_such_from(target: &Target) -> Verdict {
+    for from in ["newest", "last", "last:", "last:x", "last:-1", "LIVE"] {
+        let head = target.read(&Follow::of([&topic("from")]).from(from).request())?.head;
+        check(head.status == 400 && !head.has("x-stream-id"), || format!("from={from}: {head}"))?;
+    }
+    Ok(())
+}
+
+fn errors(target: &Target) -> Verdict {
+    for (status, method, accept) in [(405, "PUT", "text/html"), (406, "GET", "text/html"), (400, "GET", "*/*")] {
+        let head = target.read(&Request::new(method, "/topics").header("accept", accept))?.head;
+        check(head.status == status, || format!("{method} as {accept}: {head}"))?;
+    }
+    Ok(())
+}
+
+fn long_absence(target: &Target) -> Verdict {
+    let name = topic("long");
+    let id = publish(target, &name, "seen")?;
+    let text = "t".repeat(500);
+    let events: Vec<_> = (0..1000).map(|n| json!({ "topic": name, "data": format!("{n} {text}") })).collect();
+    let ids = publish_all(target, &json!(events))?;
+    let mut stream = Follow::of([&name]).after(id).expect(target, "resumed")?;
+    let last = ids.last().map_or("", String::as_str);
+    stream.read_until(format!("id: {last}\n\n"), Duration::from_secs(20))?;
+    let seen: Vec<_> = stream.seen().events.into_iter().map(|event| event.id).collect();
+    check(seen == ids, || format!("{} of 1000 events", seen.len()))
+}
+
+fn restart(server: Server) -> Verdict {
+    let name = topic("restart");
+    let id = publish(server.target(), &name, "1")?;
+    let server = server.again()?;
+    // The same position, in another history.
+    publish(server.target(), &name, "1")?;
+    Follow::of([&name]).after(id).expect(server.target(), "gap").map(drop)
+}

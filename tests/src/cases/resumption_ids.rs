@@ -1,0 +1,107 @@
+//! IDs that no server gave: each is a gap, and costs no more than none.
+
+use super::topics::{Follow, SECOND, publish, topic};
+use crate::client::Seen;
+use crate::failure::{check, show};
+use crate::{Case, Failure, Group, Target, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, ids: fn(&Target) -> Result<Vec<Vec<u8>>, Failure>| {
+        let source = "DESIGN 5, resumption; reliability B8 to B10";
+        Case::on(Group::Resumption, name, promise, source, move |target| {
+            ids(target)?.into_iter().try_for_each(|id| gap(target, &[&id]))
+        })
+    };
+    vec![
+        case("forged_ids", "an id that was never given is a gap", |_| {
+            Ok(bytes(&["0", "1", "x", "-", "end-of-time", "0-0"]))
+        }),
+        case("future_ids", "an id ahead of the history is a gap", |target| {
+            let id = publish(target, &topic("future"), "x")?;
+            Ok(bytes(&[&counted_up(&id), &counted_up(&counted_up(&id))]))
+        }),
+        case("almost_ids", "an id must match to the letter", |target| {
+            let id = publish(target, &topic("almost"), "x")?;
+            let cut = &id[..id.len() - 1];
+            Ok(bytes(&[&format!("0{id}"), &format!("+{id}"), &format!("{id}0"), &format!("{id}-"), cut]))
+        }),
+        case("oversize_ids", "an id of more than 128 bytes is a gap, and no error", |target| {
+            let id = publish(target, &topic("oversize"), "x")?;
+            Ok(bytes(&["9".repeat(129).as_str(), &"x".repeat(4000), &format!("{}{id}", "0".repeat(200))]))
+        }),
+        case("ids_that_are_no_text", "an id that is not UTF-8 is a gap, and no error", |_| {
+            Ok(vec![b"\xff\xfe".to_vec(), b"1-\xc3".to_vec(), b"\x80".to_vec()])
+        }),
+        case("numbers_without_end", "a number that no integer holds is a gap", |_| {
+            Ok(bytes(&["18446744073709551616-00000000", "99999999999999999999999999.0-00000000", "-1-00000000"]))
+        }),
+        Case::on(
+            Group::Resumption,
+            "two_ids",
+            "the header repeated with different values is a gap",
+            "DESIGN 5, resumption",
+            |target| {
+                let name = topic("two");
+                let (one, other) = (publish(target, &name, "1")?, publish(target, &name, "2")?);
+                gap(target, &[one.as_bytes(), other.as_bytes()])
+            },
+        ),
+        Case::on(
+            Group::Resumption,
+            "after_an_unknown_id_as_fresh",
+            "after the gap `from` counts, as it does for a fresh client",
+            "CONFORMANCE, /topics; DESIGN 5, resumption",
+            then_fresh,
+        ),
+    ]
+}
+
+fn bytes(ids: &[&str]) -> Vec<Vec<u8>> {
+    ids.iter().map(|id| id.as_bytes().to_vec()).collect()
+}
+
+/// The ID with its first number much larger: what it would be far ahead, in whatever way it is written.
+fn counted_up(id: &str) -> String {
+    let digits = id.bytes().take_while(u8::is_ascii_digit).count();
+    format!("9{}{}", "0".repeat(digits.clamp(6, 17)), &id[digits..])
+}
+
+/// The stream opens with `retry` alone, then tells the gap, whose ID is the position it goes on from, then is live.
+fn gap(target: &Target, ids: &[&[u8]]) -> Verdict {
+    let shown = || ids.iter().map(|id| show(id)).collect::<Vec<_>>().join(" and ");
+    let name = topic("unknown");
+    publish(target, &name, "before")?;
+    let follow = ids.iter().fold(Follow::of([&name]), Follow::after_ref);
+    let mut stream = follow.expect(target, "gap").map_err(|failure| failure.at(shown()))?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    let position = seen.last_event_id.clone().unwrap_or_default();
+    let expected = format!("retry: 3000\n\nevent: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {position}\n\n");
+    check(stream.body() == expected.as_bytes() && !position.is_empty(), || {
+        format!(
+            "of the id {}\n    expected {}\n    saw      {}",
+            shown(),
+            show(expected.as_bytes()),
+            show(stream.body())
+        )
+    })?;
+    publish(target, &name, "after")?;
+    let seen = stream.read_events(2, SECOND * 5)?;
+    check(seen.data()[1..] == ["after"], || format!("of the id {}: {}", shown(), show(stream.body())))?;
+    // What the gap told is a position like any other.
+    let mut again = Follow::of([&name]).after(position).expect(target, "resumed")?;
+    let seen = again.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["after"], || format!("after the gap's id: {}", show(again.body())))
+}
+
+fn then_fresh(target: &Target) -> Verdict {
+    let name = topic("then");
+    let ids = [publish(target, &name, "1")?, publish(target, &name, "2")?];
+    let mut stream = Follow::of([&name]).from("last:1").after("forged").expect(target, "gap")?;
+    let Seen { events, .. } = stream.read_events(2, SECOND * 5)?;
+    let types: Vec<_> = events.iter().map(|event| (event.event_type.as_str(), event.data.as_str())).collect();
+    check(types == [("gap", r#"{"reason":"unknown"}"#), ("message", "2")], || show(stream.body()))?;
+    // Cut after the gap, the client still gets what came after it.
+    let mut again = Follow::of([&name]).after(&events[0].id).expect(target, "resumed")?;
+    let seen = again.read_events(1, SECOND * 5)?;
+    check(seen.last_event_id.as_ref() == Some(&ids[1]), || show(again.body()))
+}

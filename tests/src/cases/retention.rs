@@ -1,0 +1,176 @@
+//! What a topic keeps, each bound on a server of its own that was started with it.
+
+use super::topics::{Follow, SECOND, position, publish, publish_all, topic};
+use crate::failure::{check, show};
+use crate::process::Server;
+use crate::{Case, Failure, Group, Target, Verdict};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, source, options, run: fn(Server) -> Verdict| {
+        Case::own(Group::Retention, name, promise, source, options, run)
+    };
+    let bound = "CONFORMANCE, options; DESIGN 5, retention";
+    vec![
+        case("topic_events", "a topic keeps so many events, the newest", bound, &["--topic-events", "3"], events),
+        case(
+            "trimmed_is_a_gap",
+            "who comes back too late is told so, in place, once",
+            "DESIGN 5, resumption; reliability G2",
+            &["--topic-events", "3"],
+            trimmed,
+        ),
+        case(
+            "the_edge_is_no_gap",
+            "the last id that was forgotten still resumes: nothing after it is missing",
+            "DESIGN 5, resumption",
+            &["--topic-events", "3"],
+            edge,
+        ),
+        case(
+            "quiet_beside_busy",
+            "a quiet topic beside a busy one never causes a false gap",
+            "DESIGN 5, resumption",
+            &["--topic-events", "3"],
+            quiet,
+        ),
+        case(
+            "topic_bytes",
+            "a topic keeps so many bytes, and its newest event however large",
+            bound,
+            &["--topic-bytes", "2000"],
+            bytes,
+        ),
+        case("topic_age", "an event is forgotten when it is too old", bound, &["--topic-age-ms", "400"], age),
+        case(
+            "hub_bytes",
+            "over the hub's bytes the oldest event goes, whichever topic it is of",
+            bound,
+            &["--hub-bytes", "4000"],
+            hub_bytes,
+        ),
+        case(
+            "without_readers",
+            "a topic keeps its events with or without readers",
+            "DESIGN 5, retention",
+            &[],
+            without_readers,
+        ),
+    ]
+}
+
+fn many(target: &Target, topic: &str, count: usize) -> Result<Vec<String>, Failure> {
+    publish_all(
+        target,
+        &json!((0..count).map(|n| json!({ "topic": topic, "data": n.to_string() })).collect::<Vec<_>>()),
+    )
+}
+
+/// What `from=oldest` replays of a topic.
+fn kept(target: &Target, topic: &String) -> Result<Vec<String>, Failure> {
+    let mut stream = Follow::of([topic]).from("oldest").expect(target, "fresh")?;
+    position(&mut stream)?;
+    stream.read_for(Duration::from_millis(300))?;
+    Ok(stream.seen().events.into_iter().map(|event| format!("{} {}", event.event_type, event.data)).collect())
+}
+
+fn held(target: &Target, what: &str) -> Result<u64, Failure> {
+    let stats = target.stats()?;
+    stats.get(what).and_then(Value::as_u64).ok_or_else(|| Failure::new(format_args!("no {what} in {stats}")))
+}
+
+fn events(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("events"));
+    many(target, &name, 5)?;
+    let seen = kept(target, &name)?;
+    check(seen == ["message 2", "message 3", "message 4"], || format!("kept {seen:?}"))?;
+    let held = held(target, "held_events")?;
+    check(held == 3, || format!("held_events is {held}"))
+}
+
+fn trimmed(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("trimmed"));
+    let ids = many(target, &name, 6)?;
+    let mut stream = Follow::of([&name]).after(&ids[0]).expect(target, "gap")?;
+    let seen = stream.read_events(4, SECOND * 5)?;
+    let expected = format!(
+        "retry: 3000\nid: {}\n\nevent: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{name}\"}}\nid: {}\n\n",
+        ids[0], ids[2]
+    );
+    check(stream.body().starts_with(expected.as_bytes()), || {
+        format!("expected {} first\n    saw {}", show(expected.as_bytes()), show(stream.body()))
+    })?;
+    check(seen.data()[1..] == ["3", "4", "5"], || show(stream.body()))?;
+    // Told once: with the gap's id the client resumes.
+    Follow::of([&name]).after(&seen.events[0].id).expect(target, "resumed").map(drop)
+}
+
+fn edge(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("edge"));
+    let ids = many(target, &name, 6)?;
+    let mut stream = Follow::of([&name]).after(&ids[2]).expect(target, "resumed")?;
+    let seen = stream.read_events(3, SECOND * 5)?;
+    check(seen.data() == ["3", "4", "5"], || show(stream.body()))
+}
+
+fn quiet(server: Server) -> Verdict {
+    let (target, busy, quiet) = (server.target(), topic("busy"), topic("quiet"));
+    let id = publish(target, &quiet, "seen")?;
+    many(target, &busy, 50)?;
+    publish(target, &quiet, "missed")?;
+    let mut stream = Follow::of([&quiet]).after(&id).expect(target, "resumed")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["missed"], || show(stream.body()))?;
+    // Both together: only the busy one has a hole.
+    let mut stream = Follow::of([&quiet, &busy]).after(&id).expect(target, "gap")?;
+    let seen = stream.read_events(5, SECOND * 5)?;
+    let gaps: Vec<_> = seen.events.iter().filter(|event| event.event_type == "gap").collect();
+    check(gaps.len() == 1 && gaps[0].data.contains(&busy), || show(stream.body()))
+}
+
+fn bytes(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("bytes"));
+    let text = "b".repeat(300);
+    publish_all(target, &json!((0..20).map(|_| json!({ "topic": name, "data": text })).collect::<Vec<_>>()))?;
+    let (events, bytes) = (held(target, "held_events")?, held(target, "held_bytes")?);
+    check(bytes <= 2000 && (3..=6).contains(&events), || format!("{events} events, {bytes} bytes"))?;
+    let large = "l".repeat(5000);
+    publish(target, &name, &large)?;
+    let seen = kept(target, &name)?;
+    check(seen == [format!("message {large}")], || format!("kept {} events", seen.len()))
+}
+
+fn age(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("age"));
+    let id = publish(target, &name, "old")?;
+    publish(target, &name, "old too")?;
+    let seen = kept(target, &name)?;
+    check(!seen.is_empty(), || "an event was forgotten at once".to_owned())?;
+    std::thread::sleep(Duration::from_millis(900));
+    let seen = kept(target, &name)?;
+    check(seen.is_empty(), || format!("kept {seen:?}"))?;
+    Follow::of([&name]).after(id).expect(target, "gap").map(drop)
+}
+
+fn hub_bytes(server: Server) -> Verdict {
+    let (target, old, new) = (server.target(), topic("old"), topic("new"));
+    let text = "h".repeat(300);
+    let event = |topic: &String| json!({ "topic": topic, "data": text });
+    let ids = publish_all(target, &json!([event(&old), event(&old), event(&new)]))?;
+    publish_all(target, &json!((0..11).map(|_| event(&new)).collect::<Vec<_>>()))?;
+    let bytes = held(target, "held_bytes")?;
+    check(bytes <= 4000, || format!("held_bytes is {bytes}"))?;
+    Follow::of([&old]).after(&ids[0]).expect(target, "gap")?;
+    Follow::of([&new]).after(&ids[2]).expect(target, "resumed").map(drop)
+}
+
+fn without_readers(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("unread"));
+    many(target, &name, 3)?;
+    drop(Follow::of([&name]).open(target)?);
+    std::thread::sleep(Duration::from_millis(100));
+    many(target, &name, 1)?;
+    let seen = kept(target, &name)?;
+    check(seen.len() == 4, || format!("kept {seen:?}"))
+}

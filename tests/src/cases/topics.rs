@@ -1,0 +1,103 @@
+//! What the cases about topics share: they publish, follow, and name topics that nobody else uses.
+
+use crate::client::{Request, Response};
+use crate::failure::{check, show};
+use crate::{Failure, Target};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// The name of a topic that is this case's alone, whoever else tests the same server.
+pub(super) fn topic(word: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{word}-{}-{now:x}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Publishes one event, and gives its ID.
+pub(super) fn publish(target: &Target, topic: &str, data: &str) -> Result<String, Failure> {
+    let mut ids = publish_all(target, &json!({ "topic": topic, "data": data }))?;
+    ids.pop().ok_or_else(|| Failure::new("one event was published, and no ID came back"))
+}
+
+/// Publishes what this JSON says, and gives the IDs.
+pub(super) fn publish_all(target: &Target, json: &Value) -> Result<Vec<String>, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Published {
+        ids: Vec<String>,
+    }
+    let response = target.read(&post("/publish", json.to_string()))?;
+    let body = response.body();
+    check(response.head.status == 200, || format!("not published: {}\n    {}", response.head, show(body)))?;
+    let ids = serde_json::from_slice::<Published>(body)
+        .map_err(|_| Failure::new(format_args!("no ids in {}", show(body))))?
+        .ids;
+    let count = json.as_array().map_or(1, Vec::len);
+    check(ids.len() == count, || format!("{count} events, and the ids {ids:?}"))?;
+    Ok(ids)
+}
+
+pub(super) fn post(path: &str, body: impl Into<Vec<u8>>) -> Request {
+    Request::new("POST", path).header("content-type", "application/json").body(body)
+}
+
+/// A client of topics, as it asks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Follow {
+    query: String,
+    headers: Vec<Vec<u8>>,
+}
+
+impl Follow {
+    pub(super) fn of<'n>(topics: impl IntoIterator<Item = &'n String>) -> Self {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for topic in topics {
+            query.append_pair("name", topic);
+        }
+        Self { query: query.finish(), headers: Vec::new() }
+    }
+
+    pub(super) fn from(mut self, start: &str) -> Self {
+        self.query.push_str("&from=");
+        self.query.push_str(start);
+        self
+    }
+
+    /// Brings this ID; said twice, it brings both.
+    pub(super) fn after(mut self, id: impl AsRef<[u8]>) -> Self {
+        self.headers.push(id.as_ref().to_vec());
+        self
+    }
+
+    pub(super) fn after_ref(self, id: &&[u8]) -> Self {
+        self.after(id)
+    }
+
+    pub(super) fn request(&self) -> Request {
+        let request = Request::get(format!("/topics?{}", self.query)).header("accept", "text/event-stream");
+        self.headers.iter().fold(request, |request, id| request.header("last-event-id", id))
+    }
+
+    pub(super) fn open(&self, target: &Target) -> Result<Response, Failure> {
+        let response = target.ask(&self.request())?;
+        check(response.head.status == 200, || format!("no stream: {}", response.head))?;
+        Ok(response)
+    }
+
+    /// Opens it, and checks what the head says of the client's ID.
+    pub(super) fn expect(&self, target: &Target, outcome: &str) -> Result<Response, Failure> {
+        let response = self.open(target)?;
+        let said = response.head.header("x-resumption");
+        check(said == Some(outcome), || format!("x-resumption should be {outcome}: {}", response.head))?;
+        Ok(response)
+    }
+}
+
+/// Reads until the client was told its position, and gives it.
+pub(super) fn position(stream: &mut Response) -> Result<String, Failure> {
+    stream.read_until("\n\n", SECOND * 5)?;
+    let told = stream.seen().last_event_id;
+    told.ok_or_else(|| Failure::new(format_args!("no position was told in {}", show(stream.body()))))
+}

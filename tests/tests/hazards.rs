@@ -1,0 +1,11 @@
+//! The table of hazards holds: each row is shown by a test, or says what the user should do.
+
+use sse_conformance::hazards::Table;
+use std::path::Path;
+
+#[test]
+fn every_hazard_has_a_test_or_says_what_to_do() {
+    let table = Table::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).expect("the table can be read");
+    assert_eq!(table.faults(), Vec::<String>::new());
+    assert_eq!(table.rows().count(), 65);
+}
