@@ -22,7 +22,8 @@ pub(crate) struct Limits {
     pub(crate) lag_ends: bool,
     pub(crate) gap_type: std::sync::Arc<str>,
     pub(crate) retry: Duration,
-    pub(crate) heartbeats: bool,
+    /// `None`: on for a follower, off otherwise.
+    pub(crate) heartbeats: Option<bool>,
     pub(crate) drain_grace: Duration,
     pub(crate) drain_retry: RangeInclusive<Duration>,
 }
@@ -57,7 +58,7 @@ impl Default for Builder {
             lag_ends: true,
             gap_type: "gap".into(),
             retry: Duration::from_secs(3),
-            heartbeats: false,
+            heartbeats: None,
             drain_grace: Duration::from_secs(10),
             drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
         };
@@ -132,7 +133,7 @@ impl Builder {
     /// quiet topic does not fall behind. Some clients show such a block as an empty event; off by default, and on for a
     /// follower.
     pub const fn heartbeats(mut self, on: bool) -> Self {
-        self.limits.heartbeats = on;
+        self.limits.heartbeats = Some(on);
         self
     }
 
@@ -178,11 +179,13 @@ impl Builder {
     }
 
     fn hub(self, runtime: impl Runtime, ids: Ids) -> Hub {
-        let rules = Rules { reserved_type: Some(self.limits.gap_type.clone()), gives_ids: true };
+        let mut limits = self.limits;
+        limits.heartbeats.get_or_insert(matches!(ids, Ids::Followed(_)));
+        let rules = Rules { reserved_type: Some(limits.gap_type.clone()), gives_ids: true };
         Hub {
             inner: Arc::new(Inner {
                 runtime: Box::new(runtime),
-                limits: self.limits,
+                limits,
                 rules,
                 order: Mutex::new(Order::new(ids)),
                 head: AtomicU64::new(0),

@@ -93,7 +93,7 @@ impl Cursor {
     /// The position up to which everything was delivered, as an id-only block, if the client was not told yet.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
         let head = self.hub.head.load(Ordering::Acquire);
-        if !self.hub.limits.heartbeats || self.places.iter().any(|place| place.topic.newest() > self.position) {
+        if self.hub.limits.heartbeats != Some(true) || self.places.iter().any(|place| place.topic.newest() > self.position) {
             return None;
         }
         // Nothing of its topics lies between.
