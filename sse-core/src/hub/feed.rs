@@ -116,6 +116,12 @@ impl Feed {
         left.settle();
     }
 
+    /// Whether the hub takes subscriptions: it does, until it is told not to. While it does not they are refused softly,
+    /// as by a hub that is full; so nobody is told a gap only because what the log has is still being loaded.
+    pub fn admit(&mut self, admits: bool) {
+        self.hub.inner.order.lock().admits = admits;
+    }
+
     /// The newest id that was appended or passed.
     #[must_use]
     pub fn newest(&self) -> Option<EventId> {

@@ -29,6 +29,8 @@ const AGE_STEPS: u32 = 64;
 
 pub(crate) struct Order {
     pub(crate) ids: Ids,
+    /// Whether subscriptions are taken; not while a follower loads what its log has.
+    pub(crate) admits: bool,
     topics: HashMap<Box<str>, Arc<Topic>>,
     /// Every topic that holds events, by a position that is not after its oldest one.
     oldest: BTreeMap<u64, Arc<Topic>>,
@@ -69,6 +71,7 @@ impl Order {
     pub(crate) fn new(ids: Ids) -> Self {
         Self {
             ids,
+            admits: true,
             topics: HashMap::new(),
             oldest: BTreeMap::new(),
             held_events: 0,

@@ -223,9 +223,10 @@ struct Entered {
 }
 
 impl Order {
-    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them.
+    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them, or
+    /// the hub takes nobody yet.
     fn enter(&mut self, hub: &Arc<Inner>, names: &Names, client: &LastEventId) -> Option<(Cursor, Entered)> {
-        if !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
+        if !self.admits || !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
             return None;
         }
         let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
