@@ -1,6 +1,7 @@
 //! The order of the history, behind the lock that every publish takes: the head, the topics by name, and what is to be
 //! forgotten next.
 
+use super::ahead::Ahead;
 use super::id::EventId;
 use super::ring::Mark;
 use super::topic::{Leftovers, Topic};
@@ -31,6 +32,8 @@ pub(crate) struct Order {
     pub(crate) ids: Ids,
     /// Whether subscriptions are taken; not while a follower loads what its log has.
     pub(crate) admits: bool,
+    /// Clients ahead of a follower that says when it has caught up.
+    pub(crate) ahead: Option<Ahead>,
     topics: HashMap<Box<str>, Arc<Topic>>,
     /// Every topic that holds events, by a position that is not after its oldest one.
     oldest: BTreeMap<u64, Arc<Topic>>,
@@ -72,6 +75,7 @@ impl Order {
         Self {
             ids,
             admits: true,
+            ahead: None,
             topics: HashMap::new(),
             oldest: BTreeMap::new(),
             held_events: 0,
@@ -282,6 +286,12 @@ impl Order {
                 recent.or_else(kept).or_else(marked)
             }
         }
+    }
+
+    /// Whether a client with this id may have it from a node that is ahead of this one.
+    pub(crate) fn may_come(&mut self, id: EventId) -> bool {
+        let is_ahead = self.ids.newest().is_none_or(|newest| id.position() > newest.position());
+        is_ahead && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id))
     }
 
     /// The id of a position, if it is still known.

@@ -229,10 +229,14 @@ impl Order {
         if !self.admits || !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
             return None;
         }
+        let id = client.as_str().and_then(EventId::parse);
+        if id.is_some_and(|id| self.may_come(id)) {
+            return None;
+        }
         let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
         let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>()?;
         let mut cursor = Cursor::new(hub, topics.clone());
-        let known = client.as_str().and_then(EventId::parse).and_then(|id| Some((self.find(hub, id, &topics)?, id)));
+        let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
         let entered = match known {
             Some((position, id)) => {
                 cursor.start_at(position);
