@@ -190,6 +190,7 @@ impl Builder {
                 order: Mutex::new(Order::new(ids)),
                 head: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
+                reset: AtomicU64::new(0),
                 registry: Registry::default(),
                 counters: Counters::default(),
             }),

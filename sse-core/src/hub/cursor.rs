@@ -221,8 +221,9 @@ impl Cursor {
             // They have moved on since: look again.
             return Some(Vec::new());
         }
-        // What the client asked for too late is told; what it lost while it read is lag.
-        let lagged = gaps.iter().any(|place| self.position >= place.known_gap);
+        // What the client asked for too late is told, and what a followed log lost; what it lost while it read is lag.
+        let reset = self.hub.reset.load(Ordering::Acquire) == mark.position;
+        let lagged = !reset && gaps.iter().any(|place| self.position >= place.known_gap);
         if lagged && self.hub.limits.lag_ends {
             return None;
         }

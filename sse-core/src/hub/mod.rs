@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) head: AtomicU64,
     /// How often a part of the history was taken back.
     pub(crate) epoch: AtomicU64,
+    /// Where everything was forgotten last: no reader's lag.
+    pub(crate) reset: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
 }

@@ -229,6 +229,7 @@ impl Order {
     pub(crate) fn reset(&mut self, hub: &Inner, id: EventId, left: &mut Leftovers) {
         let position = hub.head.load(Ordering::Relaxed) + 1;
         let mark = Mark { position, id };
+        hub.reset.store(position, Ordering::Release);
         for topic in self.topics.values() {
             let mut locked = topic.lock();
             locked.ring.forget(mark, &mut left.garbage);
