@@ -45,11 +45,11 @@ pub(crate) type Uid = Box<[u8]>;
 pub(crate) const BATCH_ENTRIES: usize = 512;
 
 /// The fewest asked for at once, however large they are.
-const SMALL_BATCH: usize = 16;
+const SMALL_BATCH: usize = 4;
 
 /// What a batch should have in bytes. Entries are counted and not weighed by the server, so that a batch may be
 /// larger where they suddenly grow: at most 512 of the largest.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// How often the log is looked at, and the longest a read waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -338,6 +338,8 @@ impl Follower {
         effects.push(Effect::Following(false));
         self.trusted = false;
         self.canary = None;
+        // What could not be read in time may have been too much.
+        self.batch = (self.batch / 2).max(1);
         let longest = BACKOFF.0.saturating_mul(1 << self.attempts.min(16)).min(BACKOFF.1);
         self.attempts = self.attempts.saturating_add(1);
         self.phase = Phase::Away(now + longest / 2 + self.jitter(longest / 2));
@@ -473,7 +475,9 @@ impl Follower {
 
     /// The search is over: this is the newest entry that the log and the hub have in common.
     fn found(&mut self, now: Instant, common: Option<u64>, effects: &mut Vec<Effect>) {
-        let Phase::Searching(Searching { tip, .. }) = std::mem::replace(&mut self.phase, Phase::Looking) else { return };
+        let Phase::Searching(Searching { tip, .. }) = std::mem::replace(&mut self.phase, Phase::Looking) else {
+            return;
+        };
         if let Some((number, id)) = common.and_then(|number| Some((number, self.recent.get(number)?))) {
             self.recent.truncate(number);
             self.catching_up_to = None;
@@ -510,9 +514,8 @@ impl Follower {
 
     /// One page more of the window, newest first.
     fn load(&mut self, now: Instant, mut loading: Loading, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
-        let room = |loading: &Loading| {
-            loading.entries.len() < self.bounds.window.0 && loading.bytes <= self.bounds.window.1
-        };
+        let room =
+            |loading: &Loading| loading.entries.len() < self.bounds.window.0 && loading.bytes <= self.bounds.window.1;
         let whole = entries.len() < self.batch;
         let weight = Self::each(&entries);
         for entry in entries {

@@ -266,7 +266,7 @@ impl Node {
             if let Effect::Canary(canary) = effect {
                 world.append(Content::Canary(canary), None);
             } else {
-                crate::apply(&mut self.feed, effect);
+                crate::driver::apply(&mut self.feed, effect);
             }
         }
     }
@@ -418,7 +418,9 @@ fn run(seed: u64, steps: usize, faults: Faults, rules: Rules) -> Verdict {
             world.up = true;
         }
         verdict.steps += 1;
-        if std::env::var_os("SSE_REDIS_TRACE").is_some() { eprintln!("step {step} made {}", world.made.len()); }
+        if std::env::var_os("SSE_REDIS_TRACE").is_some() {
+            eprintln!("step {step} made {}", world.made.len());
+        }
         match world.dice.roll(20) {
             0..=8 => {
                 let node = world.dice.roll(2) as usize;
