@@ -5,7 +5,7 @@ use crate::connection::connect;
 use crate::entry::{CANARY, Record};
 use crate::publish::{NotStored, PublishError};
 use crate::publish_id::PublishId;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Value, cmd};
 use sse_core::Random;
 use sse_core::hub::EventId;
@@ -85,7 +85,7 @@ impl Publisher {
             (line.connection.clone(), line.number)
         };
         let Some(mut connection) = connection else { return };
-        let ping = timeout(self.limits.deadline, connection.req_packed_command(&cmd("PING"))).await;
+        let ping = timeout(self.limits.deadline, cmd("PING").query_async::<Value>(&mut connection)).await;
         if !matches!(ping, Ok(Ok(_))) {
             self.give_up(number);
         }
@@ -130,7 +130,7 @@ impl Publisher {
             (line.connection.clone(), line.number)
         };
         let Some(mut connection) = connection else { return Err(NotStored::Away.into()) };
-        match timeout_at(deadline, connection.req_packed_command(add)).await {
+        match timeout_at(deadline, add.query_async::<Value>(&mut connection)).await {
             Ok(Ok(Value::Nil)) => Err(NotStored::NoLog.into()),
             Ok(Ok(position)) => event_id(position, id.tag()).ok_or(PublishError::MaybeStored(id)),
             // The engine's own words: it has not done it.
