@@ -199,7 +199,9 @@ impl FromRequest for Sse {
         let shared = || request.app_data::<web::Data<Policy>>().map(|policy| policy.get_ref());
         let policy = request.app_data::<Policy>().or_else(shared);
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        ready(Self::admit(policy, &Request::new(request.method().as_str(), Some(request.query_string()), headers)))
+        let query = Some(request.query_string());
+        let authority = request.uri().authority().map(|authority| authority.as_str());
+        ready(Self::admit(policy, &Request::new(request.method().as_str(), query, headers).authority(authority)))
     }
 }
 

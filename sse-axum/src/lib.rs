@@ -197,7 +197,8 @@ impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
 
 fn request(parts: &Parts) -> Request<'_> {
     let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Request::new(parts.method.as_str(), parts.uri.query(), headers)
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    Request::new(parts.method.as_str(), parts.uri.query(), headers).authority(authority)
 }
 
 impl<S: Source + Send + 'static> IntoResponse for SseResponse<S> {

@@ -25,7 +25,7 @@ macro_rules! adapter {
             /// Takes the request under the policy of its route, or the default one.
             fn admit(policy: Option<&$crate::Policy>, request: &$crate::Request<'_>) -> Result<Self, Refused> {
                 let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused)?;
-                Ok(Self($crate::Sse::new($crate::Tokio::default(), admitted)))
+                Ok(Self($crate::Sse::new($crate::Tokio, admitted)))
             }
 
             /// As [`Sse::admit`], on a route that has another answer too; `None` asks for that one.
@@ -35,7 +35,7 @@ macro_rules! adapter {
                 request: &$crate::Request<'_>,
             ) -> Result<Option<Self>, Refused> {
                 let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused)?;
-                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio::default(), admitted))))
+                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio, admitted))))
             }
 
             /// The last event ID that the client brought.
@@ -73,6 +73,19 @@ macro_rules! adapter {
             /// Without it a stream lasts as long as it likes.
             pub fn max_lifetime(self, lifetime: ::std::time::Duration) -> Self {
                 Self(self.0.max_lifetime(lifetime))
+            }
+
+            /// Ends the stream at this moment, as when a login ends. A body that nobody polls has no deadlines; its
+            /// connection ends when the socket does, see [`bound_sockets`].
+            pub fn expires_at(self, moment: ::std::time::Instant) -> Self {
+                Self(self.0.expires_at(moment))
+            }
+
+            /// Names whose stream it is, for [`Hub::close_where`] and
+            /// [`max_streams_per_key`](hub::Builder::max_streams_per_key). It counts on a stream that is attached to a
+            /// hub.
+            pub fn key(self, key: impl AsRef<str>) -> Self {
+                Self(self.0.key(key))
             }
 
             /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by

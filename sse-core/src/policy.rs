@@ -1,12 +1,13 @@
 //! Which requests open a stream on a route.
 
 use crate::grammar::is_token;
+use crate::origin::Origins;
 use crate::{AcceptMode, LastEventId, Refusal, Request};
 use std::sync::Arc;
 
 /// Which requests may open a stream on a route. By default GET, with an `Accept` that covers `text/event-stream`.
 ///
-/// A clone is two reference counts, so that an adapter can hand one to each request.
+/// A clone is a few reference counts, so that an adapter can hand one to each request.
 ///
 /// # Examples
 /// ```
@@ -23,6 +24,7 @@ pub struct Policy {
     methods: Option<Arc<str>>,
     accept: AcceptMode,
     last_event_id_query: Option<Arc<str>>,
+    origins: Origins,
 }
 
 /// A request that may open a stream, and what it brings.
@@ -86,10 +88,47 @@ impl Policy {
         self
     }
 
+    /// Answers only requests for one of these hosts, and others 403. A name without a port, as `localhost` or `[::1]`, is
+    /// good for any port. Any host by default.
+    ///
+    /// It is what keeps a page whose own name was pointed at this server's address (DNS rebinding) from reading it.
+    #[must_use]
+    pub fn hosts<H: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.origins.hosts = Some(hosts.into_iter().map(|host| host.as_ref().into()).collect());
+        self
+    }
+
+    /// Answers only pages of the server's own origin and of these, as `https://app.example`, and others 403. A request
+    /// that names no page, as curl's, passes. Any page by default.
+    ///
+    /// A browser keeps a page of another origin from reading a stream unless CORS headers allow it, which this crate
+    /// never sends; this keeps it from opening one. Behind a proxy that changes `Host`, name the own origin too.
+    #[must_use]
+    pub fn origins<O: AsRef<str>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        self.origins.pages = Some(origins.into_iter().map(|origin| origin.as_ref().into()).collect());
+        self
+    }
+
+    /// The strict preset for a server on the user's own machine: for the hosts `localhost`, `127.0.0.1` and `[::1]`, and
+    /// pages of its own origin alone.
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Refusal, Request};
+    /// let rebound = Request::new("GET", None, [("host", &b"evil.example"[..])]);
+    /// assert_eq!(Policy::local().admit(&rebound), Err(Refusal::HostNotAllowed));
+    /// let cross_site = [("host", &b"localhost:3000"[..]), ("origin", b"https://evil.example")];
+    /// assert_eq!(Policy::local().admit(&Request::new("GET", None, cross_site)), Err(Refusal::OriginNotAllowed));
+    /// ```
+    #[must_use]
+    pub fn local() -> Self {
+        Self::default().hosts(["localhost", "127.0.0.1", "[::1]"]).origins([""; 0])
+    }
+
     /// Judges a request for a route that is an event stream and nothing else.
     ///
     /// # Errors
-    /// In this order: [`Refusal::MethodNotAllowed`]; [`Refusal::NotAcceptable`]; [`Refusal::Head`]; and
+    /// In this order: [`Refusal::MethodNotAllowed`]; [`Refusal::NotAcceptable`]; [`Refusal::HostNotAllowed`];
+    /// [`Refusal::OriginNotAllowed`]; [`Refusal::Head`]; and
     /// [`Refusal::Finished`] if a GET brings the last event ID `end`. Clients of other methods do not come back by
     /// themselves, so there it is an id like any other.
     pub fn admit(&self, request: &Request<'_>) -> Result<Admitted, Refusal> {
@@ -102,7 +141,7 @@ impl Policy {
     /// `Ok(None)` is a request that asked for something else. If a cache may store that answer, give it `vary: accept`.
     ///
     /// # Errors
-    /// [`Refusal::Head`] and [`Refusal::Finished`] of a request that did ask for a stream.
+    /// All but the first two of [`Policy::admit`], of a request that did ask for a stream.
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
@@ -129,6 +168,7 @@ impl Policy {
         if !request.accept.allows(mode) {
             return Err(Refusal::NotAcceptable { mode });
         }
+        self.origins.judge(&request.from)?;
         // Also where HEAD was allowed by name: no answer to it can have a body.
         if request.method == "HEAD" {
             return Err(Refusal::Head);

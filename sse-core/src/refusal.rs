@@ -37,6 +37,12 @@ pub enum Refusal {
         /// How the header was read.
         mode: AcceptMode,
     },
+    /// 403: the request is for a host that is not one of [`Policy::hosts`](crate::Policy::hosts).
+    #[error("this route does not answer for the request's Host; name it in Policy::hosts")]
+    HostNotAllowed,
+    /// 403: the request comes from a page that is not one of [`Policy::origins`](crate::Policy::origins).
+    #[error("this route does not answer pages of the request's Origin; name it in Policy::origins")]
+    OriginNotAllowed,
     /// 200 with the head of a stream and no body: the answer to HEAD. Let the server derive no `content-length` from it.
     #[error("a HEAD request is answered with the head of the stream alone")]
     Head,
@@ -48,12 +54,13 @@ pub enum Refusal {
 impl Refusal {
     /// The status of the answer.
     ///
-    /// Source: RFC 9110 15.5.6 (405), 15.5.7 (406) and 9.3.2 (HEAD); WHATWG HTML 9.2.3 (204).
+    /// Source: RFC 9110 15.5.4 (403), 15.5.6 (405), 15.5.7 (406) and 9.3.2 (HEAD); WHATWG HTML 9.2.3 (204).
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
             Self::MethodNotAllowed { .. } => 405,
             Self::NotAcceptable { .. } => 406,
+            Self::HostNotAllowed | Self::OriginNotAllowed => 403,
             Self::Head => 200,
             Self::Finished => 204,
         }
@@ -67,9 +74,9 @@ impl Refusal {
         // A cache may keep a 405 or a 204 of its own accord, and the next client may well be eligible.
         const NO_STORE: (&str, &str) = ("cache-control", "no-store");
         let fixed: &'static [_] = match self {
-            Self::MethodNotAllowed { .. } | Self::NotAcceptable { .. } => &[TEXT, NO_STORE],
             Self::Head => &STREAM_HEADERS,
             Self::Finished => &[NO_STORE],
+            _ => &[TEXT, NO_STORE],
         };
         let allow = match self {
             Self::MethodNotAllowed { allow } => Some(("allow", &**allow)),
@@ -78,13 +85,13 @@ impl Refusal {
         allow.into_iter().chain(fixed.iter().copied())
     }
 
-    /// The body of the answer: with 405 and 406 a sentence that names the call that would allow the request, which
+    /// The body of the answer: with 403, 405 and 406 a sentence that names the call that would allow the request, which
     /// repeats nothing the client sent; else empty.
     #[must_use]
     pub fn body(&self) -> String {
         match self {
-            Self::MethodNotAllowed { .. } | Self::NotAcceptable { .. } => self.to_string(),
             Self::Head | Self::Finished => String::new(),
+            _ => self.to_string(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the rules need of a request.
 
 use crate::accept::Accept;
+use crate::grammar::trim;
 use crate::last_event_id::{self, LastEventId, Lines};
+use crate::origin::Provenance;
 
 /// A request as the rules see it: its method, its query, and its `Accept` and `Last-Event-ID` headers. It names no
 /// framework's types, and to build it allocates nothing.
@@ -21,6 +23,7 @@ pub struct Request<'h> {
     query: Option<&'h str>,
     pub(crate) accept: Accept,
     last_event_id: Lines<'h>,
+    pub(crate) from: Provenance<'h>,
 }
 
 impl<'h> Request<'h> {
@@ -37,15 +40,32 @@ impl<'h> Request<'h> {
         query: Option<&'h str>,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Self {
-        let mut request = Self { method, query, accept: Accept::default(), last_event_id: Lines::default() };
+        let (accept, last_event_id, from) = (Accept::default(), Lines::default(), Provenance::default());
+        let mut request = Self { method, query, accept, last_event_id, from };
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("accept") {
                 request.accept.read(value);
             } else if name.eq_ignore_ascii_case("last-event-id") {
                 request.last_event_id.read(value);
+            } else if name.eq_ignore_ascii_case("host") {
+                request.from.ambiguous |= request.from.host.replace(trim(value)).is_some();
+            } else if name.eq_ignore_ascii_case("origin") {
+                request.from.ambiguous |= request.from.origin.replace(trim(value)).is_some();
+            } else if name.eq_ignore_ascii_case("sec-fetch-site") {
+                request.from.site = Some(trim(value));
             }
         }
         request
+    }
+
+    /// Sets the authority that the request is for where no `Host` header says it: HTTP/2 has it in `:authority`. With the
+    /// crate `http` that is `parts.uri.authority().map(|authority| authority.as_str())`.
+    ///
+    /// Source: RFC 9113 8.3.1.
+    #[must_use]
+    pub fn authority(mut self, authority: Option<&'h str>) -> Self {
+        self.from.host = authority.map(str::as_bytes).or(self.from.host);
+        self
     }
 
     /// From the header; where there is none, from this parameter of the query.

@@ -9,7 +9,7 @@ use crate::stream::state::{State, retry_block};
 use crate::stream::{CloseReason, EventStream, Sender};
 use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES};
 use futures_core::Stream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
 /// framework's extractor.
@@ -40,6 +40,8 @@ pub struct Sse<R: Runtime> {
     keep_alive: Option<Duration>,
     buffer: usize,
     max_lifetime: Option<Duration>,
+    expires_at: Option<Instant>,
+    key: Option<std::sync::Arc<str>>,
     welcome: bool,
     first: First,
     headers: Vec<(String, String)>,
@@ -97,6 +99,8 @@ impl<R: Runtime> Sse<R> {
             keep_alive: Some(Duration::from_secs(15)),
             buffer: 64 * 1024,
             max_lifetime: None,
+            expires_at: None,
+            key: None,
             welcome: false,
             first: First::default(),
             headers: Vec::new(),
@@ -145,6 +149,21 @@ impl<R: Runtime> Sse<R> {
     /// Without it a stream lasts as long as it likes.
     pub const fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Ends the stream at this moment, as when a login ends. A body that nobody polls has no deadlines; its connection
+    /// ends when the socket does.
+    pub const fn expires_at(mut self, moment: Instant) -> Self {
+        self.expires_at = Some(moment);
+        self
+    }
+
+    /// Names whose stream it is, for [`Hub::close_where`] and
+    /// [`Builder::max_streams_per_key`](crate::hub::Builder::max_streams_per_key). It counts on a stream that is attached to
+    /// a hub.
+    pub fn key(mut self, key: impl AsRef<str>) -> Self {
+        self.key = Some(key.as_ref().into());
         self
     }
 
@@ -211,9 +230,10 @@ impl<R: Runtime> Sse<R> {
             let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);
             self.runtime.now().checked_add(lifetime)
         });
+        let expires_at = expires_at.into_iter().chain(self.expires_at).min();
         let shared = Shared::new(id, is_get, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
-        let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind))) {
+        let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
             Some((hub, None)) => refuse(hub, is_get, body),
             attached => {
                 body.attach(attached.and_then(|(_, attachment)| attachment));

@@ -124,27 +124,33 @@ pub struct Alarm {
 
 impl Timer for Alarm {
     fn poll_at(mut self: Pin<&mut Self>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let clock = self.clock.clone();
-        let mut time = clock.time();
-        if let Some(key) = self.key.take() {
-            time.alarms.remove(&key);
-        }
+        self.cancel();
+        let waker = cx.waker().clone();
+        let mut time = self.clock.time();
         if time.now >= deadline {
             return Poll::Ready(());
         }
         time.next += 1;
         let key = (deadline, time.next);
-        time.alarms.insert(key, cx.waker().clone());
+        time.alarms.insert(key, waker);
+        drop(time);
         self.key = Some(key);
         Poll::Pending
     }
 }
 
+impl Alarm {
+    fn cancel(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        // Dropped when the lock is free, because a waker may do what it likes then.
+        let waker = self.clock.time().alarms.remove(&key);
+        drop(waker);
+    }
+}
+
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.clock.time().alarms.remove(&key);
-        }
+        self.cancel();
     }
 }
 

@@ -14,7 +14,6 @@ use tokio::time::{Sleep, sleep_until};
 /// A stream may be made outside a runtime; it must be polled inside one with time enabled (`enable_time`), or tokio
 /// panics.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
 pub struct Tokio;
 
 static RANDOM: LazyLock<Random> = LazyLock::new(|| {

@@ -391,3 +391,66 @@ proptest! {
         }
     }
 }
+
+/// Host, Origin, Sec-Fetch-Site, and what `Policy::local()` with one more page says.
+type From<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, Result<(), Refusal>);
+
+const FROM: &[From<'_>] = &[
+    (Some("localhost:3000"), None, None, Ok(())),
+    (Some("LOCALHOST"), None, None, Ok(())),
+    (Some("127.0.0.1:80"), None, Some("same-origin"), Ok(())),
+    (Some("[::1]:8080"), None, Some("none"), Ok(())),
+    (Some("[::1]"), Some("http://[::1]"), None, Ok(())),
+    (Some("localhost:3000"), Some("http://localhost:3000"), Some("same-origin"), Ok(())),
+    (Some("localhost:3000"), Some("https://app.example"), Some("cross-site"), Ok(())),
+    // Rebinding: the name is the attacker's.
+    (Some("evil.example"), None, None, Err(Refusal::HostNotAllowed)),
+    (Some("evil.example:3000"), Some("http://evil.example:3000"), Some("same-origin"), Err(Refusal::HostNotAllowed)),
+    (Some("localhost.evil.example"), None, None, Err(Refusal::HostNotAllowed)),
+    (Some("localhost:3000:1"), None, None, Err(Refusal::HostNotAllowed)),
+    (Some("[::1].evil"), None, None, Err(Refusal::HostNotAllowed)),
+    (Some(""), None, None, Err(Refusal::HostNotAllowed)),
+    (None, None, None, Err(Refusal::HostNotAllowed)),
+    // Another site's page.
+    (Some("localhost:3000"), Some("https://evil.example"), None, Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("http://localhost:4000"), Some("same-site"), Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("null"), None, Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), Some(""), None, Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("localhost:3000"), None, Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("https://app.example.evil"), None, Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), None, Some("cross-site"), Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), None, Some("same-site"), Err(Refusal::OriginNotAllowed)),
+];
+
+/// Hazard E11.
+#[test]
+fn only_the_named_hosts_and_pages_are_answered() {
+    let policy = Policy::local().origins(["https://app.example"]);
+    for (host, origin, site, expected) in FROM {
+        let lines = [("Host", host), ("Origin", origin), ("Sec-Fetch-Site", site)];
+        let lines = lines.iter().filter_map(|(name, value)| value.map(|value| (*name, value.as_bytes())));
+        let judged = policy.admit(&Request::new("GET", None, lines)).map(|_| ());
+        assert_eq!(judged, *expected, "{host:?} {origin:?} {site:?}");
+    }
+}
+
+#[test]
+fn a_host_that_comes_twice_is_refused_where_hosts_are_named() {
+    let twice = [("host", &b"localhost"[..]), ("host", b"evil.example")];
+    assert_eq!(Policy::local().admit(&Request::new("GET", None, twice)).unwrap_err().status(), 403);
+    assert!(Policy::default().admit(&Request::new("GET", None, twice)).is_ok());
+}
+
+#[test]
+fn the_authority_of_http_2_is_the_host() {
+    let request = Request::new("GET", None, []);
+    assert_eq!(Policy::local().admit(&request).unwrap_err(), Refusal::HostNotAllowed);
+    assert!(Policy::local().admit(&request.authority(Some("localhost:3000"))).is_ok());
+}
+
+#[test]
+fn an_option_does_not_hide_a_refused_origin() {
+    let lines = [("accept", &b"text/event-stream"[..]), ("host", b"localhost"), ("origin", b"https://evil.example")];
+    let judged = Policy::local().admit_if_named(&Request::new("GET", None, lines));
+    assert_eq!(judged, Err(Refusal::OriginNotAllowed));
+}

@@ -186,6 +186,7 @@ use sse_core::Request;
 use sse_core::stream::Source;
 use std::convert::Infallible;
 use sync_wrapper::SyncStream;
+use warp::host::Authority;
 use warp::reject::{Reject, Rejection};
 use warp::reply::{Reply, Response};
 use warp::{Filter, reply};
@@ -247,10 +248,13 @@ fn judge<T: Send>(
     admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
 ) -> impl Filter<Extract = (Result<T, Refused>,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    warp::method().and(warp::header::headers_cloned()).and(query).map(
-        move |method: Method, headers: HeaderMap, query: String| {
+    // It rejects a host that it cannot read; then the header itself is judged.
+    let host = warp::host::optional().or(warp::any().map(|| None)).unify();
+    warp::method().and(warp::header::headers_cloned()).and(host).and(query).map(
+        move |method: Method, headers: HeaderMap, host: Option<Authority>, query: String| {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers))
+            let authority = host.as_ref().map(Authority::as_str);
+            admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers).authority(authority))
         },
     )
 }

@@ -19,6 +19,7 @@ pub(crate) struct Limits {
     pub(crate) hub_bytes: usize,
     pub(crate) max_topics: usize,
     pub(crate) max_streams: usize,
+    pub(crate) max_streams_per_key: usize,
     pub(crate) lag_ends: bool,
     pub(crate) gap_type: std::sync::Arc<str>,
     pub(crate) retry: Duration,
@@ -55,6 +56,7 @@ impl Default for Builder {
             hub_bytes: 64 * 1024 * 1024,
             max_topics: 100_000,
             max_streams: usize::MAX,
+            max_streams_per_key: usize::MAX,
             lag_ends: true,
             gap_type: "gap".into(),
             retry: Duration::from_secs(3),
@@ -106,6 +108,13 @@ impl Builder {
     /// At most this many streams at once; the next is refused softly. No bound by default.
     pub const fn max_streams(mut self, streams: usize) -> Self {
         self.limits.max_streams = streams;
+        self
+    }
+
+    /// At most this many streams at once of one [`Sse::key`](crate::Sse::key); the next is refused softly. No bound by
+    /// default. A browser opens six connections to a host over HTTP/1, so five leave one for everything else.
+    pub const fn max_streams_per_key(mut self, streams: usize) -> Self {
+        self.limits.max_streams_per_key = streams;
         self
     }
 

@@ -146,8 +146,8 @@ impl Cursor {
                     let Some(place) = self.places.get(at) else { break };
                     // What was there may have been forgotten since: look again.
                     let Some(taken) = place.topic.lock().ring.take(self.position, upto, budget) else { continue };
-                    let fits = taken.bytes.len() <= budget;
-                    if !fits && !(chunk.is_empty() && joined.is_empty()) {
+                    let first = chunk.is_empty() && joined.is_empty();
+                    if taken.bytes.len() > budget && !first {
                         break;
                     }
                     self.position = taken.last;

@@ -143,6 +143,22 @@ impl Hub {
         self.inner.registry.is_draining()
     }
 
+    /// Ends every stream that has this [key](crate::Sse::key), as when a login ends, and says how many. What is pending
+    /// is not delivered. A body that nobody polls is forgotten all the same; its connection ends when the socket does.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let mut reader = clock.read(clock.sse().key("ann").subscribe(&hub, ["news"]).into_response());
+    /// assert_eq!(hub.close_where("bob"), 0);
+    /// assert_eq!(hub.close_where("ann"), 1);
+    /// assert!(reader.has_ended());
+    /// ```
+    pub fn close_where(&self, key: impl AsRef<str>) -> usize {
+        self.inner.registry.cut(key.as_ref())
+    }
+
     /// What a client that is sent away is asked to wait.
     pub(crate) fn draw_retry(&self) -> Duration {
         self.inner.runtime.random().duration(self.inner.limits.drain_retry.clone())

@@ -458,8 +458,9 @@ impl Ages {
     fn expired(&mut self, now: Instant, age: Duration) -> Option<u64> {
         let old = |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) >= age;
         let mut expired = None;
-        while let Some((_, position)) = self.marks.pop_front_if(|mark| old(mark)) {
-            expired = Some(position);
+        while let Some(&mark) = self.marks.front().filter(|mark| old(mark)) {
+            expired = Some(mark.1);
+            self.marks.pop_front();
         }
         match self.latest {
             Some(latest) if old(&latest) => Some(latest.1),

@@ -1,13 +1,13 @@
 //! The streams attached to a hub: how many there may be, why they ended, and how they go down together.
 
-use super::Inner;
 use super::stats::Counters;
+use super::{Inner, Limits};
 use crate::runtime::Timer;
 use crate::stream::shared::Shared;
-use crate::stream::state::Drain;
+use crate::stream::state::{CloseReason, Drain};
 use crate::sync::{Arc, Mutex};
 use slab::Slab;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -19,6 +19,8 @@ pub(crate) struct Registry(Mutex<Locked>);
 #[derive(Debug, Default)]
 struct Locked {
     streams: Slab<Entry>,
+    /// The streams that have a key, by it.
+    keyed: HashMap<std::sync::Arc<str>, Vec<usize>>,
     drain: Option<Window>,
     /// Whoever waits until no stream is left.
     waiters: BTreeMap<u64, Waker>,
@@ -29,6 +31,7 @@ struct Locked {
 struct Entry {
     shared: Arc<Shared>,
     kind: Kind,
+    key: Option<std::sync::Arc<str>>,
 }
 
 /// How a stream goes down.
@@ -58,34 +61,72 @@ impl Registry {
 
     /// Enters a stream, unless the hub drains or has enough of them: looked at under the lock under which a drain
     /// begins, so that no stream slips past it.
-    fn enter(&self, shared: &Arc<Shared>, kind: Kind, max_streams: usize) -> Option<usize> {
+    fn enter(&self, entry: Entry, limits: &Limits) -> Option<usize> {
         let mut locked = self.0.lock();
-        let may = locked.drain.is_none() && locked.streams.len() < max_streams;
-        may.then(|| locked.streams.insert(Entry { shared: shared.clone(), kind }))
+        let of_key = entry.key.as_ref().and_then(|key| locked.keyed.get(key)).map_or(0, Vec::len);
+        let full = locked.streams.len() >= limits.max_streams || of_key >= limits.max_streams_per_key;
+        if full || locked.drain.is_some() {
+            return None;
+        }
+        let key = entry.key.clone();
+        let at = locked.streams.insert(entry);
+        if let Some(key) = key {
+            locked.keyed.entry(key).or_default().push(at);
+        }
+        Some(at)
     }
 
-    fn leave(&self, key: usize) {
+    fn leave(&self, at: usize) {
         let (entry, waiters) = {
             let mut locked = self.0.lock();
-            let entry = locked.streams.try_remove(key);
+            let entry = locked.streams.try_remove(at);
+            if let Some(key) = entry.as_ref().and_then(|entry| entry.key.as_ref())
+                && let Some(streams) = locked.keyed.get_mut(key)
+            {
+                streams.retain(|&stream| stream != at);
+                if streams.is_empty() {
+                    locked.keyed.remove(key);
+                }
+            }
             let empty = locked.streams.is_empty();
             (entry, if empty { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() })
         };
         drop(entry);
         waiters.into_values().for_each(Waker::wake);
     }
+
+    /// Ends every stream of a key at once, and forgets that they had it.
+    pub(crate) fn cut(&self, key: &str) -> usize {
+        let streams: Vec<_> = {
+            let mut locked = self.0.lock();
+            let locked = &mut *locked;
+            let streams = locked.keyed.remove(key).unwrap_or_default();
+            let forget = |at| {
+                let entry = locked.streams.get_mut(at)?;
+                entry.key = None;
+                Some(entry.shared.clone())
+            };
+            streams.into_iter().filter_map(forget).collect()
+        };
+        streams.iter().filter(|shared| shared.cut(CloseReason::Closed)).count()
+    }
 }
 
 /// A stream's entry in its hub, for as long as its body lives.
 pub(crate) struct Attachment {
     hub: Arc<Inner>,
-    key: usize,
+    at: usize,
 }
 
 impl Attachment {
-    pub(crate) fn new(hub: &Arc<Inner>, shared: &Arc<Shared>, kind: Kind) -> Option<Self> {
-        let key = hub.registry.enter(shared, kind, hub.limits.max_streams)?;
-        Some(Self { hub: hub.clone(), key })
+    pub(crate) fn new(
+        hub: &Arc<Inner>,
+        shared: &Arc<Shared>,
+        kind: Kind,
+        key: Option<std::sync::Arc<str>>,
+    ) -> Option<Self> {
+        let at = hub.registry.enter(Entry { shared: shared.clone(), kind, key }, &hub.limits)?;
+        Some(Self { hub: hub.clone(), at })
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -95,7 +136,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.hub.registry.leave(self.key);
+        self.hub.registry.leave(self.at);
     }
 }
 
@@ -117,10 +158,8 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
             Kind::Subscription => random.duration(Duration::ZERO..=window),
             Kind::Handled => window,
         };
-        // A moment that the clock cannot tell is never.
-        if let Some(at) = now.checked_add(wait) {
-            shared.drain(Drain { at, retry: random.duration(hub.limits.drain_retry.clone()) });
-        }
+        let retry = random.duration(hub.limits.drain_retry.clone());
+        shared.drain(Drain { at: now.checked_add(wait), retry });
     }
     Draining { hub: hub.clone(), timer: None, ticket: None }
 }

@@ -180,7 +180,8 @@ impl Ring {
 
     /// Drops what is newer than this position, as if it had never been.
     pub(crate) fn rewind(&mut self, position: u64, garbage: &mut Vec<Bytes>) {
-        while let Some(frame) = self.tail.frames.pop_back_if(|frame| frame.position > position) {
+        while self.tail.frames.back().is_some_and(|frame| frame.position > position) {
+            let Some(frame) = self.tail.frames.pop_back() else { break };
             self.events -= 1;
             self.bytes -= frame.bytes.len();
             self.tail.end = frame.start;

@@ -11,7 +11,7 @@ use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -40,8 +40,8 @@ pin_project! {
     impl<R: Runtime, S> PinnedDrop for EventStream<R, S> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.shared.with(|locked| locked.state.drop_body()) {
-                leave(this.shared, this.attachment, CloseReason::Gone);
+            if let Some(reason) = this.shared.with(|locked| locked.state.drop_body()) {
+                leave(this.shared, this.attachment, reason);
             }
         }
     }
@@ -113,7 +113,9 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 let room = if let Output::Chunk(_) = output { locked.first_in_line() } else { None };
                 (output, room)
             });
-            room.map(Waker::wake);
+            if let Some(first_in_line) = room {
+                first_in_line.wake();
+            }
             match output {
                 Output::Chunk(chunk) => {
                     this.keep_alive.wrote(now);
@@ -126,28 +128,27 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 }
                 Output::Idle => {}
             }
-            match this.source.as_mut().poll_step(cx) {
-                Poll::Ready(Step::Chunk(chunk)) if chunk.is_empty() => {
+            let step = this.source.as_mut().poll_step(cx);
+            let chunk = match step {
+                Poll::Ready(Step::End(CloseReason::Finished)) => {
+                    super::sender::finish(this.shared);
+                    continue;
+                }
+                Poll::Ready(Step::End(reason)) => {
+                    this.shared.end(reason, None);
+                    continue;
+                }
+                Poll::Ready(Step::Chunk(chunk)) if !chunk.is_empty() => chunk,
+                _ if this.keep_alive.is_due(now) => this.source.as_mut().heartbeat(),
+                Poll::Ready(Step::Chunk(_)) => {
                     // Its turn is over, although nothing came of it.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Poll::Ready(Step::Chunk(chunk)) => {
-                    this.keep_alive.wrote(now);
-                    return Poll::Ready(Some(chunk));
-                }
-                Poll::Ready(Step::End(CloseReason::Finished)) => {
-                    super::sender::finish(this.shared);
-                }
-                Poll::Ready(Step::End(reason)) => {
-                    this.shared.end(reason, None);
-                }
-                Poll::Pending if this.keep_alive.is_due(now) => {
-                    this.keep_alive.wrote(now);
-                    return Poll::Ready(Some(this.source.as_mut().heartbeat()));
-                }
                 Poll::Pending => return Poll::Pending,
-            }
+            };
+            this.keep_alive.wrote(now);
+            return Poll::Ready(Some(chunk));
         }
     }
 
@@ -169,6 +170,10 @@ impl<R: Runtime, S: Source> Stream for EventStream<R, S> {
         loop {
             let now = self.runtime.now();
             if let Poll::Ready(chunk) = self.as_mut().poll_chunk(now, cx) {
+                if chunk.is_none() {
+                    // It would wake the task for nothing.
+                    self.project().timer.set(None);
+                }
                 return Poll::Ready(chunk);
             }
             let Some(deadline) = self.deadline() else { return Poll::Pending };

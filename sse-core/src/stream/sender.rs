@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use uuid::Uuid;
 
 /// The handle of one stream. Clones are handles of the same stream; every call is cheap and none blocks.
@@ -112,10 +112,10 @@ impl Sender {
         sent
     }
 
-    /// Sends when there is room, in the order of the calls.
+    /// Sends when there is room, and not before those who began to wait earlier.
     ///
-    /// The event is encoded by this call; the future holds its bytes and borrows nothing else. Dropping the future
-    /// before it is ready sends nothing. It waits as long as it must: a handler that sends more than the buffer holds
+    /// The event is encoded by this call; the future holds its bytes and borrows nothing of it. Its place in the line is
+    /// taken when it is first polled. Dropping it before it is ready sends nothing, and the next in line goes. It waits as long as it must: a handler that sends more than the buffer holds
     /// *before it returns its response* waits for ever, because nobody reads yet. [`Sse::first`](crate::Sse::first) is
     /// the way to begin with much.
     ///
@@ -240,6 +240,7 @@ impl Future for Sending<'_> {
         };
         let shared = &*this.sender.shared;
         let mut waker = Some(cx.waker().clone());
+        let mut waits_unread = false;
         let (result, next, old) = shared.with(|locked| {
             if !locked.state.is_active() {
                 return (Poll::Ready(Err(SendError::Closed)), None, None);
@@ -250,11 +251,15 @@ impl Future for Sending<'_> {
                 let old = this.ticket.take().and_then(|ticket| locked.line.remove(&ticket)).flatten();
                 return (Poll::Ready(Ok(())), locked.first_in_line(), old);
             }
+            waits_unread = this.ticket.is_none() && !locked.state.is_read();
             let ticket = *this.ticket.get_or_insert_with(|| locked.ticket());
             let old = locked.line.insert(ticket, waker.take()).flatten();
             (Poll::Pending, None, old)
         });
         drop(old);
+        if waits_unread {
+            crate::trace::waits_unread();
+        }
         if let Poll::Ready(done) = &result {
             this.leave_line();
             this.step = Step::Done(done.clone());
@@ -262,7 +267,9 @@ impl Future for Sending<'_> {
                 shared.body.wake();
             }
         }
-        next.map(Waker::wake);
+        if let Some(next) = next {
+            next.wake();
+        }
         result
     }
 }
@@ -272,7 +279,9 @@ impl Sending<'_> {
         let Some(ticket) = self.ticket.take() else { return };
         let (own, next) = self.sender.shared.with(|locked| (locked.line.remove(&ticket), locked.first_in_line()));
         drop(own);
-        next.map(Waker::wake);
+        if let Some(next) = next {
+            next.wake();
+        }
     }
 }
 

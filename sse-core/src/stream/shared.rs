@@ -62,7 +62,7 @@ impl Locked {
         self.next_ticket
     }
 
-    /// Whoever is first in line, if the buffer could take something.
+    /// Whoever is first in line, to look whether there is room now.
     pub(crate) fn first_in_line(&mut self) -> Option<Waker> {
         self.line.first_entry()?.get_mut().take()
     }
@@ -93,6 +93,13 @@ impl Shared {
             (ended, if ended { locked.everybody() } else { Vec::new() })
         });
         self.wake(ended, everybody);
+        ended
+    }
+
+    /// Ends the stream at once, and wakes whoever that concerns; true the first time.
+    pub(crate) fn cut(&self, reason: CloseReason) -> bool {
+        let (ended, everybody) = self.with(|locked| (locked.state.cut(reason), locked.everybody()));
+        self.wake(true, everybody);
         ended
     }
 

@@ -69,13 +69,15 @@ pin_project! {
     pub struct Items<S> {
         #[pin]
         items: S,
+        // An event that found no room in the last chunk.
+        held: Bytes,
         ended: Option<CloseReason>,
     }
 }
 
 impl<S> Items<S> {
     pub(crate) const fn new(items: S) -> Self {
-        Self { items, ended: None }
+        Self { items, held: Bytes::new(), ended: None }
     }
 }
 
@@ -89,14 +91,22 @@ impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
     /// All events that are ready, up to 64 KiB or one larger event, as one chunk.
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let mut this = self.project();
-        let mut chunk = Vec::new();
+        let mut chunk = Vec::from(std::mem::take(this.held));
         for _ in 0..CHUNK_EVENTS {
-            if this.ended.is_some() || chunk.len() >= CHUNK_BYTES {
+            if this.ended.is_some() || chunk.len() >= CHUNK_BYTES || !this.held.is_empty() {
                 break;
             }
             match this.items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(item)) => {
-                    let written = item.lend(|piece| piece.map(|piece| piece.write(&mut chunk)));
+                    let written = item.lend(|piece| {
+                        let piece = piece?;
+                        if chunk.is_empty() || chunk.len() + piece.len() <= CHUNK_BYTES {
+                            piece.write(&mut chunk);
+                        } else {
+                            *this.held = piece.into_bytes();
+                        }
+                        Ok(())
+                    });
                     if let Err(error) = written {
                         crate::trace::failed(&error);
                         *this.ended = Some(CloseReason::Failed);

@@ -30,7 +30,7 @@ pub enum CloseReason {
     Gone,
     /// It fell behind what its topics keep, and was ended so that the client comes back with its last event ID.
     Lagged,
-    /// The hub drained.
+    /// The hub drained; or it did, or was full, when the stream came, which was asked to come back later.
     Drained,
     /// It reached its `max_lifetime`.
     Expired,
@@ -79,7 +79,8 @@ enum Phase {
 /// When the hub drains a stream, and what it then asks the client to wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drain {
-    pub(crate) at: Instant,
+    /// `None`: never, because the clock does not reach that far.
+    pub(crate) at: Option<Instant>,
     pub(crate) retry: Duration,
 }
 
@@ -105,13 +106,14 @@ pub(crate) struct State {
     bound: usize,
     expires_at: Option<Instant>,
     drain: Option<Drain>,
-    draining: bool,
+    /// Whether the body was ever polled.
+    read: bool,
 }
 
 impl State {
     pub(crate) fn new(bound: usize, expires_at: Option<Instant>) -> Self {
         let (phase, pending, opening) = (Phase::Idle, Pending::default(), Bytes::new());
-        Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, draining: false }
+        Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, read: false }
     }
 
     // What is.
@@ -121,7 +123,11 @@ impl State {
     }
 
     pub(crate) const fn is_draining(&self) -> bool {
-        self.draining
+        self.drain.is_some()
+    }
+
+    pub(crate) const fn is_read(&self) -> bool {
+        self.read
     }
 
     pub(crate) const fn reason(&self) -> Option<CloseReason> {
@@ -178,27 +184,40 @@ impl State {
         ends
     }
 
+    /// Ends the stream at once: what is pending is not delivered. True the first time.
+    pub(crate) fn cut(&mut self, reason: CloseReason) -> bool {
+        let ends = self.is_active();
+        (self.opening, self.pending, self.sent) = (Bytes::new(), Pending::default(), 0);
+        if ends {
+            self.phase = Phase::Ending(reason);
+        }
+        ends
+    }
+
     /// The hub is going down: the application hears of it now, and the stream ends at its moment.
     pub(crate) const fn drain(&mut self, drain: Drain) {
-        self.draining = true;
         self.drain = Some(drain);
     }
 
     // What the body does.
 
-    /// The body was dropped. True if that decided the reason.
-    pub(crate) fn drop_body(&mut self) -> bool {
-        let decides = self.reason().is_none();
-        if decides {
-            self.close(CloseReason::Gone);
-        }
-        decides
+    /// The body was dropped; the reason, if that decided it.
+    pub(crate) fn drop_body(&mut self) -> Option<CloseReason> {
+        let reason = match self.phase {
+            Phase::Closed(_) => return None,
+            // All was delivered; that it is the end, nobody had asked yet.
+            Phase::Ending(reason) if self.pending.is_empty() => reason,
+            _ => CloseReason::Gone,
+        };
+        self.close(reason);
+        Some(reason)
     }
 
     /// What to do at this moment. The first call opens the stream.
     pub(crate) fn poll(&mut self, now: Instant) -> Output {
+        self.read = true;
         self.open();
-        if self.drain.is_some_and(|drain| drain.at <= now) {
+        if self.drain_at().is_some_and(|at| at <= now) {
             self.end(CloseReason::Drained, None);
         }
         if self.expires_at.is_some_and(|at| at <= now) {
@@ -220,8 +239,11 @@ impl State {
 
     /// When `poll` would have something new to say although nobody did anything.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let drain = self.drain.map(|drain| drain.at);
-        if self.is_active() { drain.into_iter().chain(self.expires_at).min() } else { None }
+        if self.is_active() { self.drain_at().into_iter().chain(self.expires_at).min() } else { None }
+    }
+
+    fn drain_at(&self) -> Option<Instant> {
+        self.drain?.at
     }
 
     /// Nothing more will be written; what was pending is let go.

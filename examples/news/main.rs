@@ -1,0 +1,124 @@
+//! A live news feed: headlines from standard input, from a file and from a form, in every browser that has the page open.
+//!
+//! ```sh
+//! ping localhost | cargo run -p sse-examples --bin news
+//! cargo run -p sse-examples --bin news -- --follow /var/log/syslog --framework actix
+//! ```
+//!
+//! What an application would copy is in `serve/`, one short file for each framework; [`feed`] is what they share.
+
+mod feed;
+mod follow;
+mod lines;
+mod posted;
+mod serve;
+mod stop;
+
+use clap::{Parser, ValueEnum};
+use feed::Feed;
+use sse_core::SocketLimits;
+use std::io::{IsTerminal, Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::{io, thread};
+
+/// A live news feed in the browser, over Server-Sent Events.
+///
+/// Each line piped to standard input is a headline, and so is each line of the file to follow and each one posted with
+/// the form on the page.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The framework that serves it
+    #[arg(long, value_enum, default_value_t = Framework::Axum)]
+    framework: Framework,
+
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    listen: String,
+
+    /// A file whose new lines are headlines, followed as `tail -F` does
+    #[arg(long, value_name = "FILE")]
+    follow: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Framework {
+    Axum,
+    Actix,
+    Warp,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("news: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> io::Result<()> {
+    let listener = TcpListener::bind(&args.listen)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.listen)))?;
+    listener.set_nonblocking(true)?;
+    sse_core::bound_sockets(&listener, &SocketLimits::default())?;
+    let address = listener.local_addr()?;
+
+    let feed = Feed::new();
+    let (stop, late) = stop::on_signal(feed.clone())?;
+    tokio::spawn(feed.clone().tell_readers());
+    read_inputs(args, &feed)?;
+    // Whoever started this may have closed its standard output; that is no reason to stop.
+    let _ = writeln!(io::stdout(), "listening on http://{address}");
+
+    let server = async {
+        match args.framework {
+            Framework::Axum => serve::axum::serve(listener, feed, stop).await,
+            Framework::Actix => serve::actix::serve(listener, feed, stop).await,
+            Framework::Warp => serve::warp::serve(listener, feed, stop).await,
+        }
+    };
+    tokio::select! {
+        served = server => served,
+        // A client that does not read holds its connection, and with it every framework's graceful shutdown.
+        () = late => Ok(()),
+    }
+}
+
+/// Threads, because reading a terminal or a file blocks; they end with the process.
+fn read_inputs(args: &Args, feed: &Feed) -> io::Result<()> {
+    if let Some(path) = args.follow.clone() {
+        let feed = feed.clone();
+        thread::Builder::new()
+            .name("follow".into())
+            .spawn(move || follow::follow(&path, &mut |line| feed.headline(line)))?;
+    }
+    if !io::stdin().is_terminal() {
+        let feed = feed.clone();
+        thread::Builder::new().name("stdin".into()).spawn(move || read_stdin(&feed))?;
+    }
+    Ok(())
+}
+
+/// The end of the input does not end the server.
+fn read_stdin(feed: &Feed) {
+    let mut stdin = io::stdin().lock();
+    let mut lines = lines::Lines::default();
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        match stdin.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(n) => lines.push(&chunk[..n], &mut |line| feed.headline(line)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                eprintln!("news: standard input: {error}");
+                break;
+            }
+        }
+    }
+    lines.end(&mut |line| feed.headline(line));
+}

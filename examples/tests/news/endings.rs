@@ -1,0 +1,67 @@
+//! How it ends.
+
+use crate::{News, SOON, post};
+use sse_test_support::http::Reader;
+use sse_test_support::trials::Trials;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+pub(crate) fn add(trials: &mut Trials, news: News) {
+    let name = |what: &str| format!("{}::endings::{what}", news.framework);
+
+    trials.add(name("the_end_of_input_does_not_end_the_server"), async move || {
+        let mut server = news.start().await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        server.write("last words").await?;
+        server.end_input();
+        reader.until("headline", "last words", SOON).await?;
+        post(&server, "still here").await?;
+        reader.until("headline", "still here", SOON).await?;
+        assert!(server.is_running()?);
+        Ok(())
+    });
+
+    #[cfg(unix)]
+    trials.add(name("sigterm_ends_it_within_a_second_with_readers_connected"), async move || {
+        let server = news.start().await?;
+        let mut readers = Vec::new();
+        for _ in 0..8 {
+            readers.push(Reader::open(format!("{}/events", server.url())).await?);
+        }
+        let idle = reqwest::Client::new();
+        idle.get(server.url()).send().await?.text().await?;
+
+        let (status, took) = server.terminate().await?;
+        assert!(status.success(), "{status}");
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        for mut reader in readers {
+            // A whole stream: it says when to come back, and is not cut off.
+            reader.to_end(SOON).await?;
+            assert_eq!(reader.text().matches("retry: ").count(), 2, "{:?}", reader.text());
+        }
+        drop(idle);
+        Ok(())
+    });
+
+    #[cfg(unix)]
+    trials.add(name("a_reader_that_does_not_read_cannot_hold_it"), async move || {
+        let mut server = news.start().await?;
+        let mut stalled = TcpStream::connect(server.address()).await?;
+        stalled.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        reader.until("readers", "2", SOON).await?;
+        // More than the sockets and what lies above them take, in portions that one who reads keeps up with.
+        let line = format!("{}\n", "x".repeat(1_900));
+        for round in 0..160 {
+            server.write(line.repeat(25)).await?;
+            server.write(format!("round {round}\n")).await?;
+            reader.until("headline", &format!("round {round}"), SOON).await?;
+        }
+        let (status, took) = server.terminate().await?;
+        assert!(status.success(), "{status}");
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        drop(stalled);
+        Ok(())
+    });
+}

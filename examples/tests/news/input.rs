@@ -1,0 +1,108 @@
+//! What it reads: standard input and a file. No framework takes part in that, so one of them will do.
+
+use crate::{News, SOON};
+use sse_test_support::Result;
+use sse_test_support::http::Reader;
+use sse_test_support::process::Server;
+use sse_test_support::trials::Trials;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+const NEWS: News = News { framework: "axum" };
+
+pub(crate) fn add(trials: &mut Trials) {
+    trials.add("input::each_line_piped_in_is_a_headline", async || {
+        let mut server = NEWS.start().await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        server.write("first\r\n\n<i>sec").await?;
+        server.write("ond</i>\n").await?;
+        reader.until("headline", "<i>second</i>", SOON).await?;
+        assert!(reader.data_of("headline").eq(["first", "<i>second</i>"]));
+        Ok(())
+    });
+
+    trials.add("input::bytes_that_are_no_text_and_lines_without_end_do_no_harm", async || {
+        let mut server = NEWS.start().await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        server.write(b"caf\xe9 \0 \xff\n").await?;
+        reader.until("headline", "caf\u{fffd} \0 \u{fffd}", SOON).await?;
+        for _ in 0..64 {
+            server.write(vec![b'x'; 256 * 1024]).await?;
+        }
+        server.write("\nafter it\n").await?;
+        reader.until("headline", "after it", SOON).await?;
+        let long = format!("{}…", "x".repeat(2_000));
+        assert!(reader.data_of("headline").any(|line| line == long));
+        Ok(())
+    });
+
+    trials.add("input::a_followed_file_begins_with_its_last_ten_lines", async || {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("log");
+        let lines: String = (1..=30).map(|n| format!("line {n}.\n")).collect();
+        fs::write(&file, lines)?;
+        let (_server, mut reader) = follow(&file).await?;
+        append(&file, "line 31.\n")?;
+        reader.until("headline", "line 21.", SOON).await?;
+        reader.until("headline", "line 31.", SOON).await?;
+        assert!(!reader.text().contains("line 20."), "{}", reader.text());
+        Ok(())
+    });
+
+    trials.add("input::a_followed_file_may_grow_be_truncated_and_be_rotated", async || {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("log");
+        File::create(&file)?;
+        let (_server, mut reader) = follow(&file).await?;
+
+        append(&file, "one\ntw")?;
+        reader.until("headline", "one", SOON).await?;
+        append(&file, "o\n")?;
+        reader.until("headline", "two", SOON).await?;
+
+        // Truncated in place, to less than was read.
+        fs::write(&file, "three\n")?;
+        reader.until("headline", "three", SOON).await?;
+
+        // Rotated: what is still written to the old file is read, and the new one from its start.
+        let old = dir.path().join("log.1");
+        fs::rename(&file, &old)?;
+        append(&old, "four, late\n")?;
+        fs::write(&file, "five\n")?;
+        reader.until("headline", "five", SOON).await?;
+
+        // Gone for a while.
+        fs::remove_file(&file)?;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        fs::write(&file, "six\n")?;
+        reader.until("headline", "six", SOON).await?;
+        let told = ["one", "two", "three", "four, late", "five", "six"];
+        assert!(reader.data_of("headline").eq(told), "{}", reader.text());
+        Ok(())
+    });
+
+    trials.add("input::a_followed_file_may_appear_later", async || {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("later");
+        let (_server, mut reader) = follow(&file).await?;
+        fs::create_dir(&file)?;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        fs::remove_dir(&file)?;
+        fs::write(&file, "here I am\n")?;
+        reader.until("headline", "here I am", SOON).await
+    });
+}
+
+async fn follow(file: &Path) -> Result<(Server, Reader)> {
+    let file = file.to_str().ok_or("a temporary directory that is no text")?;
+    let server = NEWS.start_with(["--listen", "127.0.0.1:0", "--follow", file]).await?;
+    let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+    // By the first count, a look at the file is over too.
+    reader.until("readers", "1", SOON).await?;
+    Ok((server, reader))
+}
+
+fn append(file: &Path, text: &str) -> Result {
+    Ok(OpenOptions::new().append(true).open(file)?.write_all(text.as_bytes())?)
+}

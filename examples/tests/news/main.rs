@@ -1,0 +1,52 @@
+//! The news example as its users meet it, on each framework.
+
+mod endings;
+mod input;
+mod page;
+mod posts;
+
+use sse_test_support::Result;
+use sse_test_support::process::Server;
+use sse_test_support::trials::Trials;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How long anything may take that should be there at once, on a machine that has other things to do.
+const SOON: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone, Copy)]
+struct News {
+    framework: &'static str,
+}
+
+impl News {
+    async fn start(self) -> Result<Server> {
+        self.start_with(["--listen", "127.0.0.1:0"]).await
+    }
+
+    async fn start_with<'a>(self, args: impl IntoIterator<Item = &'a str>) -> Result<Server> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_news"));
+        command.args(["--framework", self.framework]).args(args);
+        Server::start(command).await
+    }
+}
+
+fn main() -> ExitCode {
+    let mut trials = Trials::new();
+    input::add(&mut trials);
+    for framework in ["axum", "actix", "warp"] {
+        let news = News { framework };
+        posts::add(&mut trials, news);
+        endings::add(&mut trials, news);
+        page::add(&mut trials, news);
+    }
+    trials.run()
+}
+
+/// Posts a headline as a form without a browser would.
+async fn post(server: &Server, headline: &str) -> Result {
+    let url = format!("{}/headlines", server.url());
+    reqwest::Client::new().post(url).form(&[("headline", headline)]).send().await?.error_for_status()?;
+    Ok(())
+}

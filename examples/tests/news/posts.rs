@@ -1,0 +1,78 @@
+//! What is posted, and what is answered.
+
+use crate::{News, SOON};
+use reqwest::{Client, StatusCode, redirect};
+use sse_test_support::http::Reader;
+use sse_test_support::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials, news: News) {
+    let name = |what: &str| format!("{}::posts::{what}", news.framework);
+
+    trials.add(name("a_form_and_json_are_headlines"), async move || {
+        let server = news.start().await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        let url = format!("{}/headlines", server.url());
+
+        let form = Client::new().post(&url).form(&[("headline", "Bread & <b>Butter</b>")]).send().await?;
+        assert_eq!(form.status(), StatusCode::NO_CONTENT);
+        let json = serde_json::json!({"headline": " \u{2028}Ünïcode\ntwo lines "});
+        let json = Client::new().post(&url).json(&json).send().await?;
+        assert_eq!(json.status(), StatusCode::NO_CONTENT);
+
+        reader.until("headline", "Bread & <b>Butter</b>", SOON).await?;
+        reader.until("headline", "Ünïcode\ntwo lines", SOON).await
+    });
+
+    trials.add(name("a_browser_without_script_goes_back_to_the_page"), async move || {
+        let server = news.start().await?;
+        let client = Client::builder().redirect(redirect::Policy::none()).build()?;
+        let request = client.post(format!("{}/headlines", server.url())).header("accept", "text/html,*/*;q=0.8");
+        let answer = request.form(&[("headline", "x")]).send().await?;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert_eq!(answer.headers().get("location").map(|value| value.as_bytes()), Some(&b"/"[..]));
+        Ok(())
+    });
+
+    trials.add(name("what_is_no_headline_is_refused_with_a_reason"), async move || {
+        let server = news.start().await?;
+        let form = "application/x-www-form-urlencoded";
+        let long = format!("headline={}", "a".repeat(2_001));
+        let huge = format!("headline={}", "a".repeat(100_000));
+        let rows: [(&str, &[u8], u16, &str); 9] = [
+            (form, b"headline=", 400, "needs some text"),
+            (form, b"headline=%0A+", 400, "needs some text"),
+            (form, b"title=x", 400, "no field `headline`"),
+            (form, long.as_bytes(), 413, "2000 bytes"),
+            (form, huge.as_bytes(), 413, ""),
+            ("application/json", b"{\"headline\":1}", 400, "`headline`"),
+            ("application/json; charset=utf-8", b"{\"headline\":\"", 400, "`headline`"),
+            ("application/json", b"\xff\xfe", 400, "`headline`"),
+            ("text/plain", b"headline=x", 415, "as a form or as JSON"),
+        ];
+        for (content_type, body, status, reason) in rows {
+            let request =
+                Client::new().post(format!("{}/headlines", server.url())).header("content-type", content_type);
+            let answer = request.body(body.to_vec()).send().await?;
+            let shown = String::from_utf8_lossy(body.get(..40).unwrap_or(body)).into_owned();
+            assert_eq!(answer.status().as_u16(), status, "{content_type} {shown}");
+            let text = answer.text().await?;
+            assert!(text.contains(reason), "{shown}: {text}");
+        }
+        Ok(())
+    });
+
+    trials.add(name("the_page_needs_nothing_from_elsewhere"), async move || {
+        let server = news.start().await?;
+        let page = reqwest::get(server.url()).await?;
+        assert_eq!(
+            page.headers().get("content-type").map(|value| value.as_bytes()),
+            Some(&b"text/html; charset=utf-8"[..])
+        );
+        let page = page.text().await?;
+        assert!(page.contains(r#"new EventSource("/events")"#));
+        for elsewhere in ["<link rel=\"stylesheet\"", " src=", "url(", "@import", "https://", "innerHTML"] {
+            assert!(!page.contains(elsewhere), "{elsewhere}");
+        }
+        Ok(())
+    });
+}

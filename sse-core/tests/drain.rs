@@ -1,0 +1,439 @@
+//! A hub goes down quietly: every stream hears of it, ends in time, and is told when to come back.
+
+use futures_util::stream;
+use sse_core::hub::Builder;
+use sse_core::testing::{Clock, Reader};
+use sse_core::{CloseReason, EventStream, Hub, LastEventId, Policy, Request, SendError, Sender, Sse};
+use std::task::Poll;
+use std::time::Duration;
+use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
+
+const SECOND: Duration = Duration::from_secs(1);
+const WINDOW: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(10);
+
+fn hub_with(configure: impl FnOnce(Builder) -> Builder) -> (Clock, Hub) {
+    let clock = Clock::new();
+    let hub = configure(Hub::builder()).build_on(clock.clone());
+    (clock, hub)
+}
+
+fn hub() -> (Clock, Hub) {
+    hub_with(|hub| hub)
+}
+
+/// A stream of this hub, its opening block already read.
+fn open(clock: &Clock, hub: &Hub) -> (Sender, Reader<EventStream<Clock>>) {
+    let (events, response) = clock.sse().keep_alive(None).attach(hub).channel();
+    let mut reader = clock.read(response);
+    assert_eq!(reader.text(), ":\n");
+    (events, reader)
+}
+
+fn post(clock: &Clock) -> Sse<Clock> {
+    let policy = Policy::default().methods(["POST"]);
+    Sse::new(clock.clone(), policy.admit(&Request::new("POST", None, [])).unwrap())
+}
+
+/// The time in a block that has nothing else.
+fn retry_ms(block: &str) -> u64 {
+    let ms = block.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n"));
+    ms.unwrap_or_else(|| panic!("no retry alone: {block:?}")).parse().unwrap()
+}
+
+// The streams.
+
+#[test]
+fn a_channel_hears_of_it_at_once_and_ends_at_the_windows_end() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    let mut draining = [task::spawn(events.draining()), task::spawn(events.clone().draining())];
+    for draining in &mut draining {
+        assert_pending!(draining.poll());
+    }
+    let mut drained = task::spawn(hub.drain(WINDOW));
+    for draining in &mut draining {
+        assert!(draining.is_woken());
+        assert_ready!(draining.poll());
+    }
+    assert_ready!(task::spawn(events.draining()).poll());
+    assert_pending!(drained.poll());
+
+    // It goes on until then.
+    events.try_send("goodbye").unwrap();
+    assert_eq!(reader.text(), "data: goodbye\n\n");
+    clock.advance(WINDOW - Duration::from_millis(1));
+    assert_eq!(reader.text(), "");
+    assert!(events.is_active());
+    let wakes = reader.wakes();
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(reader.wakes(), wakes + 1, "the window is over, and nobody told the reader");
+    let ms = retry_ms(&reader.text());
+    assert!((1_000..=5_000).contains(&ms), "{ms}");
+    assert!(reader.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Drained));
+    assert_eq!(events.try_send("late"), Err(SendError::Closed));
+    assert!(drained.is_woken());
+    assert_ready_eq!(drained.poll(), 0);
+    assert_eq!(hub.stats().ended(CloseReason::Drained), 1);
+}
+
+#[test]
+fn a_stream_of_events_ends_at_the_windows_end_too() {
+    let (clock, hub) = hub();
+    let mut reader = clock.read(clock.sse().attach(&hub).keep_alive(None).stream(stream::pending::<&str>()));
+    assert_eq!(reader.text(), ":\n");
+    let _draining = hub.drain(WINDOW);
+    assert_eq!(reader.wakes(), 1, "it has a deadline now");
+    assert_eq!(reader.text(), "");
+    clock.advance(WINDOW);
+    assert_eq!(reader.wakes(), 2);
+    retry_ms(&reader.text());
+    assert!(reader.has_ended());
+    assert_eq!(hub.stats().ended(CloseReason::Drained), 1);
+}
+
+#[test]
+fn what_is_pending_goes_before_the_end() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    let _draining = hub.drain(WINDOW);
+    events.try_send("pending").unwrap();
+    clock.advance(WINDOW);
+    let text = reader.text();
+    retry_ms(text.strip_prefix("data: pending\n\n").unwrap());
+}
+
+#[test]
+fn a_drain_without_a_window_ends_streams_now() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    let mut drained = task::spawn(hub.drain(Duration::ZERO));
+    assert_pending!(drained.poll());
+    assert_eq!(reader.wakes(), 1);
+    retry_ms(&reader.text());
+    assert!(reader.has_ended());
+    assert_ready_eq!(drained.poll(), 0);
+    assert_eq!(events.close_reason(), Some(CloseReason::Drained));
+}
+
+#[test]
+fn whoever_closes_while_it_drains_tells_its_client_when_to_come_back() {
+    let (clock, hub) = hub();
+    let (closed, mut reader) = open(&clock, &hub);
+    let (dropped, mut other) = open(&clock, &hub);
+    let mut drained = task::spawn(hub.drain(WINDOW));
+    assert_pending!(drained.poll());
+    closed.try_send("goodbye").unwrap();
+    closed.close();
+    drop(dropped);
+    retry_ms(reader.text().strip_prefix("data: goodbye\n\n").unwrap());
+    retry_ms(&other.text());
+    assert!(reader.has_ended() && other.has_ended());
+    assert_eq!(closed.close_reason(), Some(CloseReason::Closed));
+    assert_ready_eq!(drained.poll(), 0, "no need to wait for the window");
+}
+
+#[test]
+fn whoever_finishes_while_it_drains_tells_its_client_to_stay_away() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    let _draining = hub.drain(WINDOW);
+    events.finish();
+    assert_eq!(reader.text(), "id: end\n\n");
+    assert_eq!(reader.poll(), Poll::Ready(None));
+}
+
+#[test]
+fn a_lifetime_that_ends_meanwhile_tells_it_too() {
+    let (clock, hub) = hub();
+    let (events, response) = clock.sse().attach(&hub).max_lifetime(20 * SECOND).channel();
+    let mut reader = clock.read(response);
+    reader.bytes();
+    let _draining = hub.drain(WINDOW);
+    clock.advance(20 * SECOND);
+    retry_ms(&reader.text());
+    assert!(reader.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Expired));
+}
+
+#[test]
+fn retries_are_spread_evenly_whatever_the_window() {
+    for window in [Duration::ZERO, WINDOW] {
+        let (clock, hub) = hub();
+        let mut streams: Vec<_> = (0..4_000).map(|_| open(&clock, &hub)).collect();
+        let _draining = hub.drain(window);
+        clock.advance(window);
+        let mut eighths = [0; 8];
+        for (_, reader) in &mut streams {
+            let ms = retry_ms(&reader.text());
+            assert!((1_000..=5_000).contains(&ms), "{ms}");
+            eighths[((ms - 1_000) / 500).min(7) as usize] += 1;
+        }
+        assert!(eighths.iter().all(|count| (400..600).contains(count)), "{eighths:?}");
+    }
+}
+
+#[test]
+fn the_range_of_retries_can_be_chosen() {
+    let (clock, hub) = hub_with(|hub| hub.drain_retry(SECOND / 4..=SECOND / 2));
+    let (_events, mut reader) = open(&clock, &hub);
+    let _draining = hub.drain(Duration::ZERO);
+    assert!((250..=500).contains(&retry_ms(&reader.text())));
+}
+
+#[test]
+fn a_stream_of_no_hub_or_of_another_goes_on() {
+    let (clock, hub) = hub();
+    let other = Hub::builder().build_on(clock.clone());
+    let (of_other, mut its_reader) = open(&clock, &other);
+    let (of_none, response) = clock.sse().keep_alive(None).channel();
+    let mut reader = clock.read(response);
+    reader.bytes();
+    assert_ready_eq!(task::spawn(hub.drain(WINDOW)).poll(), 0);
+    clock.advance(WINDOW);
+    assert_eq!((its_reader.text(), reader.text()), Default::default());
+    assert!(of_other.is_active() && of_none.is_active());
+    assert!(hub.is_draining());
+    assert!(!other.is_draining());
+}
+
+// The future.
+
+#[test]
+fn it_is_over_when_the_last_stream_is() {
+    let (clock, hub) = hub();
+    let (_first, mut ends) = open(&clock, &hub);
+    let (_second, leaves) = open(&clock, &hub);
+    let mut drained = task::spawn(hub.drain(WINDOW));
+    assert_pending!(drained.poll());
+    clock.advance(WINDOW);
+    assert!(ends.has_ended());
+    assert!(!drained.is_woken(), "one is left");
+    assert_pending!(drained.poll());
+    drop(leaves);
+    assert!(drained.is_woken());
+    assert_ready_eq!(drained.poll(), 0);
+    assert_eq!(hub.stats().ended(CloseReason::Drained), 1);
+    assert_eq!(hub.stats().ended(CloseReason::Gone), 1);
+}
+
+#[test]
+fn after_window_and_grace_it_gives_up_and_tells_how_many_are_left() {
+    let (clock, hub) = hub();
+    let unpolled: Vec<_> = (0..3).map(|_| clock.sse().attach(&hub).channel()).collect();
+    let (_events, mut reader) = open(&clock, &hub);
+    let mut drained = task::spawn(hub.drain(WINDOW));
+    assert_pending!(drained.poll());
+    clock.advance(WINDOW);
+    assert!(reader.has_ended());
+    assert_pending!(drained.poll());
+    clock.advance(GRACE - Duration::from_millis(1));
+    assert_pending!(drained.poll());
+    clock.advance(Duration::from_millis(1));
+    assert!(drained.is_woken());
+    assert_ready_eq!(drained.poll(), 3);
+    drop(unpolled);
+    assert_ready_eq!(task::spawn(hub.drain(WINDOW)).poll(), 0);
+}
+
+#[test]
+fn the_grace_can_be_chosen() {
+    let (clock, hub) = hub_with(|hub| hub.drain_grace(Duration::ZERO));
+    let _unpolled = clock.sse().attach(&hub).channel();
+    let mut drained = task::spawn(hub.drain(SECOND));
+    assert_pending!(drained.poll());
+    clock.advance(SECOND);
+    assert_ready_eq!(drained.poll(), 1);
+}
+
+#[test]
+fn it_goes_on_although_nobody_awaits_it() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    drop(hub.drain(WINDOW));
+    clock.advance(WINDOW);
+    assert!(reader.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Drained));
+}
+
+#[test]
+fn a_second_drain_is_the_same_drain() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    let _unpolled = clock.sse().attach(&hub).channel();
+    let mut first = task::spawn(hub.drain(WINDOW));
+    clock.advance(SECOND);
+    let mut second = task::spawn(hub.clone().drain(Duration::ZERO));
+    assert_pending!(first.poll());
+    assert_pending!(second.poll());
+    assert_eq!(reader.text(), "");
+    assert!(events.is_active(), "the first window holds");
+    clock.advance(WINDOW - SECOND);
+    let text = reader.text();
+    assert_eq!(text.matches("retry").count(), 1, "{text}");
+    clock.advance(GRACE);
+    assert!(first.is_woken() && second.is_woken());
+    assert_ready_eq!(first.poll(), 1);
+    assert_ready_eq!(second.poll(), 1);
+}
+
+#[test]
+fn an_endless_window_still_says_goodbye() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    let mut drained = task::spawn(hub.drain(Duration::MAX));
+    assert_pending!(drained.poll());
+    assert_ready!(task::spawn(events.draining()).poll());
+    clock.advance(1_000_000 * SECOND);
+    assert_eq!(reader.text(), "");
+    events.close();
+    retry_ms(&reader.text());
+    assert!(reader.has_ended());
+    assert_ready_eq!(drained.poll(), 0);
+}
+
+// Newcomers.
+
+#[test]
+fn a_newcomer_is_asked_to_come_back_later() {
+    let (clock, hub) = hub();
+    let _draining = hub.drain(WINDOW);
+    let (events, response) = clock.sse().attach(&hub).header("x-own", "1").unwrap().welcome().first(["x"]).channel();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.id(), None);
+    assert_eq!(response.headers().next(), Some(("content-type", "text/event-stream")));
+    assert!(!events.is_active());
+    assert!(!events.open());
+    assert_eq!(events.try_send("x"), Err(SendError::Closed));
+    let mut reader = clock.read(response);
+    let ms = retry_ms(&reader.text());
+    assert!((1_000..=5_000).contains(&ms));
+    assert!(reader.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Drained));
+    assert_eq!(hub.stats().streams, 0);
+    assert_eq!(hub.stats().ended(CloseReason::Drained), 0, "it was never one of the hub's");
+}
+
+#[test]
+fn a_newcomer_with_an_id_is_asked_the_same() {
+    let (clock, hub) = hub();
+    let _draining = hub.drain(WINDOW);
+    let sse = clock.sse_after(LastEventId::Text("7".into()));
+    let response = sse.attach(&hub).stream(stream::iter(["never polled"]));
+    retry_ms(&clock.read(response).text());
+}
+
+#[test]
+fn a_newcomer_whose_first_events_are_wrong_is_asked_the_same() {
+    let (clock, hub) = hub();
+    let _draining = hub.drain(WINDOW);
+    let (_events, response) = clock.sse().attach(&hub).first([("bad\ntype", "x")]).channel();
+    retry_ms(&clock.read(response).text());
+    let (_events, response) = post(&clock).attach(&hub).first([("bad\ntype", "x")]).channel();
+    assert_eq!(clock.read(response).text(), "");
+}
+
+#[test]
+fn a_newcomer_that_is_no_get_is_answered_503() {
+    let (clock, hub) = hub();
+    let _draining = hub.drain(WINDOW);
+    for _ in 0..100 {
+        let (events, response) = post(&clock).attach(&hub).channel();
+        assert_eq!(response.status(), 503);
+        let headers: Vec<_> = response.headers().collect();
+        let [("cache-control", "no-store"), ("retry-after", seconds)] = headers[..] else { panic!("{headers:?}") };
+        assert!((1..=5).contains(&seconds.parse::<u32>().unwrap()), "{seconds}");
+        assert!(!events.is_active());
+        let mut reader = clock.read(response);
+        assert_eq!(reader.text(), "");
+        assert!(reader.has_ended());
+    }
+}
+
+#[test]
+fn the_stream_past_the_limit_is_refused_softly() {
+    let (clock, hub) = hub_with(|hub| hub.max_streams(2));
+    let _one = open(&clock, &hub);
+    let (_events, two) = open(&clock, &hub);
+    let (events, response) = clock.sse().attach(&hub).channel();
+    assert_eq!((response.status(), response.id()), (200, None));
+    retry_ms(&clock.read(response).text());
+    assert!(!events.is_active());
+    assert_eq!(post(&clock).attach(&hub).channel().1.status(), 503);
+    assert_eq!(hub.stats().streams, 2);
+    assert!(!hub.is_draining());
+    drop(two);
+    let _three = open(&clock, &hub);
+    assert_eq!(hub.stats().streams, 2);
+}
+
+// The books.
+
+#[test]
+fn streams_that_nobody_polled_leave_when_they_are_dropped() {
+    let (clock, hub) = hub();
+    for _ in 0..1_000 {
+        drop(clock.sse().attach(&hub).channel());
+        drop(clock.sse().attach(&hub).stream(stream::iter(["x"])));
+    }
+    let held: Vec<_> = (0..1_000).map(|_| clock.sse().attach(&hub).channel()).collect();
+    assert_eq!(hub.stats().streams, 1_000);
+    drop(held);
+    assert_eq!(hub.stats().streams, 0);
+    assert_eq!(hub.stats().ended(CloseReason::Gone), 3_000);
+}
+
+#[test]
+fn a_stream_leaves_when_it_ends_and_not_only_when_it_is_dropped() {
+    let (clock, hub) = hub();
+    let (events, mut reader) = open(&clock, &hub);
+    events.close();
+    assert_eq!(hub.stats().streams, 1);
+    assert!(reader.has_ended());
+    assert_eq!(hub.stats().streams, 0);
+}
+
+#[test]
+fn a_handle_keeps_no_stream_in_the_books() {
+    let (clock, hub) = hub();
+    let (events, reader) = open(&clock, &hub);
+    drop(reader);
+    assert_eq!(hub.stats().streams, 0);
+    assert!(!events.is_active());
+}
+
+#[test]
+fn every_end_is_counted_once_under_its_reason() {
+    let (clock, hub) = hub();
+    let mut streams: Vec<_> = (0..6).map(|_| open(&clock, &hub)).collect();
+    streams[0].0.close();
+    streams[1].0.close();
+    streams[2].0.finish();
+    for (_, reader) in &mut streams[..3] {
+        assert!(reader.has_ended());
+    }
+    let (_kept, left) = streams.pop().unwrap();
+    drop(left);
+    let mut failed = clock.read(clock.sse().attach(&hub).stream(stream::iter([Err::<&str, _>("no")])));
+    assert!(failed.has_ended());
+    let _draining = hub.drain(Duration::ZERO);
+    for (_, reader) in &mut streams {
+        assert!(reader.has_ended());
+    }
+    drop(streams);
+    let stats = hub.stats();
+    let ends = [
+        (CloseReason::Closed, 2),
+        (CloseReason::Finished, 1),
+        (CloseReason::Gone, 1),
+        (CloseReason::Lagged, 0),
+        (CloseReason::Drained, 2),
+        (CloseReason::Expired, 0),
+        (CloseReason::Failed, 1),
+    ];
+    for (reason, count) in ends {
+        assert_eq!(stats.ended(reason), count, "{reason}");
+    }
+    assert_eq!(stats.streams, 0);
+}

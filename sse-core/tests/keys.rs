@@ -1,0 +1,75 @@
+//! Logins end: streams of a key are counted and ended together, and a stream may have a moment of its own.
+
+use sse_core::testing::Clock;
+use sse_core::{CloseReason, Hub, Runtime};
+use std::time::Duration;
+
+/// Hazard E12.
+#[test]
+fn the_streams_of_a_key_end_together_and_at_once() {
+    let clock = Clock::new();
+    let hub = Hub::builder().build_on(clock.clone());
+    let (events, response) = clock.sse().key("ann").attach(&hub).channel();
+    let (others, other) = clock.sse().key("bob").attach(&hub).channel();
+    let (mut ann, mut bob) = (clock.read(response), clock.read(other));
+    let mut feed = clock.read(clock.sse().key("ann").subscribe(&hub, ["news"]).into_response());
+    let _ = (ann.bytes(), bob.bytes(), feed.bytes());
+    let woken = ann.wakes();
+
+    events.try_send("secret").unwrap();
+    assert_eq!(hub.close_where("ann"), 2);
+    assert!(ann.wakes() > woken);
+    assert_eq!(ann.text(), "", "what was pending is not delivered");
+    assert!(ann.has_ended() && feed.has_ended() && !bob.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Closed));
+    assert!(others.is_active());
+    assert_eq!(hub.close_where("ann"), 0);
+    assert_eq!(hub.stats().ended(CloseReason::Closed), 2);
+}
+
+#[test]
+fn a_body_that_nobody_polls_is_forgotten_at_once() {
+    let clock = Clock::new();
+    let hub = Hub::builder().max_streams_per_key(1).build_on(clock.clone());
+    let (events, stalled) = clock.sse().key("ann").attach(&hub).channel();
+    events.try_send("x".repeat(60_000)).unwrap();
+    assert!(clock.sse().key("ann").attach(&hub).channel().1.id().is_none(), "one is the bound");
+    assert!(clock.sse().key("bob").attach(&hub).channel().1.id().is_some(), "for each key");
+
+    assert_eq!(hub.close_where("ann"), 1);
+    assert!(!events.is_active());
+    let (_again, response) = clock.sse().key("ann").attach(&hub).channel();
+    assert!(response.id().is_some(), "the stalled one no longer counts for its key");
+    drop(stalled);
+    assert!(clock.sse().key("ann").attach(&hub).channel().1.id().is_none(), "nor did its drop free another place");
+}
+
+#[test]
+fn a_place_of_a_key_is_free_again_when_its_stream_is_dropped() {
+    let clock = Clock::new();
+    let hub = Hub::builder().max_streams_per_key(2).build_on(clock.clone());
+    for _ in 0..100 {
+        let one = clock.sse().key("ann").subscribe(&hub, ["news"]);
+        let two = clock.sse().key("ann").subscribe(&hub, ["news"]);
+        assert!(one.id().is_some() && two.id().is_some());
+        assert!(clock.sse().key("ann").subscribe(&hub, ["news"]).id().is_none());
+    }
+    assert_eq!(hub.stats().streams, 0);
+}
+
+#[test]
+fn a_stream_ends_when_its_login_does_also_without_keep_alive() {
+    let clock = Clock::new();
+    let moment = clock.now() + Duration::from_secs(90);
+    let sse = clock.sse().keep_alive(None).max_lifetime(Duration::from_secs(600)).expires_at(moment);
+    let (events, response) = sse.channel();
+    let mut reader = clock.read(response);
+    assert!(!reader.has_ended());
+    clock.advance(Duration::from_millis(89_999));
+    assert!(!reader.has_ended());
+    let woken = reader.wakes();
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(reader.wakes(), woken + 1);
+    assert!(reader.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Expired));
+}

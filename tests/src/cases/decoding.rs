@@ -1,0 +1,69 @@
+//! Reading a stream: the vectors, through `/decode`.
+
+use crate::client::Request;
+use crate::failure::check;
+use crate::{Case, Failure, Group, Target, Verdict};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A stream, and what an event source makes of it. Each character of a chunk stands for the byte of the same value.
+#[derive(Debug, Deserialize)]
+struct Vector {
+    name: String,
+    chunks: Vec<String>,
+    initial_last_event_id: Option<String>,
+    events: Value,
+    retry: Value,
+    last_event_id: String,
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let vectors: Result<Vec<Vector>, _> = serde_json::from_str(include_str!("../../vectors/event-stream.json"));
+    let vectors = vectors.unwrap_or_default();
+    let source = "WHATWG HTML 9.2.6; Web Platform Tests, eventsource/format-*";
+    let promise = "a decoder reads exactly what a browser reads, however the bytes are cut";
+    let mut cases: Vec<_> = vectors
+        .into_iter()
+        .map(|vector| {
+            Case::on(Group::Decoding, vector.name.clone(), promise, source, move |target| decode(target, &vector))
+        })
+        .collect();
+    cases.push(Case::on(
+        Group::Decoding,
+        "a_limit_is_told_and_decoding_goes_on",
+        "an event over a limit is told once, and the next one is read",
+        "CONFORMANCE, /decode",
+        limit,
+    ));
+    cases
+}
+
+fn decode(target: &Target, vector: &Vector) -> Verdict {
+    let bytes: Vec<u8> = vector.chunks.concat().chars().map(|c| c as u8).collect();
+    let expected = json!({ "events": vector.events, "retry": vector.retry, "last_event_id": vector.last_event_id });
+    // Byte by byte would take a request of its own to no more effect for the one long vector.
+    for chunk in [0, 1, 2, 3, 7] {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("chunk", &chunk.to_string());
+        if let Some(seed) = &vector.initial_last_event_id {
+            query.append_pair("seed", seed);
+        }
+        let seen = post(target, &format!("/decode?{}", query.finish()), bytes.clone())?;
+        check(seen == expected, || format!("in chunks of {chunk}\n    expected {expected}\n    saw      {seen}"))?;
+    }
+    Ok(())
+}
+
+fn limit(target: &Target) -> Verdict {
+    let body = format!("data: 1\n\ndata: {}\n\ndata: 3\n\n", "x".repeat(2 * 1024 * 1024));
+    let seen = post(target, "/decode?chunk=1000", body.into_bytes())?;
+    let data = |at: usize| seen.pointer(&format!("/events/{at}/data")).and_then(Value::as_str);
+    let errors = seen.get("errors").and_then(Value::as_array).map_or(0, Vec::len);
+    check((data(0), data(1), errors) == (Some("1"), Some("3"), 1), || seen.to_string())
+}
+
+fn post(target: &Target, path: &str, body: Vec<u8>) -> Result<Value, Failure> {
+    let response = target.read(&Request::new("POST", path).body(body))?;
+    check(response.head.status == 200, || response.head.to_string())?;
+    Ok(serde_json::from_slice(response.body())?)
+}

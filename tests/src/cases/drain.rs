@@ -1,0 +1,145 @@
+//! Going down: each on a server of its own, because a drain is final.
+
+use crate::client::{Request, Response};
+use crate::failure::{check, show};
+use crate::process::Server;
+use crate::{Case, Failure, Group, Target, Verdict};
+use std::time::{Duration, Instant};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, source, options, run: fn(Server) -> Verdict| {
+        Case::own(Group::Drain, name, promise, source, options, run)
+    };
+    vec![
+        case(
+            "sigterm_with_open_streams",
+            "SIGTERM ends open streams and the process within 1 s, exit code 0",
+            "CONFORMANCE; DESIGN 5, drain",
+            &[],
+            sigterm,
+        ),
+        case(
+            "sigterm_without_streams",
+            "so it does with idle connections alone",
+            "CONFORMANCE; DESIGN 5, drain",
+            &[],
+            sigterm_idle,
+        ),
+        case(
+            "the_deadline_holds",
+            "a reader that does not read delays the end no longer than the deadline",
+            "CONFORMANCE, --drain-deadline-ms",
+            &["--drain-deadline-ms", "1500"],
+            stalled,
+        ),
+        case(
+            "drain_reaches_every_stream",
+            "a drain sends each stream a retry from 1 to 5 s and ends it as drained",
+            "DESIGN 5, drain",
+            &[],
+            every,
+        ),
+        case(
+            "newcomers_are_refused_softly",
+            "while a hub drains a GET is told when to come back, a POST gets 503",
+            "DESIGN 5, drain",
+            &[],
+            newcomers,
+        ),
+        case(
+            "a_window_is_waited_for",
+            "channels end when the window is over, and not before",
+            "DESIGN 5, drain",
+            &[],
+            window,
+        ),
+    ]
+}
+
+fn open(target: &Target) -> Result<Response, Failure> {
+    let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
+    stream.read_until("data: x\n\n", SECOND * 5)?;
+    Ok(stream)
+}
+
+fn exits(server: &mut Server, within: Duration) -> Verdict {
+    let asked = Instant::now();
+    server.terminate()?;
+    let status = server.wait(within)?;
+    check(status.success(), || format!("after {:?}: {status}", asked.elapsed()))
+}
+
+fn sigterm(mut server: Server) -> Verdict {
+    let mut streams = (0..20).map(|_| open(server.target())).collect::<Result<Vec<_>, _>>()?;
+    exits(&mut server, SECOND)?;
+    for stream in &mut streams {
+        stream.read_to_end(SECOND)?;
+        retry(stream.body(), "data: x\n\n")?;
+    }
+    Ok(())
+}
+
+fn sigterm_idle(mut server: Server) -> Verdict {
+    let idle = server.target().read(&Request::get("/about"))?.into_connection()?;
+    exits(&mut server, SECOND)?;
+    drop(idle);
+    Ok(())
+}
+
+fn stalled(mut server: Server) -> Verdict {
+    let steps: Vec<_> = (0..300).map(|_| format!(r#"{{"send":{{"data":"{}"}}}}"#, "x".repeat(25_000))).collect();
+    let stalled = server.target().ask(&Request::fetch(format!("[{}]", steps.join(","))))?;
+    std::thread::sleep(Duration::from_millis(300));
+    exits(&mut server, SECOND * 3)?;
+    drop(stalled);
+    Ok(())
+}
+
+fn every(server: Server) -> Verdict {
+    let target = server.target();
+    let mut streams = (0..5).map(|_| open(target)).collect::<Result<Vec<_>, _>>()?;
+    drain(target, 0)?;
+    for stream in &mut streams {
+        stream.read_to_end(SECOND)?;
+        retry(stream.body(), "data: x\n\n")?;
+        target.ended(&stream.stream_id()?, "drained", SECOND)?;
+    }
+    Ok(())
+}
+
+fn newcomers(server: Server) -> Verdict {
+    let target = server.target();
+    drain(target, 0)?;
+    let refused = target.read(&Request::script("[]"))?;
+    check(refused.head.status == 200, || refused.head.to_string())?;
+    check(!refused.head.has("x-stream-id"), || format!("an id of no stream: {}", refused.head))?;
+    retry(refused.body(), "")?;
+    let posted = target.read(&Request::fetch("[]"))?;
+    check(posted.head.status == 503 && posted.head.has("retry-after"), || posted.head.to_string())
+}
+
+fn window(server: Server) -> Verdict {
+    let target = server.target();
+    let mut stream = open(target)?;
+    let asked = Instant::now();
+    drain(target, 700)?;
+    stream.read_to_end(SECOND * 3)?;
+    let took = asked.elapsed();
+    check(took >= Duration::from_millis(650), || format!("ended after {took:?} of a window of 700 ms"))
+}
+
+fn drain(target: &Target, window_ms: u64) -> Verdict {
+    let answer = target.read(&Request::new("POST", format!("/drain?window_ms={window_ms}")).body(""))?;
+    check(answer.head.status == 202 && answer.body().is_empty(), || answer.head.to_string())
+}
+
+/// The last block is a `retry` from 1,000 to 5,000 ms, after this.
+fn retry(body: &[u8], after: &str) -> Verdict {
+    let text = String::from_utf8_lossy(body);
+    let last = text.strip_suffix("\n\n").and_then(|text| text.rsplit_once("retry: "));
+    let (before, ms) = last.ok_or_else(|| Failure::new(format_args!("no retry at the end of {}", show(body))))?;
+    let in_range = ms.parse().is_ok_and(|ms: u64| (1000..=5000).contains(&ms));
+    check(in_range && before.ends_with(after), || show(body))
+}

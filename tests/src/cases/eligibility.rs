@@ -1,0 +1,137 @@
+//! Which requests open a stream.
+
+use crate::client::Request;
+use crate::failure::check;
+use crate::{Case, Failure, Group, Target, Verdict};
+use std::collections::BTreeSet;
+
+/// A method, a route, the lines of `Accept`, and the status.
+type Row = (&'static str, &'static str, &'static [&'static [u8]], u16);
+
+const STREAM: &[u8] = b"text/event-stream";
+
+#[rustfmt::skip]
+const TABLE: [Row; 40] = [
+    ("GET", "/script?steps=[]", &[], 200),
+    ("GET", "/script?steps=[]", &[b""], 200),
+    ("GET", "/script?steps=[]", &[b"*/*"], 200),
+    ("GET", "/script?steps=[]", &[b"text/*"], 200),
+    ("GET", "/script?steps=[]", &[STREAM], 200),
+    ("GET", "/script?steps=[]", &[b"Text/Event-Stream"], 200),
+    ("GET", "/script?steps=[]", &[b"text/event-stream; charset=utf-8"], 200),
+    ("GET", "/script?steps=[]", &[b"text/html, text/event-stream"], 200),
+    ("GET", "/script?steps=[]", &[b"text/html", STREAM], 200),
+    ("GET", "/script?steps=[]", &[b"text/event-stream;q=0.001"], 200),
+    ("GET", "/script?steps=[]", &[b"text/event-stream;q=bogus"], 200),
+    ("GET", "/script?steps=[]", &[b"nonsense, text/event-stream"], 200),
+    ("GET", "/script?steps=[]", &[b",, text/event-stream ,"], 200),
+    ("GET", "/script?steps=[]", &[b"*/*;q=0, text/event-stream"], 200),
+    ("GET", "/script?steps=[]", &[b"text/html,application/xhtml+xml,*/*;q=0.8"], 200),
+    ("GET", "/script?steps=[]", &[b"text/*;q=0, */*"], 406),
+    ("GET", "/script?steps=[]", &[b"text/event-stream;q=0"], 406),
+    ("GET", "/script?steps=[]", &[b"text/event-stream;q=0.000, */*"], 406),
+    ("GET", "/script?steps=[]", &[b"text/event-stream;q=0, text/*, */*"], 406),
+    ("GET", "/script?steps=[]", &[b"text/html"], 406),
+    ("GET", "/script?steps=[]", &[b"application/json, text/plain"], 406),
+    ("GET", "/script?steps=[]", &[b"text/event-streams"], 406),
+    ("GET", "/script?steps=[]", &[b"application/event-stream"], 406),
+    ("POST", "/script?steps=[]", &[STREAM], 405),
+    ("PUT", "/script?steps=[]", &[STREAM], 405),
+    ("DELETE", "/script?steps=[]", &[STREAM], 405),
+    ("OPTIONS", "/script?steps=[]", &[STREAM], 405),
+    ("PATCH", "/script?steps=[]", &[STREAM], 405),
+    // The method is judged before `Accept`, and both before the steps.
+    ("POST", "/script?steps=[]", &[b"text/html"], 405),
+    ("POST", "/script?steps=[", &[b"text/html"], 405),
+    ("GET", "/script?steps=[", &[b"text/html"], 406),
+    ("GET", "/script?steps=[", &[STREAM], 400),
+    ("GET", "/script", &[STREAM], 400),
+    ("GET", "/fetch?steps=[]", &[STREAM], 200),
+    ("POST", "/fetch", &[STREAM], 400),
+    ("POST", "/fetch", &[b"text/html"], 406),
+    ("PUT", "/fetch", &[STREAM], 405),
+    ("HEAD", "/script", &[STREAM], 200),
+    ("HEAD", "/script", &[b"text/html"], 406),
+    ("GET", "/topics", &[STREAM], 400),
+];
+
+/// What `Accept` says to a route that has another answer too, and whether a stream comes.
+#[rustfmt::skip]
+const OPTIONAL: [(&str, &[&str], bool); 9] = [
+    ("absent", &[], false),
+    ("a browser's navigation", &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], false),
+    ("anything", &["*/*"], false),
+    ("named with q 0", &["text/event-stream;q=0, */*"], false),
+    ("another type", &["application/json"], false),
+    ("named", &["text/event-stream"], true),
+    ("named among others", &["text/html, text/event-stream;q=0.1"], true),
+    ("named on a line of its own", &["text/html", "text/event-stream"], true),
+    ("text", &["text/*"], true),
+];
+
+pub(super) fn cases() -> Vec<Case> {
+    let group = Group::Eligibility;
+    let mut cases: Vec<_> = TABLE.into_iter().enumerate().map(row).collect();
+    cases.push(Case::on(
+        group,
+        "405_lists_the_methods",
+        "405 says which methods the route takes",
+        "RFC 9110 10.2.1",
+        allow,
+    ));
+    cases.push(Case::on(
+        group,
+        "an_option_must_be_named",
+        "a route with another answer streams only where the type is named",
+        "DESIGN 4.5; CONFORMANCE, /optional",
+        optional,
+    ));
+    cases
+}
+
+fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
+    let lines: Vec<_> = accept.iter().map(|line| String::from_utf8_lossy(line)).collect();
+    let accept_text = if lines.is_empty() { "no accept".to_owned() } else { lines.join(" + ") };
+    let name = format!("row_{:02} {method} {path} ({accept_text}) is {status}", at + 1);
+    let promise = "the method decides first, then Accept by range, q-value and specificity, then the handler";
+    Case::on(Group::Eligibility, name, promise, "DESIGN 4.5; RFC 9110 12.5.1", move |target| {
+        let mut request = Request::new(method, path);
+        for line in accept {
+            request = request.header("accept", line);
+        }
+        if method != "GET" && method != "HEAD" {
+            request = request.body("");
+        }
+        let head = target.ask(&request)?.head;
+        check(head.status == status, || format!("not {status}: {head}"))?;
+        let streams = head.header("content-type") == Some("text/event-stream");
+        check(streams == (status == 200), || format!("of the wrong type: {head}"))
+    })
+}
+
+fn allow(target: &Target) -> Verdict {
+    for (path, allowed) in [("/script", &["GET", "HEAD"][..]), ("/fetch", &["GET", "HEAD", "POST"])] {
+        let head = target.read(&Request::new("DELETE", path).header("accept", STREAM))?.head;
+        let allow = head.header("allow").ok_or_else(|| Failure::new(format_args!("no allow in {head}")))?;
+        let seen: BTreeSet<_> = allow.split(',').map(str::trim).collect();
+        check(seen == allowed.iter().copied().collect(), || format!("{path} allows {allow}, not {allowed:?}"))?;
+    }
+    Ok(())
+}
+
+fn optional(target: &Target) -> Verdict {
+    for (what, accept, streams) in OPTIONAL {
+        let request = accept.iter().fold(Request::get("/optional"), |request, line| request.header("accept", line));
+        let response = target.read(&request)?;
+        let body = String::from_utf8_lossy(response.body());
+        let content_type = response.head.header("content-type").unwrap_or_default();
+        if streams {
+            let hello = body.contains("event: hello\n");
+            check(hello && content_type == "text/event-stream", || format!("{what}: {}, {body:?}", response.head))?;
+        } else {
+            let plain = body == "not an event stream request" && content_type.starts_with("text/plain");
+            check(plain && response.head.status == 200, || format!("{what}: {}, {body:?}", response.head))?;
+        }
+    }
+    Ok(())
+}

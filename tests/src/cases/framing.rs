@@ -1,0 +1,68 @@
+//! The bytes of each kind of step.
+
+use crate::client::Request;
+use crate::failure::same;
+use crate::{Case, Group};
+use std::time::Duration;
+
+/// A name, the steps, and the bytes after the opening comment.
+#[rustfmt::skip]
+const TABLE: [(&str, &str, &str); 33] = [
+    ("data_alone", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
+    ("all_fields", r#"[{"send":{"id":"7","event":"note","data":"x","retry":2500,"comment":"c"}}]"#,
+        ": c\nid: 7\nevent: note\nretry: 2500\ndata: x\n\n"),
+    ("an_absent_field_writes_no_line", r#"[{"send":{"event":"note","data":"x"}}]"#, "event: note\ndata: x\n\n"),
+    ("a_null_field_is_absent", r#"[{"send":{"id":null,"data":"x"}}]"#, "data: x\n\n"),
+    ("empty_data_is_a_line", r#"[{"send":{"data":""}}]"#, "data:\n\n"),
+    ("lf_makes_two_lines", r#"[{"send":{"data":"a\nb"}}]"#, "data: a\ndata: b\n\n"),
+    ("cr_makes_two_lines", r#"[{"send":{"data":"a\rb"}}]"#, "data: a\ndata: b\n\n"),
+    ("crlf_is_one_break", r#"[{"send":{"data":"a\r\nb"}}]"#, "data: a\ndata: b\n\n"),
+    ("lfcr_is_two_breaks", r#"[{"send":{"data":"a\n\rb"}}]"#, "data: a\ndata:\ndata: b\n\n"),
+    ("a_break_at_the_end_makes_an_empty_line", r#"[{"send":{"data":"a\n"}}]"#, "data: a\ndata:\n\n"),
+    ("breaks_alone", r#"[{"send":{"data":"\n\n"}}]"#, "data:\ndata:\ndata:\n\n"),
+    ("a_leading_space_is_kept", r#"[{"send":{"data":"  two"}}]"#, "data:   two\n\n"),
+    ("a_trailing_space_is_kept", r#"[{"send":{"data":"x "}}]"#, "data: x \n\n"),
+    ("a_leading_colon_is_kept", r#"[{"send":{"data":": x"}}]"#, "data: : x\n\n"),
+    ("a_field_in_data_is_data", r#"[{"send":{"data":"id: 9\nevent: x"}}]"#, "data: id: 9\ndata: event: x\n\n"),
+    ("nul_in_data_is_kept", r#"[{"send":{"data":"a\u0000b"}}]"#, "data: a\0b\n\n"),
+    ("a_byte_order_mark_in_data_is_kept", r#"[{"send":{"data":"\ufeffx"}}]"#, "data: \u{feff}x\n\n"),
+    ("other_breaks_of_unicode_are_text", r#"[{"send":{"data":"a\u2028b\u0085c\u000bd"}}]"#, "data: a\u{2028}b\u{85}c\u{b}d\n\n"),
+    ("beyond_the_basic_plane", r#"[{"send":{"data":"\ud83e\udd80"}}]"#, "data: \u{1f980}\n\n"),
+    ("an_empty_type_writes_nothing", r#"[{"send":{"event":"","data":"x"}}]"#, "data: x\n\n"),
+    ("an_empty_id_clears_the_id", r#"[{"send":{"id":"","data":"x"}}]"#, "id:\ndata: x\n\n"),
+    ("an_id_alone_is_a_block", r#"[{"send":{"id":"7"}}]"#, "id: 7\n\n"),
+    ("retry_alone_is_a_block", r#"[{"send":{"retry":0}}]"#, "retry: 0\n\n"),
+    ("the_longest_retry", r#"[{"send":{"retry":2147483647}}]"#, "retry: 2147483647\n\n"),
+    ("the_longest_id", r#"[{"send":{"id":"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789abcdef"}},{"send":{"id":"01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"}}]"#,
+        "event: refused\ndata: id\n\nid: 01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567\n\n"),
+    ("json_in_one_line", r#"[{"json":{"event":"tick","payload":{"text":"a\nb","n":[1,null]}}}]"#,
+        "event: tick\ndata: {\"text\":\"a\\nb\",\"n\":[1,null]}\n\n"),
+    ("json_of_a_bare_text", r#"[{"json":{"event":"tick","payload":"x"}}]"#, "event: tick\ndata: \"x\"\n\n"),
+    ("a_comment", r#"[{"comment":"still here"}]"#, ": still here\n"),
+    ("a_comment_of_two_lines", r#"[{"comment":"a\r\nb"}]"#, ": a\n: b\n"),
+    ("an_empty_comment", r#"[{"comment":""}]"#, ":\n"),
+    ("a_checkpoint_is_an_id_alone", r#"[{"checkpoint":"9"}]"#, "id: 9\n\n"),
+    ("open_once_is_enough", r#"[{"open":true},{"open":true},{"send":{"data":"x"}}]"#, "data: x\n\n"),
+    ("steps_run_in_order", r#"[{"send":{"data":"1"}},{"comment":"2"},{"send":{"data":"3"}},{"checkpoint":"4"}]"#,
+        "data: 1\n\n: 2\ndata: 3\n\nid: 4\n\n"),
+];
+
+pub(super) fn cases() -> Vec<Case> {
+    let promise = "one encoder writes every byte, and these are the bytes";
+    let source = "DESIGN 4.1; WHATWG HTML 9.2.5";
+    let rows = TABLE.into_iter().map(|(name, steps, bytes)| {
+        Case::on(Group::Framing, name, promise, source, move |target| {
+            // Closed by a step, so that all of it was read.
+            let steps = format!("{},{{\"close\":true}}]", steps.trim_end_matches(']'));
+            same("the body", format!(":\n{bytes}"), target.run(&steps)?)
+        })
+    });
+    let large = Case::on(Group::Framing, "an_event_of_a_mebibyte", promise, "DESIGN 4.1, max_event_bytes", |target| {
+        let data = "x".repeat(1024 * 1024);
+        let steps = format!(r#"[{{"send":{{"data":"{data}"}}}},{{"send":{{"data":"{data}y"}}}},{{"close":true}}]"#);
+        let mut response = target.ask(&Request::fetch(steps))?;
+        response.read_to_end(Duration::from_secs(20))?;
+        same("the body", format!(":\ndata: {data}\n\nevent: refused\ndata: data\n\n"), response.body())
+    });
+    rows.chain([large]).collect()
+}

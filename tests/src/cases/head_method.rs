@@ -1,0 +1,103 @@
+//! The method HEAD.
+
+use crate::client::{Head, Http2, Request};
+use crate::failure::{check, same};
+use crate::target::ANSWER;
+use crate::{Case, Group, Target, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, run: fn(&Target) -> Verdict| {
+        Case::on(Group::HeadMethod, name, promise, "DESIGN 4.2; RFC 9110 9.3.2", run)
+    };
+    vec![
+        case(
+            "the_head_of_a_stream",
+            "HEAD is answered with the status and headers that GET has, and no length",
+            same_head,
+        ),
+        case("the_connection_can_be_used_again", "after HEAD the connection takes the next request at once", reusable),
+        case("head_over_http2", "over HTTP/2 no data follows, and the connection goes on", over_http2),
+        case("head_of_the_plain_routes", "routes that are no streams answer HEAD too", plain),
+        Case::own(
+            Group::HeadMethod,
+            "nothing_is_opened",
+            "HEAD opens no stream and runs no steps",
+            "CONFORMANCE, routes",
+            &[],
+            |server| nothing_opened(server.target()),
+        ),
+    ]
+}
+
+const ROUTES: [&str; 3] = ["/script?steps=[]", "/fetch?steps=[]", "/topics?name=a"];
+
+fn head(path: &str) -> Request {
+    Request::new("HEAD", path).header("accept", "text/event-stream")
+}
+
+fn lines(head: &Head) -> String {
+    let own = ["date", "transfer-encoding", "x-stream-id", "x-resumption"];
+    let kept = head.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+    let mut lines: Vec<_> = kept.map(|(name, value)| format!("{name}: {value}\n")).collect();
+    lines.sort();
+    lines.concat()
+}
+
+fn same_head(target: &Target) -> Verdict {
+    let expected = lines(&target.script("[]")?.head);
+    for path in ROUTES {
+        let head = target.read(&head(path))?.head;
+        check(head.status == 200, || format!("{path}: {head}"))?;
+        check(!head.has("x-stream-id") && !head.has("content-length"), || format!("{path}: {head}"))?;
+        same(path, &expected, lines(&head))?;
+    }
+    Ok(())
+}
+
+fn reusable(target: &Target) -> Verdict {
+    let mut connection = target.connect()?;
+    for path in ROUTES {
+        connection = connection.ask(&head(path))?.into_connection()?;
+    }
+    let mut response = connection.ask(&Request::script(r#"[{"close":true}]"#))?;
+    response.read_to_end(ANSWER)?;
+    same("the body of the GET after it", ":\n", response.body())
+}
+
+fn over_http2(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    for path in ROUTES {
+        let mut answer = client.ask(&head(path))?;
+        check(answer.head.status == 200, || answer.head.status.to_string())?;
+        check(answer.header("content-type") == Some("text/event-stream"), || format!("{:?}", answer.head.headers))?;
+        answer.read_until(None, ANSWER)?;
+        same("the body", "", answer.body())?;
+    }
+    let mut after = client.ask(&Request::script(r#"[{"close":true}]"#))?;
+    after.read_until(None, ANSWER)?;
+    same("the body of the GET after it", ":\n", after.body())
+}
+
+fn plain(target: &Target) -> Verdict {
+    let mut connection = target.connect()?;
+    for path in ["/", "/about", "/stats", "/optional"] {
+        let response = connection.ask(&Request::new("HEAD", path))?;
+        check(response.head.status == 200, || format!("{path}: {}", response.head))?;
+        connection = response.into_connection()?;
+    }
+    let client = Http2::open(target)?;
+    for path in ["/", "/about", "/stats", "/optional"] {
+        client.ask(&Request::new("HEAD", path))?.read_until(None, ANSWER).map_err(|failure| failure.at(path))?;
+    }
+    Ok(())
+}
+
+fn nothing_opened(target: &Target) -> Verdict {
+    let before = target.stats()?;
+    for path in ROUTES {
+        target.read(&head(path))?;
+        Http2::open(target)?.ask(&head(path))?.read_until(None, ANSWER)?;
+    }
+    let after = target.stats()?;
+    same("the counters", before.to_string(), after.to_string())
+}

@@ -1,0 +1,38 @@
+//! Clients of HTTP/1.0.
+
+use crate::client::Request;
+use crate::failure::{check, same};
+use crate::{Case, Group, Target, Verdict};
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, run: fn(&Target) -> Verdict| {
+        Case::on(Group::Http10, name, promise, "DESIGN 4.2; RFC 9112 7.1", run)
+    };
+    vec![
+        case(
+            "no_chunks",
+            "a client of HTTP/1.0 reads no sizes of chunks, and the end of the stream closes the connection",
+            plain,
+        ),
+        case("nor_if_it_asks_to_stay", "so it is for a client that asks to keep the connection", keep_alive),
+    ]
+}
+
+const STEPS: &str = r#"[{"send":{"data":"x"}},{"sleep":50},{"send":{"data":"y"}},{"close":true}]"#;
+
+fn plain(target: &Target) -> Verdict {
+    read(target, &Request::script(STEPS).http10())
+}
+
+fn keep_alive(target: &Target) -> Verdict {
+    read(target, &Request::script(STEPS).http10().header("connection", "keep-alive"))
+}
+
+fn read(target: &Target, request: &Request) -> Verdict {
+    let response = target.read(request)?;
+    for name in ["transfer-encoding", "content-length"] {
+        check(!response.head.has(name), || format!("{name} in {}", response.head))?;
+    }
+    // `Target::read` ends where the connection does, as there is no other framing.
+    same("the body", ":\ndata: x\n\ndata: y\n\n", response.body())
+}

@@ -1,0 +1,77 @@
+//! HTTP/2 with prior knowledge, on the same port.
+
+use crate::client::{Http2, Request};
+use crate::failure::{check, same};
+use crate::target::ANSWER;
+use crate::{Case, Group, Target, Verdict};
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, promise, run: fn(&Target) -> Verdict| {
+        Case::on(Group::Http2, name, promise, "CONFORMANCE; RFC 9113", run)
+    };
+    vec![
+        case("a_stream_over_http2", "the same head and bytes as over HTTP/1", stream),
+        case("streams_share_a_connection", "one stream does not hold up another", share),
+        case("posted_over_http2", "POST opens a stream over HTTP/2 too", posted),
+        case("a_reset_is_noticed", "a client that resets its stream is gone within two keep-alives and 1 s", reset),
+        case("refused_over_http2", "405 and 406 over HTTP/2", refused),
+    ]
+}
+
+fn stream(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    let mut answer = client.ask(&Request::script(r#"[{"send":{"data":"x"}},{"finish":true}]"#))?;
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-store, no-transform"),
+        ("x-accel-buffering", "no"),
+    ] {
+        check(answer.header(name) == Some(value), || format!("{name} is {:?}", answer.header(name)))?;
+    }
+    for name in ["connection", "keep-alive", "transfer-encoding", "upgrade", "content-length"] {
+        check(answer.header(name).is_none(), || format!("{name}: {:?}", answer.header(name)))?;
+    }
+    answer.read_until(None, ANSWER)?;
+    same("the body", ":\ndata: x\n\nid: end\n\n", answer.body())
+}
+
+fn share(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    let mut quiet = client.ask(&Request::script("[]"))?;
+    quiet.read_until(Some(b":\n"), ANSWER)?;
+    let mut busy = client.ask(&Request::script(r#"[{"send":{"data":"x"}},{"close":true}]"#))?;
+    busy.read_until(None, ANSWER)?;
+    same("the body", ":\ndata: x\n\n", busy.body())?;
+    check(!quiet.is_ended(), || "the other stream has ended".to_owned())
+}
+
+fn posted(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    let mut answer = client.ask(&Request::fetch(r#"[{"send":{"data":"posted"}},{"close":true}]"#))?;
+    answer.read_until(None, ANSWER)?;
+    same("the body", ":\ndata: posted\n\n", answer.body())
+}
+
+fn reset(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    let mut answer = client.ask(&Request::script("[]"))?;
+    answer.read_until(Some(b":\n"), ANSWER)?;
+    let id = answer.header("x-stream-id").unwrap_or_default().to_owned();
+    drop(answer);
+    let keep_alive = Duration::from_millis(target.about()?.keep_alive_ms);
+    target.ended(&id, "gone", keep_alive * 2 + Duration::from_secs(1))
+}
+
+fn refused(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    for (status, request) in [
+        (405, Request::new("DELETE", "/script").header("accept", "text/event-stream")),
+        (406, Request::get("/script").header("accept", "text/html")),
+        (400, Request::get("/script").header("accept", "text/event-stream")),
+    ] {
+        let answer = client.ask(&request)?;
+        check(answer.head.status == status, || format!("{}, not {status}", answer.head.status))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! Text that tries to be more than text: each of six payloads in each of four fields.
+
+use crate::failure::same;
+use crate::{Case, Group};
+use sse_core::Decoder;
+
+const PAYLOADS: [(&str, &str); 6] =
+    [("cr", "\r"), ("lf", "\n"), ("crlf", "\r\n"), ("lf_lf", "\n\n"), ("nul", "\0"), ("bom", "\u{feff}")];
+
+pub(super) fn cases() -> Vec<Case> {
+    let fields = ["event", "id", "comment", "data"];
+    let pairs = fields.into_iter().flat_map(|field| PAYLOADS.map(|payload| (field, payload)));
+    pairs.map(|(field, (name, payload))| case(field, name, payload)).collect()
+}
+
+fn case(field: &'static str, name: &str, payload: &'static str) -> Case {
+    let promise = "no text that an application sends becomes a field or an event that it did not mean";
+    Case::on(Group::Injection, format!("{name}_in_{field}"), promise, "DESIGN 4.1; WHATWG HTML 9.2.6", move |target| {
+        let text = format!("a{payload}data: injected{payload}{payload}b");
+        let mut fields = serde_json::Map::new();
+        fields.insert("data".into(), "meant".into());
+        fields.insert(field.into(), text.clone().into());
+        let steps = serde_json::json!([{ "send": fields }, { "close": true }]);
+        same("the events", expected(field, payload, &text), decoded(&target.run(&steps.to_string())?))
+    })
+}
+
+/// What is dispatched, a line an event. The last event ID is part of it.
+fn expected(field: &str, payload: &str, text: &str) -> String {
+    let breaks = payload.contains(['\r', '\n']);
+    match field {
+        "event" if breaks => "refused \"id\" \"\"\n".replace("id", "event"),
+        "id" if breaks || payload == "\0" => "refused \"id\" \"\"\n".to_owned(),
+        "event" => format!("{text} \"meant\" \"\"\n"),
+        "id" => format!("message \"meant\" {text:?}\n"),
+        "comment" => "message \"meant\" \"\"\n".to_owned(),
+        _ => format!("message {:?} \"\"\n", text.replace("\r\n", "\n").replace('\r', "\n")),
+    }
+}
+
+fn decoded(bytes: &[u8]) -> String {
+    let (mut decoder, mut input, mut seen) = (Decoder::new(), bytes, String::new());
+    while let Some(event) = decoder.decode(&mut input) {
+        seen += &match event {
+            Ok(event) => format!("{} {:?} {:?}\n", event.event_type, event.data, event.last_event_id),
+            Err(error) => format!("{error}\n"),
+        };
+    }
+    seen
+}

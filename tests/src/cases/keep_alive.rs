@@ -1,0 +1,56 @@
+//! Keep-alives, at the interval that the server tells.
+
+use crate::failure::{check, same, show};
+use crate::{Case, Failure, Group, Target, Verdict};
+use std::time::{Duration, Instant};
+
+pub(super) fn cases() -> Vec<Case> {
+    let source = "DESIGN 4.4; WHATWG HTML 9.2.7";
+    let case =
+        |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::KeepAlive, name, promise, source, run);
+    vec![
+        case("keep_alive_comes_on_time", "one comment line after each interval without a write", on_time),
+        case("a_write_resets_it", "the interval begins again with every write", reset),
+        Case::own(
+            Group::KeepAlive,
+            "off_is_silent",
+            "with keep-alives off nothing is written",
+            "CONFORMANCE, --keep-alive-ms",
+            &["--keep-alive-ms", "0"],
+            |server| {
+                let mut stream = server.target().script("[]")?;
+                stream.read_for(Duration::from_millis(1200))?;
+                same("the body", ":\n", stream.body())
+            },
+        ),
+    ]
+}
+
+fn interval(target: &Target) -> Result<Duration, Failure> {
+    let ms = target.about()?.keep_alive_ms;
+    check(ms > 0, || "keep-alives are off here".to_owned())?;
+    Ok(Duration::from_millis(ms))
+}
+
+fn on_time(target: &Target) -> Verdict {
+    let interval = interval(target)?;
+    let mut stream = target.script("[]")?;
+    stream.read_until(":\n", interval)?;
+    for round in 1..=3 {
+        let before = Instant::now();
+        stream.read_until(":\n".repeat(round + 1), interval * 2)?;
+        let took = before.elapsed();
+        check(took + interval / 5 >= interval, || format!("round {round} came after {took:?}, not {interval:?}"))?;
+    }
+    same("the body", ":\n:\n:\n:\n", stream.body())
+}
+
+fn reset(target: &Target) -> Verdict {
+    let interval = interval(target)?;
+    let pause = interval.as_millis() * 2 / 3;
+    let steps = format!(
+        r#"[{{"send":{{"data":"1"}}}},{{"sleep":{pause}}},{{"send":{{"data":"2"}}}},{{"sleep":{pause}}},{{"send":{{"data":"3"}}}},{{"close":true}}]"#
+    );
+    let body = target.run(&steps)?;
+    check(!body.windows(3).any(|bytes| bytes == b"\n:\n"), || format!("a keep-alive among {}", show(&body)))
+}

@@ -1,0 +1,134 @@
+//! Bounds on what a client may ask, and malformed requests.
+
+use crate::client::Request;
+use crate::failure::{check, same, show};
+use crate::{Case, Failure, Group, Target, Verdict};
+use std::time::{Duration, Instant};
+
+pub(super) fn cases() -> Vec<Case> {
+    let case =
+        |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::Limits, name, promise, "CONFORMANCE", run);
+    vec![
+        case("malformed_steps", "steps that are none get 400, and no stream", malformed),
+        case("unknown_paths_and_ids", "what does not exist is 404", unknown),
+        case("eight_mebibytes_are_accepted", "a body of 8 MiB is read", eight),
+        case("more_is_413", "a larger body gets 413", more),
+        Case::own(
+            Group::Limits,
+            "max_lifetime",
+            "a stream ends at its lifetime, or up to a fifth earlier, as expired",
+            "DESIGN 4.4",
+            &["--max-lifetime-ms", "1000"],
+            |server| lifetime(server.target()),
+        ),
+        Case::own(
+            Group::Limits,
+            "max_streams",
+            "one stream too many is refused softly, until one ends",
+            "DESIGN 5, limits",
+            &["--max-streams", "2"],
+            |server| streams(server.target()),
+        ),
+        Case::own(
+            Group::Limits,
+            "a_small_buffer",
+            "an event larger than the buffer is taken when the buffer is empty",
+            "DESIGN 5, slow readers",
+            &["--buffer-bytes", "16"],
+            |server| buffer(server.target()),
+        ),
+    ]
+}
+
+fn malformed(target: &Target) -> Verdict {
+    let scripts = [
+        "",
+        "x",
+        "{}",
+        "[",
+        "[1]",
+        r#"[{}]"#,
+        r#"[{"jump":true}]"#,
+        r#"[{"send":1}]"#,
+        r#"[{"send":{"dta":"x"}}]"#,
+        r#"[{"send":{"data":1}}]"#,
+        r#"[{"send":{"retry":-1}}]"#,
+        r#"[{"send":{"retry":1.5}}]"#,
+        r#"[{"sleep":"1"}]"#,
+        r#"[{"open":true,"close":true}]"#,
+        r#"["open"]"#,
+        "[] []",
+    ];
+    for steps in scripts {
+        for request in [Request::script(steps), Request::fetch(steps)] {
+            let head = target.read(&request)?.head;
+            let refused = head.status == 400 && !head.has("x-stream-id");
+            check(refused, || format!("{} of {steps}: {head}", request.to_bytes().escape_ascii()))?;
+        }
+    }
+    let head = target.read(&Request::fetch(b"[{\"comment\":\"\xff\"}]".as_slice()))?.head;
+    check(head.status == 400, || format!("not UTF-8: {head}"))
+}
+
+fn unknown(target: &Target) -> Verdict {
+    let id = "00000000-0000-4000-8000-000000000000";
+    let requests = [
+        Request::get("/nowhere"),
+        Request::get(format!("/streams/{id}")),
+        Request::get("/streams/none"),
+        Request::new("POST", format!("/streams/{id}/close")).body(""),
+        Request::get("/script/more"),
+    ];
+    for request in requests {
+        let head = target.read(&request)?.head;
+        check(head.status == 404, || format!("{}: {head}", request.to_bytes().escape_ascii()))?;
+    }
+    Ok(())
+}
+
+const MOST: usize = 8 * 1024 * 1024;
+
+fn eight(target: &Target) -> Verdict {
+    let mut steps = r#"[{"send":{"data":"read"}},{"close":true}]"#.to_owned();
+    steps.push_str(&" ".repeat(MOST - steps.len()));
+    same("the body", ":\ndata: read\n\n", target.read(&Request::fetch(steps))?.body())
+}
+
+fn more(target: &Target) -> Verdict {
+    for path in ["/fetch", "/decode"] {
+        let request = Request::new("POST", path).header("accept", "text/event-stream");
+        let head = target.read(&request.body(vec![b' '; MOST + 1]))?.head;
+        check(head.status == 413, || format!("{path}: {head}"))?;
+    }
+    Ok(())
+}
+
+fn lifetime(target: &Target) -> Verdict {
+    let asked = Instant::now();
+    let mut stream = target.script("[]")?;
+    stream.read_to_end(Duration::from_secs(3))?;
+    let took = asked.elapsed();
+    let in_time = (Duration::from_millis(780)..Duration::from_millis(1300)).contains(&took);
+    check(in_time, || format!("it lasted {took:?}"))?;
+    target.ended(&stream.stream_id()?, "expired", Duration::from_secs(1))
+}
+
+fn streams(target: &Target) -> Verdict {
+    let (one, other) = (target.script("[]")?, target.script("[]")?);
+    let refused = target.read(&Request::script("[]"))?;
+    let soft = refused.head.status == 200 && !refused.head.has("x-stream-id") && refused.body().starts_with(b"retry: ");
+    check(soft, || format!("{}, {}", refused.head, show(refused.body())))?;
+    let id = one.stream_id()?;
+    drop(one);
+    target.ended(&id, "gone", Duration::from_secs(1))?;
+    let third = target.script("[]")?;
+    check(third.head.has("x-stream-id"), || third.head.to_string())?;
+    drop(other);
+    Ok(())
+}
+
+fn buffer(target: &Target) -> Result<(), Failure> {
+    let text = "z".repeat(100);
+    let steps = format!(r#"[{{"send":{{"data":"{text}"}}}},{{"send":{{"data":"{text}"}}}},{{"close":true}}]"#);
+    same("the body", format!(":\ndata: {text}\n\ndata: {text}\n\n"), target.run(&steps)?)
+}

@@ -1,0 +1,10 @@
+//! The clients of the suite: HTTP/1 down to the bytes, with every wait bounded, and HTTP/2 through hyper.
+
+mod body;
+mod http1;
+mod http2;
+mod request;
+
+pub use http1::{Connection, Head, Response};
+pub use http2::{Answer, Http2};
+pub use request::Request;

@@ -1,0 +1,79 @@
+//! A request, as it will stand on the wire.
+
+/// A request of HTTP/1, or of HTTP/2 with the same parts.
+#[derive(Debug, Clone)]
+#[must_use = "a request does nothing until it is sent"]
+pub struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    version: &'static str,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// A GET without an `Accept`.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// A request without headers.
+    pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
+        let (method, path) = (method.into(), path.into());
+        Self { method, path, version: "HTTP/1.1", headers: Vec::new(), body: None }
+    }
+
+    /// What an `EventSource` sends to `/script`, with these steps.
+    pub fn script(steps: &str) -> Self {
+        Self::get(Self::script_path(steps)).header("accept", "text/event-stream")
+    }
+
+    /// What a fetch client posts to `/fetch`, with these steps.
+    pub fn fetch(steps: impl Into<Vec<u8>>) -> Self {
+        let request = Self::new("POST", "/fetch").header("accept", "text/event-stream");
+        request.header("content-type", "application/json").body(steps)
+    }
+
+    /// The path of `/script` with these steps.
+    #[must_use]
+    pub fn script_path(steps: &str) -> String {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("steps", steps).finish();
+        format!("/script?{query}")
+    }
+
+    /// Adds a header line, as it is.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Sets the body, and its length.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Speaks HTTP/1.0.
+    pub const fn http10(mut self) -> Self {
+        self.version = "HTTP/1.0";
+        self
+    }
+
+    /// The bytes of HTTP/1.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = format!("{} {} {}\r\nhost: conformance\r\n", self.method, self.path, self.version).into_bytes();
+        for (name, value) in &self.headers {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        if let Some(body) = &self.body {
+            bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        bytes
+    }
+}

@@ -1,0 +1,100 @@
+//! What a server can be judged on.
+
+/// A group of cases. A server's `/about` lists those it offers to be judged on; the others are out of scope for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Group {
+    /// The head of a stream.
+    Head,
+    /// Which requests open a stream.
+    Eligibility,
+    /// The bytes of an event.
+    Framing,
+    /// Text that tries to be more than text.
+    Injection,
+    /// Reading a stream.
+    Decoding,
+    /// Open, close, finish.
+    Lifecycle,
+    /// Keep-alives.
+    KeepAlive,
+    /// Clients that leave.
+    Disconnect,
+    /// Coming back with a last event ID.
+    Resumption,
+    /// What a topic keeps.
+    Retention,
+    /// Readers that fall behind.
+    Lag,
+    /// Going down.
+    Drain,
+    /// Bounds on what a client may ask.
+    Limits,
+    /// Compression around a stream.
+    Compression,
+    /// HTTP/1.0 clients.
+    Http10,
+    /// HTTP/1.1 framing.
+    Http11,
+    /// HTTP/2 with prior knowledge.
+    Http2,
+    /// Bytes sent after a request.
+    Pipelining,
+    /// Readers that do not read.
+    SlowReaders,
+    /// The method HEAD.
+    HeadMethod,
+}
+
+impl Group {
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 20] = [
+        Self::Head,
+        Self::Eligibility,
+        Self::Framing,
+        Self::Injection,
+        Self::Decoding,
+        Self::Lifecycle,
+        Self::KeepAlive,
+        Self::Disconnect,
+        Self::Resumption,
+        Self::Retention,
+        Self::Lag,
+        Self::Drain,
+        Self::Limits,
+        Self::Compression,
+        Self::Http10,
+        Self::Http11,
+        Self::Http2,
+        Self::Pipelining,
+        Self::SlowReaders,
+        Self::HeadMethod,
+    ];
+
+    /// The name in `/about`, in reports and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Eligibility => "eligibility",
+            Self::Framing => "framing",
+            Self::Injection => "injection",
+            Self::Decoding => "decoding",
+            Self::Lifecycle => "lifecycle",
+            Self::KeepAlive => "keep-alive",
+            Self::Disconnect => "disconnect",
+            Self::Resumption => "resumption",
+            Self::Retention => "retention",
+            Self::Lag => "lag",
+            Self::Drain => "drain",
+            Self::Limits => "limits",
+            Self::Compression => "compression",
+            Self::Http10 => "http-1.0",
+            Self::Http11 => "http-1.1",
+            Self::Http2 => "http-2",
+            Self::Pipelining => "pipelining",
+            Self::SlowReaders => "slow-readers",
+            Self::HeadMethod => "head-method",
+        }
+    }
+}

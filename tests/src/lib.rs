@@ -1,0 +1,21 @@
+//! The conformance kit: one suite for servers of Server-Sent Events, and the server that puts our own behind it.
+//!
+//! - [`cases`]: what is judged. A [`Case`] has a group, a name, the promise it checks with its source, and fails with
+//!   the bytes it saw. It knows an address and nothing else, so it judges any server that speaks the contract.
+//! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
+//! - [`process`]: starts a server and stops it.
+//! - [`server`]: our own servers, behind each adapter.
+
+mod case;
+pub mod cases;
+pub mod client;
+mod failure;
+mod group;
+pub mod process;
+pub mod server;
+mod target;
+
+pub use case::{Case, Run};
+pub use failure::{Failure, Verdict};
+pub use group::Group;
+pub use target::{About, State, Target};

@@ -1,0 +1,201 @@
+//! The application: what each route does, before any framework's types.
+
+use super::offer::{Offer, Opened};
+use super::options::Options;
+use super::plain::Plain;
+use super::streams::Streams;
+use super::{decode, publish, steps};
+use crate::Group;
+use sse_core::{AcceptMode, CloseReason, Hub, Policy, Start};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all requests share.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) options: Arc<Options>,
+    pub(crate) hub: Hub,
+    streams: Streams,
+}
+
+/// A stream, or what is answered instead.
+pub(crate) type Answer<R> = Result<Opened<R>, Plain>;
+
+impl App {
+    pub(crate) fn new(options: Options) -> Self {
+        let hub = options.hub();
+        Self { options: Arc::new(options), hub, streams: Streams::default() }
+    }
+
+    /// The policy of `/fetch`.
+    pub(crate) fn fetch_policy() -> Policy {
+        Policy::default().methods(["GET", "POST"])
+    }
+
+    /// The policy of `/optional` where a framework cannot tell an option from the thing itself.
+    pub(crate) fn named_policy() -> Policy {
+        Policy::default().accept(AcceptMode::Named)
+    }
+
+    /// `/script`, and `/fetch` by GET.
+    pub(crate) fn script<S: Offer>(&self, sse: S, query: Option<&str>) -> Answer<S::Reply> {
+        let steps = Query::of(query).get("steps").ok_or_else(|| Plain::bad_request("no steps"))?;
+        self.run(sse, query, steps.as_bytes())
+    }
+
+    /// `/fetch` by POST: the steps are its body.
+    pub(crate) fn run<S: Offer>(&self, sse: S, query: Option<&str>, json: &[u8]) -> Answer<S::Reply> {
+        let steps = steps::parse(json).map_err(Plain::bad_request)?;
+        let welcome = Query::of(query).get("welcome").as_deref() == Some("1");
+        let (events, opened) = sse.channel(self, welcome);
+        if opened.id().is_some() {
+            self.streams.add(events.clone());
+            tokio::spawn(steps::run(events, steps));
+        }
+        Ok(opened)
+    }
+
+    /// `/optional`.
+    pub(crate) fn optional<S: Offer>(&self, sse: Option<S>, method: &str) -> Answer<S::Reply> {
+        let Some(sse) = sse else {
+            let page = Plain::text(200, "not an event stream request");
+            return Err(if method == "HEAD" { page.without_body() } else { page });
+        };
+        let (events, opened) = sse.channel(self, false);
+        // The buffer of a stream that nobody wrote to takes any event.
+        let _ = events.try_send(("hello", "hello"));
+        events.finish();
+        Ok(opened)
+    }
+
+    /// `/topics`.
+    pub(crate) fn topics<S: Offer>(&self, sse: S, query: Option<&str>) -> Answer<S::Reply> {
+        let query = Query::of(query);
+        let topics = query.all("name");
+        if topics.is_empty() {
+            return Err(Plain::bad_request("no name"));
+        }
+        let start = match query.get("from").as_deref() {
+            None => Start::default(),
+            Some(from) => start(from).ok_or_else(|| Plain::bad_request("no such from"))?,
+        };
+        let (events, opened) = sse.subscribe(self, &topics, start);
+        if opened.id().is_some() {
+            self.streams.add(events);
+        }
+        Ok(opened)
+    }
+
+    /// Every route that is no stream. HEAD is GET without the body.
+    pub(crate) fn plain(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
+        let query = Query::of(query);
+        let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        match (method, segments.as_slice()) {
+            ("HEAD", _) => self.plain("GET", path, query.0, body).without_body(),
+            ("GET", [""]) => Plain::html(include_str!("page.html")),
+            ("GET", ["about"]) => self.about(),
+            ("GET", ["stats"]) => self.stats(),
+            ("GET", ["streams", id]) => self.stream(id),
+            (_, [""] | ["about"] | ["stats"] | ["streams", _]) => Plain::method_not_allowed("GET, HEAD"),
+            ("POST", ["streams", id, "close"]) => self.close(id),
+            ("POST", ["drain"]) => self.drain(query),
+            ("POST", ["publish"]) => publish::publish(&self.hub, body),
+            ("POST", ["decode"]) => match query.number("chunk") {
+                Ok(chunk) => decode::decode(body, chunk.unwrap_or(0), query.get("seed").as_deref()),
+                Err(refused) => refused,
+            },
+            (_, ["drain"] | ["publish"] | ["decode"] | ["streams", _, "close"]) => Plain::method_not_allowed("POST"),
+            _ => Plain::status(404),
+        }
+    }
+
+    fn stream(&self, id: &str) -> Plain {
+        let Some(events) = self.streams.get(id) else { return Plain::status(404) };
+        let reason = events.close_reason().map(CloseReason::as_str);
+        Plain::json(200, &serde_json::json!({ "active": events.is_active(), "reason": reason }))
+    }
+
+    fn close(&self, id: &str) -> Plain {
+        let Some(events) = self.streams.get(id) else { return Plain::status(404) };
+        events.close();
+        Plain::status(204)
+    }
+
+    fn drain(&self, query: Query<'_>) -> Plain {
+        match query.number("window_ms") {
+            Ok(window) => {
+                drop(self.hub.drain(Duration::from_millis(window.unwrap_or(0) as u64)));
+                Plain::status(202)
+            }
+            Err(refused) => refused,
+        }
+    }
+
+    fn stats(&self) -> Plain {
+        let stats = self.hub.stats();
+        let ended = |reason: CloseReason| (reason.as_str(), stats.ended(reason));
+        use CloseReason::{Closed, Drained, Expired, Failed, Finished, Gone, Lagged};
+        let ends = [Closed, Finished, Gone, Lagged, Drained, Expired, Failed].map(ended);
+        Plain::json(
+            200,
+            &serde_json::json!({
+                "streams": stats.streams,
+                "topics": stats.topics,
+                "held_events": stats.held_events,
+                "held_bytes": stats.held_bytes,
+                "published": stats.published,
+                "delivered": stats.delivered,
+                "lagged": stats.lagged,
+                "resumed": stats.resumed,
+                "gaps": stats.gaps,
+                "ends": ends.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+            }),
+        )
+    }
+
+    fn about(&self) -> Plain {
+        let compresses = self.options.compress;
+        let groups = Group::ALL.iter().filter(|group| compresses || **group != Group::Compression);
+        Plain::json(
+            200,
+            &serde_json::json!({
+                "name": format!("sse-{} {}", self.options.adapter.as_str(), env!("CARGO_PKG_VERSION")),
+                "groups": groups.map(|group| group.as_str()).collect::<Vec<_>>(),
+                "keep_alive_ms": self.options.keep_alive_ms,
+            }),
+        )
+    }
+}
+
+/// `live`, `oldest` or `last:N`.
+fn start(from: &str) -> Option<Start> {
+    match from {
+        "live" => Some(Start::Live),
+        "oldest" => Some(Start::Oldest),
+        _ => from.strip_prefix("last:")?.parse().ok().map(Start::Last),
+    }
+}
+
+/// The query of a URL.
+#[derive(Debug, Clone, Copy)]
+struct Query<'q>(Option<&'q str>);
+
+impl<'q> Query<'q> {
+    const fn of(query: Option<&'q str>) -> Self {
+        Self(query)
+    }
+
+    fn all(self, name: &str) -> Vec<String> {
+        let pairs = form_urlencoded::parse(self.0.unwrap_or_default().as_bytes());
+        pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
+    }
+
+    fn get(self, name: &str) -> Option<String> {
+        self.all(name).into_iter().next()
+    }
+
+    fn number(self, name: &str) -> Result<Option<usize>, Plain> {
+        let number = self.get(name).map(|text| text.parse());
+        number.transpose().map_err(|_| Plain::bad_request(format_args!("{name} is no number")))
+    }
+}

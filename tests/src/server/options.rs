@@ -1,0 +1,151 @@
+//! The command line.
+
+use clap::{Parser, ValueEnum};
+use sse_core::Hub;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The options of `conformance-server`; each as the contract names it.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "conformance-server", about = "Serves the conformance routes through one adapter")]
+#[non_exhaustive]
+pub struct Options {
+    /// What the routes are served with.
+    #[arg(long)]
+    pub adapter: Adapter,
+    /// Where to listen; port 0 picks one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The interval of keep-alives; 0 turns them off.
+    #[arg(long, default_value_t = 15_000)]
+    pub keep_alive_ms: u64,
+    /// The longest that a stream lasts; 0 is for ever.
+    #[arg(long, default_value_t = 0)]
+    pub max_lifetime_ms: u64,
+    /// The bound of one handle's pending bytes.
+    #[arg(long, default_value_t = 64 * 1024)]
+    pub buffer_bytes: usize,
+    /// How many bytes each topic keeps; 0 is no such bound.
+    #[arg(long, default_value_t = 4 * 1024 * 1024)]
+    pub topic_bytes: usize,
+    /// How many events each topic keeps; 0 is no such bound.
+    #[arg(long, default_value_t = 0)]
+    pub topic_events: usize,
+    /// How long each topic keeps an event; 0 is no such bound.
+    #[arg(long, default_value_t = 0)]
+    pub topic_age_ms: u64,
+    /// How many bytes all topics keep together.
+    #[arg(long, default_value_t = 64 * 1024 * 1024)]
+    pub hub_bytes: usize,
+    /// What becomes of a cursor that fell off its ring.
+    #[arg(long, default_value = "end")]
+    pub lag: Lag,
+    /// How many streams there may be at once; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub max_streams: usize,
+    /// Over how long streams are ended at SIGTERM.
+    #[arg(long, default_value_t = 0)]
+    pub drain_window_ms: u64,
+    /// When the server gives up waiting after SIGTERM.
+    #[arg(long, default_value_t = 10_000)]
+    pub drain_deadline_ms: u64,
+    /// Puts the framework's own compression middleware around the routes.
+    #[arg(long)]
+    pub compress: bool,
+    /// The engine to follow and publish through.
+    #[arg(long)]
+    pub redis: Option<String>,
+    /// The engine's log.
+    #[arg(long)]
+    pub log: Option<String>,
+}
+
+/// What the routes are served with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum Adapter {
+    /// axum, over hyper.
+    Axum,
+    /// actix-web.
+    Actix,
+    /// warp, over hyper.
+    Warp,
+    /// No framework: the core on hyper.
+    Core,
+}
+
+/// What becomes of a cursor that fell off its ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum Lag {
+    /// Its stream ends.
+    End,
+    /// It goes on after a gap.
+    Gap,
+}
+
+impl Adapter {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Axum, Self::Actix, Self::Warp, Self::Core];
+
+    /// As the command line spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+            Self::Actix => "actix",
+            Self::Warp => "warp",
+            Self::Core => "core",
+        }
+    }
+
+    /// Whether its framework has a compression middleware that spares event streams.
+    #[must_use]
+    pub const fn offers_compression(self) -> bool {
+        matches!(self, Self::Axum | Self::Actix)
+    }
+}
+
+impl Options {
+    pub(crate) fn is_offered(&self) -> bool {
+        let compresses = !self.compress || self.adapter.offers_compression();
+        compresses && self.redis.is_none() && self.log.is_none()
+    }
+
+    pub(crate) const fn keep_alive(&self) -> Option<Duration> {
+        nonzero(self.keep_alive_ms)
+    }
+
+    pub(crate) const fn max_lifetime(&self) -> Option<Duration> {
+        nonzero(self.max_lifetime_ms)
+    }
+
+    pub(crate) const fn drain_window(&self) -> Duration {
+        Duration::from_millis(self.drain_window_ms)
+    }
+
+    pub(crate) const fn drain_deadline(&self) -> Duration {
+        Duration::from_millis(self.drain_deadline_ms)
+    }
+
+    /// The one hub of the server.
+    pub(crate) fn hub(&self) -> Hub {
+        let bound = |n: usize| if n == 0 { usize::MAX } else { n };
+        let hub = Hub::builder()
+            .topic_bytes(bound(self.topic_bytes))
+            .topic_events(bound(self.topic_events))
+            .hub_bytes(bound(self.hub_bytes))
+            .max_streams(bound(self.max_streams))
+            .drain_grace(self.drain_deadline().saturating_sub(self.drain_window()));
+        let hub = match nonzero(self.topic_age_ms) {
+            Some(age) => hub.topic_age(age),
+            None => hub,
+        };
+        let hub = if self.lag == Lag::Gap { hub.gap_on_lag() } else { hub };
+        hub.build()
+    }
+}
+
+const fn nonzero(ms: u64) -> Option<Duration> {
+    if ms == 0 { None } else { Some(Duration::from_millis(ms)) }
+}

@@ -1,0 +1,54 @@
+//! `/publish`: one event or an array of them, all or none.
+
+use super::plain::Plain;
+use super::steps;
+use serde::Deserialize;
+use sse_core::{Event, Hub};
+use std::time::Duration;
+
+/// One event for one topic.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publication {
+    topic: String,
+    data: Option<String>,
+    event: Option<String>,
+    #[serde(default, deserialize_with = "steps::milliseconds")]
+    retry: Option<Duration>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Publications {
+    One(Publication),
+    Many(Vec<Publication>),
+}
+
+impl Publication {
+    fn into_event(self) -> (String, Event<'static>) {
+        let mut event = self.data.map_or_else(Event::new, Event::data);
+        if let Some(event_type) = self.event {
+            event = event.event(event_type);
+        }
+        if let Some(retry) = self.retry {
+            event = event.retry(retry);
+        }
+        (self.topic, event)
+    }
+}
+
+pub(crate) fn publish(hub: &Hub, body: &[u8]) -> Plain {
+    let publications = match serde_json::from_slice(body) {
+        Ok(Publications::One(one)) => vec![one],
+        Ok(Publications::Many(many)) => many,
+        Err(error) => return Plain::bad_request(error),
+    };
+    let events: Vec<_> = publications.into_iter().map(Publication::into_event).collect();
+    match hub.publish_all(events) {
+        Ok(ids) => {
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            Plain::json(200, &serde_json::json!({ "ids": ids }))
+        }
+        Err(error) => Plain::bad_request(error),
+    }
+}

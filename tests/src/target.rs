@@ -1,0 +1,148 @@
+//! A server under judgement, seen from outside.
+
+use crate::client::{Connection, Request, Response};
+use crate::{Failure, failure};
+use serde::Deserialize;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+/// A server that speaks the contract.
+#[derive(Debug, Clone)]
+pub struct Target {
+    address: SocketAddr,
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct About {
+    /// Its name.
+    pub name: String,
+    /// The groups it offers to be judged on.
+    pub groups: Vec<String>,
+    /// The interval of its keep-alives; 0 is none.
+    pub keep_alive_ms: u64,
+}
+
+/// What a server says of one of its streams.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct State {
+    /// Whether it takes events.
+    pub active: bool,
+    /// Why it ended.
+    pub reason: Option<String>,
+}
+
+/// How long a whole answer may take.
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+
+impl Target {
+    /// The server at this URL, `http://HOST:PORT`.
+    ///
+    /// # Errors
+    /// The URL is none of `http`, or its host has no address.
+    pub fn new(url: &str) -> Result<Self, Failure> {
+        let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let host = host.ok_or_else(|| Failure::new(format_args!("{url} is no http:// URL")))?;
+        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+        let address = host.to_socket_addrs()?.next();
+        Ok(Self { address: address.ok_or_else(|| Failure::new(format_args!("{host} has no address")))? })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens an HTTP/1 connection.
+    ///
+    /// # Errors
+    /// It takes none.
+    pub fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(self.address)
+    }
+
+    /// Sends a request on a connection of its own and reads the head of the answer.
+    ///
+    /// # Errors
+    /// No head came.
+    pub fn ask(&self, request: &Request) -> Result<Response, Failure> {
+        self.connect()?.ask(request)
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// No head came, or the body did not end.
+    pub fn read(&self, request: &Request) -> Result<Response, Failure> {
+        let mut response = self.ask(request)?;
+        response.read_to_end(ANSWER)?;
+        Ok(response)
+    }
+
+    /// Opens a stream that runs these steps.
+    ///
+    /// # Errors
+    /// It was not answered 200.
+    pub fn script(&self, steps: &str) -> Result<Response, Failure> {
+        let response = self.ask(&Request::script(steps))?;
+        failure::check(response.head.status == 200, || format!("no stream: {}", response.head))?;
+        Ok(response)
+    }
+
+    /// Runs these steps and reads the stream to its end.
+    ///
+    /// # Errors
+    /// It was not answered 200, or did not end.
+    pub fn run(&self, steps: &str) -> Result<Vec<u8>, Failure> {
+        let mut response = self.script(steps)?;
+        response.read_to_end(ANSWER)?;
+        Ok(response.body().to_vec())
+    }
+
+    /// What the server says of itself.
+    ///
+    /// # Errors
+    /// Nothing that the contract knows.
+    pub fn about(&self) -> Result<About, Failure> {
+        Ok(serde_json::from_slice(self.read(&Request::get("/about"))?.body())?)
+    }
+
+    /// The server's counters.
+    ///
+    /// # Errors
+    /// No JSON came.
+    pub fn stats(&self) -> Result<serde_json::Value, Failure> {
+        Ok(serde_json::from_slice(self.read(&Request::get("/stats"))?.body())?)
+    }
+
+    /// What the server says of a stream.
+    ///
+    /// # Errors
+    /// It knows no such stream.
+    pub fn state(&self, id: &str) -> Result<State, Failure> {
+        let response = self.read(&Request::get(format!("/streams/{id}")))?;
+        failure::check(response.head.status == 200, || format!("of stream {id}: {}", response.head))?;
+        Ok(serde_json::from_slice(response.body())?)
+    }
+
+    /// Waits until the stream has ended for this reason.
+    ///
+    /// # Errors
+    /// It has not, after this long.
+    pub fn ended(&self, id: &str, reason: &str, within: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + within;
+        loop {
+            let state = self.state(id)?;
+            if state.reason.as_deref() == Some(reason) {
+                return failure::check(!state.active, || format!("{reason}, and yet active"));
+            }
+            if Instant::now() >= deadline || state.reason.is_some() {
+                return Err(Failure::new(format_args!("not {reason} within {within:?}: {state:?}")));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

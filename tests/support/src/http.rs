@@ -1,0 +1,90 @@
+//! Event streams over HTTP, read event by event.
+
+use crate::Result;
+use sse_core::{Decoder, MessageEvent};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// One connection to an event stream, and what it has brought so far.
+#[derive(Debug)]
+pub struct Reader {
+    response: reqwest::Response,
+    decoder: Decoder,
+    events: Vec<MessageEvent<'static>>,
+    text: String,
+    ended: bool,
+}
+
+impl Reader {
+    /// Opens an event stream.
+    ///
+    /// # Errors
+    /// There is no answer, or it is not 200.
+    pub async fn open(url: impl reqwest::IntoUrl) -> Result<Self> {
+        let request = reqwest::Client::new().get(url).header("accept", "text/event-stream");
+        let response = request.send().await?.error_for_status()?;
+        Ok(Self { response, decoder: Decoder::new(), events: Vec::new(), text: String::new(), ended: false })
+    }
+
+    /// Reads until there is an event of this type with this data, for at most this long.
+    ///
+    /// # Errors
+    /// It does not come in time, or the stream ends without it.
+    pub async fn until(&mut self, event_type: &str, data: &str, bound: Duration) -> Result {
+        let arrived = timeout(bound, async {
+            while !self.events.iter().any(|event| event.event_type == event_type && event.data == data) {
+                if self.ended {
+                    return Err("the stream ended".into());
+                }
+                self.more().await?;
+            }
+            Result::<()>::Ok(())
+        });
+        let why: crate::Error = match arrived.await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => format!("not within {bound:?}").into(),
+        };
+        let last = self.events.get(self.events.len().saturating_sub(10)..).unwrap_or_default();
+        Err(format!("{why}: {event_type} {data:?}; the last events were {last:#?}").into())
+    }
+
+    /// Reads to the end of the stream.
+    ///
+    /// # Errors
+    /// It does not end in time, or is cut off.
+    pub async fn to_end(&mut self, bound: Duration) -> Result {
+        let ended = timeout(bound, async {
+            while !self.ended {
+                self.more().await?;
+            }
+            Result::<()>::Ok(())
+        });
+        ended.await.map_err(|_| format!("not ended within {bound:?}"))?
+    }
+
+    /// The data of every event of this type so far.
+    pub fn data_of<'r>(&'r self, event_type: &'r str) -> impl Iterator<Item = &'r str> {
+        self.events.iter().filter(move |event| event.event_type == event_type).map(|event| &*event.data)
+    }
+
+    /// What was read so far, as it came.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    async fn more(&mut self) -> Result {
+        match self.response.chunk().await? {
+            Some(chunk) => {
+                self.text.push_str(&String::from_utf8_lossy(&chunk));
+                let mut input = &*chunk;
+                while let Some(event) = self.decoder.decode(&mut input) {
+                    self.events.push(event?.into_owned());
+                }
+            }
+            None => self.ended = true,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Trials of `libtest-mimic` that are futures, some of them in a browser that all of them share.
+
+use crate::Result;
+use crate::browser::Chromium;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+/// A trial that takes longer has failed.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A list of trials, and what they run on.
+#[derive(Debug, Default)]
+pub struct Trials {
+    trials: Vec<Trial>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    runtime: OnceLock<Runtime>,
+    browser: OnceCell<Chromium>,
+}
+
+impl Shared {
+    fn block_on(&self, test: impl Future<Output = Result>) -> Result<(), Failed> {
+        #[expect(clippy::expect_used, reason = "without threads nothing can be tested")]
+        let runtime = self.runtime.get_or_init(|| Runtime::new().expect("a runtime can be made"));
+        match runtime.block_on(async { timeout(BOUND, test).await }) {
+            Ok(result) => result.map_err(|error| Failed::from(error.to_string())),
+            Err(_) => Err(format!("took longer than {BOUND:?}").into()),
+        }
+    }
+}
+
+impl Trials {
+    /// No trials yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a trial.
+    pub fn add<F>(&mut self, name: impl Into<String>, test: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = Result>,
+    {
+        let shared = self.shared.clone();
+        self.trials.push(Trial::test(name, move || shared.block_on(test())));
+    }
+
+    /// Adds a trial that needs the browser. Where there is none it is ignored and says so; under `CI=true` it fails.
+    pub fn add_in_browser<T>(&mut self, name: impl Into<String>, test: T)
+    where
+        T: AsyncFnOnce(&Chromium) -> Result + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        let trial = move || {
+            if let Err(missing) = Chromium::find() {
+                return if std::env::var_os("CI").is_some_and(|ci| ci == "true") {
+                    Err(missing.to_string().into())
+                } else {
+                    Ok(Completion::ignored_with(missing))
+                };
+            }
+            shared.block_on(async {
+                let browser = shared.browser.get_or_try_init(Chromium::start).await?;
+                test(browser).await
+            })?;
+            Ok(Completion::Completed)
+        };
+        self.trials.push(Trial::ignorable_test(name, trial));
+    }
+
+    /// Runs the trials as the arguments of the process say, and ends the browser.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let Self { trials, shared } = self;
+        let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+        // Every trial is over, and its share of this with it.
+        if let Some(Shared { mut runtime, mut browser }) = Arc::into_inner(shared)
+            && let (Some(runtime), Some(browser)) = (runtime.take(), browser.take())
+        {
+            runtime.block_on(browser.stop());
+        }
+        conclusion.exit_code()
+    }
+}

@@ -1,0 +1,53 @@
+//! Every case against every adapter, each on a real server over real sockets.
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use sse_conformance::process::Server;
+use sse_conformance::server::Adapter;
+use sse_conformance::{Case, Group, cases};
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, OnceLock};
+
+/// Short, so that its cases are; long beside what a busy machine needs.
+const KEEP_ALIVE_MS: &str = "600";
+
+/// A server that all cases of one adapter share, started by the first.
+type Shared = Arc<OnceLock<Result<Server, String>>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let shared: Vec<(Adapter, Shared)> = Adapter::ALL.into_iter().map(|adapter| (adapter, Shared::default())).collect();
+    let trials = shared.iter().flat_map(|(adapter, server)| {
+        let cases = cases::all().into_iter().filter(|case| offers(*adapter, case.group));
+        cases.map(|case| trial(*adapter, server.clone(), case))
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    // A static would never be dropped, and its servers would outlive this.
+    drop(shared);
+    if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+}
+
+fn offers(adapter: Adapter, group: Group) -> bool {
+    group != Group::Compression || adapter.offers_compression()
+}
+
+fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
+    let name = format!("{}::{}", adapter.as_str(), case.name);
+    let kind = case.group.as_str();
+    Trial::test(name, move || {
+        let server = server.get_or_init(|| Server::start(&mut command(adapter)).map_err(|failure| failure.to_string()));
+        let server = server.as_ref().map_err(Failed::from)?;
+        let start = move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-server"));
+            command.args(["--adapter", adapter.as_str()]);
+            command
+        };
+        case.judge(server.target(), Some(&start)).map_err(|failure| Failed::from(failure.to_string()))
+    })
+    .with_kind(kind)
+}
+
+fn command(adapter: Adapter) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-server"));
+    command.args(["--adapter", adapter.as_str(), "--keep-alive-ms", KEEP_ALIVE_MS]);
+    command
+}
