@@ -289,10 +289,14 @@ impl Order {
         }
     }
 
-    /// Whether a client with this id may have it from a node that is ahead of this one.
-    pub(crate) fn may_come(&mut self, id: EventId) -> bool {
-        let is_ahead = self.ids.newest().is_none_or(|newest| id.position() > newest.position());
-        is_ahead && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id))
+    /// Whether a client with this id, which this follower does not know, may have it from a node that has come further.
+    pub(crate) fn may_come(&mut self, hub: &Inner, id: EventId, names: &[String]) -> bool {
+        if self.ahead.is_none() {
+            return false;
+        }
+        let topics: Vec<_> = names.iter().filter_map(|name| self.topics.get(name.as_str()).cloned()).collect();
+        let known = self.find(hub, id, &topics).is_some();
+        !known && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id))
     }
 
     /// The id of a position, if it is still known.

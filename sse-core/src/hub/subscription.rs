@@ -230,7 +230,7 @@ impl Order {
             return None;
         }
         let id = client.as_str().and_then(EventId::parse);
-        if id.is_some_and(|id| self.may_come(id)) {
+        if id.is_some_and(|id| self.may_come(hub, id, &names.0)) {
             return None;
         }
         let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());

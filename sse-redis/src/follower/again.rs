@@ -17,6 +17,8 @@ const REMEMBERED: usize = 524_288;
 pub(super) struct Again {
     order: VecDeque<(EventId, PublishId)>,
     seen: HashMap<PublishId, EventId>,
+    /// An entry that was passed over unread; its id tells the first 32 bits of its publish.
+    unread: Option<EventId>,
 }
 
 impl Again {
@@ -31,7 +33,8 @@ impl Again {
         {
             self.forget(old, publish);
         }
-        if record.again && self.seen.contains_key(&publish) {
+        let unread = self.unread.is_some_and(|unread| unread.tag() == publish.tag());
+        if record.again && (unread || self.seen.contains_key(&publish)) {
             return true;
         }
         self.order.push_back((id, publish));
@@ -39,16 +42,23 @@ impl Again {
         false
     }
 
+    /// Passes over an entry that is known by its id alone.
+    pub(super) const fn pass_over(&mut self, id: EventId) {
+        self.unread = Some(id);
+    }
+
     /// The log took back what came after this id: what was lost there may be published again.
     pub(super) fn truncate(&mut self, kept: EventId) {
         while let Some((id, publish)) = self.order.pop_back_if(|(id, _)| id.position() > kept.position()) {
             self.forget(id, publish);
         }
+        self.unread.take_if(|unread| unread.position() > kept.position());
     }
 
     pub(super) fn clear(&mut self) {
         self.order.clear();
         self.seen.clear();
+        self.unread = None;
     }
 
     fn forget(&mut self, id: EventId, publish: PublishId) {

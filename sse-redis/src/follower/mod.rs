@@ -446,6 +446,7 @@ impl Follower {
             self.again.clear();
         }
         (self.lost, self.catching_up_to) = (None, None);
+        self.again.pass_over(id);
         self.recent.start(id, number);
         effects.push(Effect::Reset(id, loss));
         self.follow(now, effects);

@@ -98,7 +98,12 @@ impl World {
         let again = matches!(&content, Content::Event(record) if record.again);
         let log = self.server.log.as_mut()?;
         let position = if self.ms > log.last.0 { (self.ms, 0) } else { (log.last.0, log.last.1 + 1) };
-        let id = EventId::new(position, PublishId::draw(&self.random).tag());
+        let publish = match &content {
+            Content::Event(record) => record.publish,
+            Content::Canary(canary) => Some(*canary),
+            Content::Other => None,
+        };
+        let id = EventId::new(position, publish.unwrap_or_else(|| PublishId::draw(&self.random)).tag());
         let index = self.made.len();
         let before = log.entries.back().copied();
         self.made.push(Made { entry: Entry { id, content, bytes: 10 }, before, event, again });
@@ -137,7 +142,7 @@ impl World {
     fn record(&self, topic: usize, publish: usize, again: bool) -> Box<Record> {
         Box::new(Record {
             topic: TOPICS[topic].to_owned(),
-            publish: PublishId::parse(&format!("{publish:024x}")),
+            publish: PublishId::parse(&format!("{:08x}{publish:016x}", Dice(publish as u64).roll(1 << 32))),
             data: Some(publish.to_string()),
             again,
             ..Record::default()
