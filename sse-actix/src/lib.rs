@@ -7,15 +7,21 @@
 //!
 //! ```
 //! use actix_web::{App, Responder, web};
-//! use sse_actix::{Hub, Sse};
+//! use sse_actix::{Event, Hub, Sse};
 //!
 //! async fn news(sse: Sse, hub: web::Data<Hub>) -> impl Responder {
 //!     sse.subscribe(&hub, ["news"])
 //! }
 //!
 //! let hub = web::Data::new(Hub::new()); // once, outside the closure that makes the workers
-//! let app = App::new().app_data(hub).route("/news", web::to(news));
+//! let app = App::new().app_data(hub.clone()).route("/news", web::to(news));
+//!
+//! # #[derive(serde::Serialize)] struct Article { title: &'static str }
+//! // and anywhere, at any time
+//! let article = Article { title: "It works" };
+//! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = app;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```html
@@ -275,7 +281,29 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::FromRequest;
+    use actix_web::test::TestRequest;
     use std::rc::Rc;
+
+    #[actix_web::test]
+    async fn the_policy_of_a_route_is_app_data() {
+        let posted = Policy::default().methods(["POST"]);
+        let post = || TestRequest::post().insert_header(("accept", "*/*"));
+        let status = async |request: TestRequest| {
+            let taken = Sse::extract(&request.to_http_request()).await;
+            taken.map(drop).map_err(|refused| refused.status_code().as_u16())
+        };
+        assert_eq!(status(post()).await, Err(405));
+        assert_eq!(status(post().app_data(posted.clone())).await, Ok(()));
+        assert_eq!(status(post().app_data(web::Data::new(posted))).await, Ok(()));
+    }
+
+    #[actix_web::test]
+    async fn an_option_is_none_where_the_type_is_not_named() {
+        let page = TestRequest::get().insert_header(("accept", "text/html, */*;q=0.8"));
+        let page = page.app_data(Policy::default().accept(AcceptMode::Named)).to_http_request();
+        assert!(matches!(Option::<Sse>::extract(&page).await, Ok(None)));
+    }
 
     #[test]
     fn a_stream_that_is_not_send_is_a_response() {

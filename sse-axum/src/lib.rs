@@ -7,14 +7,21 @@
 //!
 //! ```
 //! use axum::{Router, extract::State, response::IntoResponse, routing::any};
-//! use sse_axum::{Hub, Sse};
+//! use sse_axum::{Event, Hub, Sse};
 //!
 //! async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
 //!     sse.subscribe(&hub, ["news"])
 //! }
 //!
-//! let app: Router = Router::new().route("/news", any(news)).with_state(Hub::new());
+//! let hub = Hub::new();
+//! let app: Router = Router::new().route("/news", any(news)).with_state(hub.clone());
+//!
+//! # #[derive(serde::Serialize)] struct Article { title: &'static str }
+//! // and anywhere, at any time
+//! let article = Article { title: "It works" };
+//! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = app;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```html
@@ -252,5 +259,46 @@ impl HttpBody for NoContent {
 
     fn is_end_stream(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(method: &str, accept: &str, policy: Option<Policy>) -> Parts {
+        let request = http::Request::builder().method(method).header("accept", accept).body(());
+        let mut parts = request.expect("a request").into_parts().0;
+        policy.map(|policy| parts.extensions.insert(policy));
+        parts
+    }
+
+    async fn taken(mut parts: Parts) -> Result<Sse, Refused> {
+        <Sse as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await
+    }
+
+    async fn taken_if_named(mut parts: Parts) -> Result<Option<Sse>, Refused> {
+        <Sse as OptionalFromRequestParts<()>>::from_request_parts(&mut parts, &()).await
+    }
+
+    #[tokio::test]
+    async fn the_policy_of_a_route_is_an_extension() {
+        assert_eq!(taken(parts("POST", "*/*", None)).await.map(drop).map_err(|refused| refused.0.status()), Err(405));
+        assert!(taken(parts("POST", "*/*", Some(Policy::default().methods(["POST"])))).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_option_must_be_named_and_still_answers_head() {
+        assert!(matches!(taken_if_named(parts("GET", "*/*", None)).await, Ok(None)));
+        assert!(matches!(taken_if_named(parts("GET", "text/event-stream", None)).await, Ok(Some(_))));
+        let refused = taken_if_named(parts("HEAD", "text/event-stream", None)).await.map(drop);
+        assert_eq!(refused.map_err(|refused| refused.0), Err(Refusal::Head));
+    }
+
+    #[test]
+    fn a_stream_that_is_not_sync_is_a_response() {
+        fn _compiles<S: sse_core::__Stream<Item = String> + Send + 'static>(sse: Sse, events: S) -> Response {
+            sse.stream(events).into_response()
+        }
     }
 }

@@ -218,6 +218,10 @@ impl<R: Runtime> Sse<R> {
         self.admitted.is_get
     }
 
+    pub(crate) fn take_last_event_id(&mut self) -> LastEventId {
+        std::mem::replace(&mut self.admitted.last_event_id, LastEventId::Absent)
+    }
+
     pub(crate) fn take_first(&mut self) -> First {
         std::mem::take(&mut self.first)
     }

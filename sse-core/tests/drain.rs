@@ -272,6 +272,8 @@ fn a_second_drain_is_the_same_drain() {
     clock.advance(WINDOW - SECOND);
     let text = reader.text();
     assert_eq!(text.matches("retry").count(), 1, "{text}");
+    assert_pending!(first.poll());
+    assert_pending!(second.poll(), "its own window would be over");
     clock.advance(GRACE);
     assert!(first.is_woken() && second.is_woken());
     assert_ready_eq!(first.poll(), 1);

@@ -7,14 +7,21 @@
 //! # A live feed that resumes by itself
 //!
 //! ```
-//! use sse_warp::{Hub, Refused, Sse};
+//! use sse_warp::{Event, Hub, Refused, Sse};
 //! use warp::Filter;
 //!
 //! let hub = Hub::new();
+//! let readers = hub.clone();
 //! let news = warp::path("news")
 //!     .and(sse_warp::offered())
-//!     .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&hub, ["news"])));
+//!     .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&readers, ["news"])));
+//!
+//! # #[derive(serde::Serialize)] struct Article { title: &'static str }
+//! // and anywhere, at any time
+//! let article = Article { title: "It works" };
+//! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = warp::serve(news);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! ```html
@@ -303,6 +310,31 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
 mod tests {
     use super::*;
     use std::cell::Cell;
+
+    #[tokio::test]
+    async fn what_sse_rejects_is_recovered() {
+        let news = warp::path("news").and(sse()).map(|sse: Sse| sse.first(["hello"]).channel().1);
+        let routes = news.recover(recover);
+        let answer = async |method: &str, path: &str| {
+            let response = warp::test::request().method(method).path(path).reply(&routes).await;
+            (response.status().as_u16(), response.headers().contains_key("content-length"))
+        };
+        assert_eq!(answer("POST", "/news").await, (405, false));
+        assert_eq!(answer("HEAD", "/news").await, (200, false));
+        assert_eq!(answer("GET", "/news").await, (200, false));
+        // What is none of its business goes on to warp's own answers.
+        assert_eq!(answer("GET", "/nowhere").await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn the_policy_of_a_route_is_an_argument() {
+        let request = || warp::test::request().method("POST").path("/?lastEventId=7");
+        let posted = offered_with(Policy::default().methods(["POST"]).last_event_id_query("lastEventId"));
+        let taken = request().filter(&posted).await.expect("never rejects").expect("is offered");
+        assert_eq!(taken.last_event_id().as_str(), Some("7"));
+        let refused = request().filter(&offered()).await.expect("never rejects").map(drop);
+        assert_eq!(refused.map_err(|refused| refused.0.status()), Err(405));
+    }
 
     #[test]
     fn a_stream_that_is_not_sync_is_a_reply() {

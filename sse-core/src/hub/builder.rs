@@ -23,8 +23,7 @@ pub(crate) struct Limits {
     pub(crate) lag_ends: bool,
     pub(crate) gap_type: std::sync::Arc<str>,
     pub(crate) retry: Duration,
-    /// `None`: on for a follower, off otherwise.
-    pub(crate) heartbeats: Option<bool>,
+    pub(crate) heartbeats: bool,
     pub(crate) drain_grace: Duration,
     pub(crate) drain_retry: RangeInclusive<Duration>,
 }
@@ -45,6 +44,7 @@ pub(crate) struct Limits {
 #[must_use = "a builder builds nothing until `build`"]
 pub struct Builder {
     limits: Limits,
+    heartbeats: Option<bool>,
 }
 
 impl Default for Builder {
@@ -60,17 +60,17 @@ impl Default for Builder {
             lag_ends: true,
             gap_type: "gap".into(),
             retry: Duration::from_secs(3),
-            heartbeats: None,
+            heartbeats: false,
             drain_grace: Duration::from_secs(10),
             drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
         };
-        Self { limits }
+        Self { limits, heartbeats: None }
     }
 }
 
 impl Builder {
     /// How many bytes of events a topic keeps, as they are on the wire: 4 MiB by default. At the bound the oldest event
-    /// goes; the newest stays, however large. Its memory may be 32 KiB more.
+    /// goes; the newest stays, however large. Its memory may be 32 KiB more, and 16 bytes for each event.
     pub const fn topic_bytes(mut self, bytes: usize) -> Self {
         self.limits.topic_bytes = bytes;
         self
@@ -125,10 +125,12 @@ impl Builder {
         self
     }
 
-    /// The type of the event that tells a gap: `gap` by default. No event of the application may have it. A line break in
-    /// it becomes a space.
+    /// The type of the event that tells a gap: `gap` by default, and if this is empty. No event of the application may
+    /// have it. A line break in it becomes a space.
     pub fn gap_type(mut self, event_type: &str) -> Self {
-        self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
+        if !event_type.is_empty() {
+            self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
+        }
         self
     }
 
@@ -142,7 +144,7 @@ impl Builder {
     /// quiet topic does not fall behind. Some clients show such a block as an empty event; off by default, and on for a
     /// follower.
     pub const fn heartbeats(mut self, on: bool) -> Self {
-        self.limits.heartbeats = Some(on);
+        self.heartbeats = Some(on);
         self
     }
 
@@ -169,7 +171,7 @@ impl Builder {
     #[must_use]
     pub fn build_on(self, runtime: impl Runtime) -> Hub {
         let ids = Ids::own_with(runtime.random().tag());
-        self.hub(runtime, ids)
+        self.hub(runtime, ids, false)
     }
 
     /// A hub that follows a log elsewhere, and its feed, on tokio's clock.
@@ -182,24 +184,22 @@ impl Builder {
     /// A hub that follows a log elsewhere, and its feed, on this runtime.
     #[must_use]
     pub fn follower_on(self, runtime: impl Runtime) -> (Hub, Feed) {
-        let hub = self.hub(runtime, Ids::followed());
+        let hub = self.hub(runtime, Ids::followed(), true);
         let feed = Feed::new(hub.clone());
         (hub, feed)
     }
 
-    fn hub(self, runtime: impl Runtime, ids: Ids) -> Hub {
-        let mut limits = self.limits;
-        limits.heartbeats.get_or_insert(matches!(ids, Ids::Followed(_)));
-        let rules = Rules { reserved_type: Some(limits.gap_type.clone()), gives_ids: true };
+    fn hub(mut self, runtime: impl Runtime, ids: Ids, heartbeats: bool) -> Hub {
+        self.limits.heartbeats = self.heartbeats.unwrap_or(heartbeats);
+        let rules = Rules::of_hub(self.limits.gap_type.clone());
         Hub {
             inner: Arc::new(Inner {
                 runtime: Box::new(runtime),
-                limits,
+                limits: self.limits,
                 rules,
                 order: Mutex::new(Order::new(ids)),
                 head: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
-                reset: AtomicU64::new(0),
                 registry: Registry::default(),
                 counters: Counters::default(),
             }),

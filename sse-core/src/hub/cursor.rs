@@ -6,13 +6,15 @@ use super::stats::Counters;
 use super::topic::Topic;
 use crate::stream::CloseReason;
 use crate::stream::source::{CHUNK_BYTES, Step};
+use crate::stream::state::Pending;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use bytes::Bytes;
+use slab::Slab;
 use std::fmt;
 use std::task::{Poll, Waker};
 
-/// A chunk that is at least this large is handed on as it is, rather than copied together with more.
+/// A chunk that is at least this large is handed on, rather than copied together with more.
 const WHOLE_BYTES: usize = CHUNK_BYTES / 2;
 
 pub(crate) struct Cursor {
@@ -60,9 +62,10 @@ impl Cursor {
         self.places.iter().map(|place| place.topic.clone()).collect()
     }
 
-    /// Goes to a position, from which on nothing is forgotten but what the client will be told.
+    /// Goes to a position of the history as it is now. The caller holds the order's lock.
     pub(crate) fn start_at(&mut self, position: u64) {
         (self.position, self.told) = (position, position);
+        self.epoch = self.hub.epoch.load(Ordering::Acquire);
         for place in &mut self.places {
             place.known_gap = place.topic.lock().ring.forgotten().position;
         }
@@ -70,12 +73,13 @@ impl Cursor {
 
     /// What comes next, or nothing yet: then the waker is woken when something does.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Step> {
-        if let Some(gap) = self.look_back() {
-            return Poll::Ready(Step::Chunk(gap));
-        }
         loop {
-            // First the head: whatever is at or below it is complete in every topic.
+            // First the head: whatever is at or below it is complete in every topic. Then the epoch: what was taken back
+            // before that head is known by it.
             let head = self.hub.head.load(Ordering::Acquire);
+            if let Some(gap) = self.look_back() {
+                return Poll::Ready(Step::Chunk(gap));
+            }
             if let Some(step) = self.take(head) {
                 return Poll::Ready(step);
             }
@@ -92,8 +96,11 @@ impl Cursor {
 
     /// The position up to which everything was delivered, as an id-only block, if the client was not told yet.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
+        if !self.hub.limits.heartbeats {
+            return None;
+        }
         let head = self.hub.head.load(Ordering::Acquire);
-        if self.hub.limits.heartbeats != Some(true) || self.places.iter().any(|place| place.topic.newest() > self.position) {
+        if self.is_rewritten() || self.places.iter().any(|place| place.topic.newest() > self.position) {
             return None;
         }
         // Nothing of its topics lies between.
@@ -106,15 +113,21 @@ impl Cursor {
         Some(format!("id: {id}\n\n").into())
     }
 
+    /// Whether some of the history was taken back since it last looked.
+    fn is_rewritten(&self) -> bool {
+        self.hub.epoch.load(Ordering::Acquire) != self.epoch
+    }
+
     /// If what was delivered is no longer part of the history, the gap that says so.
     fn look_back(&mut self) -> Option<Bytes> {
-        let epoch = self.hub.epoch.load(Ordering::Acquire);
-        if epoch == self.epoch {
+        if !self.is_rewritten() {
             return None;
         }
-        let mark = self.hub.order.lock().rewritten(self.epoch, self.position);
-        self.epoch = epoch;
-        let mark = mark?;
+        let mark = {
+            let order = self.hub.order.lock();
+            let seen = std::mem::replace(&mut self.epoch, self.hub.epoch.load(Ordering::Acquire));
+            order.rewritten(seen, self.position)?
+        };
         (self.position, self.told) = (mark.position, mark.position);
         Counters::add(&self.hub.counters.gaps, 1);
         Some(self.hub.unknown_gap(Some(mark.id)).into())
@@ -122,62 +135,38 @@ impl Cursor {
 
     /// Everything up to the head as one chunk, up to 64 KiB or one larger event.
     fn take(&mut self, head: u64) -> Option<Step> {
-        let mut chunk = Bytes::new();
-        let mut joined = Vec::new();
-        let mut events = 0;
-        let mut lagged = false;
-        while joined.len() < CHUNK_BYTES {
-            let alone;
-            let more = match self.earliest(head) {
+        let mut chunk = Pending::default();
+        let (mut events, mut lagged) = (0, false);
+        while chunk.len() < CHUNK_BYTES {
+            match self.earliest(head) {
                 Earliest::Nothing => break,
-                Earliest::Gaps(mark) => {
-                    alone = false;
-                    match self.gaps(mark) {
-                        Some(gaps) if gaps.is_empty() => continue,
-                        Some(gaps) => Bytes::from(gaps),
-                        None => {
-                            lagged = true;
-                            break;
-                        }
-                    }
-                }
-                Earliest::Run(at, upto) => {
-                    let budget = CHUNK_BYTES.saturating_sub(joined.len().max(chunk.len()));
-                    let Some(place) = self.places.get(at) else { break };
-                    // What was there may have been forgotten since: look again.
-                    let Some(taken) = place.topic.lock().ring.take(self.position, upto, budget) else { continue };
-                    let first = chunk.is_empty() && joined.is_empty();
-                    if taken.bytes.len() > budget && !first {
+                Earliest::Gaps(mark) => match self.gaps(mark) {
+                    Some(gaps) => chunk.push(gaps.into()),
+                    None => {
+                        lagged = true;
                         break;
                     }
-                    self.position = taken.last;
-                    events += taken.events;
-                    alone = upto == head;
-                    taken.bytes
+                },
+                Earliest::Run(at, upto) => {
+                    let room = CHUNK_BYTES - chunk.len();
+                    let Some(place) = self.places.get(at) else { break };
+                    // What was there may have been forgotten since: look again.
+                    let Some(run) = place.topic.lock().ring.take(self.position, upto, room) else { continue };
+                    if run.bytes.len() > room && !chunk.is_empty() {
+                        break;
+                    }
+                    self.position = run.last;
+                    events += run.events;
+                    chunk.push(run.bytes);
+                    // A run of one topic alone, or a large one, is handed on without a copy.
+                    if upto == head || chunk.len() >= WHOLE_BYTES {
+                        break;
+                    }
                 }
-            };
-            // The usual case copies nothing.
-            if joined.is_empty() && chunk.is_empty() {
-                chunk = more;
-                if alone || chunk.len() >= WHOLE_BYTES {
-                    break;
-                }
-                continue;
             }
-            if joined.is_empty() {
-                joined.reserve(chunk.len() + more.len());
-                joined.extend_from_slice(&std::mem::take(&mut chunk));
-            }
-            joined.extend_from_slice(&more);
-            if alone {
-                break;
-            }
-        }
-        if !joined.is_empty() {
-            chunk = joined.into();
         }
         Counters::add(&self.hub.counters.delivered, events);
-        if !chunk.is_empty() {
+        if let Some(chunk) = chunk.take() {
             self.told = self.position;
             return Some(Step::Chunk(chunk));
         }
@@ -215,15 +204,20 @@ impl Cursor {
     /// Passes the gaps at a position: a block for each topic that has one there, with the position told in the last.
     /// Nothing, if this cursor fell behind and such a one is to end.
     fn gaps(&mut self, mark: Mark) -> Option<Vec<u8>> {
-        let here = |place: &&Place| place.topic.lock().ring.forgotten().position == mark.position;
-        let gaps: Vec<&Place> = self.places.iter().filter(here).collect();
+        let mut gaps = Vec::new();
+        let mut lagged = false;
+        for place in &self.places {
+            let locked = place.topic.lock();
+            if locked.ring.forgotten().position == mark.position {
+                gaps.push(place);
+                // What the client asked for too late is told, and what the log lost; what it lost while it read is lag.
+                lagged |= self.position >= place.known_gap.max(locked.ring.reset());
+            }
+        }
         if gaps.is_empty() {
             // They have moved on since: look again.
             return Some(Vec::new());
         }
-        // What the client asked for too late is told, and what a followed log lost; what it lost while it read is lag.
-        let reset = self.hub.reset.load(Ordering::Acquire) == mark.position;
-        let lagged = !reset && gaps.iter().any(|place| self.position >= place.known_gap);
         if lagged && self.hub.limits.lag_ends {
             return None;
         }
@@ -243,6 +237,10 @@ impl Cursor {
     /// Leaves the waker with every topic; false if one has something new.
     fn park(&mut self, waker: &Waker) -> bool {
         let same = self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker));
+        if !same {
+            // Until it is with every topic, nobody may think that it is.
+            self.waker = None;
+        }
         for place in &mut self.places {
             // Still parked: whoever publishes from now on wakes it.
             let parked = place.topic.round() == place.parked.0;
@@ -251,8 +249,7 @@ impl Cursor {
             }
             let fresh = waker.clone();
             let mut locked = place.topic.lock();
-            if locked.ring.newest() > self.position {
-                drop(locked);
+            if locked.ring.newest() > self.position || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
                 return false;
             }
             let old = if place.topic.round() == place.parked.0 {
@@ -276,7 +273,9 @@ impl Drop for Cursor {
         for place in &self.places {
             self.hub.leave_topic(&place.topic, |locked| {
                 let parked = place.topic.round() == place.parked.0;
-                if parked { locked.parked.try_remove(place.parked.1) } else { None }
+                let waker = if parked { locked.parked.try_remove(place.parked.1) } else { None };
+                // The last one leaves no room behind, which a crowd may have needed.
+                (waker, if locked.parked.is_empty() { std::mem::take(&mut locked.parked) } else { Slab::new() })
             });
         }
     }

@@ -62,13 +62,16 @@ impl Feed {
         let inner = &*self.hub.inner;
         let block = inner.encode(event)?;
         check_name(topic).map_err(|_| FeedError::TopicName(topic.len()))?;
+        let now = inner.now_if_aging();
         let mut left = Leftovers::default();
         let appended = {
             let mut order = inner.order.lock();
             ascends(&order.ids, id).map(|()| {
-                order.expire(inner, &mut left);
+                order.expire(inner, now, &mut left);
                 match order.topic(topic, &inner.limits) {
-                    Ok(topic) => drop(order.append(inner, &topic, Some(id), block, &mut left)),
+                    Ok(topic) => {
+                        order.append(inner, now, &topic, Some(id), block, &mut left);
+                    }
                     Err(_) => order.forget_at_once(inner, topic, id),
                 }
             })
@@ -91,7 +94,7 @@ impl Feed {
     }
 
     /// The log took back everything after this id, as at a failover. Readers that have seen some of it are told a gap and
-    /// go on; the others notice nothing.
+    /// go on, as are those of a topic that had forgotten some of it; the others notice nothing.
     ///
     /// # Errors
     /// [`FeedError::Unknown`] if the id is not among those remembered, the newest 65,536.

@@ -71,13 +71,16 @@ pub(crate) struct Inner {
     pub(crate) head: AtomicU64,
     /// How often a part of the history was taken back.
     pub(crate) epoch: AtomicU64,
-    /// Where everything was forgotten last: no reader's lag.
-    pub(crate) reset: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
 }
 
 impl Inner {
+    /// The time, if events have an age. To be read before a lock is taken, because the clock is the program's.
+    pub(crate) fn now_if_aging(&self) -> Option<Instant> {
+        self.limits.topic_age.map(|_| self.runtime.now())
+    }
+
     /// The block for a client whose id says nothing to this hub, or whose history was taken back.
     pub(crate) fn unknown_gap(&self, id: Option<EventId>) -> Vec<u8> {
         let event_type = &self.limits.gap_type;
@@ -168,14 +171,15 @@ impl Hub {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
+        let now = inner.now_if_aging();
         let mut left = topic::Leftovers::default();
-        let (topics, held) = {
+        let (topics, held_events, held_bytes) = {
             let mut order = inner.order.lock();
-            order.expire(inner, &mut left);
-            (order.topics(), (order.held_events, order.held_bytes))
+            order.expire(inner, now, &mut left);
+            (order.topics(), order.held_events, order.held_bytes)
         };
         left.settle();
-        inner.counters.read(inner.registry.len(), topics, held.0, held.1)
+        inner.counters.read(inner.registry.len(), topics, held_events, held_bytes)
     }
 }
 

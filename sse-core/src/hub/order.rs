@@ -8,8 +8,8 @@ use super::topic::{Leftovers, Topic};
 use super::{Inner, Limits};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
-use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const TOMBSTONES: usize = 65_536;
 /// How many ids of a followed log are remembered, whatever their topic.
 const FOLLOWED_IDS: usize = 65_536;
 
-/// How many rewrites of a followed log are remembered.
+/// How many rewrites of a followed log are remembered one by one.
 const REWRITES: usize = 64;
 
 /// Into how many steps an age is divided: an event goes at most that much late, and never early.
@@ -35,8 +35,8 @@ pub(crate) struct Order {
     /// Clients ahead of a follower that says when it has caught up.
     pub(crate) ahead: Option<Ahead>,
     topics: HashMap<Box<str>, Arc<Topic>>,
-    /// Every topic that holds events, by a position that is not after its oldest one.
-    oldest: BTreeMap<u64, Arc<Topic>>,
+    /// Every topic that holds events, the one with the oldest first.
+    oldest: BinaryHeap<Oldest>,
     pub(crate) held_events: usize,
     pub(crate) held_bytes: usize,
     tombstones: Tombstones,
@@ -52,7 +52,8 @@ pub(crate) enum Ids {
 }
 
 pub(crate) struct Followed {
-    /// The newest ids, with their positions: both ascend.
+    /// The newest ids, with their positions: both ascend. An id that the log went back to has a second position, the
+    /// last of those that were taken back after it.
     recent: VecDeque<(EventId, u64)>,
     /// Parts of the history that were taken back, each with what remained before it.
     rewrites: VecDeque<Rewrite>,
@@ -61,9 +62,15 @@ pub(crate) struct Followed {
 #[derive(Clone, Copy)]
 struct Rewrite {
     epoch: u64,
-    /// Positions after `kept` and up to `last` are no longer.
-    kept: Mark,
-    last: u64,
+    /// Positions after this and up to the mark's are no longer.
+    kept: u64,
+    mark: Mark,
+}
+
+/// A topic, by a position that is not after its oldest event. Its own bounds may have moved that on since.
+struct Oldest {
+    position: u64,
+    topic: Arc<Topic>,
 }
 
 /// There are as many topics as there may be.
@@ -77,7 +84,7 @@ impl Order {
             admits: true,
             ahead: None,
             topics: HashMap::new(),
-            oldest: BTreeMap::new(),
+            oldest: BinaryHeap::new(),
             held_events: 0,
             held_bytes: 0,
             tombstones: Tombstones::default(),
@@ -132,43 +139,40 @@ impl Order {
     pub(crate) fn append(
         &mut self,
         hub: &Inner,
+        now: Option<Instant>,
         topic: &Arc<Topic>,
         id: Option<EventId>,
         mut block: Vec<u8>,
         left: &mut Leftovers,
     ) -> EventId {
         use std::io::Write;
+        let limits = &hub.limits;
         let position = hub.head.load(Ordering::Relaxed) + 1;
         let id = id.unwrap_or_else(|| self.ids.own(position));
         // Writing to a Vec cannot fail.
         let _ = write!(block, "id: {id}\n\n");
-        let block = Bytes::from(block);
-        let (events, bytes) = (1, block.len());
         {
             let mut locked = topic.lock();
-            let locked = &mut *locked;
-            let before = (locked.ring.events(), locked.ring.bytes());
-            if locked.ring.is_empty() {
-                self.oldest.insert(position, topic.clone());
+            let ring = &mut locked.ring;
+            if ring.is_empty() {
+                self.oldest.push(Oldest { position, topic: topic.clone() });
             }
-            locked.ring.push(position, block, &mut left.garbage);
-            while locked.ring.events() > 1
-                && (locked.ring.events() > hub.limits.topic_events || locked.ring.bytes() > hub.limits.topic_bytes)
-            {
-                let ids = &self.ids;
-                locked.ring.evict(&mut left.garbage, |position, block| ids.of(position, block));
+            self.held_events -= ring.events();
+            self.held_bytes -= ring.bytes();
+            ring.push(position, block.into(), &mut left.garbage);
+            while ring.events() > 1 && (ring.events() > limits.topic_events || ring.bytes() > limits.topic_bytes) {
+                ring.evict(&mut left.garbage, |position, block| self.ids.of(position, block));
             }
-            let woken = topic.changed(locked, || hub.head.store(position, Ordering::Release));
-            left.woken.push(woken);
-            self.held_events = self.held_events + events - (before.0 + events - locked.ring.events());
-            self.held_bytes = self.held_bytes + bytes - (before.1 + bytes - locked.ring.bytes());
+            self.held_events += ring.events();
+            self.held_bytes += ring.bytes();
+            topic.changed(&mut locked, left, || hub.head.store(position, Ordering::Release));
         }
         self.ids.remember(id, position);
-        if let Some(age) = hub.limits.topic_age {
-            self.ages.published(hub.runtime.now(), position, age);
+        if let (Some(now), Some(age)) = (now, limits.topic_age) {
+            self.ages.published(now, position, age);
         }
-        while self.held_bytes > hub.limits.hub_bytes && self.held_events > 1 {
-            self.forget_oldest(u64::MAX, left);
+        while self.held_bytes > limits.hub_bytes && self.held_events > 1 {
+            self.forget_oldest(left);
         }
         id
     }
@@ -188,39 +192,45 @@ impl Order {
     }
 
     /// Forgets what is older than it may be.
-    pub(crate) fn expire(&mut self, hub: &Inner, left: &mut Leftovers) {
-        let Some(age) = hub.limits.topic_age else { return };
-        let Some(position) = self.ages.expired(hub.runtime.now(), age) else { return };
-        while self.oldest.first_key_value().is_some_and(|(&oldest, _)| oldest <= position) {
-            self.forget_oldest(position, left);
+    pub(crate) fn expire(&mut self, hub: &Inner, now: Option<Instant>, left: &mut Leftovers) {
+        let (Some(now), Some(age)) = (now, hub.limits.topic_age) else { return };
+        let Some(position) = self.ages.expired(now, age) else { return };
+        while self.find_oldest().is_some_and(|oldest| oldest <= position) {
+            self.forget_oldest(left);
         }
     }
 
-    /// Forgets the oldest event of all, if it is not beyond a position.
-    fn forget_oldest(&mut self, upto: u64, left: &mut Leftovers) {
-        let Some((_, topic)) = self.oldest.pop_first() else { return };
-        let mut locked = topic.lock();
-        let ring = &mut locked.ring;
-        // The key may be of an event that the topic's own bounds removed.
-        let next = self.oldest.first_key_value().map_or(u64::MAX, |(&next, _)| next);
-        if ring.oldest().is_some_and(|oldest| oldest < next && oldest <= upto) {
-            let bytes = ring.bytes();
-            let ids = &self.ids;
-            ring.evict(&mut left.garbage, |position, block| ids.of(position, block));
-            self.held_events -= 1;
-            self.held_bytes -= bytes - ring.bytes();
-        }
-        let idle = locked.readers == 0;
-        match locked.ring.oldest() {
-            Some(oldest) => {
-                drop(locked);
-                self.oldest.insert(oldest, topic);
+    /// The position of the oldest event of all, whose topic is then the first.
+    fn find_oldest(&mut self) -> Option<u64> {
+        loop {
+            let mut first = self.oldest.peek_mut()?;
+            let oldest = first.topic.lock().ring.oldest();
+            match oldest {
+                Some(oldest) if oldest == first.position => return Some(oldest),
+                // Later than it was. Its place is found when `first` is let go.
+                Some(oldest) => first.position = oldest,
+                None => drop(PeekMut::pop(first)),
             }
+        }
+    }
+
+    /// Forgets the oldest event of all.
+    fn forget_oldest(&mut self, left: &mut Leftovers) {
+        let Some(_) = self.find_oldest() else { return };
+        let Some(mut first) = self.oldest.peek_mut() else { return };
+        let topic = first.topic.clone();
+        let mut locked = topic.lock();
+        let (ids, ring) = (&self.ids, &mut locked.ring);
+        let bytes = ring.bytes();
+        ring.evict(&mut left.garbage, |position, block| ids.of(position, block));
+        self.held_events -= 1;
+        self.held_bytes -= bytes - ring.bytes();
+        match ring.oldest() {
+            Some(oldest) => first.position = oldest,
             None => {
+                drop(PeekMut::pop(first));
                 drop(locked);
-                if idle {
-                    self.drop_if_idle(&topic);
-                }
+                self.drop_if_idle(&topic);
             }
         }
     }
@@ -229,11 +239,10 @@ impl Order {
     pub(crate) fn reset(&mut self, hub: &Inner, id: EventId, left: &mut Leftovers) {
         let position = hub.head.load(Ordering::Relaxed) + 1;
         let mark = Mark { position, id };
-        hub.reset.store(position, Ordering::Release);
         for topic in self.topics.values() {
             let mut locked = topic.lock();
-            locked.ring.forget(mark, &mut left.garbage);
-            left.woken.push(topic.changed(&mut locked, || {}));
+            locked.ring.reset_to(mark, &mut left.garbage);
+            topic.changed(&mut locked, left, || {});
         }
         // Last, so that a cursor finds the gaps of all its topics at this position, or none of them.
         hub.head.store(position, Ordering::Release);
@@ -243,28 +252,38 @@ impl Order {
         self.tombstones = Tombstones { everything: Some(mark), ..Tombstones::default() };
         self.ids.forget();
         self.ids.remember(id, position);
-        for topic in self.topics.values().cloned().collect::<Vec<_>>() {
-            self.drop_if_idle(&topic);
-        }
+        self.drop_idle();
     }
 
     /// What came after this position is taken back. Positions go on as before, so that none is used twice.
     pub(crate) fn rewind(&mut self, hub: &Inner, kept: Mark, left: &mut Leftovers) {
         let last = hub.head.load(Ordering::Relaxed);
         let epoch = hub.epoch.load(Ordering::Relaxed) + 1;
-        self.ids.rewind(Rewrite { epoch, kept, last });
+        // Its id stands from here on also for the last position that was taken back, as it may for an earlier such one.
+        let mark = Mark { position: last, id: kept.id };
+        let kept = self.ids.last_position(kept);
+        self.ids.rewind(Rewrite { epoch, kept, mark });
+        self.tombstones.rewind(kept, mark);
+        // Before the topics, so that a cursor that parks after one of them has changed sees it.
         hub.epoch.store(epoch, Ordering::Release);
         self.oldest.clear();
         (self.held_events, self.held_bytes) = (0, 0);
         for topic in self.topics.values() {
             let mut locked = topic.lock();
-            locked.ring.rewind(kept.position, &mut left.garbage);
+            locked.ring.rewind(kept, mark, &mut left.garbage);
             if let Some(oldest) = locked.ring.oldest() {
-                self.oldest.insert(oldest, topic.clone());
+                self.oldest.push(Oldest { position: oldest, topic: topic.clone() });
             }
             self.held_events += locked.ring.events();
             self.held_bytes += locked.ring.bytes();
-            left.woken.push(topic.changed(&mut locked, || {}));
+            topic.changed(&mut locked, left, || {});
+        }
+        self.drop_idle();
+    }
+
+    fn drop_idle(&mut self) {
+        for topic in self.topics.values().cloned().collect::<Vec<_>>() {
+            self.drop_if_idle(&topic);
         }
     }
 
@@ -277,8 +296,9 @@ impl Order {
                 known.then_some(position)
             }
             Ids::Followed(followed) => {
-                let recent = followed.recent.binary_search_by_key(&id, |(id, _)| *id).ok();
-                let recent = recent.and_then(|at| followed.recent.get(at)).map(|(_, position)| *position);
+                // The first: what a topic forgot is told as after what was taken back, and must not be passed over.
+                let at = followed.recent.partition_point(|(recent, _)| *recent < id);
+                let recent = followed.recent.get(at).filter(|(recent, _)| *recent == id).map(|(_, position)| *position);
                 let kept = || topics.iter().find_map(|topic| topic.lock().ring.find(id));
                 let marked = || {
                     let marks = topics.iter().map(|topic| topic.lock().ring.forgotten());
@@ -316,15 +336,14 @@ impl Order {
 }
 
 impl Order {
-    /// Where a cursor stands that last looked in an older epoch, if what it has delivered was taken back since.
+    /// Where a cursor goes on that last looked in an older epoch, if what it has delivered was taken back since.
     pub(crate) fn rewritten(&self, seen: u64, position: u64) -> Option<Mark> {
         let Ids::Followed(followed) = &self.ids else { return None };
-        let mut moved = None;
-        let mut position = position;
+        let mut moved: Option<Mark> = None;
         for rewrite in followed.rewrites.iter().filter(|rewrite| rewrite.epoch > seen) {
-            if (rewrite.kept.position + 1..=rewrite.last).contains(&position) {
-                position = rewrite.last;
-                moved = Some(Mark { position, id: rewrite.kept.id });
+            let position = moved.map_or(position, |mark| mark.position);
+            if rewrite.kept < position && position <= rewrite.mark.position {
+                moved = Some(rewrite.mark);
             }
         }
         moved
@@ -383,19 +402,51 @@ impl Ids {
         }
     }
 
+    /// The last position that a mark's id stands for.
+    fn last_position(&self, mark: Mark) -> u64 {
+        let Self::Followed(followed) = self else { return mark.position };
+        let after = followed.recent.partition_point(|(recent, _)| *recent <= mark.id);
+        let last = after.checked_sub(1).and_then(|at| followed.recent.get(at)).filter(|(recent, _)| *recent == mark.id);
+        last.map_or(mark.position, |(_, position)| *position)
+    }
+
     fn rewind(&mut self, rewrite: Rewrite) {
         let Self::Followed(followed) = self else { return };
-        while followed.recent.back().is_some_and(|(id, _)| *id >= rewrite.kept.id) {
+        while followed.recent.back().is_some_and(|(_, position)| *position > rewrite.kept) {
             followed.recent.pop_back();
         }
-        // From here on that id stands for all positions up to the last that was taken back.
-        followed.recent.push_back((rewrite.kept.id, rewrite.last));
+        followed.recent.push_back((rewrite.mark.id, rewrite.mark.position));
         followed.rewrites.push_back(rewrite);
-        if followed.rewrites.len() > REWRITES {
-            followed.rewrites.pop_front();
+        // The oldest two become one that covers both: who stands between them is told a gap too many, and nobody too few.
+        if followed.rewrites.len() > REWRITES
+            && let Some(oldest) = followed.rewrites.pop_front()
+            && let Some(next) = followed.rewrites.front_mut()
+        {
+            next.kept = next.kept.min(oldest.kept);
         }
     }
 }
+
+/// The first of a heap is the greatest, and that is to be the oldest.
+impl Ord for Oldest {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.position.cmp(&self.position)
+    }
+}
+
+impl PartialOrd for Oldest {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Oldest {
+    fn eq(&self, other: &Self) -> bool {
+        self.position == other.position
+    }
+}
+
+impl Eq for Oldest {}
 
 /// What topics that were dropped had forgotten.
 #[derive(Default)]
@@ -409,6 +460,9 @@ struct Tombstones {
 
 impl Tombstones {
     fn put(&mut self, name: &str, mark: Mark) {
+        if self.everything.is_some_and(|everything| everything.position >= mark.position) {
+            return;
+        }
         let name = self.hasher.hash_one(name);
         // Of two topics with one hash the later mark serves both.
         let before = self.by_name.get(&name).copied();
@@ -437,38 +491,52 @@ impl Tombstones {
     }
 }
 
+impl Tombstones {
+    /// What came after `kept` is taken back: marks in that part move to its end, whose id is known.
+    fn rewind(&mut self, kept: u64, mark: Mark) {
+        for (_, name) in self.by_position.split_off(&(kept + 1, 0)) {
+            self.by_name.insert(name, mark);
+            self.by_position.insert((mark.position, name));
+        }
+        self.everything = self.everything.map(|everything| if everything.position > kept { mark } else { everything });
+    }
+}
+
 fn later(one: Option<Mark>, other: Option<Mark>) -> Option<Mark> {
     one.into_iter().chain(other).max_by_key(|mark| mark.position)
 }
 
 /// Which positions are how old, in steps.
 #[derive(Default)]
-struct Ages {
-    /// Events up to this position were published at this moment or before.
-    marks: VecDeque<(Instant, u64)>,
-    latest: Option<(Instant, u64)>,
+struct Ages(VecDeque<Age>);
+
+/// Events that were published within one step.
+struct Age {
+    first: Instant,
+    last: Instant,
+    /// That of the last one.
+    position: u64,
 }
 
 impl Ages {
     fn published(&mut self, now: Instant, position: u64, age: Duration) {
-        let step = age / AGE_STEPS;
-        if self.marks.back().is_none_or(|(last, _)| now.saturating_duration_since(*last) >= step) {
-            self.marks.push_back((now, position));
+        match self.0.back_mut() {
+            Some(step) if now.saturating_duration_since(step.first) < age / AGE_STEPS => {
+                // Clocks are read before the lock is taken, so `now` may be a moment older.
+                step.last = step.last.max(now);
+                step.position = position;
+            }
+            _ => self.0.push_back(Age { first: now, last: now, position }),
         }
-        self.latest = Some((now, position));
     }
 
     /// The newest position that is too old.
     fn expired(&mut self, now: Instant, age: Duration) -> Option<u64> {
-        let old = |(at, _): &(Instant, u64)| now.saturating_duration_since(*at) >= age;
         let mut expired = None;
-        while let Some(&mark) = self.marks.front().filter(|mark| old(mark)) {
-            expired = Some(mark.1);
-            self.marks.pop_front();
+        while let Some(step) = self.0.front().filter(|step| now.saturating_duration_since(step.last) >= age) {
+            expired = Some(step.position);
+            self.0.pop_front();
         }
-        match self.latest {
-            Some(latest) if old(&latest) => Some(latest.1),
-            _ => expired,
-        }
+        expired
     }
 }

@@ -36,8 +36,10 @@ impl Hub {
     /// [`PublishError`]; nothing was published.
     pub fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
         let block = self.inner.encode(event)?;
-        check_name(topic.as_ref())?;
-        self.inner.append(|order, limits| order.topic(topic.as_ref(), limits), block)
+        // Read outside the lock: it is the caller's code.
+        let topic = topic.as_ref();
+        check_name(topic)?;
+        self.inner.append(|order, limits| order.topic(topic, limits), block)
     }
 
     /// Publishes all of these events, each to its topic, or none of them. They follow each other in the history. A batch
@@ -51,25 +53,26 @@ impl Hub {
         E: IntoFrame,
     {
         let inner = &*self.inner;
-        let encoded = events.into_iter().map(|(topic, event)| {
-            check_name(topic.as_ref())?;
-            Ok((topic, inner.encode(event)?))
-        });
-        let encoded = encoded.collect::<Result<Vec<_>, PublishError>>()?;
+        let encoded = events.into_iter().map(|(topic, event)| Ok((topic, inner.encode(event)?)));
+        let mut encoded = encoded.collect::<Result<Vec<_>, PublishError>>()?;
+        // The names are the caller's: read before the lock is taken, and dropped after.
+        let events: Vec<(&str, Vec<u8>)> =
+            encoded.iter_mut().map(|(topic, block)| ((*topic).as_ref(), std::mem::take(block))).collect();
+        events.iter().try_for_each(|(topic, _)| check_name(topic))?;
+        let now = inner.now_if_aging();
         let mut left = Leftovers::default();
         let published = {
             let mut order = inner.order.lock();
             if matches!(order.ids, Ids::Followed(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(inner, &mut left);
-            let names = encoded.iter().map(|(topic, _)| topic.as_ref());
-            if order.has_room_for(names, &inner.limits) {
-                let publish = |(topic, block): (T, Vec<u8>)| {
-                    let topic = order.topic(topic.as_ref(), &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
-                    Ok(order.append(inner, &topic, None, block, &mut left))
+            order.expire(inner, now, &mut left);
+            if order.has_room_for(events.iter().map(|(topic, _)| *topic), &inner.limits) {
+                let publish = |(topic, block)| {
+                    let topic = order.topic(topic, &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
+                    Ok(order.append(inner, now, &topic, None, block, &mut left))
                 };
-                encoded.into_iter().map(publish).collect()
+                events.into_iter().map(publish).collect()
             } else {
                 Err(PublishError::TooManyTopics)
             }
@@ -95,9 +98,10 @@ impl Hub {
     /// # Errors
     /// [`PublishError::TopicName`], [`PublishError::TooManyTopics`].
     pub fn topic(&self, name: impl AsRef<str>) -> Result<Topic, PublishError> {
-        check_name(name.as_ref())?;
+        let name = name.as_ref();
+        check_name(name)?;
         let mut order = self.inner.order.lock();
-        let topic = order.topic(name.as_ref(), &self.inner.limits).map_err(|_| PublishError::TooManyTopics)?;
+        let topic = order.topic(name, &self.inner.limits).map_err(|_| PublishError::TooManyTopics)?;
         topic.lock().readers += 1;
         drop(order);
         Ok(Topic { hub: self.clone(), topic })
@@ -166,15 +170,16 @@ impl Inner {
         topic: impl FnOnce(&mut Order, &Limits) -> Result<Arc<topic::Topic>, TooManyTopics>,
         block: Vec<u8>,
     ) -> Result<EventId, PublishError> {
+        let now = self.now_if_aging();
         let mut left = Leftovers::default();
         let published = {
             let mut order = self.order.lock();
             if matches!(order.ids, Ids::Followed(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(self, &mut left);
+            order.expire(self, now, &mut left);
             let topic = topic(&mut order, &self.limits).map_err(|_| PublishError::TooManyTopics);
-            topic.map(|topic| order.append(self, &topic, None, block, &mut left))
+            topic.map(|topic| order.append(self, now, &topic, None, block, &mut left))
         };
         left.settle();
         Counters::add(&self.counters.published, usize::from(published.is_ok()));

@@ -19,8 +19,9 @@ pub(crate) struct Registry(Mutex<Locked>);
 #[derive(Debug, Default)]
 struct Locked {
     streams: Slab<Entry>,
-    /// The streams that have a key, by it.
+    /// The streams that have a key, by it; and the key of each, apart because most streams have none.
     keyed: HashMap<std::sync::Arc<str>, Vec<usize>>,
+    keys: HashMap<usize, std::sync::Arc<str>>,
     drain: Option<Window>,
     /// Whoever waits until no stream is left.
     waiters: BTreeMap<u64, Waker>,
@@ -31,7 +32,6 @@ struct Locked {
 struct Entry {
     shared: Arc<Shared>,
     kind: Kind,
-    key: Option<std::sync::Arc<str>>,
 }
 
 /// How a stream goes down.
@@ -61,37 +61,42 @@ impl Registry {
 
     /// Enters a stream, unless the hub drains or has enough of them: looked at under the lock under which a drain
     /// begins, so that no stream slips past it.
-    fn enter(&self, entry: Entry, limits: &Limits) -> Option<usize> {
+    fn enter(&self, entry: Entry, key: Option<std::sync::Arc<str>>, limits: &Limits) -> Option<usize> {
         let mut locked = self.0.lock();
-        let of_key = entry.key.as_ref().and_then(|key| locked.keyed.get(key)).map_or(0, Vec::len);
+        let of_key = key.as_ref().and_then(|key| locked.keyed.get(key)).map_or(0, Vec::len);
         let full = locked.streams.len() >= limits.max_streams || of_key >= limits.max_streams_per_key;
         if full || locked.drain.is_some() {
             return None;
         }
-        let key = entry.key.clone();
         let at = locked.streams.insert(entry);
         if let Some(key) = key {
-            locked.keyed.entry(key).or_default().push(at);
+            locked.keyed.entry(key.clone()).or_default().push(at);
+            locked.keys.insert(at, key);
         }
         Some(at)
     }
 
     fn leave(&self, at: usize) {
-        let (entry, waiters) = {
+        let (entry, emptied, waiters) = {
             let mut locked = self.0.lock();
+            let locked = &mut *locked;
             let entry = locked.streams.try_remove(at);
-            if let Some(key) = entry.as_ref().and_then(|entry| entry.key.as_ref())
-                && let Some(streams) = locked.keyed.get_mut(key)
+            if let Some(key) = locked.keys.remove(&at)
+                && let Some(streams) = locked.keyed.get_mut(&key)
             {
                 streams.retain(|&stream| stream != at);
                 if streams.is_empty() {
-                    locked.keyed.remove(key);
+                    locked.keyed.remove(&key);
                 }
             }
-            let empty = locked.streams.is_empty();
-            (entry, if empty { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() })
+            if locked.streams.is_empty() {
+                // A crowd that has left leaves no room behind either.
+                (entry, std::mem::take(&mut locked.streams), std::mem::take(&mut locked.waiters))
+            } else {
+                (entry, Slab::new(), BTreeMap::new())
+            }
         };
-        drop(entry);
+        drop((entry, emptied));
         waiters.into_values().for_each(Waker::wake);
     }
 
@@ -102,9 +107,8 @@ impl Registry {
             let locked = &mut *locked;
             let streams = locked.keyed.remove(key).unwrap_or_default();
             let forget = |at| {
-                let entry = locked.streams.get_mut(at)?;
-                entry.key = None;
-                Some(entry.shared.clone())
+                locked.keys.remove(&at);
+                locked.streams.get(at).map(|entry| entry.shared.clone())
             };
             streams.into_iter().filter_map(forget).collect()
         };
@@ -125,7 +129,7 @@ impl Attachment {
         kind: Kind,
         key: Option<std::sync::Arc<str>>,
     ) -> Option<Self> {
-        let at = hub.registry.enter(Entry { shared: shared.clone(), kind, key }, &hub.limits)?;
+        let at = hub.registry.enter(Entry { shared: shared.clone(), kind }, key, &hub.limits)?;
         Some(Self { hub: hub.clone(), at })
     }
 

@@ -19,6 +19,8 @@ pub(crate) const SEGMENT_BYTES: usize = 32 * 1024;
 #[derive(Debug)]
 pub(crate) struct Ring {
     forgotten: Mark,
+    /// Up to here it was forgotten because the log said so, and not because a reader was slow.
+    reset: u64,
     segments: VecDeque<Segment>,
     tail: Tail,
     events: usize,
@@ -99,7 +101,7 @@ pub(crate) struct Taken {
 
 impl Ring {
     pub(crate) fn new(forgotten: Mark) -> Self {
-        Self { forgotten, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0 }
+        Self { forgotten, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0 }
     }
 
     pub(crate) const fn events(&self) -> usize {
@@ -118,6 +120,10 @@ impl Ring {
         self.forgotten
     }
 
+    pub(crate) const fn reset(&self) -> u64 {
+        self.reset
+    }
+
     pub(crate) fn oldest(&self) -> Option<u64> {
         let sealed = self.segments.front().and_then(|segment| segment.entries.get(segment.first));
         sealed.map(|entry| entry.position).or_else(|| self.tail.frames.front().map(|frame| frame.position))
@@ -125,8 +131,11 @@ impl Ring {
 
     /// The position of the newest event it holds or held.
     pub(crate) fn newest(&self) -> u64 {
-        let tail = self.tail.frames.back().map(|frame| frame.position);
-        tail.or_else(|| self.last_sealed()).unwrap_or(self.forgotten.position)
+        self.newest_in_tail().or_else(|| self.last_sealed()).unwrap_or(self.forgotten.position)
+    }
+
+    fn newest_in_tail(&self) -> Option<u64> {
+        self.tail.frames.back().map(|frame| frame.position)
     }
 
     fn last_sealed(&self) -> Option<u64> {
@@ -162,6 +171,9 @@ impl Ring {
                 self.forgotten = Mark { position: frame.position, id: id(frame.position, &frame.bytes) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
+                if self.tail.start() >= self.tail.joined_end() {
+                    garbage.push(std::mem::take(&mut self.tail.joined.1));
+                }
                 (frame.position, len)
             }
         };
@@ -171,17 +183,23 @@ impl Ring {
     }
 
     /// Forgets everything, up to a position that may be beyond it.
-    pub(crate) fn forget(&mut self, mark: Mark, garbage: &mut Vec<Bytes>) {
+    pub(crate) fn reset_to(&mut self, mark: Mark, garbage: &mut Vec<Bytes>) {
         garbage.extend(self.segments.drain(..).map(|segment| segment.bytes));
         garbage.extend(self.tail.frames.drain(..).map(|frame| frame.bytes));
         garbage.push(std::mem::take(&mut self.tail).joined.1);
-        (self.events, self.bytes, self.forgotten) = (0, 0, mark);
+        (self.events, self.bytes) = (0, 0);
+        (self.forgotten, self.reset) = (mark, mark.position);
     }
 
-    /// Drops what is newer than this position, as if it had never been.
-    pub(crate) fn rewind(&mut self, position: u64, garbage: &mut Vec<Bytes>) {
-        while self.tail.frames.back().is_some_and(|frame| frame.position > position) {
-            let Some(frame) = self.tail.frames.pop_back() else { break };
+    /// Drops what is newer than this position, as if it had never been. If it forgot some of that, it cannot tell any
+    /// more how much it forgot of what was before: then it is forgotten up to `mark`, the end of what is dropped.
+    pub(crate) fn rewind(&mut self, position: u64, mark: Mark, garbage: &mut Vec<Bytes>) {
+        if self.forgotten.position > position {
+            self.forgotten = mark;
+        }
+        while self.tail.frames.back().is_some_and(|frame| frame.position > position)
+            && let Some(frame) = self.tail.frames.pop_back()
+        {
             self.events -= 1;
             self.bytes -= frame.bytes.len();
             self.tail.end = frame.start;
@@ -218,8 +236,11 @@ impl Ring {
     }
 
     /// The events after `after` and not beyond `upto`, as far as they lie together: up to `budget` bytes, or one larger
-    /// event.
+    /// event. None if the gap comes first.
     pub(crate) fn take(&mut self, after: u64, upto: u64, budget: usize) -> Option<Taken> {
+        if after < self.forgotten.position {
+            return None;
+        }
         match self.segment_after(after) {
             Some(segment) => segment.take(after, upto, budget),
             None => self.tail.take(after, upto, budget),
@@ -315,6 +336,10 @@ impl Tail {
         self.frames.front().map_or(self.end, |frame| frame.start)
     }
 
+    const fn joined_end(&self) -> u64 {
+        self.joined.0 + self.joined.1.len() as u64
+    }
+
     const fn len_from(&self, start: u64) -> usize {
         (self.end - start) as usize
     }
@@ -341,7 +366,7 @@ impl Tail {
         if events == 1 {
             return Some(Taken { bytes: first.bytes.clone(), events, last: position });
         }
-        if end > self.joined.0 + self.joined.1.len() as u64 {
+        if end > self.joined_end() {
             self.join();
         }
         let (base, joined) = &self.joined;
@@ -379,3 +404,6 @@ impl Tail {
         Segment { bytes, entries, first: 0 }
     }
 }
+
+#[cfg(test)]
+mod tests;

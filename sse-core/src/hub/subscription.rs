@@ -94,37 +94,46 @@ pub struct Subscription<R: Runtime> {
 impl<R: Runtime> Subscription<R> {
     pub(crate) fn new(mut sse: Sse<R>, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let inner = &hub.inner;
-        let last_event_id = sse.last_event_id().clone();
-        let first = sse.take_first();
-        let names = Names::of(topics);
-        let is_get = sse.is_get();
-        let mut left = Leftovers::default();
+        let (last_event_id, first) = (sse.take_last_event_id(), sse.take_first());
+        let (names, is_get) = (Names::of(topics), sse.is_get());
+        let opened = sse.open(Some(hub), Kind::Subscription, inner.rules.clone(), Live::default());
+        let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
+        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
+        let opened = &mut subscription.opened;
+        if opened.response.id().is_none() {
+            // Refused: it enters no topic.
+            return subscription;
+        }
+        // A name that no topic can have is the handler's mistake.
+        let names = match names {
+            Ok(names) => names,
+            Err(error) => {
+                opened.fail(&error);
+                return subscription;
+            }
+        };
         // One look at the history: where it begins, and what is missing by then.
+        let now = inner.now_if_aging();
+        let mut left = Leftovers::default();
         let entered = {
             let mut order = inner.order.lock();
-            order.expire(inner, &mut left);
-            names.as_ref().ok().and_then(|names| order.enter(inner, names, &last_event_id))
+            order.expire(inner, now, &mut left);
+            order.enter(inner, &names, &last_event_id)
         };
         left.settle();
-        let (live, entered) = match entered {
-            Some((cursor, entered)) => (Live { cursor: Some(cursor) }, Some(entered)),
-            None => (Live::default(), None),
+        let Some((cursor, entered)) = entered else {
+            // No place for its topics: come back later.
+            subscription.opened.response = refuse(hub, is_get, subscription.opened.response.into_body());
+            return subscription;
         };
-        let mut opened = sse.open(Some(hub), Kind::Subscription, inner.rules.clone(), live);
-        let Some(entered) = entered else {
-            // No place for its topics: come back later. A name that no topic can have is the handler's mistake.
-            match names {
-                Err(error) => opened.fail(&error),
-                Ok(_) => opened.response = refuse(hub, is_get, opened.response.into_body()),
-            }
-            let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
-            return Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
-        };
-        if entered.resumption == Resumption::Resumed {
-            Counters::add(&inner.counters.resumed, 1);
+        match entered.resumption {
+            Resumption::Resumed => Counters::add(&inner.counters.resumed, 1),
+            _ if entered.unknown => Counters::add(&inner.counters.gaps, 1),
+            _ => {}
         }
-        let Entered { resumption, unknown, begins } = entered;
-        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
+        opened.response.body_mut().source_mut().cursor = Some(cursor);
+        (subscription.resumption, subscription.unknown, subscription.begins) =
+            (entered.resumption, entered.unknown, entered.begins);
         subscription.prepare();
         subscription
     }
@@ -177,23 +186,25 @@ impl<R: Runtime> Subscription<R> {
         self.opened.response
     }
 
-    /// Says anew what goes first: `retry`, then the first events, and after them the position.
+    /// Says anew what goes first: `retry`, and with it the position, unless a gap or events must come before it.
     fn prepare(&mut self) {
         let limits = &self.hub.inner.limits;
-        let position = if self.unknown {
-            self.hub.inner.unknown_gap(self.begins)
-        } else {
-            self.begins.map(|id| format!("id: {id}\n\n")).unwrap_or_default().into_bytes()
-        };
+        let position = self.begins.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        let position = position.as_bytes();
         let mut retry = Vec::new();
         crate::encode::write_retry(&mut retry, limits.retry.as_millis() as u64);
         match self.first.blocks(&self.hub.inner.rules) {
             Err(error) => self.opened.fail(&error),
             Ok(first) => self.opened.opening(|welcome| {
-                // With nothing between them they are one block.
-                let together = welcome.is_empty() && first.is_empty() && !self.unknown && !position.is_empty();
-                let end: &[u8] = if together { b"" } else { b"\n" };
-                [&retry, end, welcome, &first, &position].concat()
+                if self.unknown {
+                    let gap = self.hub.inner.unknown_gap(self.begins);
+                    [&*retry, b"\n", welcome, &first, &gap].concat()
+                } else if first.is_empty() {
+                    [&*retry, position, b"\n", welcome].concat()
+                } else {
+                    let end: &[u8] = if position.is_empty() { b"" } else { b"\n" };
+                    [&*retry, b"\n", welcome, &first, position, end].concat()
+                }
             }),
         }
     }
@@ -248,9 +259,6 @@ impl Order {
                 let position = self.start(hub, &topics, Start::Live);
                 cursor.start_at(position);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
-                if !fresh {
-                    Counters::add(&hub.counters.gaps, 1);
-                }
                 let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
                 Entered { resumption, unknown: !fresh, begins: self.id_at(position, &topics) }
             }

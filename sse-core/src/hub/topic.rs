@@ -45,15 +45,14 @@ impl Topic {
 
     /// Makes public what was done to the ring, and takes out whoever is parked, to be woken without the lock. The
     /// caller holds it.
-    pub(crate) fn changed(&self, locked: &mut Locked, publish: impl FnOnce()) -> Slab<Waker> {
+    pub(crate) fn changed(&self, locked: &mut Locked, left: &mut Leftovers, publish: impl FnOnce()) {
         self.newest.store(locked.ring.newest(), Ordering::Release);
         publish();
-        if locked.parked.is_empty() {
-            return Slab::new();
+        if !locked.parked.is_empty() {
+            self.round.fetch_add(1, Ordering::AcqRel);
+            let likely = Slab::with_capacity(locked.parked.len());
+            left.woken.push(std::mem::replace(&mut locked.parked, likely));
         }
-        self.round.fetch_add(1, Ordering::AcqRel);
-        let likely = Slab::with_capacity(locked.parked.len());
-        std::mem::replace(&mut locked.parked, likely)
     }
 
     /// Appends the block that tells a reader of this topic that something is missing, with the position it goes on from

@@ -93,7 +93,7 @@ impl Sender {
                 if !locked.state.is_active() {
                     return Err(SendError::Closed);
                 }
-                if !locked.line.is_empty() || !locked.state.has_room(piece.len()) {
+                if locked.first_ticket().is_some() || !locked.state.has_room(piece.len()) {
                     return Err(SendError::Full);
                 }
                 locked.state.send(piece.len(), |pending| {
@@ -245,15 +245,16 @@ impl Future for Sending<'_> {
             if !locked.state.is_active() {
                 return (Poll::Ready(Err(SendError::Closed)), None, None);
             }
-            let first = locked.line.first_key_value().is_none_or(|(first, _)| Some(*first) == this.ticket);
+            let first = locked.first_ticket().is_none_or(|first| Some(first) == this.ticket);
             if first && locked.state.has_room(bytes.len()) {
                 locked.state.send(bytes.len(), |pending| pending.push(bytes));
-                let old = this.ticket.take().and_then(|ticket| locked.line.remove(&ticket)).flatten();
+                let old = this.ticket.take().and_then(|ticket| locked.waiting().line.remove(&ticket)).flatten();
                 return (Poll::Ready(Ok(())), locked.first_in_line(), old);
             }
             waits_unread = this.ticket.is_none() && !locked.state.is_read();
-            let ticket = *this.ticket.get_or_insert_with(|| locked.ticket());
-            let old = locked.line.insert(ticket, waker.take()).flatten();
+            let waiting = locked.waiting();
+            let ticket = *this.ticket.get_or_insert_with(|| waiting.ticket());
+            let old = waiting.line.insert(ticket, waker.take()).flatten();
             (Poll::Pending, None, old)
         });
         drop(old);
@@ -277,7 +278,8 @@ impl Future for Sending<'_> {
 impl Sending<'_> {
     fn leave_line(&mut self) {
         let Some(ticket) = self.ticket.take() else { return };
-        let (own, next) = self.sender.shared.with(|locked| (locked.line.remove(&ticket), locked.first_in_line()));
+        let (own, next) =
+            self.sender.shared.with(|locked| (locked.waiting().line.remove(&ticket), locked.first_in_line()));
         drop(own);
         if let Some(next) = next {
             next.wake();
@@ -307,8 +309,9 @@ impl<T> Future for Watch<T> {
         let (result, old) = this.shared.with(|locked| match (this.ready)(locked) {
             Some(value) => (Poll::Ready(value), None),
             None => {
-                let ticket = *this.ticket.get_or_insert_with(|| locked.ticket());
-                (Poll::Pending, waker.take().and_then(|waker| locked.watchers.insert(ticket, waker)))
+                let waiting = locked.waiting();
+                let ticket = *this.ticket.get_or_insert_with(|| waiting.ticket());
+                (Poll::Pending, waker.take().and_then(|waker| waiting.watchers.insert(ticket, waker)))
             }
         });
         drop(old);
@@ -319,7 +322,7 @@ impl<T> Future for Watch<T> {
 impl<T> Drop for Watch<T> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let old = self.shared.with(|locked| locked.watchers.remove(&ticket));
+            let old = self.shared.with(|locked| locked.waiting().watchers.remove(&ticket));
             drop(old);
         }
     }

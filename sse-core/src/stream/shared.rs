@@ -16,7 +16,6 @@ pub(crate) struct Shared {
     pub(crate) id: Uuid,
     /// Whether the end of the stream may tell the client to stop: only a GET comes back by itself.
     pub(crate) is_get: bool,
-    /// Event types that the hub keeps to itself, and whether it gives the ids.
     pub(crate) rules: Rules,
     /// The body's. Registered before the state is looked at.
     pub(crate) body: AtomicWaker,
@@ -24,59 +23,85 @@ pub(crate) struct Shared {
     locked: Mutex<Locked>,
 }
 
-/// What a hub asks of everything that goes to its streams.
+/// What a hub asks of everything that goes to its topics' readers: no ids, because it gives them, and not the type of its
+/// own events. Without a hub, nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rules {
-    /// The type of the hub's own events.
-    pub(crate) reserved_type: Option<std::sync::Arc<str>>,
-    pub(crate) gives_ids: bool,
-}
+pub(crate) struct Rules(Option<std::sync::Arc<str>>);
 
 impl Rules {
+    pub(crate) const fn of_hub(reserved_type: std::sync::Arc<str>) -> Self {
+        Self(Some(reserved_type))
+    }
+
     pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<(), FrameError> {
-        if self.gives_ids && piece.has_id() {
+        let Some(reserved) = &self.0 else { return Ok(()) };
+        if piece.has_id() {
             return Err(FrameError::IdNotAllowed);
         }
-        match &self.reserved_type {
-            Some(reserved) if piece.event_type() == reserved.as_bytes() => {
-                Err(FrameError::ReservedType(reserved.as_ref().into()))
-            }
-            _ => Ok(()),
+        if piece.event_type() == reserved.as_bytes() {
+            return Err(FrameError::ReservedType(reserved.as_ref().into()));
         }
+        Ok(())
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Locked {
     pub(crate) state: State,
-    /// Sends that wait for room, in the order of their calls; the first in line is woken.
+    /// Made when somebody waits, because on most streams nobody ever does.
+    waiting: Option<Box<Waiting>>,
+}
+
+/// Who waits for a stream to become something.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// Sends that wait for room, in the order in which they came; the first in line is woken.
     pub(crate) line: BTreeMap<u64, Option<Waker>>,
     /// Whoever waits for the end, or for the drain.
     pub(crate) watchers: BTreeMap<u64, Waker>,
     next_ticket: u64,
 }
 
-impl Locked {
+impl Waiting {
     pub(crate) const fn ticket(&mut self) -> u64 {
         self.next_ticket += 1;
         self.next_ticket
     }
+}
+
+impl Locked {
+    pub(crate) fn waiting(&mut self) -> &mut Waiting {
+        self.waiting.get_or_insert_default()
+    }
+
+    /// The ticket of whoever is first in line.
+    pub(crate) fn first_ticket(&self) -> Option<u64> {
+        self.waiting.as_ref()?.line.first_key_value().map(|(ticket, _)| *ticket)
+    }
 
     /// Whoever is first in line, to look whether there is room now.
     pub(crate) fn first_in_line(&mut self) -> Option<Waker> {
-        self.line.first_entry()?.get_mut().take()
+        self.waiting.as_mut()?.line.first_entry()?.get_mut().take()
+    }
+
+    /// Those who wait for the end, or for the drain.
+    fn watchers(&mut self) -> Vec<Waker> {
+        let watchers = self.waiting.as_mut().map(|waiting| std::mem::take(&mut waiting.watchers));
+        watchers.unwrap_or_default().into_values().collect()
     }
 
     /// All who wait for anything that the stream becomes.
     fn everybody(&mut self) -> Vec<Waker> {
-        let line = self.line.values_mut().filter_map(Option::take);
-        line.chain(std::mem::take(&mut self.watchers).into_values()).collect()
+        let mut everybody = self.watchers();
+        everybody
+            .extend(self.waiting.iter_mut().flat_map(|waiting| waiting.line.values_mut()).filter_map(Option::take));
+        everybody
     }
 }
 
 impl Shared {
     pub(crate) fn new(id: Uuid, is_get: bool, rules: Rules, state: State) -> Arc<Self> {
-        let locked = Locked { state, line: BTreeMap::new(), watchers: BTreeMap::new(), next_ticket: 0 };
+        let locked = Locked { state, waiting: None };
         let (body, senders) = (AtomicWaker::new(), AtomicUsize::new(0));
         Arc::new(Self { id, is_get, rules, body, senders, locked: Mutex::new(locked) })
     }
@@ -112,9 +137,9 @@ impl Shared {
     pub(crate) fn drain(&self, drain: Drain) {
         let watchers = self.with(|locked| {
             locked.state.drain(drain);
-            std::mem::take(&mut locked.watchers)
+            locked.watchers()
         });
-        self.wake(true, watchers.into_values());
+        self.wake(true, watchers);
     }
 
     fn wake(&self, body: bool, others: impl IntoIterator<Item = Waker>) {

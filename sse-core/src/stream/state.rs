@@ -98,22 +98,22 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct State {
     phase: Phase,
-    /// Written before anything else.
-    opening: Bytes,
+    /// As long as the stream is idle: what is written before anything else.
     pending: Pending,
     /// Bytes in `pending` that were sent by the application: what the bound is about.
     sent: usize,
     bound: usize,
     expires_at: Option<Instant>,
-    drain: Option<Drain>,
+    /// Boxed, because few streams ever see one.
+    drain: Option<Box<Drain>>,
     /// Whether the body was ever polled.
     read: bool,
 }
 
 impl State {
     pub(crate) fn new(bound: usize, expires_at: Option<Instant>) -> Self {
-        let (phase, pending, opening) = (Phase::Idle, Pending::default(), Bytes::new());
-        Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, read: false }
+        let (phase, pending) = (Phase::Idle, Pending::default());
+        Self { phase, pending, sent: 0, bound, expires_at, drain: None, read: false }
     }
 
     // What is.
@@ -148,7 +148,6 @@ impl State {
     pub(crate) fn open(&mut self) -> bool {
         let opens = self.phase == Phase::Idle;
         if opens {
-            self.pending.push(std::mem::take(&mut self.opening));
             self.phase = Phase::Open;
         }
         opens
@@ -157,7 +156,7 @@ impl State {
     /// Sets what goes before everything else, as long as the stream is not open.
     pub(crate) fn set_opening(&mut self, opening: Bytes) {
         if self.phase == Phase::Idle {
-            self.opening = opening;
+            self.pending = Pending { first: opening, joined: Vec::new() };
         }
     }
 
@@ -175,7 +174,7 @@ impl State {
             self.open();
             if let Some(goodbye) = goodbye {
                 self.pending.push(goodbye);
-            } else if let Some(drain) = self.drain {
+            } else if let Some(drain) = &self.drain {
                 // Whoever says goodbye while the hub drains is spread like the others.
                 self.pending.push(retry_block(drain.retry));
             }
@@ -187,7 +186,7 @@ impl State {
     /// Ends the stream at once: what is pending is not delivered. True the first time.
     pub(crate) fn cut(&mut self, reason: CloseReason) -> bool {
         let ends = self.is_active();
-        (self.opening, self.pending, self.sent) = (Bytes::new(), Pending::default(), 0);
+        (self.pending, self.sent) = (Pending::default(), 0);
         if ends {
             self.phase = Phase::Ending(reason);
         }
@@ -195,8 +194,8 @@ impl State {
     }
 
     /// The hub is going down: the application hears of it now, and the stream ends at its moment.
-    pub(crate) const fn drain(&mut self, drain: Drain) {
-        self.drain = Some(drain);
+    pub(crate) fn drain(&mut self, drain: Drain) {
+        self.drain = Some(Box::new(drain));
     }
 
     // What the body does.
@@ -243,14 +242,13 @@ impl State {
     }
 
     fn drain_at(&self) -> Option<Instant> {
-        self.drain?.at
+        self.drain.as_ref()?.at
     }
 
     /// Nothing more will be written; what was pending is let go.
     fn close(&mut self, reason: CloseReason) {
         self.phase = Phase::Closed(reason);
         self.pending = Pending::default();
-        self.opening = Bytes::new();
         self.sent = 0;
     }
 }
@@ -281,7 +279,11 @@ impl Pending {
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.joined.is_empty()
+        self.len() == 0
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
     }
 
     /// Where to write `more` bytes after what is pending.
@@ -292,7 +294,8 @@ impl Pending {
         &mut self.joined
     }
 
-    fn take(&mut self) -> Option<Bytes> {
+    /// All of them, if there are any.
+    pub(crate) fn take(&mut self) -> Option<Bytes> {
         let bytes = match std::mem::take(self) {
             Self { first, joined } if joined.is_empty() => first,
             Self { joined, .. } => joined.into(),

@@ -1,6 +1,6 @@
 //! The method HEAD.
 
-use crate::client::{Head, Http2, Request};
+use crate::client::{Frame, Head, Http2, Request, frames};
 use crate::failure::{check, same};
 use crate::target::ANSWER;
 use crate::{Case, Group, Target, Verdict};
@@ -65,6 +65,10 @@ fn reusable(target: &Target) -> Verdict {
 }
 
 fn over_http2(target: &Target) -> Verdict {
+    for path in ROUTES {
+        let seen = frames(target, &head(path))?;
+        check(seen == [Frame::Headers(true)], || format!("{path}: {seen:?}"))?;
+    }
     let client = Http2::open(target)?;
     for path in ROUTES {
         let mut answer = client.ask(&head(path))?;

@@ -11,6 +11,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         case("malformed_steps", "steps that are none get 400, and no stream", malformed),
         case("unknown_paths_and_ids", "what does not exist is 404", unknown),
+        case("a_long_query", "a script of 60,000 bytes fits a query", long),
         case("eight_mebibytes_are_accepted", "a body of 8 MiB is read", eight),
         case("more_is_413", "a larger body gets 413", more),
         Case::own(
@@ -84,6 +85,12 @@ fn unknown(target: &Target) -> Verdict {
         check(head.status == 404, || format!("{}: {head}", request.to_bytes().escape_ascii()))?;
     }
     Ok(())
+}
+
+fn long(target: &Target) -> Verdict {
+    let data = "q".repeat(59_900);
+    let steps = format!(r#"[{{"send":{{"data":"{data}"}}}},{{"close":true}}]"#);
+    same("the body", format!(":\ndata: {data}\n\n"), target.run(&steps)?)
 }
 
 const MOST: usize = 8 * 1024 * 1024;

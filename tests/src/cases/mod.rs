@@ -14,6 +14,9 @@ mod injection;
 mod keep_alive;
 mod lifecycle;
 mod limits;
+mod pipelining;
+mod resumption;
+mod slow_readers;
 
 use crate::Case;
 
@@ -29,11 +32,14 @@ pub fn all() -> Vec<Case> {
         lifecycle::cases(),
         keep_alive::cases(),
         disconnect::cases(),
+        resumption::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),
         http10::cases(),
         http2::cases(),
+        pipelining::cases(),
+        slow_readers::cases(),
         head_method::cases(),
     ]
     .into_iter()

@@ -251,6 +251,14 @@ impl Response {
         Ok(self.connection)
     }
 
+    /// The connection, with what was read of the next answer.
+    ///
+    /// # Errors
+    /// The body has not ended.
+    pub fn into_rest(self) -> Result<Connection, Failure> {
+        if self.is_ended() { Ok(self.connection) } else { Err(Failure::new("the body has not ended")) }
+    }
+
     /// The connection, whatever is on it.
     pub const fn connection(&mut self) -> &mut Connection {
         &mut self.connection

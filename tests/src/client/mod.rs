@@ -1,10 +1,12 @@
 //! The clients of the suite: HTTP/1 down to the bytes, with every wait bounded, and HTTP/2 through hyper.
 
 mod body;
+mod frames;
 mod http1;
 mod http2;
 mod request;
 
+pub use frames::{Frame, frames};
 pub use http1::{Connection, Head, Response};
 pub use http2::{Answer, Http2};
 pub use request::Request;

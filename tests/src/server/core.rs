@@ -48,7 +48,6 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let _ = socket.set_nodelay(true);
         let app = app.clone();
         let service = service_fn(move |request| {
             let app = app.clone();
@@ -69,14 +68,14 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
 async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
     let (parts, incoming) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query());
-    let offered = |policy: Policy| policy.admit(&read(&parts)).map(|admitted| Sse::new(Tokio::default(), admitted));
+    let offered = |policy: Policy| policy.admit(&read(&parts)).map(|admitted| Sse::new(Tokio, admitted));
     let sse = match path {
         "/script" | "/topics" => offered(Policy::default()),
         "/fetch" => offered(App::fetch_policy()),
         "/optional" => {
             return match Policy::default().admit_if_named(&read(&parts)) {
                 Ok(admitted) => {
-                    let sse = admitted.map(|admitted| Sse::new(Tokio::default(), admitted));
+                    let sse = admitted.map(|admitted| Sse::new(Tokio, admitted));
                     respond(app.optional(sse, parts.method.as_str()))
                 }
                 Err(refusal) => respond_refusal(&refusal),

@@ -1,0 +1,348 @@
+//! A hub that follows a log: nothing is used here but `Hub::follower`, its `Feed`, and what readers see.
+
+use sse_core::hub::{Builder, EventId, Feed, FeedError, PublishError};
+use sse_core::testing::{Clock, Reader};
+use sse_core::{Event, EventStream, FrameError, Hub, LastEventId, Resumption, Start, Subscription};
+use std::fmt::Display;
+use std::time::Duration;
+
+struct World {
+    clock: Clock,
+    hub: Hub,
+    feed: Feed,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(|bounds| bounds)
+    }
+
+    fn with(bounds: impl FnOnce(Builder) -> Builder) -> Self {
+        let clock = Clock::new();
+        let (hub, feed) = bounds(Hub::builder()).follower_on(clock.clone());
+        Self { clock, hub, feed }
+    }
+
+    /// Appends an event whose data is its id.
+    fn append(&mut self, topic: &str, id: EventId) {
+        self.feed.append(id, topic, Event::data(id.to_string())).unwrap();
+    }
+
+    fn fresh<const N: usize>(&self, topics: [&str; N]) -> Subscription<Clock> {
+        self.clock.sse().subscribe(&self.hub, topics)
+    }
+
+    fn after<const N: usize>(&self, id: impl Display, topics: [&str; N]) -> Subscription<Clock> {
+        self.clock.sse_after(LastEventId::Text(id.to_string().into())).subscribe(&self.hub, topics)
+    }
+}
+
+fn read(subscription: Subscription<Clock>) -> Reader<EventStream<Clock>> {
+    Reader::new(subscription.into_response().into_body())
+}
+
+fn text(subscription: Subscription<Clock>) -> String {
+    read(subscription).text()
+}
+
+/// An id as a log gives it: milliseconds, a number within them, and a tag for each entry.
+fn id(ms: u64, n: u64) -> EventId {
+    EventId::new((1_700_000_000_000 + ms, n), (ms * 31 + n) as u32)
+}
+
+fn opening(id: EventId) -> String {
+    format!("retry: 3000\nid: {id}\n\n")
+}
+
+fn block(id: EventId) -> String {
+    format!("data: {id}\nid: {id}\n\n")
+}
+
+fn trimmed(topic: &str, id: EventId) -> String {
+    format!("event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{topic}\"}}\nid: {id}\n\n")
+}
+
+fn unknown(id: EventId) -> String {
+    format!("event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
+}
+
+#[test]
+fn readers_see_the_log_s_ids_and_resume_by_them() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    let mut reader = read(world.fresh(["news"]));
+    assert_eq!(reader.text(), opening(id(1, 0)));
+    world.append("news", id(1, 1));
+    world.append("other", id(1, 2));
+    world.append("news", id(2, 0));
+    assert_eq!(reader.text(), block(id(1, 1)) + &block(id(2, 0)));
+    let feed = world.after(id(1, 0), ["news"]);
+    assert_eq!(feed.resumption(), Resumption::Resumed);
+    assert_eq!(text(feed), opening(id(1, 0)) + &block(id(1, 1)) + &block(id(2, 0)));
+    assert_eq!(world.feed.newest(), Some(id(2, 0)));
+}
+
+#[test]
+fn an_id_that_belongs_to_another_topic_resumes_too() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    world.append("other", id(2, 0));
+    world.append("news", id(3, 0));
+    assert_eq!(text(world.after(id(2, 0), ["news"])), opening(id(2, 0)) + &block(id(3, 0)));
+}
+
+#[test]
+fn two_nodes_that_follow_one_log_serve_each_other_s_clients() {
+    let mut nodes = [World::new(), World::new()];
+    for world in &mut nodes {
+        for n in 1..=3 {
+            world.append("news", id(n, 0));
+        }
+    }
+    let texts = nodes.map(|world| text(world.after(id(2, 0), ["news"])));
+    assert_eq!(texts, [(); 2].map(|()| opening(id(2, 0)) + &block(id(3, 0))));
+}
+
+#[test]
+fn an_id_must_match_exactly() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    world.append("news", id(3, 0));
+    let (position, tag) = (id(1, 0).position(), id(1, 0).tag());
+    let other_tag = EventId::new(position, tag ^ 1);
+    for wrong in [other_tag, EventId::new((position.0, 1), tag), id(2, 0), id(4, 0), id(0, 0)] {
+        let feed = world.after(wrong, ["news"]);
+        assert_eq!(feed.resumption(), Resumption::Gap, "{wrong}");
+        assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(3, 0)));
+    }
+}
+
+#[test]
+fn a_follower_publishes_nothing_by_itself() {
+    let world = World::new();
+    assert_eq!(world.hub.publish("news", "x"), Err(PublishError::Followed));
+    assert_eq!(world.hub.publish_all([("news", "x")]), Err(PublishError::Followed));
+    assert_eq!(world.hub.topic("news").unwrap().publish("x"), Err(PublishError::Followed));
+    assert_eq!((world.hub.stats().published, world.hub.stats().held_events), (0, 0));
+}
+
+#[test]
+fn before_the_log_has_said_anything_the_position_told_is_a_gap_for_who_comes_back() {
+    // Without any position that client would be taken for a new one, and miss events silently.
+    let mut world = World::new();
+    let none = EventId::new((0, 0), 0);
+    let mut reader = read(world.fresh(["news"]));
+    assert_eq!(reader.text(), opening(none));
+    world.append("news", id(1, 0));
+    assert_eq!(reader.text(), block(id(1, 0)));
+    let feed = world.after(none, ["news"]);
+    assert_eq!(feed.resumption(), Resumption::Gap);
+    assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(1, 0)));
+}
+
+#[test]
+fn the_place_where_following_begins_is_a_position() {
+    let mut world = World::new();
+    world.feed.advance(id(5, 0)).unwrap();
+    assert_eq!(text(world.fresh(["news"])), opening(id(5, 0)));
+    world.append("news", id(6, 0));
+    let feed = world.after(id(5, 0), ["news"]);
+    assert_eq!(feed.resumption(), Resumption::Resumed);
+    assert_eq!(text(feed), opening(id(5, 0)) + &block(id(6, 0)));
+    assert_eq!(world.after(id(4, 0), ["news"]).resumption(), Resumption::Gap);
+}
+
+#[test]
+fn ids_that_do_not_ascend_are_refused_and_change_nothing() {
+    let mut world = World::new();
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    world.append("news", id(2, 1));
+    for wrong in [id(2, 1), id(2, 0), id(1, 9), EventId::new(id(2, 1).position(), 9)] {
+        let refused = Err(FeedError::OutOfOrder(wrong, id(2, 1)));
+        assert_eq!(world.feed.append(wrong, "news", "x"), refused);
+        assert_eq!(world.feed.advance(wrong), refused);
+    }
+    world.append("news", id(2, 2));
+    assert_eq!(reader.text(), block(id(2, 1)) + &block(id(2, 2)));
+    assert_eq!(world.hub.stats().published, 2);
+}
+
+#[test]
+fn an_entry_that_cannot_be_sent_is_refused_and_may_be_passed_over() {
+    let mut world = World::new();
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    let own = Event::data("x").id("7");
+    assert_eq!(world.feed.append(id(1, 0), "news", own), Err(FeedError::Invalid(FrameError::IdNotAllowed)));
+    let gap = world.feed.append(id(1, 0), "news", ("gap", "x"));
+    assert_eq!(gap, Err(FeedError::Invalid(FrameError::ReservedType("gap".into()))));
+    assert_eq!(world.feed.append(id(1, 0), &"x".repeat(257), "x"), Err(FeedError::TopicName(257)));
+    assert_eq!((world.feed.newest(), reader.text()), (None, String::new()));
+    world.feed.advance(id(1, 0)).unwrap();
+    world.append("news", id(1, 1));
+    assert_eq!(reader.text(), block(id(1, 1)));
+}
+
+#[test]
+fn what_a_follower_forgot_is_told_by_the_log_s_id() {
+    let mut world = World::with(|bounds| bounds.topic_events(1));
+    for n in 1..=4 {
+        world.append("news", id(n, 0));
+    }
+    let feed = world.after(id(1, 0), ["news"]);
+    assert_eq!(feed.resumption(), Resumption::Gap);
+    assert_eq!(text(feed), opening(id(1, 0)) + &trimmed("news", id(3, 0)) + &block(id(4, 0)));
+    assert_eq!(text(world.after(id(3, 0), ["news"])), opening(id(3, 0)) + &block(id(4, 0)));
+    assert_eq!(text(world.fresh(["news"]).from(Start::Oldest)), opening(id(3, 0)) + &block(id(4, 0)));
+}
+
+#[test]
+fn a_truncation_is_a_gap_for_who_saw_what_was_taken_back_and_nothing_for_others() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    let mut behind = read(world.after(id(1, 0), ["news"]));
+    let mut elsewhere = read(world.fresh(["other"]));
+    let mut ahead = read(world.fresh(["news"]));
+    assert_eq!(elsewhere.text(), opening(id(1, 0)));
+    assert_eq!(ahead.text(), opening(id(1, 0)));
+    world.append("news", id(2, 0));
+    world.append("news", id(3, 0));
+    assert_eq!(ahead.text(), block(id(2, 0)) + &block(id(3, 0)));
+
+    world.feed.truncate(id(1, 0)).unwrap();
+    assert_eq!(world.feed.newest(), Some(id(1, 0)));
+    assert_eq!(ahead.text(), unknown(id(1, 0)));
+    assert_eq!(behind.text(), opening(id(1, 0)), "it had not seen them");
+    // The log goes on with other entries, of ids that may have been.
+    let again = EventId::new(id(2, 0).position(), 0xffff);
+    world.append("news", again);
+    world.append("other", id(4, 0));
+    assert_eq!(behind.text(), block(again));
+    assert_eq!(ahead.text(), block(again));
+    assert_eq!(elsewhere.text(), block(id(4, 0)));
+    // Who comes back with an id that was taken back is told too, and the others resume.
+    for gone in [id(2, 0), id(3, 0)] {
+        assert_eq!(world.after(gone, ["news"]).resumption(), Resumption::Gap);
+    }
+    assert_eq!(text(world.after(id(1, 0), ["news"])), opening(id(1, 0)) + &block(again));
+    assert_eq!(text(world.after(again, ["news", "other"])), opening(again) + &block(id(4, 0)));
+}
+
+#[test]
+fn a_reader_that_did_not_look_hears_of_two_truncations_once() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    world.append("news", id(2, 0));
+    reader.text();
+    world.feed.truncate(id(1, 0)).unwrap();
+    world.append("news", id(3, 0));
+    world.feed.truncate(id(1, 0)).unwrap();
+    world.append("news", id(4, 0));
+    assert_eq!(reader.text(), unknown(id(1, 0)) + &block(id(4, 0)));
+}
+
+#[test]
+fn a_truncation_counts_what_is_held() {
+    let mut world = World::new();
+    for n in 1..=2_000 {
+        world.append(if n % 3 == 0 { "a" } else { "b" }, id(n, 0));
+    }
+    let whole = world.hub.stats();
+    world.feed.truncate(id(1_000, 0)).unwrap();
+    let size = |n| block(id(n, 0)).len();
+    let stats = world.hub.stats();
+    assert_eq!((whole.held_events, stats.held_events), (2_000, 1_000));
+    assert_eq!(stats.held_bytes, (1..=1_000).map(size).sum::<usize>());
+    world.feed.truncate(id(1, 0)).unwrap();
+    assert_eq!((world.hub.stats().held_events, world.hub.stats().held_bytes), (1, size(1)));
+}
+
+#[test]
+fn a_log_may_only_go_back_to_an_id_it_had() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    assert_eq!(world.feed.truncate(id(2, 0)), Err(FeedError::Unknown(id(2, 0))));
+    let tag = EventId::new(id(1, 0).position(), 7);
+    assert_eq!(world.feed.truncate(tag), Err(FeedError::Unknown(tag)));
+    assert_eq!(world.hub.stats().held_events, 1);
+}
+
+#[test]
+fn a_reset_is_one_gap_in_each_topic_for_readers_and_for_who_comes_back() {
+    let mut world = World::with(|bounds| bounds.gap_on_lag());
+    world.append("a", id(1, 0));
+    world.append("b", id(2, 0));
+    let mut reader = read(world.fresh(["a", "b"]));
+    reader.text();
+    world.feed.reset(id(9, 0));
+    let gaps = "event: gap\ndata: {\"reason\":\"trimmed\",\"topic\":\"a\"}\n\n".to_owned() + &trimmed("b", id(9, 0));
+    assert_eq!(reader.text(), gaps);
+    assert_eq!((world.hub.stats().held_events, world.hub.stats().held_bytes), (0, 0));
+    world.append("b", id(10, 0));
+    assert_eq!(reader.text(), block(id(10, 0)));
+
+    // From before the reset nothing is known any more, of no topic.
+    for topic in ["a", "b", "never-used"] {
+        let feed = world.after(id(2, 0), [topic]);
+        assert_eq!(feed.resumption(), Resumption::Gap);
+        assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(10, 0)));
+    }
+    assert_eq!(text(world.after(id(9, 0), ["a", "b"])), opening(id(9, 0)) + &block(id(10, 0)));
+}
+
+#[test]
+fn a_reset_may_go_back_because_another_log_begins() {
+    let mut world = World::new();
+    world.append("news", id(9, 0));
+    world.feed.reset(id(1, 0));
+    assert_eq!(world.feed.newest(), Some(id(1, 0)));
+    world.append("news", id(2, 0));
+    assert_eq!(text(world.after(id(1, 0), ["news"])), opening(id(1, 0)) + &block(id(2, 0)));
+}
+
+#[test]
+fn by_default_a_follower_s_heartbeat_carries_the_position() {
+    let mut world = World::new();
+    let mut reader = read(world.fresh(["quiet"]));
+    reader.text();
+    world.append("busy", id(1, 0));
+    world.feed.advance(id(2, 0)).unwrap();
+    world.clock.advance(Duration::from_secs(15));
+    assert_eq!(reader.text(), format!("id: {}\n\n", id(2, 0)));
+
+    let mut without = World::with(|bounds| bounds.heartbeats(false));
+    let mut reader = read(without.fresh(["quiet"]));
+    reader.text();
+    without.append("busy", id(1, 0));
+    without.clock.advance(Duration::from_secs(15));
+    assert_eq!(reader.text(), ":\n");
+}
+
+#[test]
+fn an_event_of_a_topic_too_many_is_forgotten_and_told_to_who_asks_later() {
+    let mut world = World::with(|bounds| bounds.max_topics(1).topic_age(Duration::from_secs(1)));
+    world.feed.advance(id(1, 0)).unwrap();
+    world.append("a", id(2, 0));
+    world.append("b", id(3, 0));
+    assert_eq!((world.hub.stats().topics, world.hub.stats().held_events), (1, 1));
+    world.clock.advance(Duration::from_secs(2));
+    let feed = world.after(id(1, 0), ["b"]);
+    assert_eq!(feed.resumption(), Resumption::Gap);
+    assert_eq!(text(feed), opening(id(1, 0)) + &trimmed("b", id(3, 0)));
+}
+
+#[test]
+fn an_id_no_longer_among_the_recent_ones_resumes_if_its_event_is_kept() {
+    let mut world = World::new();
+    world.append("kept", id(1, 0));
+    world.append("kept", id(2, 0));
+    for n in 3..=70_000 {
+        world.feed.advance(id(n, 0)).unwrap();
+    }
+    assert_eq!(text(world.after(id(1, 0), ["kept"])), opening(id(1, 0)) + &block(id(2, 0)));
+    let feed = world.after(id(1, 0), ["other"]);
+    assert_eq!(feed.resumption(), Resumption::Gap, "at worst a gap that is none");
+}

@@ -1,0 +1,64 @@
+//! A follower and its feed, where the model of it does not reach.
+
+use sse_core::hub::{EventId, Feed};
+use sse_core::testing::{Clock, Reader};
+use sse_core::{EventStream, Hub, LastEventId};
+
+fn id(position: u64, tag: u32) -> EventId {
+    EventId::new((position, 0), tag)
+}
+
+fn read(clock: &Clock, hub: &Hub, brings: LastEventId) -> Reader<EventStream<Clock>> {
+    clock.read(clock.sse_after(brings).subscribe(hub, ["a"]).into_response())
+}
+
+fn follower(clock: &Clock) -> (Hub, Feed) {
+    Hub::builder().follower_on(clock.clone())
+}
+
+#[test]
+fn more_truncations_than_are_remembered_are_told_all_the_same() {
+    let clock = Clock::new();
+    let (hub, mut feed) = follower(&clock);
+    feed.append(id(1, 0), "a", "1").unwrap();
+    let mut before = read(&clock, &hub, LastEventId::Absent);
+    before.bytes();
+    feed.append(id(2, 0), "a", "2").unwrap();
+    let mut after = read(&clock, &hub, LastEventId::Text(id(1, 0).to_string().into()));
+    assert!(after.text().ends_with("data: 2\nid: 2-00000000\n\n"));
+    for tag in 1..=200 {
+        feed.truncate(id(1, 0)).unwrap();
+        feed.append(id(2, tag), "a", "again").unwrap();
+    }
+    assert_eq!(before.text(), "data: again\nid: 2-000000c8\n\n");
+    let gap = "event: gap\ndata: {\"reason\":\"unknown\"}\nid: 1-00000000\n\n";
+    assert_eq!(after.text(), format!("{gap}data: again\nid: 2-000000c8\n\n"));
+}
+
+#[test]
+fn an_event_without_room_for_its_topic_is_told_to_whoever_asks_later() {
+    let clock = Clock::new();
+    let (hub, mut feed) = Hub::builder().max_topics(1).follower_on(clock.clone());
+    feed.append(id(1, 0), "b", "x").unwrap();
+    feed.append(id(2, 0), "a", "lost").unwrap();
+    feed.reset(id(3, 0));
+    feed.append(id(4, 0), "b", "x").unwrap();
+    feed.append(id(5, 0), "a", "lost").unwrap();
+    // Room again, as the log goes back before all of b.
+    feed.truncate(id(3, 0)).unwrap();
+    feed.append(id(6, 0), "a", "x").unwrap();
+    let mut reader = read(&clock, &hub, LastEventId::Text("3-00000000".into()));
+    assert_eq!(reader.text(), "retry: 3000\nid: 3-00000000\n\ndata: x\nid: 6-00000000\n\n");
+    let mut reader = read(&clock, &hub, LastEventId::Text("2-00000000".into()));
+    assert!(reader.text().contains("unknown"));
+}
+
+#[test]
+fn a_topic_that_a_truncation_empties_makes_room_for_another() {
+    let clock = Clock::new();
+    let (hub, mut feed) = Hub::builder().max_topics(1).follower_on(clock.clone());
+    feed.advance(id(1, 0)).unwrap();
+    feed.append(id(2, 0), "b", "x").unwrap();
+    feed.truncate(id(1, 0)).unwrap();
+    assert_eq!(hub.stats().topics, 0);
+}

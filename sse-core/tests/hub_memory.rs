@@ -1,0 +1,379 @@
+//! What a hub and its readers hold, by a counting allocator, hence a test binary of its own. `--nocapture` prints the
+//! figures.
+#![allow(unsafe_code, reason = "an allocator that counts cannot be written without it")]
+
+use bytes::Bytes;
+use futures_core::Stream;
+use sse_core::hub::EventId;
+use sse_core::testing::Clock;
+use sse_core::{Event, EventStream, Hub, LastEventId, Subscription, Tokio};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+struct Counting;
+
+thread_local! {
+    // Of this thread alone: the tests of this file run side by side, and none uses a second thread.
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static EVER: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; `realloc` is the default, by `alloc` and `dealloc`.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.set(LIVE.get().wrapping_add(layout.size()));
+        EVER.set(EVER.get().wrapping_add(layout.size()));
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// Bytes held by this thread beyond what it held when this was made. May be negative.
+struct Held(usize);
+
+impl Held {
+    fn from_now() -> Self {
+        Self(LIVE.get())
+    }
+
+    fn bytes(&self) -> isize {
+        LIVE.get().wrapping_sub(self.0) as isize
+    }
+
+    fn at_most(&self, bound: usize, what: &str) {
+        let held = self.bytes();
+        assert!(held <= bound as isize, "{what}: {held} bytes are more than {bound}");
+    }
+}
+
+type Body = Pin<Box<EventStream<Clock>>>;
+
+fn body(subscription: Subscription<Clock>) -> Body {
+    Box::pin(subscription.into_response().into_body())
+}
+
+fn poll(body: &mut Body, waker: &Waker) -> Poll<Option<Bytes>> {
+    body.as_mut().poll_next(&mut Context::from_waker(waker))
+}
+
+/// Reads until there is nothing more; gives the number of bytes.
+fn read(body: &mut Body) -> usize {
+    let mut bytes = 0;
+    while let Poll::Ready(Some(chunk)) = poll(body, Waker::noop()) {
+        bytes += chunk.len();
+    }
+    bytes
+}
+
+/// Publishes an event whose block has about this many bytes.
+fn publish(hub: &Hub, topic: &str, bytes: usize) -> EventId {
+    let overhead = "data: \nid: 123456-12345678\n\n".len();
+    hub.publish(topic, Event::data("x".repeat(bytes - overhead))).unwrap()
+}
+
+fn hub_on(clock: &Clock) -> Hub {
+    Hub::builder().build_on(clock.clone())
+}
+
+/// Ids and places of a ring's events: each has 16 bytes, in a list that may be twice as long as it need be.
+const fn index(events: usize) -> usize {
+    32 * events + 4 * KIB
+}
+
+#[test]
+fn ten_thousand_readers_that_stall_cost_their_ring_and_a_kibibyte_each() {
+    const STREAMS: usize = 10_000;
+    const TOPIC: usize = 4 * MIB;
+    let held = Held::from_now();
+    let clock = Clock::new();
+    let hub = hub_on(&clock);
+    let mut bodies: Vec<Body> = (0..STREAMS).map(|_| body(clock.sse().subscribe(&hub, ["busy"]))).collect();
+    // Half of them are read until they wait, and then never again.
+    for body in bodies.iter_mut().step_by(2) {
+        read(body);
+    }
+    println!("an idle stream before anything was published: {} B", held.bytes() / STREAMS as isize);
+    let mut most = 0;
+    for second in 0..60 {
+        for _ in 0..1_024 {
+            publish(&hub, "busy", KIB);
+            clock.advance(Duration::from_secs(1) / 1_024);
+        }
+        held.at_most(TOPIC + STREAMS * KIB, &format!("after {second} s"));
+        most = most.max(held.bytes());
+    }
+    println!(
+        "10,000 stalled readers, 60 MiB published: at most {most} B, {} beyond the bound of the ring",
+        most - TOPIC as isize
+    );
+    assert_eq!(hub.stats().published, 60 * 1_024);
+    // They were stalled, not forgotten: each ends as soon as it is polled.
+    assert!(bodies.iter_mut().all(|body| read(body) > 0 || matches!(poll(body, Waker::noop()), Poll::Ready(None))));
+    assert_eq!(hub.stats().lagged, STREAMS as u64);
+}
+
+#[test]
+fn five_thousand_readers_at_a_thousand_places_cost_two_mebibytes_beyond_the_ring() {
+    const PLACES: u64 = 1_000;
+    const EVENTS: u64 = 2_000;
+    let clock = Clock::new();
+    let hub = hub_on(&clock);
+    let ids: Vec<_> = (0..EVENTS).map(|_| publish(&hub, "news", 118)).collect();
+    let mut bodies = Vec::new();
+    for n in 0..5 * PLACES {
+        let id = LastEventId::Text(ids[(n % PLACES) as usize].to_string().into());
+        bodies.push(body(clock.sse_after(id).subscribe(&hub, ["news"])));
+    }
+    // What the transport would hold: every chunk, as it came.
+    let mut chunks: Vec<Bytes> = Vec::with_capacity(50 * bodies.len());
+    let held = Held::from_now();
+    for body in &mut bodies {
+        while let Poll::Ready(Some(chunk)) = poll(body, Waker::noop()) {
+            chunks.push(chunk);
+        }
+    }
+    let bytes: usize = chunks.iter().map(Bytes::len).sum();
+    println!(
+        "5,000 readers at 1,000 places: {} B beyond the ring for {bytes} B in {} chunks",
+        held.bytes(),
+        chunks.len()
+    );
+    assert_eq!(hub.stats().delivered, 5 * (0..PLACES).map(|place| EVENTS - place - 1).sum::<u64>());
+    assert!(bytes > 500 * MIB);
+    held.at_most(2 * MIB, "chunks of 5,000 readers");
+}
+
+/// A waker that can be counted.
+struct Flag;
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_hundred_thousand_streams_leave_nothing_behind() {
+    const STREAMS: usize = 100_000;
+    let clock = Clock::new();
+    let hub = hub_on(&clock);
+    let topics: Vec<String> = (0..100).map(|n| format!("topic {n}")).collect();
+    for topic in &topics {
+        publish(&hub, topic, 100);
+    }
+    let flag = Arc::new(Flag);
+    let waker = Waker::from(flag.clone());
+    // What is allocated once and for all, whoever comes first.
+    drop(body(clock.sse().subscribe(&hub, ["topic 0"])));
+    let held = Held::from_now();
+    for n in 0..STREAMS {
+        // Every fifth topic is the stream's own, and goes with it.
+        let own = format!("own {n}");
+        let names = [&topics[n % 100], &topics[n * 7 % 100], if n % 5 == 0 { &own } else { &topics[0] }];
+        let mut stream = body(clock.sse().subscribe(&hub, names));
+        if n % 2 == 0 {
+            assert!(poll(&mut stream, &waker).is_ready() && poll(&mut stream, &waker).is_pending());
+        }
+    }
+    println!("100,000 streams one after another left {} B", held.bytes());
+    held.at_most(16 * KIB, "one after another");
+
+    let mut open: Vec<_> = (0..STREAMS).map(|n| body(clock.sse().subscribe(&hub, [&topics[n % 100]]))).collect();
+    open.iter_mut().step_by(2).for_each(|stream| while poll(stream, &waker).is_ready() {});
+    assert_eq!(hub.stats().streams, STREAMS);
+    assert!(Arc::strong_count(&flag) > STREAMS / 2, "they are parked");
+    println!("100,000 streams at once: {} B each", held.bytes() / STREAMS as isize);
+    // Not in the order in which they came.
+    while let Some(last) = open.len().checked_sub(1) {
+        drop(open.swap_remove(last * 7 % (last + 1)));
+    }
+    drop(open);
+    println!("100,000 streams at once left {} B", held.bytes());
+    held.at_most(16 * KIB, "at once");
+    assert_eq!((hub.stats().streams, hub.stats().topics), (0, 100));
+    assert_eq!(Arc::strong_count(&flag), 2, "no waker is parked");
+    assert_eq!(hub.stats().ended(sse_core::CloseReason::Gone), 2 * STREAMS as u64 + 1);
+}
+
+#[test]
+fn a_million_names_asked_for_leave_nothing_behind() {
+    let clock = Clock::new();
+    let hub = Hub::builder().max_topics(10).build_on(clock.clone());
+    drop(clock.sse().subscribe(&hub, ["x"]));
+    let held = Held::from_now();
+    for n in 0..1_000_000 {
+        drop(hub.topic(n.to_string()).unwrap());
+        // A whole stream is slower, so every tenth name.
+        if n % 10 == 0 {
+            assert!(clock.sse().subscribe(&hub, [n.to_string()]).id().is_some());
+        }
+    }
+    assert_eq!((hub.stats().topics, hub.stats().streams), (0, 0));
+    held.at_most(4 * KIB, "a million names");
+}
+
+#[test]
+fn a_million_names_published_to_and_forgotten_cost_a_bounded_table_and_no_silence() {
+    let clock = Clock::new();
+    let held = Held::from_now();
+    let hub = Hub::builder().topic_age(Duration::from_secs(1)).build_on(clock.clone());
+    let zero = EventId::new((0, 0), hub.publish("first", "x").unwrap().tag()).to_string();
+    let mut most = 0;
+    for n in 0..1_000_000 {
+        clock.advance(Duration::from_millis(1));
+        hub.publish(n.to_string(), "x").unwrap();
+        if n % 1_000 == 0 {
+            most = most.max(held.bytes());
+        }
+    }
+    println!("1,000,000 names published to, each forgotten after 1,000 more: at most {most} B");
+    assert!(most < 16 * MIB as isize, "{most}");
+    assert!(hub.stats().topics < 1_100);
+    let is_gap = |name: String| {
+        let id = LastEventId::Text(zero.as_str().into());
+        clock.sse_after(id).subscribe(&hub, [name]).resumption().is_gap()
+    };
+    assert!(is_gap("first".into()));
+    // Those that are remembered one by one, and those that are not.
+    assert!((0..998_000).step_by(997).all(|n| is_gap(n.to_string())));
+}
+
+#[test]
+fn a_million_names_published_to_are_refused_past_max_topics() {
+    const TOPICS: usize = 20_000;
+    let clock = Clock::new();
+    let held = Held::from_now();
+    let hub = Hub::builder().max_topics(TOPICS).build_on(clock.clone());
+    let mut published = 0;
+    for n in 0..1_000_000 {
+        published += usize::from(hub.publish(n.to_string(), "x").is_ok());
+    }
+    assert_eq!((published, hub.stats().topics), (TOPICS, TOPICS));
+    let each = held.bytes() / TOPICS as isize;
+    held.at_most(TOPICS * KIB, "20,000 topics");
+    drop(hub);
+    assert_eq!(held.bytes(), 0);
+    println!("a topic with one short event: {each} B");
+}
+
+#[test]
+fn a_ring_holds_its_bound_and_a_segment_and_its_index() {
+    const TOPIC: usize = MIB;
+    for bytes in [60, 118, 1_000, 5_000, 33_000, 200_000] {
+        for readers in [0, 1, 2] {
+            let clock = Clock::new();
+            let hub = Hub::builder().topic_bytes(TOPIC).build_on(clock.clone());
+            // One that reads each event, and one that reads three at a time and so has the tail joined.
+            let mut bodies: Vec<_> = (0..readers).map(|_| body(clock.sse().subscribe(&hub, ["news"]))).collect();
+            bodies.iter_mut().for_each(|body| _ = read(body));
+            let held = Held::from_now();
+            let (mut most, events) = (0, TOPIC / bytes);
+            for n in 0..3 * events {
+                publish(&hub, "news", bytes);
+                for (every, body) in [1, 3].iter().zip(&mut bodies) {
+                    if n % every == 0 {
+                        read(body);
+                    }
+                }
+                // What the publisher of this test holds is none of it.
+                most = most.max(held.bytes());
+            }
+            println!("{events} events of {bytes} B, {readers} readers: {} B beyond {TOPIC}", most - TOPIC as isize);
+            // A segment is one event longer than its 32 KiB; the oldest may be forgotten all but its last event.
+            let segment = 32 * KIB + bytes;
+            assert!(most <= (TOPIC + 2 * segment + index(events)) as isize, "{most}");
+        }
+    }
+}
+
+#[test]
+fn what_the_hub_forgot_of_many_topics_is_held_by_none() {
+    const HUB: usize = MIB;
+    const TOPICS: usize = 500;
+    let clock = Clock::new();
+    let hub = Hub::builder().hub_bytes(HUB).build_on(clock.clone());
+    let names: Vec<_> = (0..TOPICS).map(|n| n.to_string()).collect();
+    let mut bodies: Vec<_> = names.iter().map(|name| body(clock.sse().subscribe(&hub, [name]))).collect();
+    bodies.iter_mut().for_each(|body| _ = read(body));
+    let held = Held::from_now();
+    for (name, body) in names.iter().zip(&mut bodies) {
+        // Less than a segment, joined for a reader that is behind.
+        for _ in 0..30 {
+            publish(&hub, name, KIB);
+        }
+        assert!(read(body) > 29 * KIB);
+    }
+    println!("500 topics, each 30 KiB once: {} B for {} held", held.bytes(), hub.stats().held_bytes);
+    held.at_most(2 * HUB + TOPICS * 2 * KIB, "forgotten tails");
+}
+
+/// Bytes that a subscription of this many topics holds while it waits, without the timer of its runtime.
+fn idle(topics: usize) -> usize {
+    const STREAMS: usize = 1_024;
+    let clock = Clock::new();
+    let hub = hub_on(&clock);
+    let names: Vec<_> = (0..topics).map(|n| format!("topic {n}")).collect();
+    let _kept: Vec<_> = names.iter().map(|name| hub.topic(name).unwrap()).collect();
+    let mut bodies: Vec<Body> = Vec::with_capacity(STREAMS);
+    let held = Held::from_now();
+    for _ in 0..STREAMS {
+        let mut stream = body(clock.sse().keep_alive(None).subscribe(&hub, &names));
+        read(&mut stream);
+        bodies.push(stream);
+    }
+    held.bytes() as usize / STREAMS
+}
+
+#[test]
+fn an_idle_subscription_costs_at_most_512_bytes_and_48_for_each_further_topic() {
+    let sizes = (size_of::<EventStream<Tokio>>(), size_of::<EventStream<Clock>>());
+    println!("EventStream<Tokio>: {} B, EventStream<Clock>: {} B", sizes.0, sizes.1);
+    let one = idle(1) + sizes.0 - sizes.1;
+    let eleven = idle(11) + sizes.0 - sizes.1;
+    let further = (eleven - one) as f64 / 10.0;
+    println!("an idle subscription on tokio: {one} B, {further} B for each further topic");
+    assert!(one <= 512, "{one}");
+    assert!(further <= 48.0, "{further}");
+}
+
+#[test]
+fn an_id_that_says_nothing_allocates_less_than_256_bytes_more_than_none() {
+    let clock = Clock::new();
+    let hub = hub_on(&clock);
+    let mut last = publish(&hub, "news", 500);
+    for _ in 0..10_000 {
+        last = publish(&hub, "news", 500);
+    }
+    let cost = |id: LastEventId| {
+        let before = EVER.get();
+        let mut stream = body(clock.sse_after(id).subscribe(&hub, ["news"]));
+        assert!(poll(&mut stream, Waker::noop()).is_ready());
+        EVER.get() - before
+    };
+    cost(LastEventId::Absent);
+    let none = cost(LastEventId::Absent);
+    let text = |id: String| LastEventId::Text(id.into());
+    let future = EventId::new((u64::MAX, 0), last.tag()).to_string();
+    let foreign = EventId::new(last.position(), !last.tag()).to_string();
+    let forged = [text("x".repeat(128)), text("\n".repeat(128)), text(future), text(foreign), LastEventId::TooLong];
+    for id in forged.into_iter().chain([LastEventId::NotUtf8, LastEventId::Repeated]) {
+        let more = cost(id.clone()) as isize - none as isize;
+        println!("{more} B more than the {none} of none: {id:?}");
+        assert!(more < 256, "{more} for {id:?}");
+    }
+    // Nor does one that asks for everything: it is read out of the ring.
+    let more = cost(text(EventId::new((0, 0), last.tag()).to_string())) as isize - none as isize;
+    assert!(more < 256, "{more}");
+}

@@ -1,0 +1,167 @@
+//! A client as a browser is one: it keeps what was dispatched and the last event ID, over all its connections.
+
+use crate::history::{History, TOPICS};
+use sse_core::Decoder;
+use std::collections::BTreeSet;
+
+pub(crate) struct Client {
+    /// Indices into `TOPICS`, each once.
+    pub(crate) topics: Vec<usize>,
+    decoder: Decoder,
+    /// All events of its topics up to here were dispatched, or told to be missing; `None` before it knows a position.
+    pub(crate) at: Option<u64>,
+    /// The topics of which something is missing that is yet to be told: what other topics kept goes before the gap.
+    owed: BTreeSet<usize>,
+    /// The gap events since the position last moved, on this connection.
+    told: Vec<usize>,
+    told_unknown: bool,
+    /// It has seen something that was taken back, up to here, and was not told yet.
+    tainted: Option<u64>,
+    /// Events put first that are yet to come on this connection.
+    pub(crate) first_to_come: usize,
+    /// Whether it asked with an id that is not known.
+    pub(crate) asked_unknown: bool,
+}
+
+impl Client {
+    pub(crate) fn new(topics: Vec<usize>) -> Self {
+        Self {
+            topics,
+            decoder: Decoder::new(),
+            at: None,
+            owed: BTreeSet::new(),
+            told: Vec::new(),
+            told_unknown: false,
+            tainted: None,
+            first_to_come: 0,
+            asked_unknown: false,
+        }
+    }
+
+    pub(crate) fn last_event_id(&self) -> &str {
+        self.decoder.last_event_id()
+    }
+
+    /// A new connection, asked for with this id. With another id than its own it is another client from here on.
+    pub(crate) fn connect(&mut self, id: &str, history: &History) {
+        let own = id == self.last_event_id() && self.at.is_some();
+        self.decoder = Decoder::with_last_event_id(id);
+        self.told.clear();
+        self.told_unknown = false;
+        let found = history.find(id);
+        self.asked_unknown = false;
+        if found.is_none() || !own {
+            self.at = found;
+            self.owed.clear();
+            self.tainted = None;
+        }
+    }
+
+    /// Bytes arrived, cut anywhere.
+    pub(crate) fn read(&mut self, mut bytes: &[u8], history: &History) {
+        while !bytes.is_empty() {
+            let end = bytes.windows(2).position(|pair| pair == b"\n\n").map_or(bytes.len(), |at| at + 2);
+            let (mut block, rest) = bytes.split_at(end);
+            let before = self.last_event_id().to_owned();
+            let whole = block.ends_with(format!("\nid: {before}\n\n").as_bytes());
+            let mut event = None;
+            while let Some(dispatched) = self.decoder.decode(&mut block) {
+                let dispatched = dispatched.unwrap().into_owned();
+                event = self
+                    .dispatch(&dispatched.event_type, &dispatched.data, &dispatched.last_event_id, history)
+                    .or(event);
+            }
+            // A gap may tell the id that the client has already, if the log went back to it.
+            let again = whole && (self.told_unknown || !self.told.is_empty());
+            if self.last_event_id() != before || again {
+                self.moved(event, history);
+            } else if let Some(at) = event {
+                assert!(history.event(at).revoked, "position {} came without its id", at + 1);
+            }
+            bytes = rest;
+        }
+    }
+
+    /// The index of the event of the history that this is, if it is one.
+    fn dispatch(&mut self, event_type: &str, data: &str, id: &str, history: &History) -> Option<usize> {
+        match (event_type, data) {
+            ("welcome", _) => {}
+            ("gap", r#"{"reason":"unknown"}"#) => {
+                assert!(self.asked_unknown || self.tainted.is_some(), "an unknown gap for a client whose id is known");
+                self.told_unknown = true;
+            }
+            ("gap", data) => {
+                let topic =
+                    data.strip_prefix(r#"{"reason":"trimmed","topic":"#).and_then(|data| data.strip_suffix('}'));
+                let topic = TOPICS.iter().position(|(_, json)| Some(*json) == topic).unwrap();
+                assert!(self.topics.contains(&topic), "a gap of a topic that is not followed");
+                assert!(!self.told.contains(&topic), "a gap told twice");
+                self.told.push(topic);
+            }
+            (_, data) if data.starts_with("first") => self.first_to_come -= 1,
+            (_, data) if data.starts_with("beside") => {}
+            (_, _) => {
+                let at = history.position(id) as usize - 1;
+                let number: u64 = data.split([' ', '\n']).next().unwrap().parse().unwrap();
+                assert_eq!(number, history.event(at).position, "an event under another's id");
+                assert!(self.topics.contains(&history.event(at).topic.unwrap()));
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// The client was told a position: everything up to it must be here, or told to be missing.
+    fn moved(&mut self, event: Option<usize>, history: &History) {
+        assert_eq!(self.first_to_come, 0, "a position before what goes first");
+        let told = std::mem::take(&mut self.told);
+        let unknown = std::mem::take(&mut self.told_unknown);
+        let to = history.position(self.last_event_id());
+        let truncated = !history.rewrites.is_empty();
+        if let Some(from) = self.at
+            && !unknown
+        {
+            assert!(to > from || (truncated && to == from), "the position went from {from} to {to}");
+            assert!(self.tainted.is_none_or(|upto| to <= upto), "nobody said that something was taken back");
+            let passed = &history.entries[from as usize..to as usize];
+            for entry in passed.iter().filter(|entry| !entry.revoked) {
+                if history.resets.contains(&entry.position) {
+                    self.owed.extend(&self.topics);
+                }
+                let Some(topic) = entry.topic.filter(|topic| self.topics.contains(topic)) else { continue };
+                let unseen = entry.silent && entry.position == to && told.is_empty();
+                if event == Some(entry.position as usize - 1) || unseen {
+                    assert!(!self.owed.contains(&topic), "position {to} came before the gap that is before it");
+                } else {
+                    assert!(entry.lost, "position {} is neither here nor missing", entry.position);
+                    self.owed.insert(topic);
+                }
+            }
+            for topic in told {
+                assert!(self.owed.remove(&topic) || truncated, "a gap where nothing was lost");
+            }
+        }
+        if unknown {
+            assert!(event.is_none());
+            self.owed.clear();
+            self.tainted = None;
+            self.asked_unknown = false;
+        }
+        self.at = Some(to);
+        self.look_back(history);
+    }
+
+    /// All that was published has come, or a gap for it.
+    pub(crate) fn is_owed_nothing(&self) -> bool {
+        self.owed.is_empty() && self.tainted.is_none()
+    }
+
+    /// Notes whether what it has seen was taken back.
+    pub(crate) fn look_back(&mut self, history: &History) {
+        if self.at.is_some() && history.taken_back.contains(self.last_event_id()) {
+            let position = history.position(self.last_event_id());
+            let first = history.rewrites.iter().find(|rewrite| rewrite.kept < position && position <= rewrite.last);
+            self.tainted = self.tainted.max(first.map(|rewrite| rewrite.last));
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Every interleaving of a hub's parts, as far as two or three preemptions reach.
+//!
+//! `cargo test -p sse-core --no-default-features --features __loom --test loom_hub --release`
+#![cfg(feature = "__loom")]
+
+use futures_core::Stream;
+use loom::future::block_on;
+use loom::thread;
+use sse_core::hub::EventId;
+use sse_core::testing::Clock;
+use sse_core::{EventStream, Hub, LastEventId};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+fn model(preemptions: usize, test: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 100_000;
+    builder.check(test);
+}
+
+struct Body(Pin<Box<EventStream<Clock>>>);
+
+fn open(clock: &Clock, hub: &Hub, id: LastEventId, topics: &[&str]) -> Body {
+    let sse = clock.sse_after(id).keep_alive(None);
+    Body(Box::pin(sse.subscribe(hub, topics).into_response().into_body()))
+}
+
+impl Body {
+    /// All there is now.
+    fn text(&mut self) -> String {
+        let mut text = String::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(chunk)) = self.0.as_mut().poll_next(&mut cx) {
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        text
+    }
+
+    /// Waits until it has read this, or the stream ends. A wake that is lost is a deadlock, which loom tells.
+    fn read_until(&mut self, end: &str) -> String {
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            match block_on(poll_fn(|cx| self.0.as_mut().poll_next(cx))) {
+                Some(chunk) => text.push_str(std::str::from_utf8(&chunk).unwrap()),
+                None => break,
+            }
+        }
+        text
+    }
+}
+
+/// The ids of the events in a text, and `gap` before that of a gap.
+fn told(text: &str) -> Vec<String> {
+    let blocks = text.split_terminator("\n\n").filter(|block| block.contains("data:"));
+    let id =
+        |block: &str| block.lines().find_map(|line| line.strip_prefix("id: ")?.split('-').next().map(str::to_owned));
+    blocks
+        .map(|block| (if block.starts_with("event: gap") { "gap " } else { "" }).to_owned() + &id(block).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_parked_reader_is_woken_by_a_publish() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        body.text();
+        let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
+        assert_eq!(told(&body.read_until("\n\n")), ["1"]);
+        publisher.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reader_of_two_topics_gets_them_in_order() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a", "b"]);
+        body.text();
+        let other = hub.clone();
+        let publishers = [
+            thread::spawn(move || hub.publish("a", "x").unwrap()),
+            thread::spawn(move || other.publish("b", "x").unwrap()),
+        ];
+        let mut text = String::new();
+        while told(&text).len() < 2 {
+            text += &body.read_until("\n\n");
+        }
+        assert_eq!(told(&text), ["1", "2"]);
+        publishers.into_iter().for_each(|publisher| drop(publisher.join().unwrap()));
+    });
+}
+
+#[test]
+fn what_is_evicted_while_it_is_read_is_told() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().topic_events(2).gap_on_lag().build_on(clock.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        body.text();
+        hub.publish_all([("a", "x"), ("a", "x")]).unwrap();
+        let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
+        let mut text = String::new();
+        while told(&text).last().is_none_or(|last| last != "3") {
+            text += &body.read_until("\n\n");
+        }
+        let told = told(&text);
+        assert!(told == ["1", "2", "3"] || told == ["gap 1", "2", "3"], "{told:?}");
+        publisher.join().unwrap();
+    });
+}
+
+#[test]
+fn a_subscription_begins_where_it_says() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let other = hub.clone();
+        let publisher = thread::spawn(move || drop(other.publish_all([("a", "x"), ("b", "x")]).unwrap()));
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a", "b"]);
+        let mut text = body.text();
+        publisher.join().unwrap();
+        text += &body.text();
+        let from = text.strip_prefix("retry: 3000\nid: ").unwrap().split('-').next().unwrap().to_owned();
+        match &*from {
+            "0" => assert_eq!(told(&text), ["1", "2"]),
+            from => assert_eq!((from, told(&text).len()), ("2", 0)),
+        }
+    });
+}
+
+#[test]
+fn no_stream_slips_past_a_drain() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let other = hub.clone();
+        let drain = thread::spawn(move || block_on(other.drain(Duration::ZERO)));
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        // It ends, whether it was refused or drained.
+        body.read_until("\0");
+        assert_eq!(drain.join().unwrap(), 0);
+        drop(body);
+        assert_eq!((hub.stats().streams, hub.stats().topics), (0, 0));
+    });
+}
+
+#[test]
+fn a_heartbeat_tells_no_position_of_what_has_not_come() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().heartbeats(true).build_on(clock.clone());
+        let feed = clock.sse().subscribe(&hub, ["a"]);
+        let mut body = Body(Box::pin(feed.into_response().into_body()));
+        body.text();
+        clock.advance(Duration::from_secs(15));
+        let publisher = thread::spawn(move || hub.publish_all([("b", "x"), ("a", "x")]).unwrap());
+        let mut text = body.text();
+        publisher.join().unwrap();
+        text += &body.text();
+        let (before, _) = text.split_once("data: x\nid: 2-").unwrap();
+        assert!(!before.contains("id: 2-"), "{text}");
+    });
+}
+
+struct Counted;
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_reader_that_leaves_leaves_nothing_behind() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        // A topic that stays, whoever leaves.
+        hub.publish("b", "x").unwrap();
+        let counted = Arc::new(Counted);
+        let waker = Waker::from(counted.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a", "b"]);
+        body.text();
+        assert!(body.0.as_mut().poll_next(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        let other = hub.clone();
+        let publisher = thread::spawn(move || other.publish("a", "x").unwrap());
+        drop(body);
+        publisher.join().unwrap();
+        assert_eq!(Arc::strong_count(&counted), 1, "a waker is still held");
+        assert_eq!(hub.stats().topics, 2);
+    });
+}
+
+#[test]
+fn whoever_saw_what_is_taken_back_is_told() {
+    model(3, || {
+        let clock = Clock::new();
+        let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+        feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
+        assert_eq!(told(&body.text()), ["2"]);
+        let log = thread::spawn(move || {
+            feed.truncate(EventId::new((1, 0), 1)).unwrap();
+            feed.append(EventId::new((3, 0), 3), "a", "x").unwrap();
+        });
+        assert_eq!(told(&body.read_until("00000001\n\n")), ["gap 1"]);
+        assert_eq!(told(&body.read_until("00000003\n\n")), ["3"]);
+        log.join().unwrap();
+    });
+}
+
+#[test]
+fn a_parked_reader_is_told_at_once_what_is_taken_back() {
+    model(3, || {
+        let clock = Clock::new();
+        let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+        feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
+        assert_eq!(told(&body.text()), ["2"]);
+        let log = thread::spawn(move || feed.truncate(EventId::new((1, 0), 1)).unwrap());
+        assert_eq!(told(&body.read_until("\n\n")), ["gap 1"]);
+        log.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reset_is_told_once() {
+    model(3, || {
+        let clock = Clock::new();
+        let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+        feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        body.text();
+        let log = thread::spawn(move || {
+            feed.reset(EventId::new((2, 0), 2));
+            feed.append(EventId::new((3, 0), 3), "a", "x").unwrap();
+        });
+        assert_eq!(told(&body.read_until("00000003\n\n")), ["gap 2", "3"]);
+        log.join().unwrap();
+    });
+}

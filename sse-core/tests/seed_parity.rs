@@ -1,0 +1,186 @@
+//! What the two seeds of this project gave their users, point by point, without a framework: HyperExpress'
+//! `response.sse` and S42Core's class `SSE`. That a browser's `onmessage` and its listeners hear it is shown in Chromium.
+
+use sse_core::testing::{Clock, Reader};
+use sse_core::{Admitted, CloseReason, Event, EventStream, Policy, Request, SendError, Sender};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio_test::{assert_pending, assert_ready_eq, task};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ask(method: &str, accept: &str) -> Option<Admitted> {
+    Policy::default().admit_if_named(&Request::new(method, None, [("accept", accept.as_bytes())])).unwrap()
+}
+
+fn open(clock: &Clock) -> (Sender, Reader<EventStream<Clock>>) {
+    let (events, response) = clock.sse().channel();
+    let mut reader = clock.read(response);
+    assert_eq!(reader.text(), ":\n");
+    (events, reader)
+}
+
+// HyperExpress: `response.sse`.
+
+#[test]
+fn sse_is_undefined_when_the_request_is_not_eligible() {
+    assert!(ask("GET", "text/event-stream").is_some());
+    assert!(ask("GET", "text/html,application/xhtml+xml,*/*;q=0.8").is_none());
+    assert!(ask("GET", "application/json").is_none());
+    assert!(ask("POST", "text/event-stream").is_none());
+}
+
+#[test]
+fn open_tells_whether_it_opened_the_stream() {
+    let clock = Clock::new();
+    let (events, response) = clock.sse().channel();
+    assert!(events.open());
+    assert!(!events.open());
+    assert_eq!(clock.read(response).text(), ":\n");
+}
+
+#[test]
+fn close_tells_whether_it_closed_the_stream() {
+    let (events, mut reader) = open(&Clock::new());
+    assert!(events.close());
+    assert!(!events.close());
+    assert!(reader.has_ended());
+}
+
+#[test]
+fn comment_tells_success_and_is_never_dispatched() {
+    let (events, mut reader) = open(&Clock::new());
+    assert!(events.comment("still here").is_ok());
+    assert_eq!(reader.text(), ": still here\n");
+    events.close();
+    assert!(events.comment("too late").is_err());
+}
+
+#[test]
+fn send_has_three_forms_that_tell_success() {
+    let (events, mut reader) = open(&Clock::new());
+    assert!(events.try_send("data").is_ok());
+    assert!(events.try_send(("event", "data")).is_ok());
+    assert!(events.try_send(("id", "event", "data")).is_ok());
+    assert_eq!(reader.text(), "data: data\n\nevent: event\ndata: data\n\nid: id\nevent: event\ndata: data\n\n");
+    drop(reader);
+    assert!(events.try_send("data").is_err());
+    assert!(events.try_send(("event", "data")).is_err());
+    assert!(events.try_send(("id", "event", "data")).is_err());
+}
+
+#[test]
+fn send_tells_of_back_pressure() {
+    let clock = Clock::new();
+    let (events, _response) = clock.sse().buffer(10).channel();
+    assert!(events.try_send("x").is_ok());
+    assert_eq!(events.try_send("x"), Err(SendError::Full));
+}
+
+#[test]
+fn active_tells_whether_the_stream_still_takes_events() {
+    let (events, reader) = open(&Clock::new());
+    assert!(events.is_active());
+    drop(reader);
+    assert!(!events.is_active());
+}
+
+#[test]
+fn the_first_send_opens_the_stream() {
+    let clock = Clock::new();
+    let (events, response) = clock.sse().channel();
+    assert!(events.try_send("hello").is_ok());
+    assert!(!events.open());
+    assert_eq!(clock.read(response).text(), ":\ndata: hello\n\n");
+}
+
+#[test]
+fn the_head_is_fixed_once_the_stream_is_open() {
+    // By the types: `header` is a method of `Sse`, which becoming a stream consumes; a `Response` only shows its head.
+    let (_events, response) = Clock::new().sse().header("x-before", "1").unwrap().channel();
+    assert_eq!(response.headers().last(), Some(("x-before", "1")));
+}
+
+#[test]
+fn a_close_notice_comes_when_the_client_leaves() {
+    let (events, reader) = open(&Clock::new());
+    let mut closed = task::spawn(events.closed());
+    assert_pending!(closed.poll());
+    drop(reader);
+    assert!(closed.is_woken());
+    assert_ready_eq!(closed.poll(), CloseReason::Gone);
+}
+
+/// The example of HyperExpress' documentation: a pool keyed by the stream's id, from which `once('close')` removes.
+#[test]
+fn a_pool_broadcasts_and_drops_who_left() {
+    let clock = Clock::new();
+    let mut readers: Vec<_> = (0..3).map(|_| open(&clock)).collect();
+    let mut pool: HashMap<_, _> = readers.iter().map(|(events, _)| (events.id(), events.clone())).collect();
+    assert_eq!(pool.len(), 3, "an id of its own each");
+    let broadcast = |pool: &mut HashMap<_, Sender>, event: &Event<'_>| {
+        let frame = event.frame().unwrap();
+        pool.retain(|_, events| events.try_send(&frame).is_ok());
+    };
+    broadcast(&mut pool, &Event::data("1").event("news"));
+    let (left, reader) = readers.remove(1);
+    drop(reader);
+    broadcast(&mut pool, &Event::data("2").event("news"));
+    assert_eq!(pool.len(), 2);
+    assert!(!pool.contains_key(&left.id()));
+    for (_, reader) in &mut readers {
+        assert_eq!(reader.text(), "event: news\ndata: 1\n\nevent: news\ndata: 2\n\n");
+    }
+}
+
+// S42Core: `new SSE(...)`.
+
+#[test]
+fn every_connection_has_a_uuid() {
+    let clock = Clock::new();
+    let (one, other) = (open(&clock).0, open(&clock).0);
+    assert_ne!(one.id(), other.id());
+    assert_eq!(one.id().get_version_num(), 4);
+}
+
+#[test]
+fn a_welcome_event_brings_the_uuid() {
+    let clock = Clock::new();
+    let (events, response) = clock.sse().welcome().channel();
+    events.try_send("next").unwrap();
+    let expected = format!(":\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\ndata: next\n\n", events.id());
+    assert_eq!(clock.read(response).text(), expected);
+}
+
+#[test]
+fn an_event_has_a_name_and_a_json_payload() {
+    let (events, mut reader) = open(&Clock::new());
+    events.try_send(Event::json(&serde_json::json!({"text": "two\nlines"})).event("message")).unwrap();
+    assert_eq!(reader.text(), "event: message\ndata: {\"text\":\"two\\nlines\"}\n\n");
+}
+
+#[test]
+fn a_graceful_close_delivers_what_was_sent() {
+    let (events, mut reader) = open(&Clock::new());
+    events.try_send(("bye", "{}")).unwrap();
+    events.close();
+    assert_eq!(reader.text(), "event: bye\ndata: {}\n\n");
+    assert!(reader.has_ended());
+    assert_eq!(events.close_reason(), Some(CloseReason::Closed));
+}
+
+/// The example of its README: an event after 1 s, closed after 5 s.
+#[test]
+fn an_event_after_one_second_and_a_close_after_five() {
+    let clock = Clock::new();
+    let (events, response) = clock.sse().welcome().channel();
+    let mut reader = clock.read(response);
+    assert!(reader.text().starts_with(":\nevent: welcome\n"));
+    clock.advance(SECOND);
+    events.try_send(Event::json(&serde_json::json!({"hello": "world"})).event("greeting")).unwrap();
+    assert_eq!(reader.text(), "event: greeting\ndata: {\"hello\":\"world\"}\n\n");
+    clock.advance(4 * SECOND);
+    assert_eq!(reader.text(), "");
+    events.close();
+    assert!(reader.has_ended());
+}
