@@ -1,4 +1,4 @@
-//! Ids that a follower has not come to yet: another node may have, and its client come here.
+//! Ids that a follower does not know: another node may have come further, and its client come here.
 
 use super::EventId;
 use std::collections::{HashMap, VecDeque};
@@ -9,7 +9,7 @@ const REMEMBERED: usize = 65_536;
 /// For how many rounds one is remembered.
 const ROUNDS: u64 = 64;
 
-/// Who was asked to come back because its id lies ahead, and in which round.
+/// Who was asked to come back because its id is not known, and in which round.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
     round: u64,
@@ -26,8 +26,8 @@ impl Ahead {
         }
     }
 
-    /// Whether a client with this id, which is not known and lies ahead, may be told that it never will be: the log was
-    /// read to an end that it had after the client first asked. One round may have begun before that; two cannot.
+    /// Whether a client with this id, which is not known, may be told that it never will be: the log was read
+    /// to an end that it had after the client first asked. One round may have begun before that; two cannot.
     pub(crate) fn is_settled(&mut self, id: EventId) -> bool {
         match self.asked.get(&id) {
             Some(asked) => self.round >= asked.saturating_add(2),

@@ -128,8 +128,8 @@ impl Feed {
     /// All that the log had, at some moment since this was said last, was appended or passed.
     ///
     /// A client may bring an id from another node that follows the same log and has come further. Once this was said,
-    /// such a client is refused softly, and comes back; only if its id is still ahead after this was said twice more,
-    /// is it told a gap. Say it about every second.
+    /// a client whose id is not known is refused softly, and comes back; only if its id is still not known after this
+    /// was said twice more, is it told a gap. Say it about every second.
     pub fn caught_up(&mut self) {
         self.hub.inner.order.lock().ahead.get_or_insert_default().next_round();
     }

@@ -625,7 +625,7 @@ const NONE: Faults = Faults {
 #[test]
 fn each_rule_is_needed() {
     let all = Faults { breaks: true, failover: true, wipes: true, deletes: true, clock: true, ..NONE };
-    sound(60, all);
+    sound(30, all);
     let without = [
         ("tags", Rules { tag: false, ..Rules::ALL }, all),
         ("the look on connect", Rules { look_on_connect: false, ..Rules::ALL }, all),
@@ -657,10 +657,10 @@ fn trimming_past_the_reader_is_told() {
 
 #[test]
 fn a_failover_to_an_older_state_is_told() {
-    sound(60, Faults { breaks: true, failover: true, clock: true, ..NONE });
+    sound(40, Faults { breaks: true, failover: true, clock: true, ..NONE });
 }
 
 #[test]
 fn a_wiped_or_deleted_log_is_told() {
-    sound(60, Faults { breaks: true, wipes: true, deletes: true, clock: true, ..NONE });
+    sound(40, Faults { breaks: true, wipes: true, deletes: true, clock: true, ..NONE });
 }
