@@ -154,7 +154,8 @@ impl Builder {
 /// A generator of its own, seeded by the process's.
 fn generator() -> Random {
     let mut seed = [0; 32];
-    let draws = std::iter::repeat_with(|| Tokio::default().random().uuid().into_bytes());
+    let tokio: Tokio = Default::default();
+    let draws = std::iter::repeat_with(|| tokio.random().uuid().into_bytes());
     for (half, draw) in seed.chunks_exact_mut(16).zip(draws) {
         half.copy_from_slice(&draw);
     }

@@ -84,6 +84,12 @@ impl Redis {
         self.inner.publisher.publish(&record, id).await
     }
 
+    /// The hub that follows the log.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
     /// How the node stands to the log.
     #[must_use]
     pub fn state(&self) -> State {

@@ -21,8 +21,11 @@ impl Ahead {
     /// All that the log had at some moment since the last round was read.
     pub(crate) fn next_round(&mut self) {
         self.round += 1;
-        while let Some((id, _)) = self.order.pop_front_if(|(_, asked)| asked.saturating_add(ROUNDS) < self.round) {
-            self.asked.remove(&id);
+        while let Some((id, asked)) = self.order.front()
+            && asked.saturating_add(ROUNDS) < self.round
+        {
+            self.asked.remove(id);
+            self.order.pop_front();
         }
     }
 

@@ -26,11 +26,10 @@ impl Again {
     pub(super) fn is_repeated(&mut self, id: EventId, record: &Record) -> bool {
         let Some(publish) = record.publish else { return false };
         let now = id.position().0;
-        while let Some((old, publish)) = self
-            .order
-            .pop_front_if(|(old, _)| old.position().0.saturating_add(WINDOW_MS) < now)
-            .or_else(|| if self.order.len() >= REMEMBERED { self.order.pop_front() } else { None })
+        while let Some((old, publish)) = self.order.front().copied()
+            && (self.order.len() >= REMEMBERED || old.position().0.saturating_add(WINDOW_MS) < now)
         {
+            self.order.pop_front();
             self.forget(old, publish);
         }
         let unread = self.unread.is_some_and(|unread| unread.tag() == publish.tag());
@@ -49,7 +48,10 @@ impl Again {
 
     /// The log took back what came after this id: what was lost there may be published again.
     pub(super) fn truncate(&mut self, kept: EventId) {
-        while let Some((id, publish)) = self.order.pop_back_if(|(id, _)| id.position() > kept.position()) {
+        while let Some((id, publish)) = self.order.back().copied()
+            && id.position() > kept.position()
+        {
+            self.order.pop_back();
             self.forget(id, publish);
         }
         self.unread.take_if(|unread| unread.position() > kept.position());

@@ -110,7 +110,7 @@ pub(crate) fn sse(id: &str) -> Sse<Tokio> {
     let headers = [("accept", b"text/event-stream".as_slice()), ("last-event-id", id.as_bytes())];
     let admitted = Policy::default().admit(&Request::new("GET", None, headers)).expect("it is eligible");
     debug_assert!(id.is_empty() || admitted.last_event_id == LastEventId::Text(id.into()));
-    Sse::new(Tokio::default(), admitted)
+    Sse::new(Default::default(), admitted)
 }
 
 /// What a client has seen.
