@@ -119,6 +119,21 @@ impl Feed {
         left.settle();
     }
 
+    /// Whether the hub takes subscriptions: it does, until it is told not to. While it does not they are refused softly,
+    /// as by a hub that is full; so nobody is told a gap only because what the log has is still being loaded.
+    pub fn admit(&mut self, admits: bool) {
+        self.hub.inner.order.lock().admits = admits;
+    }
+
+    /// All that the log had, at some moment since this was said last, was appended or passed.
+    ///
+    /// A client may bring an id from another node that follows the same log and has come further. Once this was said,
+    /// a client whose id is not known is refused softly, and comes back; only if its id is still not known after this
+    /// was said twice more, is it told a gap. Say it about every second.
+    pub fn caught_up(&mut self) {
+        self.hub.inner.order.lock().ahead.get_or_insert_default().next_round();
+    }
+
     /// The newest id that was appended or passed.
     #[must_use]
     pub fn newest(&self) -> Option<EventId> {

@@ -1,5 +1,6 @@
 //! One ordered history: topics are labels in it, a connection is a cursor, `Last-Event-ID` is the cursor's position.
 
+mod ahead;
 mod builder;
 mod cursor;
 mod feed;

@@ -1,6 +1,7 @@
 //! The order of the history, behind the lock that every publish takes: the head, the topics by name, and what is to be
 //! forgotten next.
 
+use super::ahead::Ahead;
 use super::id::EventId;
 use super::ring::Mark;
 use super::topic::{Leftovers, Topic};
@@ -29,6 +30,10 @@ const AGE_STEPS: u32 = 64;
 
 pub(crate) struct Order {
     pub(crate) ids: Ids,
+    /// Whether subscriptions are taken; not while a follower loads what its log has.
+    pub(crate) admits: bool,
+    /// Clients ahead of a follower that says when it has caught up.
+    pub(crate) ahead: Option<Ahead>,
     topics: HashMap<Box<str>, Arc<Topic>>,
     /// Every topic that holds events, the one with the oldest first.
     oldest: BinaryHeap<Oldest>,
@@ -76,6 +81,8 @@ impl Order {
     pub(crate) fn new(ids: Ids) -> Self {
         Self {
             ids,
+            admits: true,
+            ahead: None,
             topics: HashMap::new(),
             oldest: BinaryHeap::new(),
             held_events: 0,
@@ -300,6 +307,16 @@ impl Order {
                 recent.or_else(kept).or_else(marked)
             }
         }
+    }
+
+    /// Whether a client with this id, which this follower does not know, may have it from a node that has come further.
+    pub(crate) fn may_come(&mut self, hub: &Inner, id: EventId, names: &[String]) -> bool {
+        if self.ahead.is_none() {
+            return false;
+        }
+        let topics: Vec<_> = names.iter().filter_map(|name| self.topics.get(name.as_str()).cloned()).collect();
+        let known = self.find(hub, id, &topics).is_some();
+        !known && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id))
     }
 
     /// The id of a position, if it is still known.

@@ -5,7 +5,7 @@ use super::stats::Counters;
 use super::topic::{self, Leftovers};
 use super::{EventId, Hub, Inner, Limits};
 use crate::sync::Arc;
-use crate::{FrameError, IntoFrame};
+use crate::{Frame, FrameError, IntoFrame};
 use std::fmt;
 
 /// Why nothing was published.
@@ -80,6 +80,17 @@ impl Hub {
         left.settle();
         Counters::add(&inner.counters.published, published.as_ref().map_or(0, Vec::len));
         published
+    }
+
+    /// Checks and encodes an event as [`Hub::publish`] would, for whoever publishes to the log that this hub follows.
+    ///
+    /// # Errors
+    /// As a publish's, but that the hub follows is none.
+    pub fn check(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<Frame, PublishError> {
+        check_name(topic.as_ref())?;
+        let frame = event.into_frame()?;
+        (&frame).lend(|piece| piece.and_then(|piece| self.inner.rules.check(&piece)))?;
+        Ok(frame)
     }
 
     /// A handle of one topic, for publishing without the look-up. It keeps the topic for as long as it lives.

@@ -234,15 +234,20 @@ struct Entered {
 }
 
 impl Order {
-    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them.
+    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them, or
+    /// the hub takes nobody yet.
     fn enter(&mut self, hub: &Arc<Inner>, names: &Names, client: &LastEventId) -> Option<(Cursor, Entered)> {
-        if !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
+        if !self.admits || !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
+            return None;
+        }
+        let id = client.as_str().and_then(EventId::parse);
+        if id.is_some_and(|id| self.may_come(hub, id, &names.0)) {
             return None;
         }
         let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
         let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>()?;
         let mut cursor = Cursor::new(hub, topics.clone());
-        let known = client.as_str().and_then(EventId::parse).and_then(|id| Some((self.find(hub, id, &topics)?, id)));
+        let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
         let entered = match known {
             Some((position, id)) => {
                 cursor.start_at(position);

@@ -1,0 +1,128 @@
+//! The handle by which an application publishes, and sees how its node stands.
+
+use crate::entry::Record;
+use crate::publish::PublishError;
+use crate::publish_id::PublishId;
+use crate::publisher::Publisher;
+use crate::state::{Shared, State};
+use crate::{Builder, StartError};
+use sse_core::hub::EventId;
+use sse_core::{Hub, IntoFrame};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// A node's place at the log. A clone is the same one.
+///
+/// The hub goes on following when every handle is dropped, until the runtime ends or [`Redis::stop`] is called.
+#[derive(Clone)]
+pub struct Redis {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) hub: Hub,
+    pub(crate) name: String,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ready_grace: Duration,
+    pub(crate) tasks: Vec<AbortHandle>,
+}
+
+impl Redis {
+    /// A node with the default bounds, at the log `sse` of this engine. See [`Builder::start`].
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(url: &str) -> Result<(Self, Hub), StartError> {
+        Self::builder(url).start()
+    }
+
+    /// A node with bounds of its own.
+    pub fn builder(url: &str) -> Builder {
+        Builder::new(url)
+    }
+
+    /// Publishes an event to a topic of the log, for the readers of every node, and gives its id.
+    ///
+    /// It is ready when the log has stored the event, or at the deadline. That is before readers get it: they get it
+    /// when their node has read it back. A comment in the event is not carried, and a future that is dropped may have
+    /// stored its event.
+    ///
+    /// # Errors
+    /// [`PublishError`]; only after [`PublishError::MaybeStored`] may the event be in the log.
+    pub async fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
+        let record = self.record(topic.as_ref(), event)?;
+        self.store(record, PublishId::draw(&self.inner.publisher.random), false).await
+    }
+
+    /// Publishes an event whose first publish was [`PublishError::MaybeStored`], under the id that it told; or under
+    /// one of the application's own.
+    ///
+    /// Readers see the event once, if both are stored within 60 s of each other and fewer than 524,288 entries lie
+    /// between. The id given is then that of the second entry, which nobody is sent.
+    ///
+    /// # Errors
+    /// As [`Redis::publish`].
+    pub async fn publish_again(
+        &self,
+        id: PublishId,
+        topic: impl AsRef<str>,
+        event: impl IntoFrame,
+    ) -> Result<EventId, PublishError> {
+        let record = self.record(topic.as_ref(), event)?;
+        self.store(record, id, true).await
+    }
+
+    fn record(&self, topic: &str, event: impl IntoFrame) -> Result<Record, PublishError> {
+        Ok(Record::of_frame(topic, &self.inner.hub.check(topic, event)?))
+    }
+
+    async fn store(&self, mut record: Record, id: PublishId, again: bool) -> Result<EventId, PublishError> {
+        (record.publish, record.again) = (Some(id), again);
+        self.inner.publisher.publish(&record, id).await
+    }
+
+    /// The hub that follows the log.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    /// How the node stands to the log.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.inner.shared.state(self.inner.hub.is_draining())
+    }
+
+    /// Whether a load balancer should send newcomers here: the hub is loaded, does not drain, and has not been
+    /// [`State::Stale`] for longer than [`Builder::ready_grace`].
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.inner.hub.is_draining() && self.inner.shared.is_ready(self.inner.ready_grace)
+    }
+
+    /// Ready once the hub has loaded what the log has; until then it refuses subscriptions softly.
+    pub async fn loaded(&self) {
+        self.inner.shared.changed_to(true).await;
+    }
+
+    /// What went wrong with the engine last, in its words or the system's; `None` while the log is followed.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.shared.trouble()
+    }
+
+    /// Stops following and publishing, for good. The hub goes on serving what it has; drain it first.
+    pub fn stop(&self) {
+        self.inner.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl fmt::Debug for Redis {
+    // Never the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("log", &self.inner.name).field("state", &self.state()).finish_non_exhaustive()
+    }
+}

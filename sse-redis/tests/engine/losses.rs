@@ -1,0 +1,142 @@
+//! The engine loses something: whoever misses it is told, once, and goes on.
+
+use crate::model::{Client, Node};
+use crate::proxy::Proxy;
+use crate::server::Server;
+use sse_redis::{Redis, StartError, State};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(10);
+
+async fn numbers(node: &Node, range: std::ops::RangeInclusive<u64>) {
+    for number in range {
+        node.publish_surely("news", &number.to_string()).await;
+    }
+}
+
+/// T2: `FLUSHALL`, `DEL`, and a server that comes back with nothing; also with lower ids.
+pub(crate) async fn wiped(_: bool) -> String {
+    let mut server = Server::start(false);
+    let nodes: Vec<Node> = (0..2).map(|_| Node::start(&server.url())).collect();
+    for node in &nodes {
+        node.ready().await;
+    }
+    let clients: Vec<Client> =
+        nodes.iter().map(|node| Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None)).collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut number = 0;
+    for round in 1..=4 {
+        numbers(&nodes[0], number + 1..=number + 20).await;
+        number += 20;
+        for client in &clients {
+            client.wait_for("news", number, SOON).await;
+        }
+        match round {
+            1 => drop(server.cli(&["FLUSHALL"])),
+            2 => drop(server.cli(&["DEL", "{sse}:log"])),
+            3 => {
+                server.kill();
+                server.run();
+            }
+            // The log is another, and its ids are lower than those that were read.
+            _ => {
+                server.cli(&["MULTI"]);
+                server.cli(&["FLUSHALL"]);
+                server.cli(&["HSET", "{sse}:meta", "uid", "another"]);
+                server.cli(&["XADD", "{sse}:log", "5-0", "g", "another"]);
+            }
+        }
+        // A client is told before it gets anything new, and gets all that is new from then on.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        for node in &nodes {
+            node.ready().await;
+        }
+    }
+    numbers(&nodes[1], number + 1..=number + 20).await;
+    for client in &clients {
+        client.wait_for("news", number + 20, SOON).await;
+        let seen = client.check();
+        assert_eq!((seen.events, seen.gaps), (100, 4), "{seen:?}");
+    }
+    "4 losses, 1 gap each, every later event".to_owned()
+}
+
+/// T3: the replica stops following, the master takes more and dies, the replica is promoted.
+pub(crate) async fn lost_tail(_: bool) -> String {
+    let (mut one, other) = (Server::start(false), Server::start(false));
+    other.follow(&one);
+    let proxy = Proxy::start(one.port).await;
+    let nodes: Vec<Node> = (0..2).map(|_| Node::start(&proxy.url())).collect();
+    for node in &nodes {
+        node.ready().await;
+    }
+    let clients: Vec<Client> =
+        nodes.iter().map(|node| Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None)).collect();
+    // One who reads nothing that will be lost, and so loses nothing.
+    let quiet = Client::start(Arc::new(Mutex::new(nodes.clone())), "quiet", 0, None);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    nodes[0].publish_surely("quiet", "1").await;
+    numbers(&nodes[0], 1..=50).await;
+    other.wait_for(":51", || other.cli(&["XLEN", "{sse}:log"]).replace(":52", ":51"));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    other.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    numbers(&nodes[0], 51..=70).await;
+    for client in &clients {
+        client.wait_for("news", 70, SOON).await;
+    }
+    proxy.refuse(true);
+    one.kill();
+    other.cli(&["REPLICAOF", "NO", "ONE"]);
+    proxy.lead_to(other.port);
+    proxy.refuse(false);
+    numbers(&nodes[1], 71..=90).await;
+    nodes[1].publish_surely("quiet", "2").await;
+    for client in &clients {
+        client.wait_for("news", 90, SOON).await;
+        let seen = client.check();
+        assert_eq!((seen.events, seen.gaps), (90, 1), "{seen:?}");
+    }
+    quiet.wait_for("quiet", 2, SOON).await;
+    let quiet = quiet.check();
+    assert_eq!(clients[0].seen().ids, clients[1].seen().ids);
+    format!("20 acknowledged events lost by the engine, told once; a quiet client was told {} gaps", quiet.gaps)
+}
+
+/// T9: more is published than the log keeps while a node is cut off; and a log that is too short is none.
+pub(crate) async fn trimmed(_: bool) -> String {
+    let server = Server::start(false);
+    let short = Redis::builder(&server.url()).max_entries(1_023).start().map(drop);
+    assert_eq!(short, Err(StartError::TooShort(1_023)));
+    let proxy = Proxy::start(server.port).await;
+    let near = Node::build(Redis::builder(&server.url()).max_entries(1_024));
+    let far = Node::build(Redis::builder(&proxy.url()).max_entries(1_024));
+    near.ready().await;
+    far.ready().await;
+    let client = Client::start(Arc::new(Mutex::new(vec![far.clone()])), "news", 0, None);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    numbers(&near, 1..=10).await;
+    client.wait_for("news", 10, SOON).await;
+    proxy.refuse(true);
+    while far.redis.state() == State::Ready {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    numbers(&near, 11..=3_010).await;
+    proxy.refuse(false);
+    far.ready().await;
+    numbers(&near, 3_011..=3_020).await;
+    client.wait_for("news", 3_020, SOON).await;
+    let seen = client.check();
+    assert_eq!(seen.gaps, 1, "{:?}", seen.wrong);
+    // Cut off again, but not for more than the log keeps: no gap.
+    proxy.refuse(true);
+    while far.redis.state() == State::Ready {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    numbers(&near, 3_021..=3_900).await;
+    proxy.refuse(false);
+    client.wait_for("news", 3_900, SOON).await;
+    let seen = client.check();
+    assert_eq!(seen.gaps, 1, "{:?}", seen.wrong);
+    format!("{} events, 1 gap", seen.events)
+}

@@ -1,0 +1,225 @@
+//! Publishers that number what they publish, and clients that know what they must get.
+
+use futures_util::StreamExt;
+use sse_core::{Decoder, Event, Hub, LastEventId, Policy, Request, Sse, Tokio};
+use sse_redis::{PublishError, PublishId, Redis};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A node, as many as there may be in one process.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) redis: Redis,
+    pub(crate) hub: Hub,
+}
+
+impl Node {
+    pub(crate) fn start(url: &str) -> Self {
+        Self::build(Redis::builder(url))
+    }
+
+    pub(crate) fn build(builder: sse_redis::Builder) -> Self {
+        let (redis, hub) = builder.ready_grace(Duration::ZERO).start().expect("it starts");
+        Self { redis, hub }
+    }
+
+    pub(crate) async fn ready(&self) {
+        let begun = Instant::now();
+        while self.redis.state() != sse_redis::State::Ready {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{:?}: {:?}", self.redis, self.redis.trouble());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Publishes until it is surely stored.
+    pub(crate) async fn publish_surely(&self, topic: &str, data: &str) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        let mut id: Option<PublishId> = None;
+        loop {
+            let event = Event::data(data);
+            let done = match id {
+                None => self.redis.publish(topic, event).await,
+                Some(id) => self.redis.publish_again(id, topic, event).await,
+            };
+            match done {
+                Ok(_) => return outcomes,
+                Err(PublishError::MaybeStored(maybe)) => {
+                    id = Some(maybe);
+                    outcomes.maybe += 1;
+                }
+                Err(PublishError::Overloaded) => outcomes.overloaded += 1,
+                Err(PublishError::NotStored(_)) => {
+                    outcomes.refused += 1;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Outcomes {
+    pub(crate) maybe: u64,
+    pub(crate) refused: u64,
+    pub(crate) overloaded: u64,
+}
+
+/// Publishes 1, 2, 3, .. to a topic until it is told to stop.
+pub(crate) struct Publisher {
+    stop: Arc<AtomicBool>,
+    stored: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<Outcomes>,
+}
+
+impl Publisher {
+    pub(crate) fn start(node: Node, topic: &str, pause: Duration) -> Self {
+        let (stop, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (topic, told, counted) = (topic.to_owned(), stop.clone(), stored.clone());
+        let task = tokio::spawn(async move {
+            let mut all = Outcomes::default();
+            while !told.load(Ordering::SeqCst) {
+                let number = counted.load(Ordering::SeqCst) + 1;
+                let outcomes = node.publish_surely(&topic, &number.to_string()).await;
+                all.maybe += outcomes.maybe;
+                all.refused += outcomes.refused;
+                all.overloaded += outcomes.overloaded;
+                counted.store(number, Ordering::SeqCst);
+                tokio::time::sleep(pause).await;
+            }
+            all
+        });
+        Self { stop, stored, task }
+    }
+
+    pub(crate) fn stored(&self) -> u64 {
+        self.stored.load(Ordering::SeqCst)
+    }
+
+    /// Stops, and says how many it published.
+    pub(crate) async fn stop(self) -> (u64, Outcomes) {
+        self.stop.store(true, Ordering::SeqCst);
+        let outcomes = self.task.await.expect("it publishes");
+        (self.stored.load(Ordering::SeqCst), outcomes)
+    }
+}
+
+pub(crate) fn sse(id: &str) -> Sse<Tokio> {
+    let headers = [("accept", b"text/event-stream".as_slice()), ("last-event-id", id.as_bytes())];
+    let admitted = Policy::default().admit(&Request::new("GET", None, headers)).expect("it is eligible");
+    debug_assert!(id.is_empty() || admitted.last_event_id == LastEventId::Text(id.into()));
+    Sse::new(Default::default(), admitted)
+}
+
+/// What a client has seen.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Seen {
+    pub(crate) id: String,
+    /// The last number of each topic, and whether a gap was told since.
+    last: HashMap<String, (u64, bool)>,
+    pub(crate) ids: Vec<String>,
+    pub(crate) events: u64,
+    pub(crate) gaps: u64,
+    /// What broke a promise.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Seen {
+    fn take(&mut self, topic: &str, event_type: &str, data: &str, id: &str) {
+        if event_type == "gap" {
+            self.gaps += 1;
+            self.last.values_mut().for_each(|last| last.1 = true);
+            return;
+        }
+        self.events += 1;
+        self.ids.push(id.to_owned());
+        let number: u64 = data.parse().expect("a number");
+        if let Some((last, gap)) = self.last.get(topic) {
+            let follows = if *gap { number > *last } else { number == last + 1 };
+            if !follows {
+                self.wrong.push(format!("{topic}: {number} after {last}, gap told: {gap}"));
+            }
+        }
+        self.last.insert(topic.to_owned(), (number, false));
+    }
+
+    pub(crate) fn number(&self, topic: &str) -> u64 {
+        self.last.get(topic).map_or(0, |last| last.0)
+    }
+}
+
+/// A client of one topic that comes back whenever its stream ends, to any of the nodes.
+pub(crate) struct Client {
+    pub(crate) seen: Arc<Mutex<Seen>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Client {
+    /// `hop`: how long it stays with one node at most.
+    pub(crate) fn start(nodes: Arc<Mutex<Vec<Node>>>, topic: &str, seed: u64, hop: Option<Duration>) -> Self {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (topic, shared) = (topic.to_owned(), seen.clone());
+        let task = tokio::spawn(async move {
+            for turn in seed.. {
+                let hub = {
+                    let nodes = nodes.lock().unwrap();
+                    nodes[turn as usize * 7 % nodes.len()].hub.clone()
+                };
+                let id = shared.lock().unwrap().id.clone();
+                let mut decoder = Decoder::with_last_event_id(&id);
+                let subscription = sse(&id).keep_alive(Duration::from_millis(300)).subscribe(&hub, [&topic]);
+                let mut body = Box::pin(subscription.into_response().into_body());
+                let leaves = tokio::time::sleep(hop.unwrap_or(Duration::MAX / 4).min(Duration::from_secs(1 << 30)));
+                tokio::pin!(leaves);
+                loop {
+                    let chunk = tokio::select! {
+                        chunk = body.next() => chunk,
+                        () = &mut leaves => None,
+                    };
+                    let Some(chunk) = chunk else { break };
+                    let mut input = &chunk[..];
+                    let mut seen = shared.lock().unwrap();
+                    while let Some(event) = decoder.decode(&mut input) {
+                        let event = event.expect("it can be read").into_owned();
+                        seen.take(&topic, &event.event_type, &event.data, &event.last_event_id);
+                    }
+                    seen.id = decoder.last_event_id().to_owned();
+                }
+                drop(body);
+                tokio::time::sleep(Duration::from_millis(if hop.is_some() { 2 } else { 100 })).await;
+            }
+        });
+        Self { seen, task }
+    }
+
+    /// Waits until it has this number of its topic, and gives how long that took.
+    pub(crate) async fn wait_for(&self, topic: &str, number: u64, most: Duration) -> Duration {
+        let begun = Instant::now();
+        loop {
+            if self.seen.lock().unwrap().number(topic) >= number {
+                return begun.elapsed();
+            }
+            assert!(begun.elapsed() < most, "{topic} {number} did not come: {:?}", self.seen.lock().unwrap().clone());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// What it has seen must be right.
+    pub(crate) fn check(&self) -> Seen {
+        let seen = self.seen();
+        assert!(seen.wrong.is_empty(), "{:?}", &seen.wrong[..seen.wrong.len().min(5)]);
+        seen
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

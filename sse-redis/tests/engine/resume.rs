@@ -1,0 +1,110 @@
+//! Clients come back with their ids, to any node.
+
+use crate::model::{Client, Node, Publisher, sse};
+use crate::server::Server;
+use sse_core::{Event, Resumption};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// T10.
+pub(crate) async fn hops(long: bool) -> String {
+    let server = Server::start(false);
+    let nodes: Vec<Node> = (0..3).map(|_| Node::start(&server.url())).collect();
+    for node in &nodes {
+        node.ready().await;
+    }
+    let shared = Arc::new(Mutex::new(nodes.clone()));
+    let hop = Some(Duration::from_millis(4));
+    let clients: Vec<Client> = (0..8).map(|n| Client::start(shared.clone(), "news", n, hop)).collect();
+    let steady = Client::start(shared.clone(), "news", 0, None);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let publisher = Publisher::start(nodes[0].clone(), "news", Duration::from_millis(1));
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(if long { 30 } else { 2 })).await;
+    let cycles = begun.elapsed().as_millis() / 7 * clients.len() as u128;
+    let (last, _) = publisher.stop().await;
+    steady.wait_for("news", last, Duration::from_secs(10)).await;
+    let mut refused = 0;
+    for client in &clients {
+        client.wait_for("news", last, Duration::from_secs(10)).await;
+        let seen = client.check();
+        assert_eq!(seen.gaps, 0);
+    }
+    for node in &nodes {
+        refused += node.hub.stats().ended(sse_core::CloseReason::Drained);
+    }
+    format!("about {cycles} hops, {last} events, 0 gaps; {refused} asked to come back")
+}
+
+/// T11: stale, foreign, future, malformed: never a silent resumption.
+pub(crate) async fn foreign_ids(_: bool) -> String {
+    let server = Server::start(false);
+    let node = Node::start(&server.url());
+    node.ready().await;
+    let id = node.redis.publish("news", Event::data("1")).await.expect("it is stored");
+    let begun = Instant::now();
+    loop {
+        // Until it is read back, whoever brings it is asked to come back: never told a gap.
+        let subscription = sse(&id.to_string()).subscribe(&node.hub, ["news"]);
+        match subscription.id() {
+            None => assert!(begun.elapsed() < Duration::from_secs(5)),
+            Some(_) => {
+                assert_eq!(subscription.resumption(), Resumption::Resumed);
+                break;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (ms, seq) = id.position();
+    let strange = [
+        format!("{ms}.{seq}-{:08x}", id.tag() ^ 1),
+        format!("1-{:08x}", id.tag()),
+        "0-00000000".to_owned(),
+        "5".to_owned(),
+        "../../etc".to_owned(),
+        "p0.1-2".to_owned(),
+        "x".repeat(128),
+    ];
+    for id in &strange {
+        assert_eq!(sse(id).subscribe(&node.hub, ["news"]).resumption(), Resumption::Gap, "{id}");
+    }
+    // One that lies ahead may be of an entry that is not read yet: its client comes back, and is told after two rounds.
+    let future = format!("{}-00000001", ms + 3_600_000);
+    let begun = Instant::now();
+    loop {
+        let subscription = sse(&future).subscribe(&node.hub, ["news"]);
+        if subscription.id().is_some() {
+            assert_eq!(subscription.resumption(), Resumption::Gap);
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    format!("{} ids told as gaps, one that lies ahead after {:.1?}", strange.len(), begun.elapsed())
+}
+
+/// T13: the busy topic pushes the quiet one's event out of the hub; heartbeats keep its client's id young.
+pub(crate) async fn quiet_topic(_: bool) -> String {
+    let server = Server::start(false);
+    let hub = sse_core::Hub::builder().hub_bytes(64 * 1024);
+    let node = Node::build(sse_redis::Redis::builder(&server.url()).hub(hub));
+    node.ready().await;
+    let client = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "quiet", 0, None);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    node.publish_surely("quiet", "1").await;
+    client.wait_for("quiet", 1, Duration::from_secs(5)).await;
+    let before = client.seen().id;
+    for number in 0..2_000 {
+        node.publish_surely("busy", &format!("{number} {}", "x".repeat(100))).await;
+    }
+    // A keep-alive of 300 ms tells the position.
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    let id = client.seen().id;
+    assert_ne!(id, before);
+    let resumed = sse(&id).subscribe(&node.hub, ["quiet"]);
+    assert_eq!(resumed.resumption(), Resumption::Resumed);
+    node.publish_surely("quiet", "2").await;
+    client.wait_for("quiet", 2, Duration::from_secs(5)).await;
+    assert_eq!(client.check().gaps, 0);
+    "2,000 events beside it, 0 gaps".to_owned()
+}

@@ -1,0 +1,119 @@
+//! A `redis-server` of the test's own: on a free port, in a temporary folder, ended by its own process id.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Why no engine can be started here, if so.
+pub(crate) fn missing() -> Option<String> {
+    let asked = Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match asked {
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(format!("redis-server --version: {status}")),
+        Err(error) => Some(format!("redis-server: {error}")),
+    }
+}
+
+pub(crate) struct Server {
+    child: Option<Child>,
+    pub(crate) port: u16,
+    dir: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Server {
+    /// A server that keeps what it is told in a file (`appendonly`), or one that forgets.
+    pub(crate) fn start(keeps: bool) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("sse-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&dir).expect("a temporary folder");
+        let arguments = vec!["--appendonly".to_owned(), if keeps { "yes" } else { "no" }.to_owned()];
+        let mut server = Self { child: None, port: free_port(), dir, arguments };
+        server.run();
+        server
+    }
+
+    /// Runs it, again after it was killed.
+    pub(crate) fn run(&mut self) {
+        let child = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
+            .args(["--repl-diskless-sync-delay", "0", "--repl-backlog-size", "16mb"])
+            .args(&self.arguments)
+            .arg("--dir")
+            .arg(&self.dir)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("redis-server starts");
+        self.child = Some(child);
+        self.wait_for("PONG", || self.cli(&["PING"]));
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it as a power cut ends a process.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a signal to it and to nobody else.
+    pub(crate) fn signal(&self, signal: &str) {
+        let Some(child) = &self.child else { return };
+        let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill {signal}");
+    }
+
+    /// One command, over a connection of its own, in the inline form; what it answered.
+    pub(crate) fn cli(&self, words: &[&str]) -> String {
+        use std::io::{Read, Write};
+        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return String::new() };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+        let mut request = format!("*{}\r\n", words.len());
+        words.iter().for_each(|word| request += &format!("${}\r\n{word}\r\n", word.len()));
+        request += "*1\r\n$4\r\nQUIT\r\n";
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub(crate) fn wait_for(&self, wanted: &str, mut ask: impl FnMut() -> String) {
+        let begun = Instant::now();
+        loop {
+            let answer = ask();
+            if answer.contains(wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "no {wanted:?} but {answer:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Makes it a replica of another, and waits until it has what that has.
+    pub(crate) fn follow(&self, master: &Self) {
+        self.cli(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+        self.wait_for("master_link_status:up", || self.cli(&["INFO", "replication"]));
+        self.wait_for("state=online", || master.cli(&["INFO", "replication"]));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// A port that nobody has at this moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("its address").port()
+}
