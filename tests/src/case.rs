@@ -65,7 +65,10 @@ impl Case {
             (Run::On(run), _) => run(target),
             (Run::Own(options, run), Some(start)) => {
                 let mut command = start();
-                Server::start(command.args(*options)).and_then(run)
+                let server = Server::start(command.args(*options))?;
+                // An option may bring a group with it, so this one is asked, and not the server beside it.
+                let offered = server.target().about()?.groups.iter().any(|group| group == self.group.as_str());
+                if offered { run(server) } else { Err(Failure::out_of_scope("not offered")) }
             }
             (Run::Own([], _), None) => Err(Failure::out_of_scope("needs a server of its own")),
             (Run::Own(options, _), None) => {

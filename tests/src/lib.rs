@@ -4,6 +4,7 @@
 //!   the bytes it saw. It knows an address and nothing else, so it judges any server that speaks the contract.
 //! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
 //! - [`process`]: starts a server and stops it.
+//! - [`Report`]: the run of cases against one server, as a person or a program reads it.
 //! - [`server`]: our own servers, behind each adapter.
 
 mod case;
@@ -12,10 +13,12 @@ pub mod client;
 mod failure;
 mod group;
 pub mod process;
+mod report;
 pub mod server;
 mod target;
 
 pub use case::{Case, Run};
 pub use failure::{Failure, Verdict};
 pub use group::Group;
+pub use report::{Outcome, Report, Row};
 pub use target::{About, State, Target};

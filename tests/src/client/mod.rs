@@ -2,11 +2,13 @@
 
 mod body;
 mod events;
+mod head;
 mod http1;
 mod http2;
 mod request;
 
 pub use events::{Event, Seen};
-pub use http1::{Connection, Head, Response};
+pub use head::Head;
+pub use http1::{Connection, Response};
 pub use http2::{Answer, Http2};
 pub use request::Request;
