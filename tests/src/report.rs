@@ -98,8 +98,7 @@ impl Report {
 
 fn judge(target: &Target, about: &About, case: &Case, start: Option<&dyn Fn() -> Command>) -> Outcome {
     // What starts a server of its own asks that one: an option may bring a group with it.
-    let offered = about.groups.iter().any(|group| group == case.group.as_str());
-    if !offered && (case.is_portable() || start.is_none()) {
+    if !case.is_offered(about) && (case.is_portable() || start.is_none()) {
         return Outcome::OutOfScope("not offered".to_owned());
     }
     match case.judge(target, start) {

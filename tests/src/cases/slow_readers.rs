@@ -16,7 +16,8 @@ pub(super) fn cases() -> Vec<Case> {
             "a reader that does not read changes nothing for the others, nor for who publishes",
             "DESIGN 5; reliability B2",
             beside,
-        ),
+        )
+        .with([Group::Resumption, Group::Publish]),
         case(
             "a_stalled_script_loses_nothing",
             "what waited for a slow reader is delivered whole when it reads again",
