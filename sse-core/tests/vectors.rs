@@ -57,7 +57,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    let cases: Vec<Case> = serde_json::from_str(include_str!("vectors/event-stream.json")).unwrap();
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../tests/vectors/event-stream.json")).unwrap();
     assert_eq!(cases.len(), 137);
     cases
 }

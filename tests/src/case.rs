@@ -1,7 +1,7 @@
 //! One promise, and how to see whether it is kept.
 
 use crate::process::Server;
-use crate::{Failure, Group, Target, Verdict};
+use crate::{About, Failure, Group, Target, Verdict};
 use std::fmt;
 use std::process::Command;
 
@@ -9,6 +9,8 @@ use std::process::Command;
 pub struct Case {
     /// What it belongs to.
     pub group: Group,
+    /// What else a server must offer for it: without it, it is out of scope too.
+    pub also: Vec<Group>,
     /// The promise as an identifier.
     pub name: String,
     /// The promise as a sentence.
@@ -36,7 +38,7 @@ impl Case {
         source: &'static str,
         run: impl Fn(&Target) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        Self { group, name: name.into(), promise, source, run: Run::On(Box::new(run)) }
+        Self { group, also: Vec::new(), name: name.into(), promise, source, run: Run::On(Box::new(run)) }
     }
 
     pub(crate) fn own(
@@ -47,7 +49,20 @@ impl Case {
         options: &'static [&'static str],
         run: impl Fn(Server) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        Self { group, name: name.into(), promise, source, run: Run::Own(options, Box::new(run)) }
+        Self { group, also: Vec::new(), name: name.into(), promise, source, run: Run::Own(options, Box::new(run)) }
+    }
+
+    /// The same, for servers that offer this as well.
+    pub(crate) fn with(mut self, also: impl IntoIterator<Item = Group>) -> Self {
+        self.also.extend(also);
+        self
+    }
+
+    /// Whether a server that says this of itself can be judged by it.
+    #[must_use]
+    pub fn is_offered(&self, about: &About) -> bool {
+        let mut needed = self.also.iter().chain([&self.group]);
+        needed.all(|group| about.groups.iter().any(|offered| offered == group.as_str()))
     }
 
     /// Whether it can judge a server that somebody else started.
@@ -65,7 +80,13 @@ impl Case {
             (Run::On(run), _) => run(target),
             (Run::Own(options, run), Some(start)) => {
                 let mut command = start();
-                Server::start(command.args(*options)).and_then(run)
+                let server = Server::start(command.args(*options))?;
+                // An option may bring a group with it, so this one is asked, and not the server beside it.
+                if self.is_offered(&server.target().about()?) {
+                    run(server)
+                } else {
+                    Err(Failure::out_of_scope("not offered"))
+                }
             }
             (Run::Own([], _), None) => Err(Failure::out_of_scope("needs a server of its own")),
             (Run::Own(options, _), None) => {

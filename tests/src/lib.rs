@@ -5,6 +5,7 @@
 //! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
 //! - [`hazards`]: how such servers break, and which tests show that ours does not.
 //! - [`process`]: starts a server and stops it.
+//! - [`Report`]: the run of cases against one server, as a person or a program reads it.
 //! - [`server`]: our own servers, behind each adapter.
 
 mod case;
@@ -14,10 +15,12 @@ mod failure;
 mod group;
 pub mod hazards;
 pub mod process;
+mod report;
 pub mod server;
 mod target;
 
 pub use case::{Case, Run};
 pub use failure::{Failure, Verdict};
 pub use group::Group;
+pub use report::{Outcome, Report, Row};
 pub use target::{About, State, Target};

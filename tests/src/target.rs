@@ -64,6 +64,16 @@ impl Target {
         Connection::open(self.address)
     }
 
+    /// Opens a stream on a connection that holds few bytes that were not read.
+    ///
+    /// # Errors
+    /// It was not answered 200.
+    pub fn ask_narrow(&self, request: &Request) -> Result<Response, Failure> {
+        let response = Connection::open_narrow(self.address)?.ask(request)?;
+        failure::check(response.head.status == 200, || format!("no stream: {}", response.head))?;
+        Ok(response)
+    }
+
     /// Sends a request on a connection of its own and reads the head of the answer.
     ///
     /// # Errors

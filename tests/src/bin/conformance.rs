@@ -1,63 +1,114 @@
-//! Judges whatever answers at a URL.
+//! Judges whatever answers at a URL, or a server that it starts itself.
 
 use clap::Parser;
-use sse_conformance::{Case, Failure, Target, cases};
-use std::process::ExitCode;
+use sse_conformance::process::Server;
+use sse_conformance::{Case, Failure, Group, Report, Target, cases};
+use std::io::{IsTerminal, Write};
+use std::process::{Command, ExitCode};
 
-/// Runs the suite against a server that speaks the contract.
+/// Runs the suite against a server that speaks the contract. Ends with 0 if nothing failed, with 1 if something did,
+/// with 2 if nothing could be judged.
 #[derive(Debug, Parser)]
 #[command(name = "conformance")]
 struct Arguments {
-    /// The server, `http://HOST:PORT`.
-    #[arg(required_unless_present = "list")]
+    /// A server that runs, `http://HOST:PORT`.
+    #[arg(required_unless_present_any = ["list", "command"], conflicts_with = "command")]
     url: Option<String>,
     /// Only the cases of this group; may be given again.
+    #[arg(long, value_parser = group)]
+    group: Vec<Group>,
+    /// Only the cases whose name contains this.
     #[arg(long)]
-    group: Vec<String>,
+    case: Option<String>,
     /// Lists the cases and the promise of each, and runs none.
     #[arg(long)]
     list: bool,
+    /// Writes the report as JSON, and nothing else, to standard output.
+    #[arg(long)]
+    json: bool,
+    /// The command of a server to start instead: it prints `listening on URL` and takes the contract's options, or ends
+    /// with 2 at one that it does not have. Then the cases that need options run too.
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+fn group(name: &str) -> Result<Group, String> {
+    let group = Group::ALL.into_iter().find(|group| group.as_str() == name);
+    group.ok_or_else(|| {
+        let names: Vec<_> = Group::ALL.iter().map(|group| group.as_str()).collect();
+        format!("the groups are {}", names.join(", "))
+    })
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut cases = cases::all();
-    cases.retain(|case| arguments.group.is_empty() || arguments.group.iter().any(|group| group == case.group.as_str()));
-    match &arguments.url {
-        Some(url) if !arguments.list => judge(url, &cases).unwrap_or_else(|failure| {
-            eprintln!("conformance: {failure}");
-            ExitCode::from(2)
-        }),
-        _ => {
-            for case in &cases {
-                println!("{}::{}\n    {} ({})", case.group.as_str(), case.name, case.promise, case.source);
-            }
-            ExitCode::SUCCESS
+    cases.retain(|case| arguments.group.is_empty() || arguments.group.contains(&case.group));
+    cases.retain(|case| arguments.case.as_ref().is_none_or(|part| case.name.contains(part)));
+    if arguments.list {
+        for case in &cases {
+            println!("{}::{}\n    {} ({})", case.group.as_str(), case.name, case.promise, case.source);
         }
+        return ExitCode::SUCCESS;
     }
+    judge(&arguments, &cases).unwrap_or_else(|failure| {
+        eprintln!("conformance: {failure}");
+        ExitCode::from(2)
+    })
 }
 
-fn judge(url: &str, cases: &[Case]) -> Result<ExitCode, Failure> {
-    let target = Target::new(url)?;
-    let about = target.about()?;
-    println!("{} at {url}", about.name);
-    let (mut passed, mut failed, mut left_out) = (0, 0, 0);
-    for case in cases {
-        let name = format!("{}::{}", case.group.as_str(), case.name);
-        if !about.groups.iter().any(|group| group == case.group.as_str()) {
-            left_out += 1;
-            println!("out of scope  {name}: not offered");
-        } else if !case.is_portable() {
-            left_out += 1;
-            println!("out of scope  {name}: needs a server started for it");
-        } else if let Err(failure) = case.judge(&target, None) {
-            failed += 1;
-            println!("FAILED        {name}\n    {failure}");
-        } else {
-            passed += 1;
-            println!("ok            {name}");
+fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
+    let start = arguments.command.split_first().map(|(program, rest)| {
+        move || {
+            let mut command = Command::new(program);
+            command.args(rest);
+            command
         }
+    });
+    let start = start.as_ref().map(|start| start as &dyn Fn() -> Command);
+    // It lives until all cases have run.
+    let server = match start {
+        // Short, so that the cases about it are; whoever has no such option is waited for.
+        Some(start) => match Server::start(start().args(["--keep-alive-ms", "600"])) {
+            Err(failure) if failure.is_out_of_scope() => Some(Server::start(&mut start())?),
+            started => Some(started?),
+        },
+        None => None,
+    };
+    let target = match (&server, &arguments.url) {
+        (Some(server), _) => server.target().clone(),
+        (None, Some(url)) => Target::new(url)?,
+        (None, None) => return Err(Failure::new("there is no server to judge")),
+    };
+    let progress = std::io::stderr().is_terminal();
+    let report = Report::run(&target, cases, start, |at, case, row| {
+        match row {
+            None if progress => eprint!("\r\x1b[2K[{}/{}] {}::{}", at + 1, cases.len(), case.group.as_str(), case.name),
+            None => {}
+            Some(_) if progress => eprint!("\r\x1b[2K"),
+            Some(_) => {}
+        }
+        if let Some(row) = row.filter(|_| !arguments.json) {
+            println!("{row}");
+        }
+    })?;
+    if arguments.json {
+        let [passed, failed, out_of_scope] = report.counts();
+        let counts = serde_json::json!({ "passed": passed, "failed": failed, "out-of-scope": out_of_scope });
+        let json = serde_json::json!({ "server": report.server, "counts": counts, "cases": report.cases });
+        serde_json::to_writer_pretty(std::io::stdout(), &json)?;
+        println!();
+    } else {
+        println!("{report}");
     }
-    println!("{passed} passed, {failed} failed, {left_out} out of scope");
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    std::io::stdout().flush()?;
+    let [passed, failed, _] = report.counts();
+    // A server that offers nothing has kept no promise.
+    Ok(ExitCode::from(if failed > 0 {
+        1
+    } else if passed == 0 {
+        2
+    } else {
+        0
+    }))
 }

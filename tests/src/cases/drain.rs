@@ -109,7 +109,7 @@ fn sigterm_idle(mut server: Server) -> Verdict {
 
 fn stalled(mut server: Server) -> Verdict {
     let steps: Vec<_> = (0..300).map(|_| format!(r#"{{"send":{{"data":"{}"}}}}"#, "x".repeat(25_000))).collect();
-    let stalled = server.target().ask(&Request::fetch(format!("[{}]", steps.join(","))))?;
+    let stalled = server.target().ask_narrow(&Request::fetch(format!("[{}]", steps.join(","))))?;
     std::thread::sleep(Duration::from_millis(300));
     exits(&mut server, SECOND * 3)?;
     drop(stalled);

@@ -94,6 +94,7 @@ fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
     let accept_text = if lines.is_empty() { "no accept".to_owned() } else { lines.join(" + ") };
     let name = format!("row_{:02} {method} {path} ({accept_text}) is {status}", at + 1);
     let promise = "the method decides first, then Accept by range, q-value and specificity, then the handler";
+    let topics = path.starts_with("/topics").then_some(Group::Resumption);
     Case::on(Group::Eligibility, name, promise, "DESIGN 4.5; RFC 9110 12.5.1", move |target| {
         let mut request = Request::new(method, path);
         for line in accept {
@@ -107,6 +108,7 @@ fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
         let streams = head.header("content-type") == Some("text/event-stream");
         check(streams == (status == 200), || format!("of the wrong type: {head}"))
     })
+    .with(topics)
 }
 
 fn allow(target: &Target) -> Verdict {

@@ -3,7 +3,7 @@
 use crate::client::{Frame, Head, Http2, Request, frames};
 use crate::failure::{check, same};
 use crate::target::ANSWER;
-use crate::{Case, Group, Target, Verdict};
+use crate::{Case, Failure, Group, Target, Verdict};
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, run: fn(&Target) -> Verdict| {
@@ -16,8 +16,10 @@ pub(super) fn cases() -> Vec<Case> {
             same_head,
         ),
         case("the_connection_can_be_used_again", "after HEAD the connection takes the next request at once", reusable),
-        case("head_over_http2", "over HTTP/2 no data follows, and the connection goes on", over_http2),
+        case("head_over_http2", "over HTTP/2 no data follows, and the connection goes on", over_http2)
+            .with([Group::Http2]),
         case("head_of_the_plain_routes", "routes that are no streams answer HEAD too", plain),
+        case("plain_routes_over_http2", "so they do over HTTP/2", plain_over_http2).with([Group::Http2]),
         Case::own(
             Group::HeadMethod,
             "nothing_is_opened",
@@ -25,11 +27,19 @@ pub(super) fn cases() -> Vec<Case> {
             "CONFORMANCE, routes",
             &[],
             |server| nothing_opened(server.target()),
-        ),
+        )
+        .with([Group::Http2, Group::Stats]),
     ]
 }
 
-const ROUTES: [&str; 3] = ["/script?steps=[]", "/fetch?steps=[]", "/topics?name=a"];
+/// The routes of streams, as far as the server has them.
+fn routes(target: &Target) -> Result<Vec<&'static str>, Failure> {
+    let mut routes = vec!["/script?steps=[]", "/fetch?steps=[]"];
+    if target.about()?.groups.iter().any(|group| group == Group::Resumption.as_str()) {
+        routes.push("/topics?name=a");
+    }
+    Ok(routes)
+}
 
 fn head(path: &str) -> Request {
     Request::new("HEAD", path).header("accept", "text/event-stream")
@@ -45,7 +55,7 @@ fn lines(head: &Head) -> String {
 
 fn same_head(target: &Target) -> Verdict {
     let expected = lines(&target.script("[]")?.head);
-    for path in ROUTES {
+    for path in routes(target)? {
         let head = target.read(&head(path))?.head;
         check(head.status == 200, || format!("{path}: {head}"))?;
         check(!head.has("x-stream-id") && !head.has("content-length"), || format!("{path}: {head}"))?;
@@ -56,7 +66,7 @@ fn same_head(target: &Target) -> Verdict {
 
 fn reusable(target: &Target) -> Verdict {
     let mut connection = target.connect()?;
-    for path in ROUTES {
+    for path in routes(target)? {
         connection = connection.ask(&head(path))?.into_connection()?;
     }
     let mut response = connection.ask(&Request::script(r#"[{"close":true}]"#))?;
@@ -70,7 +80,7 @@ fn over_http2(target: &Target) -> Verdict {
         check(seen == [Frame::Headers(true)], || format!("{path}: {seen:?}"))?;
     }
     let client = Http2::open(target)?;
-    for path in ROUTES {
+    for path in routes(target)? {
         let mut answer = client.ask(&head(path))?;
         check(answer.head.status == 200, || answer.head.status.to_string())?;
         check(answer.header("content-type") == Some("text/event-stream"), || format!("{:?}", answer.head.headers))?;
@@ -82,23 +92,30 @@ fn over_http2(target: &Target) -> Verdict {
     same("the body of the GET after it", ":\n", after.body())
 }
 
+const PLAIN: [&str; 3] = ["/", "/about", "/optional"];
+
 fn plain(target: &Target) -> Verdict {
     let mut connection = target.connect()?;
-    for path in ["/", "/about", "/stats", "/optional"] {
+    for path in PLAIN {
         let response = connection.ask(&Request::new("HEAD", path))?;
         check(response.head.status == 200, || format!("{path}: {}", response.head))?;
         connection = response.into_connection()?;
     }
+    Ok(())
+}
+
+fn plain_over_http2(target: &Target) -> Verdict {
     let client = Http2::open(target)?;
-    for path in ["/", "/about", "/stats", "/optional"] {
+    for path in PLAIN {
         client.ask(&Request::new("HEAD", path))?.read_until(None, ANSWER).map_err(|failure| failure.at(path))?;
     }
     Ok(())
 }
 
 fn nothing_opened(target: &Target) -> Verdict {
+    let routes = routes(target)?;
     let before = target.stats()?;
-    for path in ROUTES {
+    for path in routes {
         target.read(&head(path))?;
         Http2::open(target)?.ask(&head(path))?.read_until(None, ANSWER)?;
     }

@@ -37,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// Opens a stream, publishes 25 MB past it while it is not read, and gives all the IDs.
 fn flooded(target: &Target, name: &String) -> Result<(Response, Vec<String>), Failure> {
-    let mut stream = Follow::of([name]).open(target)?;
+    let mut stream = target.ask_narrow(&Follow::of([name]).request())?;
     position(&mut stream)?;
     let text = "f".repeat(100_000);
     let mut ids = Vec::new();

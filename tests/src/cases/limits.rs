@@ -39,7 +39,8 @@ pub(super) fn cases() -> Vec<Case> {
             &["--max-streams", "2"],
             |server| every_stream(server.target()),
         ),
-        case("a_name_without_end", "a topic whose name no topic can have opens no stream that lasts", name),
+        case("a_name_without_end", "a topic whose name no topic can have opens no stream that lasts", name)
+            .with([Group::Resumption]),
         Case::own(
             Group::Limits,
             "a_small_buffer",

@@ -16,7 +16,8 @@ pub(super) fn cases() -> Vec<Case> {
             "a reader that does not read changes nothing for the others, nor for who publishes",
             "DESIGN 5; reliability B2",
             beside,
-        ),
+        )
+        .with([Group::Resumption, Group::Publish]),
         case(
             "a_stalled_script_loses_nothing",
             "what waited for a slow reader is delivered whole when it reads again",
@@ -36,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn beside(target: &Target) -> Verdict {
     const EVENTS: usize = 150;
     let name = topic("beside");
-    let mut stalled = Follow::of([&name]).open(target)?;
+    let mut stalled = target.ask_narrow(&Follow::of([&name]).request())?;
     position(&mut stalled)?;
     let mut fast = (0..20).map(|_| Follow::of([&name]).open(target)).collect::<Result<Vec<_>, _>>()?;
     fast.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
@@ -75,7 +76,7 @@ fn long_script() -> (String, Vec<u8>) {
 
 fn script(target: &Target) -> Verdict {
     let (steps, expected) = long_script();
-    let mut stream = target.ask(&Request::fetch(steps))?;
+    let mut stream = target.ask_narrow(&Request::fetch(steps))?;
     std::thread::sleep(Duration::from_millis(700));
     stream.read_to_end(SECOND * 20)?;
     // A keep-alive may have come between, as nothing was written for a while.
@@ -89,7 +90,7 @@ fn without_keep_alives(body: &[u8]) -> Vec<u8> {
 }
 
 fn leaves(target: &Target) -> Verdict {
-    let stream = target.ask(&Request::fetch(long_script().0))?;
+    let stream = target.ask_narrow(&Request::fetch(long_script().0))?;
     let id = stream.stream_id()?;
     std::thread::sleep(Duration::from_millis(300));
     drop(stream);

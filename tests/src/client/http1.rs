@@ -1,9 +1,10 @@
 //! HTTP/1 over a socket, with the bytes in sight.
 
-use super::Request;
 use super::body::Framing;
+use super::{Head, Request};
 use crate::Failure;
 use crate::failure::show;
+use socket2::{Domain, Socket, Type};
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -19,18 +20,6 @@ pub struct Connection {
     wire: Vec<u8>,
 }
 
-/// The head of an answer.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Head {
-    /// As it stands in the status line, `HTTP/1.1`.
-    pub version: String,
-    /// The status.
-    pub status: u16,
-    /// Names in lower case, in their order.
-    pub headers: Vec<(String, String)>,
-}
-
 /// An answer whose body is read as it comes.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -42,59 +31,27 @@ pub struct Response {
     body: Vec<u8>,
 }
 
-impl Head {
-    /// The value of a header, if it is there once.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
-        values.next().filter(|_| values.next().is_none())
-    }
-
-    /// Whether it is there at all.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|(own, _)| own == name)
-    }
-
-    fn parse(bytes: &[u8]) -> Result<Self, Failure> {
-        let broken = || Failure::new(format_args!("no head of HTTP: {}", show(bytes)));
-        let text = str::from_utf8(bytes).map_err(|_| broken())?;
-        let mut lines = text.split("\r\n");
-        let mut status = lines.next().ok_or_else(broken)?.splitn(3, ' ');
-        let version = status.next().ok_or_else(broken)?.to_owned();
-        let status = status.next().and_then(|status| status.parse().ok()).ok_or_else(broken)?;
-        let headers = lines.filter(|line| !line.is_empty()).map(|line| {
-            let (name, value) = line.split_once(':').ok_or_else(broken)?;
-            Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
-        });
-        Ok(Self { version, status, headers: headers.collect::<Result<_, Failure>>()? })
-    }
-
-    fn framing(&self, to_head: bool) -> Framing {
-        let chunked = self.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
-        match self.header("content-length").and_then(|length| length.parse().ok()) {
-            _ if to_head || matches!(self.status, 204 | 304) => Framing::Ended,
-            _ if chunked => Framing::Chunked(0),
-            Some(length) => Framing::Length(length),
-            None => Framing::UntilClose,
-        }
-    }
-}
-
-impl fmt::Display for Head {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.version, self.status)?;
-        self.headers.iter().try_for_each(|(name, value)| write!(f, ", {name}: {value}"))
-    }
-}
-
 impl Connection {
     /// Connects.
     ///
     /// # Errors
     /// The system's.
     pub fn open(address: SocketAddr) -> Result<Self, Failure> {
-        let socket = TcpStream::connect_timeout(&address, HEAD)?;
+        Self::of(TcpStream::connect_timeout(&address, HEAD)?)
+    }
+
+    /// Connects with room for a few kilobytes that were not read, so that a reader that stops is noticed soon.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_narrow(address: SocketAddr) -> Result<Self, Failure> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_recv_buffer_size(4096)?;
+        socket.connect_timeout(&address.into(), HEAD)?;
+        Self::of(socket.into())
+    }
+
+    fn of(socket: TcpStream) -> Result<Self, Failure> {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(HEAD))?;
         Ok(Self { socket, wire: Vec::new() })

@@ -11,6 +11,7 @@ use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Responder,
 use sse_actix::{Refusal, Refused, Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
 
 pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
     let shared = app.clone();
@@ -34,9 +35,11 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
         .listen_auto_h2c(listener)?
         .run();
     let (handle, drained) = (server.handle(), shutdown.drained(&app));
-    // To stop a server with open streams would cost a second: a worker looks for their end only so often.
+    // To stop a server with open streams would cost a second: a worker looks for their end only so often. What the last
+    // ones were sent is still to be written when the hub has let them go.
     tokio::spawn(async move {
         drained.await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         handle.stop(true).await;
     });
     shutdown.enforce(&app, server).await

@@ -128,6 +128,12 @@ impl Options {
         Duration::from_millis(self.drain_deadline_ms)
     }
 
+    /// A little less than the deadline leaves, so that the number of streams left is told by then.
+    fn drain_grace(&self) -> Duration {
+        let deadline = self.drain_deadline();
+        (deadline - deadline / 20).saturating_sub(self.drain_window())
+    }
+
     /// The one hub of the server.
     pub(crate) fn hub(&self) -> Hub {
         let bound = |n: usize| if n == 0 { usize::MAX } else { n };
@@ -136,7 +142,7 @@ impl Options {
             .topic_events(bound(self.topic_events))
             .hub_bytes(bound(self.hub_bytes))
             .max_streams(bound(self.max_streams))
-            .drain_grace(self.drain_deadline().saturating_sub(self.drain_window()));
+            .drain_grace(self.drain_grace());
         let hub = match nonzero(self.topic_age_ms) {
             Some(age) => hub.topic_age(age),
             None => hub,
