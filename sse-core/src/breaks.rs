@@ -8,9 +8,6 @@ use memchr::memchr2;
 
 const BLOCK: usize = 64;
 
-/// How many blocks without a break make a line a long one.
-const PATIENCE: usize = 4;
-
 /// The places of the breaks in a text.
 #[derive(Debug)]
 pub(crate) struct Breaks<'t> {
@@ -32,21 +29,19 @@ impl<'t> Breaks<'t> {
     /// Goes on to the next block with a break; false if there is none.
     #[inline]
     fn advance(&mut self) -> bool {
-        for _ in 0..PATIENCE {
-            let Some((block, rest)) = self.rest.split_first_chunk() else { return self.finish() };
-            self.rest = rest;
-            self.start = self.next;
-            self.next += BLOCK;
-            if has_breaks(block) {
-                self.breaks = breaks(block);
-                return true;
-            }
+        let Some((block, rest)) = self.rest.split_first_chunk() else { return self.finish() };
+        self.breaks = breaks(block);
+        if self.breaks == 0 {
+            return self.skip();
         }
-        self.skip()
+        self.rest = rest;
+        self.start = self.next;
+        self.next += BLOCK;
+        true
     }
 
     /// The end of the text, too short for a block.
-    #[inline]
+    #[inline(never)]
     fn finish(&mut self) -> bool {
         let rest = std::mem::take(&mut self.rest);
         let mut block = [0; BLOCK];
@@ -58,16 +53,26 @@ impl<'t> Breaks<'t> {
         self.breaks != 0
     }
 
-    /// The rest of a long line.
-    #[cold]
+    /// The rest of a long line, up to a block that begins with its break.
+    #[inline(never)]
     fn skip(&mut self) -> bool {
-        let Some(at) = memchr2(b'\r', b'\n', self.rest) else {
+        let rest = self.rest.get(BLOCK..).unwrap_or_default();
+        let Some(at) = memchr2(b'\r', b'\n', rest) else {
             self.rest = &[];
             return false;
         };
-        self.rest = self.rest.get(at..).unwrap_or_default();
-        self.next += at;
-        self.advance()
+        self.rest = rest.get(at..).unwrap_or_default();
+        self.next += BLOCK + at;
+        match self.rest.split_first_chunk() {
+            None => self.finish(),
+            Some((block, rest)) => {
+                self.breaks = breaks(block);
+                self.rest = rest;
+                self.start = self.next;
+                self.next += BLOCK;
+                true
+            }
+        }
     }
 }
 
@@ -90,12 +95,6 @@ fn is_break(byte: u8) -> bool {
     (byte == b'\n') | (byte == b'\r')
 }
 
-#[inline]
-fn has_breaks(block: &[u8; BLOCK]) -> bool {
-    // Bytes, not booleans, so that it is done sixteen at a time.
-    block.iter().fold(0, |any, &byte| any | u8::from(is_break(byte))) != 0
-}
-
 /// Bit n tells whether byte n is a break.
 #[inline]
 fn breaks(block: &[u8; BLOCK]) -> u64 {
@@ -103,13 +102,14 @@ fn breaks(block: &[u8; BLOCK]) -> u64 {
     for (one, &byte) in ones.iter_mut().zip(block) {
         *one = u8::from(is_break(byte));
     }
-    let mut breaks = 0;
-    for (at, word) in ones.as_chunks().0.iter().enumerate() {
-        // Eight bytes that are 0 or 1 become eight bits: the product moves each to its place in the top byte.
-        let bits = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        breaks |= bits << (8 * at);
+    let (words, _) = ones.as_chunks();
+    let words = || words.iter().map(|word| u64::from_le_bytes(*word));
+    if words().fold(0, |any, word| any | word) == 0 {
+        return 0;
     }
-    breaks
+    // Eight bytes that are 0 or 1 become eight bits: the product moves each to its place in the top byte.
+    let bits = words().map(|word| word.wrapping_mul(0x0102_0408_1020_4080) >> 56);
+    bits.enumerate().fold(0, |breaks, (at, bits)| breaks | bits << (8 * at))
 }
 
 #[cfg(test)]

@@ -20,8 +20,18 @@ pub(crate) struct Checked<'e> {
     event_type: Range<usize>,
 }
 
-const DATA: &str = "data:";
-const COMMENT: &str = ":";
+/// How a line begins: a value has a space before it, so that its own first space is not taken for that one; no value has
+/// none.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    bare: &'static str,
+    spaced: &'static str,
+}
+
+const ID: Name = Name { bare: "id:", spaced: "id: " };
+const EVENT: Name = Name { bare: "event:", spaced: "event: " };
+const DATA: Name = Name { bare: "data:", spaced: "data: " };
+const COMMENT: Name = Name { bare: ":", spaced: ": " };
 
 impl<'e> Checked<'e> {
     /// Judges the fields in the order `id`, `event`, `data`, `retry`.
@@ -32,17 +42,17 @@ impl<'e> Checked<'e> {
         let mut payload = 0;
         if let Some(id) = &event.id {
             check_id(id)?;
-            single += line_len("id:", id);
+            single += line_len(ID, id.as_bytes());
             payload += id.len();
         }
         if let Some(event_type) = event.event.as_deref().filter(|text| !text.is_empty()) {
-            if memchr2(b'\r', b'\n', event_type.as_bytes()).is_some() {
+            if event_type.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) {
                 return Err(FrameError::LineBreak(Field::Event));
             }
             // The comment is written first.
-            let start = event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text)) + single + "event: ".len();
+            let start = event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text)) + single + EVENT.spaced.len();
             event_type_at = start..start + event_type.len();
-            single += line_len("event:", event_type);
+            single += line_len(EVENT, event_type.as_bytes());
             payload += event_type.len();
         }
         if let Some(words) = &event.json_error {
@@ -61,7 +71,7 @@ impl<'e> Checked<'e> {
             Some(time) => Some(time.as_millis() as u64),
             None => None,
         };
-        single += retry_ms.map_or(0, |ms| line_len("retry:", "") + 1 + decimal_len(ms));
+        single += retry_ms.map_or(0, |ms| "retry: \n".len() + decimal_len(ms));
         let checked = Self { event, single, retry_ms, event_type: event_type_at };
         Ok(Self { single: single + usize::from(checked.is_block()), ..checked })
     }
@@ -85,13 +95,13 @@ impl<'e> Checked<'e> {
 
     /// Bytes of the whole block if its texts are one line each, as they mostly are; never less than that.
     pub(crate) fn len_at_least(&self) -> usize {
-        self.single + texts(self.event).map(|(name, text)| line_len(name, text)).sum::<usize>()
+        self.single + texts(self.event).map(|(name, text)| line_len(name, text.as_bytes())).sum::<usize>()
     }
 
     /// Whether the whole block has at most so many bytes. It is measured only where that is not plain.
     pub(crate) fn fits(&self, room: usize) -> bool {
-        let at_most = |(name, text): (&str, &str)| lines_len_at_most(name, text);
-        let exact = |(name, text): (&str, &str)| lines_len(name, text);
+        let at_most = |(name, text): (Name, &str)| lines_len_at_most(name, text);
+        let exact = |(name, text): (Name, &str)| lines_len(name, text);
         self.single + texts(self.event).map(at_most).sum::<usize>() <= room
             || self.single + texts(self.event).map(exact).sum::<usize>() <= room
     }
@@ -117,10 +127,10 @@ impl<'e> Checked<'e> {
             write_lines(out, COMMENT, text);
         }
         if let Some(id) = &self.event.id {
-            write_line(out, "id:", id.as_bytes());
+            write_line(out, ID, id.as_bytes());
         }
         if let Some(event_type) = self.event.event.as_deref().filter(|text| !text.is_empty()) {
-            write_line(out, "event:", event_type.as_bytes());
+            write_line(out, EVENT, event_type.as_bytes());
         }
         if let Some(ms) = self.retry_ms {
             write_retry(out, ms);
@@ -150,7 +160,10 @@ pub(crate) fn write_retry(out: &mut Vec<u8>, ms: u64) {
 }
 
 fn check_id(id: &str) -> Result<(), FrameError> {
-    if memchr2(b'\r', b'\n', id.as_bytes()).is_some() {
+    if id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    if id.contains(['\r', '\n']) {
         return Err(FrameError::LineBreak(Field::Id));
     }
     if id.chars().any(char::is_control) {
@@ -166,7 +179,7 @@ fn check_id(id: &str) -> Result<(), FrameError> {
 }
 
 /// Data and comment, in any order.
-fn texts<'e>(event: &'e Event<'e>) -> impl Iterator<Item = (&'static str, &'e str)> {
+fn texts<'e>(event: &'e Event<'e>) -> impl Iterator<Item = (Name, &'e str)> {
     let data = event.data.as_deref().map(|text| (DATA, text));
     data.into_iter().chain(event.comment.as_deref().map(|text| (COMMENT, text)))
 }
@@ -175,8 +188,11 @@ fn texts<'e>(event: &'e Event<'e>) -> impl Iterator<Item = (&'static str, &'e st
 #[inline]
 fn for_each_line<'t>(text: &'t str, mut each: impl FnMut(&'t [u8])) {
     let text = text.as_bytes();
+    // Most texts are one line.
+    let Some(first) = memchr2(b'\r', b'\n', text) else { return each(text) };
     let mut start = 0;
-    for at in Breaks::of(text) {
+    for at in Breaks::of(text.get(first..).unwrap_or_default()) {
+        let at = first + at;
         // The LF of a CRLF ends no line of its own.
         let Some(line) = text.get(start..at) else { continue };
         each(line);
@@ -185,41 +201,42 @@ fn for_each_line<'t>(text: &'t str, mut each: impl FnMut(&'t [u8])) {
     each(text.get(start..).unwrap_or_default());
 }
 
-fn line_len(name: &str, value: &str) -> usize {
-    name.len() + usize::from(!value.is_empty()) + value.len() + 1
+const fn line_len(name: Name, value: &[u8]) -> usize {
+    let name = if value.is_empty() { name.bare } else { name.spaced };
+    name.len() + value.len() + 1
 }
 
-fn lines_len(name: &str, text: &str) -> usize {
+fn lines_len(name: Name, text: &str) -> usize {
     let mut len = 0;
-    for_each_line(text, |line| len += name.len() + usize::from(!line.is_empty()) + line.len() + 1);
+    for_each_line(text, |line| len += line_len(name, line));
     len
 }
 
 /// As if each byte were a line.
-const fn lines_len_at_most(name: &str, text: &str) -> usize {
-    text.len() + (text.len() + 1) * (name.len() + 2)
+const fn lines_len_at_most(name: Name, text: &str) -> usize {
+    text.len() + (text.len() + 1) * (name.spaced.len() + 1)
 }
 
 /// What a text counts for: at most, and when measured. Of the first line only the value; each further line is what a
 /// line break costs.
-fn lines_payload(name: &str, text: &str) -> (usize, impl FnOnce() -> usize) {
-    let first = line_len(name, "") + usize::from(!text.is_empty() && !text.starts_with(['\r', '\n']));
-    (lines_len_at_most(name, text), move || lines_len(name, text) - first)
+fn lines_payload(name: Name, text: &str) -> (usize, impl FnOnce() -> usize) {
+    let first = if text.is_empty() || text.starts_with(['\r', '\n']) { name.bare } else { name.spaced };
+    (lines_len_at_most(name, text), move || lines_len(name, text) - first.len() - 1)
 }
 
-/// A value has a space before it, so that its own first space is not taken for that one; no value has none.
 #[inline]
-fn write_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    if !value.is_empty() {
-        out.push(b' ');
+fn write_line(out: &mut Vec<u8>, name: Name, value: &[u8]) {
+    if value.is_empty() {
+        out.extend_from_slice(name.bare.as_bytes());
+    } else {
+        out.extend_from_slice(name.spaced.as_bytes());
         out.extend_from_slice(value);
     }
     out.push(b'\n');
 }
 
 #[inline]
-fn write_lines(out: &mut Vec<u8>, name: &str, text: &str) {
+fn write_lines(out: &mut Vec<u8>, name: Name, text: &str) {
     for_each_line(text, |line| write_line(out, name, line));
 }
 
