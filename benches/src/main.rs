@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod fanout;
 mod measure;
 mod shapes;
 mod still;
@@ -30,6 +31,18 @@ enum What {
     Encode,
     /// From chunks to events.
     Decode,
+    /// Over real sockets, one server after the other.
+    Fanout {
+        /// Only these servers.
+        #[arg(long, value_enum)]
+        only: Vec<fanout::Kind>,
+    },
+    /// A server of the fan-out.
+    #[command(hide = true)]
+    Serve { kind: fanout::Kind },
+    /// The load client of the fan-out.
+    #[command(hide = true)]
+    Load { port: u16, streams: usize, events: usize },
     /// One case so many times, for callgrind.
     #[command(hide = true)]
     Repeat { group: String, name: String, times: usize },
@@ -48,6 +61,25 @@ fn main() -> io::Result<()> {
     let recording = args.recording.as_deref();
     match args.what {
         What::Repeat { group, name, times } => measure::repeat(cases(&group, recording)?, &name, times),
+        What::Serve { kind } => fanout::serve(kind)?,
+        What::Load { port, streams, events } => fanout::load(port, streams, events)?,
+        What::Fanout { only } => {
+            use clap::ValueEnum;
+            let kinds: &[_] = if only.is_empty() { fanout::Kind::value_variants() } else { &only };
+            for kind in kinds {
+                let burst = fanout::Load { name: "burst", streams: 1000, events: 2000, bytes: 100, every: None };
+                let paced = fanout::Load {
+                    name: "paced", streams: 2000, events: 100, bytes: 100,
+                    every: Some(std::time::Duration::from_millis(40)),
+                };
+                let loads = if kind.title().contains("floor") { &[paced][..] } else { &[burst, paced] };
+                for load in loads {
+                    let o = fanout::run(*kind, load)?;
+                    eprintln!("{} {}: {:.0}/s {:.3} us {:.2} {:.2} ms lost {} dis {}", load.name, kind.title(), o.per_second, o.cpu_us, o.p50_ms, o.p99_ms, o.lost, o.disordered);
+                }
+                eprintln!("idle {}: {:.0}", kind.title(), fanout::idle(*kind)?);
+            }
+        }
         What::Encode => {
             measure::race(cases("encode", recording)?, args.rounds);
         }
