@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod fanout;
+mod hub;
 mod measure;
 mod shapes;
 mod still;
@@ -31,6 +32,11 @@ enum What {
     Encode,
     /// From chunks to events.
     Decode,
+    /// The hub alone.
+    Hub,
+    /// A replay storm, in a process of its own.
+    #[command(hide = true)]
+    Storm { streams: usize },
     /// Over real sockets, one server after the other.
     Fanout {
         /// Only these servers.
@@ -52,6 +58,7 @@ fn cases(group: &str, recording: Option<&Path>) -> io::Result<Vec<Case>> {
     match group {
         "encode" => Ok(encode::cases()),
         "decode" => decode::cases(recording),
+        "hub" => Ok(hub::cases()),
         _ => Ok(Vec::new()),
     }
 }
@@ -78,6 +85,16 @@ fn main() -> io::Result<()> {
                     eprintln!("{} {}: {:.0}/s {:.3} us {:.2} {:.2} ms lost {} dis {}", load.name, kind.title(), o.per_second, o.cpu_us, o.p50_ms, o.p99_ms, o.lost, o.disordered);
                 }
                 eprintln!("idle {}: {:.0}", kind.title(), fanout::idle(*kind)?);
+            }
+        }
+        What::Storm { streams } => {
+            let storm = hub::storm(streams)?;
+            println!("{} {} {}", storm.events, storm.ms, storm.bytes);
+        }
+        What::Hub => {
+            measure::race(cases("hub", recording)?, 15);
+            for (name, millions) in hub::threads() {
+                eprintln!("{name}: {millions:.1} M/s");
             }
         }
         What::Encode => {

@@ -128,3 +128,11 @@ fn callgrind(group: &str, name: &str, times: usize, args: &[String]) -> io::Resu
     let collected = said.lines().find_map(|line| line.split("Collected : ").nth(1));
     Ok(collected.and_then(|count| count.trim().parse().ok()))
 }
+
+/// Anonymous memory of a process, in bytes.
+pub fn anonymous(process: &str) -> io::Result<f64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.map(|kib| kib * 1024.0).ok_or_else(|| io::Error::other("no figure for anonymous memory"))
+}

@@ -9,6 +9,7 @@ mod web;
 pub use load::run as load;
 pub use serve::{Kind, run as serve};
 
+use crate::measure::anonymous;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -48,10 +49,7 @@ impl Worker {
 
     /// Anonymous memory of the process, in bytes.
     fn anonymous(&self) -> io::Result<f64> {
-        let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id()))?;
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        kib.map(|kib| kib * 1024.0).ok_or_else(|| io::Error::other("no figure for anonymous memory"))
+        anonymous(&self.child.id().to_string())
     }
 }
 
