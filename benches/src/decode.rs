@@ -39,7 +39,8 @@ fn of(wire: Rc<Wire>) -> Vec<Case> {
     let mut cases = vec![
         case("ours, `Decoder::decode`", ours_borrowed).not_peer(),
         case("ours, `into_owned` each", ours_owned).not_peer(),
-        case("ours, `decode_stream`", |chunks| drain(sse_core::Decoder::new().decode_stream(source(chunks)))).not_peer(),
+        case("ours, `decode_stream`", |chunks| drain(sse_core::Decoder::new().decode_stream(source(chunks))))
+            .not_peer(),
         case("sse-core 0.2, `SseDecoder`", other_core),
         case("sse-core 0.2, `SseStream`", |chunks| drain(other::SseStream::new(source(chunks)))),
         case("sse-stream 0.3", |chunks| drain(sse_stream::SseByteStream::new(source(chunks)))),

@@ -4,6 +4,7 @@ use crate::measure::{Case, anonymous};
 use crate::still::Still;
 use bytes::Bytes;
 use sse_core::{Event, EventStream, Hub, Policy, Request, Sse};
+use std::fmt;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -130,11 +131,24 @@ pub fn threads() -> Vec<(&'static str, f64)> {
 
 /// What a replay storm took.
 pub struct Storm {
+    pub streams: usize,
     pub events: usize,
     /// Time until all streams are live, in ms.
     pub ms: f64,
     /// Memory beyond the streams themselves, in bytes, with every chunk held as a stalled connection holds it.
     pub bytes: f64,
+}
+
+impl fmt::Display for Storm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { streams, events, ms, bytes } = self;
+        write!(
+            f,
+            "{streams} streams come back at 1,000 different places, 1,000 to 2,000 events behind. All {events} events are \
+             handed out in {ms:.1} ms; with every chunk held they take {:.0} KiB beyond the streams.",
+            bytes / 1024.0
+        )
+    }
 }
 
 /// So many streams come back at once, at different places up to 1,000 events behind.
@@ -173,5 +187,5 @@ pub fn storm(streams: usize) -> std::io::Result<Storm> {
     let bytes = (anonymous("self")? - before).max(0.0);
     let events = hub.stats().delivered as usize;
     black_box((chunks, bodies));
-    Ok(Storm { events, ms, bytes })
+    Ok(Storm { streams, events, ms, bytes })
 }

@@ -24,7 +24,11 @@ pub fn all() -> Vec<Shape> {
     let line = "0123456789abcdef".repeat(4096);
     let named = |name, data| Shape { name, id: Some("48213".into()), event: Some("article".into()), data };
     let bare = |name, data| Shape { name, id: None, event: None, data };
-    vec![named("JSON, 160 B, id and type", json), bare("HTML, 4 KiB in 64 lines", html), bare("one line of 64 KiB", line)]
+    vec![
+        named("JSON, 160 B, id and type", json),
+        bare("HTML, 4 KiB in 64 lines", html),
+        bare("one line of 64 KiB", line),
+    ]
 }
 
 /// A stream on the wire, cut into segments.

@@ -102,7 +102,8 @@ pub fn run(port: u16, streams: usize, events: usize) -> io::Result<()> {
         }
     }
     latencies.sort_unstable();
-    let percentile = |part: usize| latencies.get(latencies.len() * part / 100).map_or(0.0, |&us| f64::from(us) / 1000.0);
+    let percentile =
+        |part: usize| latencies.get(latencies.len() * part / 100).map_or(0.0, |&us| f64::from(us) / 1000.0);
     let disordered: usize = open.iter().map(|stream| stream.disordered).sum();
     let seconds = last.saturating_sub(first) as f64 / 1e9;
     println!("{} {disordered} {seconds} {} {}", streams * events - missing, percentile(50), percentile(99));

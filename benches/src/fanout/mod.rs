@@ -63,7 +63,6 @@ impl Drop for Worker {
 /// One way to publish to so many readers.
 #[derive(Clone, Copy)]
 pub struct Load {
-    pub name: &'static str,
     pub streams: usize,
     pub events: usize,
     pub bytes: usize,
@@ -81,6 +80,25 @@ pub struct Outcome {
     pub p99_ms: f64,
     pub lost: u64,
     pub disordered: u64,
+}
+
+impl Outcome {
+    /// Of each figure the median; of losses the sum.
+    pub fn median(runs: &[Self]) -> Self {
+        let median = |figure: fn(&Self) -> f64| {
+            let mut all: Vec<f64> = runs.iter().map(figure).collect();
+            all.sort_by(f64::total_cmp);
+            all.get(all.len() / 2).copied().unwrap_or_default()
+        };
+        Self {
+            per_second: median(|run| run.per_second),
+            cpu_us: median(|run| run.cpu_us),
+            p50_ms: median(|run| run.p50_ms),
+            p99_ms: median(|run| run.p99_ms),
+            lost: runs.iter().map(|run| run.lost).sum(),
+            disordered: runs.iter().map(|run| run.disordered).sum(),
+        }
+    }
 }
 
 /// Runs a load against a fresh server.

@@ -154,7 +154,8 @@ fn serve<F: Feed>(mut feed: F) -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?.port());
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let watch = |socket: &dyn AsFd, data, flags| epoll::add(&poll, socket.as_fd(), epoll::EventData::new_u64(data), flags);
+    let watch =
+        |socket: &dyn AsFd, data, flags| epoll::add(&poll, socket.as_fd(), epoll::EventData::new_u64(data), flags);
     watch(&listener, LISTENER, epoll::EventFlags::IN)?;
     watch(&io::stdin(), INPUT, epoll::EventFlags::IN)?;
     let mut streams: Vec<(TcpStream, F::Body)> = Vec::new();

@@ -43,6 +43,10 @@ impl Kind {
         }
     }
 
+    pub const fn is_floor(self) -> bool {
+        matches!(self, Self::AxumFloor | Self::WarpFloor | Self::ActixFloor)
+    }
+
     /// As the tables call it.
     pub const fn title(self) -> &'static str {
         match self {

@@ -133,7 +133,8 @@ async fn actix(kind: Kind, listener: TcpListener) -> io::Result<()> {
         let app = App::new();
         match kind {
             Kind::ActixOurs => app.app_data(web::Data::new(hub)).service(
-                web::resource("/").to(|sse: sse_actix::Sse, hub: web::Data<Hub>| async move { sse.subscribe(&hub, ["feed"]) }),
+                web::resource("/")
+                    .to(|sse: sse_actix::Sse, hub: web::Data<Hub>| async move { sse.subscribe(&hub, ["feed"]) }),
             ),
             Kind::ActixRecipe => app.app_data(web::Data::new(readers)).service(web::resource("/").to(
                 |readers: web::Data<Readers>| async move {
@@ -143,9 +144,11 @@ async fn actix(kind: Kind, listener: TcpListener) -> io::Result<()> {
                         .with_keep_alive(std::time::Duration::from_secs(15))
                 },
             )),
-            _ => app.app_data(web::Data::new(floor)).service(web::resource("/").to(|floor: web::Data<Floor>| async move {
-                HttpResponse::Ok().content_type("text/event-stream").streaming(floor.body())
-            })),
+            _ => app.app_data(web::Data::new(floor)).service(web::resource("/").to(
+                |floor: web::Data<Floor>| async move {
+                    HttpResponse::Ok().content_type("text/event-stream").streaming(floor.body())
+                },
+            )),
         }
     });
     let server = server.workers(1).max_connections(100_000).backlog(8192).listen(listener)?.disable_signals().run();
