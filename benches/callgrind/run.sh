@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")"
 cargo build --release --quiet
-program=../target/release/sse-benches
+program=../target/release/sse-callgrind
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 

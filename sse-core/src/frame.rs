@@ -1,6 +1,6 @@
 //! The proof that an event can be sent: its checked, encoded bytes; and what can become one.
 
-use crate::encode::Measured;
+use crate::encode::Checked;
 use crate::{Event, FrameError};
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -26,8 +26,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(bytes: Vec<u8>, has_id: bool, event_type: Range<usize>) -> Self {
-        Self { bytes: bytes.into(), event_type, has_id }
+    pub(crate) const fn new(bytes: Bytes, has_id: bool, event_type: Range<usize>) -> Self {
+        Self { bytes, event_type, has_id }
     }
 
     /// The bytes as they go on the wire.
@@ -115,7 +115,7 @@ pub struct Piece<'a>(Content<'a>);
 
 #[derive(Debug)]
 enum Content<'a> {
-    Event(Measured<'a>),
+    Event(Checked<'a>),
     Frame(&'a Frame),
 }
 
@@ -139,10 +139,19 @@ impl Piece<'_> {
         matches!(self.0, Content::Frame(_))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many bytes it has, or nearly so.
+    pub(crate) fn len_at_least(&self) -> usize {
         match &self.0 {
-            Content::Event(event) => event.len(),
+            Content::Event(event) => event.len_at_least(),
             Content::Frame(frame) => frame.bytes.len(),
+        }
+    }
+
+    /// Whether it has at most so many bytes.
+    pub(crate) fn fits(&self, room: usize) -> bool {
+        match &self.0 {
+            Content::Event(event) => event.fits(room),
+            Content::Frame(frame) => frame.bytes.len() <= room,
         }
     }
 
@@ -174,11 +183,7 @@ impl Piece<'_> {
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.0 {
             Content::Frame(frame) => frame.bytes.clone(),
-            Content::Event(event) => {
-                let mut bytes = Vec::with_capacity(event.len());
-                event.write(&mut bytes);
-                bytes.into()
-            }
+            Content::Event(event) => event.to_bytes(),
         }
     }
 }
@@ -189,7 +194,7 @@ impl IntoFrame for Event<'_> {
     }
 
     fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
-        visit(Measured::of(&self).map(|event| Piece(Content::Event(event))))
+        visit(Checked::of(&self).map(|event| Piece(Content::Event(event))))
     }
 }
 

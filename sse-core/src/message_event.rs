@@ -33,6 +33,7 @@ pub struct MessageEvent<'a> {
 impl MessageEvent<'_> {
     /// The same event, with text of its own. The type `message` and an empty id allocate nothing.
     #[must_use]
+    #[inline]
     pub fn into_owned(self) -> MessageEvent<'static> {
         MessageEvent {
             event_type: match self.event_type {

@@ -1,6 +1,6 @@
 //! One operation of a hub, so many times, beside so many topics: what `run.sh` counts the instructions of.
 //!
-//! `sse-benches OPERATION TOPICS TIMES`
+//! `sse-callgrind OPERATION TOPICS TIMES`
 
 use futures_core::Stream;
 use sse_core::testing::Clock;

@@ -2,7 +2,6 @@
 
 use super::limits::{DecodeError, Limits};
 use crate::Field;
-use memchr::memchr;
 use std::mem;
 
 /// What the block being read has said so far, and what the stream has said for good.
@@ -13,7 +12,10 @@ pub(super) struct Buffers {
     data: Vec<u8>,
     /// Whether the block has a `data` line, which may be empty.
     has_data: bool,
+    /// The last event type. The next block often has the same, which is then neither read nor copied again.
     event_type: String,
+    /// Whether it is this block's.
+    has_type: bool,
     /// The block's id, until its blank line commits it.
     id: String,
     has_id: bool,
@@ -38,8 +40,9 @@ impl Buffers {
         &self.data
     }
 
-    pub(super) fn event_type(&self) -> &str {
-        &self.event_type
+    #[inline]
+    pub(super) const fn event_type(&self) -> &str {
+        if self.has_type { self.event_type.as_str() } else { "" }
     }
 
     pub(super) fn last_event_id(&self) -> &str {
@@ -68,7 +71,7 @@ impl Buffers {
     fn clear(&mut self) {
         self.data.clear();
         self.line_start = 0;
-        self.event_type.clear();
+        self.has_type = false;
         self.has_data = false;
         self.has_id = false;
         self.spent = false;
@@ -98,8 +101,13 @@ impl Buffers {
     #[inline]
     pub(super) fn line(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
         if field == Field::Data {
-            self.open_data(value.len())?;
-            append(&mut self.data, value, self.limits.event);
+            self.line_start = self.data.len() + usize::from(self.has_data);
+            self.check(Field::Data, value.len())?;
+            make_room(&mut self.data, value.len() + 1, self.limits.event);
+            if mem::replace(&mut self.has_data, true) {
+                self.data.push(b'\n');
+            }
+            self.data.extend_from_slice(value);
         } else {
             self.check(field, value.len())?;
             self.set(field, value);
@@ -110,17 +118,7 @@ impl Buffers {
     /// The beginning of a line that comes in pieces: then `extend` for each of them, and `close`.
     pub(super) fn open(&mut self, field: Field) -> Result<(), DecodeError> {
         self.value.clear();
-        if field == Field::Data { self.open_data(0) } else { Ok(()) }
-    }
-
-    /// Begins a line of data of which at least `len` bytes are to come.
-    fn open_data(&mut self, len: usize) -> Result<(), DecodeError> {
-        self.line_start = self.data.len() + usize::from(self.has_data);
-        self.check(Field::Data, len)?;
-        if mem::replace(&mut self.has_data, true) {
-            append(&mut self.data, b"\n", self.limits.event);
-        }
-        Ok(())
+        if field == Field::Data { self.line(field, &[]) } else { Ok(()) }
     }
 
     pub(super) fn extend(&mut self, field: Field, piece: &[u8]) -> Result<(), DecodeError> {
@@ -143,7 +141,7 @@ impl Buffers {
     /// Whether a line of this field may have a value of `len` bytes.
     pub(super) const fn check(&self, field: Field, len: usize) -> Result<(), DecodeError> {
         let held = match field {
-            Field::Data => self.event_type.len() + self.line_start,
+            Field::Data => self.event_type().len() + self.line_start,
             // It replaces the type that was there.
             Field::Event => self.data.len(),
             Field::Id | Field::Retry => return self.limits.check_line(len),
@@ -154,8 +152,11 @@ impl Buffers {
     fn set(&mut self, field: Field, value: &[u8]) {
         match field {
             Field::Data => {}
-            Field::Event => set_text(&mut self.event_type, value),
-            Field::Id if memchr(0, value).is_some() => {}
+            Field::Event => {
+                set_text(&mut self.event_type, value);
+                self.has_type = true;
+            }
+            Field::Id if value.contains(&0) => {}
             Field::Id => {
                 set_text(&mut self.id, value);
                 self.has_id = true;
@@ -165,14 +166,19 @@ impl Buffers {
     }
 }
 
-/// Appends; grows by doubling, but not past `limit` unless it must, so that a limit of 1 MiB costs 1 MiB.
 #[inline]
 fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
-    let len = buffer.len() + bytes.len();
+    make_room(buffer, bytes.len(), limit);
+    buffer.extend_from_slice(bytes);
+}
+
+/// Grows by doubling, but not past `limit` unless it must, so that a limit of 1 MiB costs 1 MiB.
+#[inline]
+fn make_room(buffer: &mut Vec<u8>, more: usize, limit: usize) {
+    let len = buffer.len() + more;
     if len > buffer.capacity() {
         grow(buffer, len, limit);
     }
-    buffer.extend_from_slice(bytes);
 }
 
 #[cold]
@@ -181,7 +187,11 @@ fn grow(buffer: &mut Vec<u8>, len: usize, limit: usize) {
     buffer.reserve_exact(capacity - buffer.len());
 }
 
+#[inline]
 fn set_text(text: &mut String, value: &[u8]) {
+    if text.as_bytes() == value {
+        return;
+    }
     text.clear();
     match str::from_utf8(value) {
         Ok(value) => text.push_str(value),

@@ -159,8 +159,12 @@ impl Inner {
         event.lend(|piece| {
             let piece = piece?;
             self.rules.check(&piece)?;
-            let mut block = Vec::with_capacity(piece.len() + ID_LINE_BYTES);
+            let mut block = Vec::with_capacity(piece.len_at_least() + ID_LINE_BYTES);
             piece.write_fields(&mut block);
+            // Many lines make it grow by more than they need, and the ring counts what they need.
+            if block.capacity() - block.len() > 2 * ID_LINE_BYTES {
+                block.shrink_to(block.len() + ID_LINE_BYTES);
+            }
             Ok(block)
         })
     }

@@ -93,14 +93,14 @@ impl Sender {
                 if !locked.state.is_active() {
                     return Err(SendError::Closed);
                 }
-                if locked.first_ticket().is_some() || !locked.state.has_room(piece.len()) {
+                if locked.first_ticket().is_some() || !piece.fits(locked.state.room()) {
                     return Err(SendError::Full);
                 }
-                locked.state.send(piece.len(), |pending| {
+                locked.state.send(|pending| {
                     if pending.is_empty() && piece.is_shared() {
                         pending.push(piece.into_bytes());
                     } else {
-                        piece.write(pending.buffer(piece.len()));
+                        piece.write(pending.buffer(piece.len_at_least()));
                     }
                 });
                 Ok(())
@@ -246,8 +246,8 @@ impl Future for Sending<'_> {
                 return (Poll::Ready(Err(SendError::Closed)), None, None);
             }
             let first = locked.first_ticket().is_none_or(|first| Some(first) == this.ticket);
-            if first && locked.state.has_room(bytes.len()) {
-                locked.state.send(bytes.len(), |pending| pending.push(bytes));
+            if first && bytes.len() <= locked.state.room() {
+                locked.state.send(|pending| pending.push(bytes));
                 let old = this.ticket.take().and_then(|ticket| locked.waiting().line.remove(&ticket)).flatten();
                 return (Poll::Ready(Ok(())), locked.first_in_line(), old);
             }

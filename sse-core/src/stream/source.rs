@@ -100,7 +100,7 @@ impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
                 Poll::Ready(Some(item)) => {
                     let written = item.lend(|piece| {
                         let piece = piece?;
-                        if chunk.is_empty() || chunk.len() + piece.len() <= CHUNK_BYTES {
+                        if chunk.is_empty() || piece.fits(CHUNK_BYTES.saturating_sub(chunk.len())) {
                             piece.write(&mut chunk);
                         } else {
                             *this.held = piece.into_bytes();

@@ -137,9 +137,10 @@ impl State {
         }
     }
 
-    /// Whether an event of this size may be taken: it fits, or nothing of the application's is pending.
-    pub(crate) const fn has_room(&self, len: usize) -> bool {
-        self.sent == 0 || self.sent.saturating_add(len) <= self.bound
+    /// How many bytes an event may have to be taken: what the bound leaves, or any if nothing of the application's is
+    /// pending.
+    pub(crate) const fn room(&self) -> usize {
+        if self.sent == 0 { usize::MAX } else { self.bound.saturating_sub(self.sent) }
     }
 
     // What the application does.
@@ -160,11 +161,12 @@ impl State {
         }
     }
 
-    /// Opens the stream and queues these bytes. The caller looked whether it is active and has room.
-    pub(crate) fn send(&mut self, len: usize, put: impl FnOnce(&mut Pending)) {
+    /// Opens the stream and queues what `put` puts. The caller looked whether it is active and has room.
+    pub(crate) fn send(&mut self, put: impl FnOnce(&mut Pending)) {
         self.open();
-        self.sent += len;
+        let before = self.pending.len();
         put(&mut self.pending);
+        self.sent += self.pending.len() - before;
     }
 
     /// Begins the end; true the first time. `goodbye` is what the client is told last.
@@ -286,7 +288,7 @@ impl Pending {
         self.first.len() + self.joined.len()
     }
 
-    /// Where to write `more` bytes after what is pending.
+    /// Where to write about `more` bytes after what is pending.
     pub(crate) fn buffer(&mut self, more: usize) -> &mut Vec<u8> {
         let first = std::mem::take(&mut self.first);
         self.joined.reserve(first.len() + more);

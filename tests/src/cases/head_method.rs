@@ -75,7 +75,7 @@ fn reusable(target: &Target) -> Verdict {
 }
 
 fn over_http2(target: &Target) -> Verdict {
-    for path in ROUTES {
+    for path in routes(target)? {
         let seen = frames(target, &head(path))?;
         check(seen == [Frame::Headers(true)], || format!("{path}: {seen:?}"))?;
     }

@@ -11,7 +11,6 @@ mod request;
 pub use events::{Event, Seen};
 pub use frames::{Frame, frames};
 pub use head::Head;
-pub use http1::{Connection, Head, Response};
 pub use http1::{Connection, Response};
 pub use http2::{Answer, Http2};
 pub use request::Request;

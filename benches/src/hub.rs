@@ -1,0 +1,191 @@
+//! The hub alone, no sockets: what a publish and a poll cost, and what a replay storm holds.
+
+use crate::measure::{Case, anonymous};
+use crate::still::Still;
+use bytes::Bytes;
+use sse_core::{Event, EventStream, Hub, Policy, Request, Sse};
+use std::fmt;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// How many publishes or polls one run makes.
+const EVENTS: usize = 64;
+
+type Body = Pin<Box<EventStream<Still>>>;
+
+fn subscribe(hub: &Hub, runtime: &Still, topic: &str) -> Body {
+    Box::pin(runtime.sse().keep_alive(None).subscribe(hub, [topic]).into_response().into_body())
+}
+
+fn poll(body: &mut Body, waker: &Waker) -> Option<usize> {
+    match body.as_mut().poll_chunk(body_now(), &mut Context::from_waker(waker)) {
+        Poll::Ready(chunk) => chunk.map(|chunk| chunk.len()),
+        Poll::Pending => None,
+    }
+}
+
+/// The bodies have no deadline, so that one moment is as good as another.
+fn body_now() -> Instant {
+    static NOW: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    *NOW
+}
+
+fn parked(hub: &Hub, runtime: &Still, readers: usize, topic: impl Fn(usize) -> String) -> Vec<Body> {
+    let waker = Waker::noop();
+    let open = |at| {
+        let mut body = subscribe(hub, runtime, &topic(at));
+        while poll(&mut body, waker).is_some() {}
+        body
+    };
+    (0..readers).map(open).collect()
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let task = "hub: publish, 100 B";
+    for (contender, readers, topics) in [
+        ("no cursor", 0, 1),
+        ("1,000 parked on one other topic", 1_000, 1),
+        ("100,000 parked on one other topic", 100_000, 1),
+        ("100,000 parked on 1,000 other topics", 100_000, 1_000),
+    ] {
+        cases.push(publish(task, contender, readers, move |at| format!("other-{}", at % topics)));
+    }
+    let task = "hub: publish, take and park, for each parked cursor of the topic";
+    for (contender, readers) in [("1 cursor", 1), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)] {
+        cases.push(deliver(task, contender, readers));
+    }
+    cases
+}
+
+fn publish(task: &str, contender: &'static str, readers: usize, topic: impl Fn(usize) -> String + 'static) -> Case {
+    // Made when it is first run: only one of these is counted at a time.
+    let mut made = None;
+    let text = "x".repeat(100);
+    Case::new(task, contender, EVENTS, move || {
+        let (hub, _) = made.get_or_insert_with(|| {
+            let runtime = Still::new();
+            let hub = Hub::builder().build_on(runtime.clone());
+            let bodies = parked(&hub, &runtime, readers, &topic);
+            (hub, bodies)
+        });
+        for _ in 0..EVENTS {
+            black_box(hub.publish("feed", Event::data(text.as_str())).expect("an event"));
+        }
+    })
+}
+
+fn deliver(task: &str, contender: &'static str, readers: usize) -> Case {
+    let mut made = None;
+    let text = "x".repeat(100);
+    Case::new(task, contender, readers, move || {
+        let (hub, bodies) = made.get_or_insert_with(|| {
+            let runtime = Still::new();
+            let hub = Hub::builder().build_on(runtime.clone());
+            let bodies = parked(&hub, &runtime, readers, |_| "feed".to_owned());
+            (hub, bodies)
+        });
+        hub.publish("feed", Event::data(text.as_str())).expect("an event");
+        for body in bodies {
+            while let Some(len) = poll(body, Waker::noop()) {
+                black_box(len);
+            }
+        }
+    })
+}
+
+/// What two threads do at once, each with a topic of its own or with the same: millions of deliveries a second, each a
+/// publish's share, a take and a park.
+pub fn threads() -> Vec<(&'static str, f64)> {
+    let run = |threads: usize, shared: bool| {
+        let runtime = Still::new();
+        let hub = Hub::builder().build_on(runtime.clone());
+        let rounds = 20_000;
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let (hub, runtime) = (&hub, &runtime);
+                scope.spawn(move || {
+                    let topic = if shared { "feed".to_owned() } else { format!("feed-{thread}") };
+                    let mut bodies = parked(hub, runtime, 16, |_| topic.clone());
+                    let text = "x".repeat(100);
+                    for _ in 0..rounds {
+                        hub.publish(&topic, Event::data(text.as_str())).expect("an event");
+                        for body in &mut bodies {
+                            while poll(body, Waker::noop()).is_some() {}
+                        }
+                    }
+                });
+            }
+        });
+        (threads * rounds * 16) as f64 / start.elapsed().as_secs_f64() / 1e6
+    };
+    vec![
+        ("1 thread, 16 cursors", run(1, false)),
+        ("2 threads, a topic and 16 cursors each", run(2, false)),
+        ("2 threads, one topic, 16 cursors each", run(2, true)),
+    ]
+}
+
+/// What a replay storm took.
+pub struct Storm {
+    pub streams: usize,
+    pub events: usize,
+    /// Time until all streams are live, in ms.
+    pub ms: f64,
+    /// Memory beyond the streams themselves, in bytes, with every chunk held as a stalled connection holds it.
+    pub bytes: f64,
+}
+
+impl fmt::Display for Storm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { streams, events, ms, bytes } = self;
+        write!(
+            f,
+            "{streams} streams come back at 1,000 different places, 1,000 to 2,000 events behind. All {events} events are \
+             handed out in {ms:.1} ms; with every chunk held they take {:.0} KiB beyond the streams.",
+            bytes / 1024.0
+        )
+    }
+}
+
+/// So many streams come back at once, at different places up to 1,000 events behind.
+pub fn storm(streams: usize) -> std::io::Result<Storm> {
+    let runtime = Still::new();
+    let hub = Hub::builder().build_on(runtime.clone());
+    let text = "x".repeat(100);
+    let ids: Vec<_> = (0..2_000).map(|_| hub.publish("feed", Event::data(text.as_str())).expect("an event")).collect();
+    let waker = Waker::noop();
+    let policy = Policy::default();
+    let mut bodies: Vec<Body> = (0..streams)
+        .map(|at| {
+            let id = ids[at % 1_000].to_string();
+            let request = Request::new("GET", None, [("last-event-id", id.as_bytes())]);
+            let admitted = policy.admit(&request).expect("a request that may open a stream");
+            let sse = Sse::new(runtime.clone(), admitted).keep_alive(None);
+            let mut body: Body = Box::pin(sse.subscribe(&hub, ["feed"]).into_response().into_body());
+            // The opening block is the stream's own.
+            poll(&mut body, waker);
+            body
+        })
+        .collect();
+    // Their places are taken beforehand.
+    let mut chunks = vec![Bytes::from_static(b"-"); streams * 16];
+    let mut places = chunks.iter_mut();
+    let (before, start) = (anonymous("self")?, Instant::now());
+    for body in &mut bodies {
+        let mut cx = Context::from_waker(waker);
+        while let Poll::Ready(Some(chunk)) = body.as_mut().poll_chunk(body_now(), &mut cx) {
+            if let Some(place) = places.next() {
+                *place = chunk;
+            }
+        }
+    }
+    let ms = start.elapsed().as_secs_f64() * 1000.0;
+    let bytes = (anonymous("self")? - before).max(0.0);
+    let events = hub.stats().delivered as usize;
+    black_box((chunks, bodies));
+    Ok(Storm { streams, events, ms, bytes })
+}
