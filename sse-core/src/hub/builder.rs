@@ -1,6 +1,7 @@
 //! The bounds of a hub, each with its default.
 
-use super::order::{Ids, Order};
+use super::ids::Ids;
+use super::order::Order;
 use super::registry::Registry;
 use super::stats::Counters;
 use super::{Feed, Hub, Inner};

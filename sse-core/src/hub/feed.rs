@@ -1,6 +1,6 @@
 //! The seam to a log elsewhere: a hub that follows it serves its readers as ever, and this alone appends to it.
 
-use super::order::Ids;
+use super::ids::Ids;
 use super::publish::check_name;
 use super::ring::Mark;
 use super::stats::Counters;

@@ -1,16 +1,19 @@
 //! One ordered history: topics are labels in it, a connection is a cursor, `Last-Event-ID` is the cursor's position.
 
+mod ages;
 mod ahead;
 mod builder;
 mod cursor;
 mod feed;
 mod id;
+mod ids;
 mod order;
 mod publish;
 mod registry;
 mod ring;
 mod stats;
 mod subscription;
+mod tombstones;
 mod topic;
 
 pub use builder::Builder;

@@ -1,32 +1,22 @@
 //! The order of the history, behind the lock that every publish takes: the head, the topics by name, and what is to be
 //! forgotten next.
 
+use super::ages::Ages;
 use super::ahead::Ahead;
 use super::id::EventId;
+use super::ids::{Ids, Rewrite};
 use super::ring::Mark;
+use super::tombstones::Tombstones;
 use super::topic::{Leftovers, Topic};
 use super::{Inner, Limits};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::time::Instant;
 
 /// The longest name a topic may have, in bytes.
 pub const MAX_TOPIC_BYTES: usize = 256;
-
-/// How many topics that were dropped are remembered one by one.
-const TOMBSTONES: usize = 65_536;
-
-/// How many ids of a followed log are remembered, whatever their topic.
-const FOLLOWED_IDS: usize = 65_536;
-
-/// How many rewrites of a followed log are remembered one by one.
-const REWRITES: usize = 64;
-
-/// Into how many steps an age is divided: an event goes at most that much late, and never early.
-const AGE_STEPS: u32 = 64;
 
 pub(crate) struct Order {
     pub(crate) ids: Ids,
@@ -41,30 +31,6 @@ pub(crate) struct Order {
     pub(crate) held_bytes: usize,
     tombstones: Tombstones,
     ages: Ages,
-}
-
-/// Where the ids of events come from.
-pub(crate) enum Ids {
-    /// The hub's own: the position, and one tag for the process.
-    Own { tag: u32 },
-    /// A followed log's.
-    Followed(Followed),
-}
-
-pub(crate) struct Followed {
-    /// The newest ids, with their positions: both ascend. An id that the log went back to has a second position, the
-    /// last of those that were taken back after it.
-    recent: VecDeque<(EventId, u64)>,
-    /// Parts of the history that were taken back, each with what remained before it.
-    rewrites: VecDeque<Rewrite>,
-}
-
-#[derive(Clone, Copy)]
-struct Rewrite {
-    epoch: u64,
-    /// Positions after this and up to the mark's are no longer.
-    kept: u64,
-    mark: Mark,
 }
 
 /// A topic, by a position that is not after its oldest event. Its own bounds may have moved that on since.
@@ -249,7 +215,7 @@ impl Order {
         self.oldest.clear();
         self.ages = Ages::default();
         (self.held_events, self.held_bytes) = (0, 0);
-        self.tombstones = Tombstones { everything: Some(mark), ..Tombstones::default() };
+        self.tombstones = Tombstones::of_everything(mark);
         self.ids.forget();
         self.ids.remember(id, position);
         self.drop_idle();
@@ -350,83 +316,6 @@ impl Order {
     }
 }
 
-impl Ids {
-    pub(crate) const fn own_with(tag: u32) -> Self {
-        Self::Own { tag }
-    }
-
-    pub(crate) const fn followed() -> Self {
-        Self::Followed(Followed { recent: VecDeque::new(), rewrites: VecDeque::new() })
-    }
-
-    /// The id before the first event.
-    fn origin(&self) -> EventId {
-        self.own(0)
-    }
-
-    fn own(&self, position: u64) -> EventId {
-        match self {
-            Self::Own { tag } => EventId::new((position, 0), *tag),
-            Self::Followed(_) => EventId::new((0, 0), 0),
-        }
-    }
-
-    /// The id of an event, from its position and its block.
-    fn of(&self, position: u64, block: &[u8]) -> EventId {
-        match self {
-            Self::Own { .. } => self.own(position),
-            // Every block of a hub ends with its id, so the other way out is never taken.
-            Self::Followed(_) => EventId::of_block(block).unwrap_or_else(|| self.origin()),
-        }
-    }
-
-    fn remember(&mut self, id: EventId, position: u64) {
-        let Self::Followed(followed) = self else { return };
-        followed.recent.push_back((id, position));
-        if followed.recent.len() > FOLLOWED_IDS {
-            followed.recent.pop_front();
-        }
-    }
-
-    /// The newest id of a followed log.
-    pub(crate) fn newest(&self) -> Option<EventId> {
-        match self {
-            Self::Own { .. } => None,
-            Self::Followed(followed) => followed.recent.back().map(|(id, _)| *id),
-        }
-    }
-
-    fn forget(&mut self) {
-        if let Self::Followed(followed) = self {
-            followed.recent.clear();
-        }
-    }
-
-    /// The last position that a mark's id stands for.
-    fn last_position(&self, mark: Mark) -> u64 {
-        let Self::Followed(followed) = self else { return mark.position };
-        let after = followed.recent.partition_point(|(recent, _)| *recent <= mark.id);
-        let last = after.checked_sub(1).and_then(|at| followed.recent.get(at)).filter(|(recent, _)| *recent == mark.id);
-        last.map_or(mark.position, |(_, position)| *position)
-    }
-
-    fn rewind(&mut self, rewrite: Rewrite) {
-        let Self::Followed(followed) = self else { return };
-        while followed.recent.back().is_some_and(|(_, position)| *position > rewrite.kept) {
-            followed.recent.pop_back();
-        }
-        followed.recent.push_back((rewrite.mark.id, rewrite.mark.position));
-        followed.rewrites.push_back(rewrite);
-        // The oldest two become one that covers both: who stands between them is told a gap too many, and nobody too few.
-        if followed.rewrites.len() > REWRITES
-            && let Some(oldest) = followed.rewrites.pop_front()
-            && let Some(next) = followed.rewrites.front_mut()
-        {
-            next.kept = next.kept.min(oldest.kept);
-        }
-    }
-}
-
 /// The first of a heap is the greatest, and that is to be the oldest.
 impl Ord for Oldest {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
@@ -447,96 +336,3 @@ impl PartialEq for Oldest {
 }
 
 impl Eq for Oldest {}
-
-/// What topics that were dropped had forgotten.
-#[derive(Default)]
-struct Tombstones {
-    hasher: RandomState,
-    by_name: HashMap<u64, Mark>,
-    by_position: BTreeSet<(u64, u64)>,
-    /// Of topics that are not remembered one by one; any topic may have been among them.
-    everything: Option<Mark>,
-}
-
-impl Tombstones {
-    fn put(&mut self, name: &str, mark: Mark) {
-        if self.everything.is_some_and(|everything| everything.position >= mark.position) {
-            return;
-        }
-        let name = self.hasher.hash_one(name);
-        // Of two topics with one hash the later mark serves both.
-        let before = self.by_name.get(&name).copied();
-        let mark = before.filter(|before| before.position > mark.position).unwrap_or(mark);
-        if let Some(before) = before {
-            self.by_position.remove(&(before.position, name));
-        }
-        self.by_name.insert(name, mark);
-        self.by_position.insert((mark.position, name));
-        if self.by_name.len() > TOMBSTONES
-            && let Some((_, name)) = self.by_position.pop_first()
-        {
-            let forgotten = self.by_name.remove(&name);
-            self.everything = later(self.everything, forgotten);
-        }
-    }
-
-    fn take(&mut self, name: &str) -> Option<Mark> {
-        let name = self.hasher.hash_one(name);
-        let mark = self.by_name.remove(&name);
-        if let Some(mark) = mark {
-            self.by_position.remove(&(mark.position, name));
-        }
-        // A tombstone is newer than the topics that were given up before it, but not than a reset.
-        later(mark, self.everything)
-    }
-}
-
-impl Tombstones {
-    /// What came after `kept` is taken back: marks in that part move to its end, whose id is known.
-    fn rewind(&mut self, kept: u64, mark: Mark) {
-        for (_, name) in self.by_position.split_off(&(kept + 1, 0)) {
-            self.by_name.insert(name, mark);
-            self.by_position.insert((mark.position, name));
-        }
-        self.everything = self.everything.map(|everything| if everything.position > kept { mark } else { everything });
-    }
-}
-
-fn later(one: Option<Mark>, other: Option<Mark>) -> Option<Mark> {
-    one.into_iter().chain(other).max_by_key(|mark| mark.position)
-}
-
-/// Which positions are how old, in steps.
-#[derive(Default)]
-struct Ages(VecDeque<Age>);
-
-/// Events that were published within one step.
-struct Age {
-    first: Instant,
-    last: Instant,
-    /// That of the last one.
-    position: u64,
-}
-
-impl Ages {
-    fn published(&mut self, now: Instant, position: u64, age: Duration) {
-        match self.0.back_mut() {
-            Some(step) if now.saturating_duration_since(step.first) < age / AGE_STEPS => {
-                // Clocks are read before the lock is taken, so `now` may be a moment older.
-                step.last = step.last.max(now);
-                step.position = position;
-            }
-            _ => self.0.push_back(Age { first: now, last: now, position }),
-        }
-    }
-
-    /// The newest position that is too old.
-    fn expired(&mut self, now: Instant, age: Duration) -> Option<u64> {
-        let mut expired = None;
-        while let Some(step) = self.0.front().filter(|step| now.saturating_duration_since(step.last) >= age) {
-            expired = Some(step.position);
-            self.0.pop_front();
-        }
-        expired
-    }
-}

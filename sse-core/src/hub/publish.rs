@@ -1,6 +1,7 @@
 //! Publishing: one event, several at once, or to a topic that was looked up before.
 
-use super::order::{Ids, MAX_TOPIC_BYTES, Order, TooManyTopics};
+use super::ids::Ids;
+use super::order::{MAX_TOPIC_BYTES, Order, TooManyTopics};
 use super::stats::Counters;
 use super::topic::{self, Leftovers};
 use super::{EventId, Hub, Inner, Limits};
