@@ -36,6 +36,7 @@ fn main() {
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let cases = cases! {
         "every node has one order" => nodes::one_order;
+        "how long it takes" => nodes::latency;
         "T1 the engine is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;
         "T3 a failover loses the tail" => losses::lost_tail;

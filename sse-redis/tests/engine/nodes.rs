@@ -1,10 +1,11 @@
 //! Several nodes at one log.
 
-use crate::model::{Client, Node, Publisher};
+use crate::model::{Client, Node, Publisher, sse};
 use crate::server::Server;
+use futures_util::StreamExt;
 use sse_redis::Redis;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// I5: whatever is published where, every node has it once and in one order.
 pub(crate) async fn one_order(long: bool) -> String {
@@ -92,4 +93,24 @@ pub(crate) async fn rolling_restart(long: bool) -> String {
         events += seen.events;
     }
     format!("{many} clients, {events} events, 0 gaps, 3 nodes replaced")
+}
+
+/// From a publish on one node to a client of another: the middle and the slowest hundredth.
+pub(crate) async fn latency(long: bool) -> String {
+    let server = Server::start(false);
+    let (one, other) = (Node::start(&server.url()), Node::start(&server.url()));
+    one.ready().await;
+    other.ready().await;
+    let mut body = Box::pin(sse("").subscribe(&other.hub, ["news"]).into_response().into_body());
+    body.next().await;
+    let mut took = Vec::new();
+    for number in 0..if long { 20_000 } else { 300 } {
+        let begun = Instant::now();
+        one.redis.publish("news", number.to_string()).await.expect("it is stored");
+        body.next().await;
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    let at = |share: f64| took[(took.len() as f64 * share) as usize];
+    format!("from a publish to a client of another node: p50 {:.0?}, p99 {:.0?}", at(0.5), at(0.99))
 }
