@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Group {
+    /// What any server should do, whatever its bytes.
+    Basics,
     /// The head of a stream.
     Head,
     /// Which requests open a stream.
@@ -52,7 +54,8 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
+        Self::Basics,
         Self::Head,
         Self::Eligibility,
         Self::Framing,
@@ -81,6 +84,7 @@ impl Group {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Basics => "basics",
             Self::Head => "head",
             Self::Eligibility => "eligibility",
             Self::Framing => "framing",

@@ -3,6 +3,7 @@
 use crate::{About, Case, Failure, Group, Target};
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::ops::ControlFlow;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,8 @@ fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, 
 
 impl Report {
     /// Judges a server by these cases, one after another. `start` is the command of one like it, for cases that need a
-    /// server of their own. `each` is told of every case before it runs, without an outcome, and after.
+    /// server of their own. `each` is told of every case before it runs, without an outcome, and after, when it
+    /// may say that it has seen enough.
     ///
     /// # Errors
     /// The server does not say what it offers.
@@ -68,18 +70,21 @@ impl Report {
         target: &Target,
         cases: &[Case],
         start: Option<&dyn Fn() -> Command>,
-        mut each: impl FnMut(usize, &Case, Option<&Row>),
+        mut each: impl FnMut(usize, &Case, Option<&Row>) -> ControlFlow<()>,
     ) -> Result<Self, Failure> {
         let about = target.about().map_err(|failure| failure.at("GET /about"))?;
         let mut rows = Vec::with_capacity(cases.len());
         for (at, case) in cases.iter().enumerate() {
-            each(at, case, None);
+            let _ = each(at, case, None);
             let begun = Instant::now();
             let outcome = judge(target, &about, case, start);
             let (name, took) = (case.name.clone(), begun.elapsed());
             let row = Row { group: case.group, name, promise: case.promise, source: case.source, outcome, took };
-            each(at, case, Some(&row));
+            let go_on = each(at, case, Some(&row));
             rows.push(row);
+            if go_on.is_break() {
+                break;
+            }
         }
         Ok(Self { server: about.name, cases: rows })
     }

@@ -9,7 +9,7 @@ for (let args = process.argv.slice(2); args.length; args = args.slice(2)) {
   if (args[0] === '--keep-alive-ms') keepAlive = Number(args[1]);
   else { console.error('not offered'); process.exit(2); }
 }
-const GROUPS = ['head', 'eligibility', 'framing', 'injection', 'lifecycle', 'keep-alive', 'disconnect',
+const GROUPS = ['basics', 'head', 'eligibility', 'framing', 'injection', 'lifecycle', 'keep-alive', 'disconnect',
   'http-1.0', 'http-1.1', 'pipelining', 'slow-readers', 'head-method'];
 const streams = new Map();
 

@@ -2,8 +2,9 @@
 
 use clap::Parser;
 use sse_conformance::process::Server;
-use sse_conformance::{Case, Failure, Group, Report, Target, cases};
+use sse_conformance::{Case, Failure, Group, Outcome, Report, Target, cases};
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::{Command, ExitCode};
 
 /// Runs the suite against a server that speaks the contract. Ends with 0 if nothing failed, with 1 if something did,
@@ -23,6 +24,9 @@ struct Arguments {
     /// Lists the cases and the promise of each, and runs none.
     #[arg(long)]
     list: bool,
+    /// Ends with the first failure.
+    #[arg(long)]
+    fail_fast: bool,
     /// Writes the report as JSON, and nothing else, to standard output.
     #[arg(long)]
     json: bool,
@@ -91,6 +95,8 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
         if let Some(row) = row.filter(|_| !arguments.json) {
             println!("{row}");
         }
+        let failed = row.is_some_and(|row| matches!(row.outcome, Outcome::Failed(_)));
+        if failed && arguments.fail_fast { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if arguments.json {
         let [passed, failed, out_of_scope] = report.counts();

@@ -1,5 +1,6 @@
 //! The cases, a file a group.
 
+mod basics;
 mod compression;
 mod cut;
 mod decoding;
@@ -32,6 +33,7 @@ use crate::Case;
 #[must_use]
 pub fn all() -> Vec<Case> {
     [
+        basics::cases(),
         head::cases(),
         eligibility::cases(),
         framing::cases(),

@@ -1,0 +1,159 @@
+//! What any server of event streams should do, judged by what a client reads and not by the bytes: so that a server
+//! which spells an event otherwise than this project can still be judged on what reaches the other side.
+
+use super::topics::SECOND;
+use crate::client::{Event, Request, Seen};
+use crate::failure::{check, show};
+use crate::process::Server;
+use crate::{Case, Failure, Group, Target, Verdict};
+use serde_json::json;
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    let texts = [
+        ("plain_text", "x"),
+        ("a_leading_space", " x"),
+        ("empty_data", ""),
+        ("a_line_feed", "a\nb"),
+        ("a_crlf_is_one_break", "a\r\nb"),
+        ("a_carriage_return", "a\rb"),
+        ("a_trailing_break", "a\n"),
+        ("blank_lines", "\n\n"),
+        ("colons_and_fields", "data: x\n:y\nid: 3"),
+        ("other_line_breaks", "a\u{2028}b\u{85}c\u{b}d"),
+        ("nul_and_byte_order_mark", "\u{feff}a\0b"),
+    ];
+    let source = "WHATWG HTML 9.2.6; reliability A1, A2, A4, A5";
+    let text = |(name, text): (&'static str, &'static str)| {
+        Case::on(
+            Group::Basics,
+            name,
+            "text arrives as it was sent, each break as one line feed",
+            source,
+            move |target| arrives(target, text),
+        )
+    };
+    let case =
+        |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Basics, name, promise, source, run);
+    let injection = "reliability A1 to A3";
+    let mut cases: Vec<_> = texts.into_iter().map(text).collect();
+    cases.extend([
+        case("type_id_and_retry", "the fields of an event arrive", "WHATWG HTML 9.2.6", fields),
+        case("a_break_in_a_type", "a break in an event type forges nothing and ends nothing", injection, |target| {
+            forges_nothing(target, "event")
+        }),
+        case("a_break_in_an_id", "a break in an id forges nothing and ends nothing", injection, |target| {
+            forges_nothing(target, "id")
+        }),
+        case("a_break_in_a_comment", "a break in a comment forges nothing and ends nothing", injection, |target| {
+            forges_nothing(target, "comment")
+        }),
+        case(
+            "first_bytes_at_once",
+            "something of the body leaves before any event, so that `open` fires",
+            "reliability E1",
+            |target| {
+                let mut stream = target.script(r#"[{"sleep":60000}]"#)?;
+                stream.read_bytes(1, SECOND)
+            },
+        ),
+        case(
+            "head_ends",
+            "HEAD is answered with a head, and the connection takes the next request",
+            "RFC 9110 9.3.2",
+            head,
+        ),
+        case("an_old_client", "a client of HTTP/1.0 reads no sizes of chunks", "RFC 9112 7.1", old_client),
+        case(
+            "comments_keep_it_alive",
+            "a stream without events is written to all the same",
+            "WHATWG HTML 9.2.7",
+            kept_alive,
+        ),
+        case("who_leaves_is_noticed", "the server notices a client that left", "reliability C1", noticed),
+        Case::own(
+            Group::Basics,
+            "goes_down_with_open_streams",
+            "SIGTERM ends the process within 5 s, although streams are open",
+            "reliability D1",
+            &[],
+            goes_down,
+        ),
+    ]);
+    cases
+}
+
+/// Runs these steps and gives what a client reads.
+fn run(target: &Target, steps: &serde_json::Value) -> Result<(Seen, String), Failure> {
+    let body = target.run(&steps.to_string())?;
+    Ok((Seen::of(&body, None), show(&body)))
+}
+
+fn arrives(target: &Target, text: &str) -> Verdict {
+    let (seen, bytes) =
+        run(target, &json!([{ "send": { "data": text } }, { "send": { "data": "next" } }, { "close": true }]))?;
+    let expected = [&*text.replace("\r\n", "\n").replace('\r', "\n"), "next"];
+    check(seen.data() == expected, || {
+        format!("expected {expected:?}\n    read     {:?}\n    of       {bytes}", seen.data())
+    })
+}
+
+fn fields(target: &Target) -> Verdict {
+    let steps = json!([{ "send": { "event": "tick", "id": "7", "retry": 1234, "data": "x" } }, { "close": true }]);
+    let (seen, bytes) = run(target, &steps)?;
+    let event = Event { event_type: "tick".into(), data: "x".into(), id: "7".into() };
+    check(seen.events == [event] && seen.retry == Some(1234), || format!("read {seen:?}\n    of {bytes}"))
+}
+
+/// Refused or altered, as the server likes: what was in the name is no event, and the next one arrives.
+fn forges_nothing(target: &Target, field: &str) -> Verdict {
+    for line_break in ["\n", "\r", "\r\n", "\n\n", "\r\r"] {
+        let text = format!("a{line_break}data: forged{line_break}id: forged");
+        let steps =
+            json!([{ "send": { field: text, "data": "x" } }, { "send": { "data": "next" } }, { "close": true }]);
+        let (seen, bytes) = run(target, &steps).map_err(|failure| failure.at(format_args!("{text:?} as {field}")))?;
+        let forged = seen.events.iter().any(|event| event.data.contains("forged") || event.id == "forged");
+        let goes_on = seen.events.last().is_some_and(|event| event.data == "next");
+        check(!forged && goes_on, || format!("{text:?} as {field}: read {seen:?}\n    of {bytes}"))?;
+    }
+    Ok(())
+}
+
+fn head(target: &Target) -> Verdict {
+    let request = Request::script(r#"[{"sleep":300},{"close":true}]"#).with_method("HEAD");
+    let connection = target.ask(&request)?.into_connection()?;
+    let next = connection.ask(&Request::get("/about"))?;
+    check(next.head.status == 200, || next.head.to_string())
+}
+
+fn old_client(target: &Target) -> Verdict {
+    let steps = r#"[{"send":{"data":"x"}},{"sleep":50},{"send":{"data":"y"}},{"close":true}]"#;
+    let stream = target.read(&Request::script(steps).http10())?;
+    check(!stream.head.has("transfer-encoding"), || stream.head.to_string())?;
+    check(stream.seen().data() == ["x", "y"], || show(stream.body()))
+}
+
+fn kept_alive(target: &Target) -> Verdict {
+    let interval = Duration::from_millis(target.about()?.keep_alive_ms);
+    check(!interval.is_zero(), || "keep-alives are off here".to_owned())?;
+    let mut stream = target.script("[]")?;
+    stream.read_for(interval / 4)?;
+    let before = stream.body().len();
+    stream.read_bytes(before + 1, interval * 2)?;
+    check(stream.seen().events.is_empty(), || format!("an event of its own: {}", show(stream.body())))
+}
+
+fn noticed(target: &Target) -> Verdict {
+    let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
+    stream.read_events(1, SECOND * 5)?;
+    let id = stream.stream_id()?;
+    drop(stream);
+    target.ended(&id, "gone", Duration::from_millis(2 * target.about()?.keep_alive_ms) + SECOND)
+}
+
+fn goes_down(mut server: Server) -> Verdict {
+    let mut stream = server.target().script(r#"[{"send":{"data":"x"}}]"#)?;
+    stream.read_events(1, SECOND * 5)?;
+    server.terminate()?;
+    server.wait(SECOND * 5).map(drop)
+}
