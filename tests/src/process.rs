@@ -51,6 +51,12 @@ impl Server {
         &self.target
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGTERM. Where there are no signals, kills.
     ///
     /// # Errors
