@@ -4,6 +4,7 @@
 //!   the bytes it saw. It knows an address and nothing else, so it judges any server that speaks the contract.
 //! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
 //! - [`hazards`]: how such servers break, and which tests show that ours does not.
+//! - [`load`]: many clients at once, some of which do not read.
 //! - [`process`]: starts a server and stops it.
 //! - [`Report`]: the run of cases against one server, as a person or a program reads it.
 //! - [`server`]: our own servers, behind each adapter.
@@ -14,6 +15,7 @@ pub mod client;
 mod failure;
 mod group;
 pub mod hazards;
+pub mod load;
 pub mod process;
 mod report;
 pub mod server;

@@ -45,7 +45,9 @@ pub fn run(options: Options) -> Result<(), Error> {
     listener.set_nonblocking(true)?;
     // A reader that stalls is ended by its socket; and without `no_delay` an event may wait 40 ms for the client to
     // acknowledge the one before.
-    sse_core::bound_sockets(&listener, &sse_core::SocketLimits::default())?;
+    if let Some(limits) = options.socket_limits() {
+        sse_core::bound_sockets(&listener, &limits)?;
+    }
     let app = App::new(options);
     match adapter {
         // Its workers are runtimes of their own.

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, ValueEnum};
-use sse_core::Hub;
+use sse_core::{Hub, SocketLimits};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,6 +52,10 @@ pub struct Options {
     /// Puts the framework's own compression middleware around the routes.
     #[arg(long)]
     pub compress: bool,
+    /// When a reader that stalls or vanished is ended by its socket; 0 leaves the sockets as the system makes them. No
+    /// part of the contract.
+    #[arg(long, default_value_t = 30_000, hide = true)]
+    pub user_timeout_ms: u64,
     /// The engine to follow and publish through.
     #[arg(long)]
     pub redis: Option<String>,
@@ -132,6 +136,13 @@ impl Options {
     fn drain_grace(&self) -> Duration {
         let deadline = self.drain_deadline();
         (deadline - deadline / 20).saturating_sub(self.drain_window())
+    }
+
+    pub(crate) fn socket_limits(&self) -> Option<SocketLimits> {
+        let timeout = nonzero(self.user_timeout_ms)?;
+        let mut limits = SocketLimits::default();
+        limits.user_timeout = Some(timeout);
+        Some(limits)
     }
 
     /// The one hub of the server.

@@ -1,0 +1,139 @@
+//! Streams that come and go, and at last a drain of all that are there.
+
+use super::{Result, Server, Stream, Tally, publish};
+use std::fmt;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How many clients, and how often they all leave.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Churn {
+    /// Clients at once.
+    pub clients: usize,
+    /// How often they come and go.
+    pub rounds: usize,
+}
+
+/// What was seen.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Churned {
+    /// Resident memory at the end of each round, nobody there, in bytes.
+    pub resident: Vec<u64>,
+    /// How long the server counted streams after they had left, at most.
+    pub noticed: Duration,
+    /// Numbers that some client missed or heard twice.
+    pub lost: u64,
+    /// Streams that did not end by the drain.
+    pub not_drained: usize,
+    /// How long the server took to go down with all clients there.
+    pub down: Duration,
+}
+
+impl Churned {
+    /// Whether nothing was lost, and all ended.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.lost == 0 && self.not_drained == 0
+    }
+}
+
+impl fmt::Display for Churned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resident: Vec<_> = self.resident.iter().map(|bytes| bytes / 1024 / 1024).collect();
+        let Self { noticed, lost, not_drained, down, .. } = self;
+        write!(f, "resident after each round {resident:?} MiB; leaving noticed within {noticed:?}; lost {lost}; ")?;
+        write!(f, "down after {down:?} with all of them there, {not_drained} of them cut off")
+    }
+}
+
+impl Churn {
+    /// So many clients, so often.
+    #[must_use]
+    pub const fn new(clients: usize, rounds: usize) -> Self {
+        Self { clients, rounds }
+    }
+
+    /// Runs it against this server, which is down at the end.
+    ///
+    /// # Errors
+    /// A client could not connect, or the server does not go down.
+    pub async fn run(self, mut server: Server) -> Result<Churned> {
+        let mut report =
+            Churned { resident: Vec::new(), noticed: Duration::ZERO, lost: 0, not_drained: 0, down: Duration::ZERO };
+        let mut number = 0;
+        for _ in 0..self.rounds {
+            drop(self.round(&server, &mut number, &mut report).await?);
+            let left = Instant::now();
+            while server.streams()? > 0 {
+                if left.elapsed() > Duration::from_secs(60) {
+                    return Err("streams are left a minute after their clients".into());
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+            report.noticed = report.noticed.max(left.elapsed());
+            report.resident.push(server.resident()?);
+        }
+        let streams = self.round(&server, &mut number, &mut report).await?;
+        let mut ends = JoinSet::new();
+        for mut stream in streams {
+            // An end that is not the framing's is an error of the read.
+            ends.spawn(async move {
+                loop {
+                    match stream.read().await {
+                        Ok(true) => {}
+                        Ok(false) => return true,
+                        Err(_) => return false,
+                    }
+                }
+            });
+        }
+        let down = tokio::task::spawn_blocking(move || server.terminate(Duration::from_secs(60))).await??;
+        report.down = down.1;
+        report.not_drained = ends.join_all().await.into_iter().filter(|ended| !ended).count();
+        Ok(report)
+    }
+
+    /// All come, half of them before the first of ten events; all but a tenth of them, who never read, hear the rest.
+    async fn round(self, server: &Server, number: &mut u64, report: &mut Churned) -> Result<Vec<Stream>> {
+        let address = server.address();
+        let mut streams = Vec::with_capacity(self.clients);
+        for half in 0..2 {
+            let mut opening = JoinSet::new();
+            for _ in half * self.clients / 2..(half + 1) * self.clients / 2 {
+                opening.spawn(Stream::open(address, Tally::default(), None));
+                if opening.len() == 500 {
+                    streams.push(opening.join_next().await.ok_or("it was spawned")???);
+                }
+            }
+            while let Some(stream) = opening.join_next().await {
+                streams.push(stream??);
+            }
+            let first = *number;
+            tokio::task::spawn_blocking(move || publish(address, first, 5, 200)).await??;
+            *number += 5;
+        }
+        let mut hearing = JoinSet::new();
+        let mut silent = Vec::new();
+        for (n, mut stream) in streams.into_iter().enumerate() {
+            if n % 10 == 9 {
+                silent.push(stream);
+                continue;
+            }
+            let last = *number - 1;
+            hearing.spawn(async move {
+                let heard = stream.read_until(last, Duration::from_secs(60)).await.is_ok();
+                (heard, stream)
+            });
+        }
+        let mut streams = silent;
+        while let Some(heard) = hearing.join_next().await {
+            let (heard, stream) = heard?;
+            report.lost += stream.tally.holes + stream.tally.duplicates + u64::from(!heard);
+            streams.push(stream);
+        }
+        Ok(streams)
+    }
+}

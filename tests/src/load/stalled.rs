@@ -1,0 +1,145 @@
+//! Readers that stall beside readers that do not, while different frames are published.
+
+use super::{Result, Server, Stream, Tally, publish};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How many, and for how long.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Stalled {
+    /// Readers with a receive buffer of 4 KiB that read the head and nothing else.
+    pub stalled: usize,
+    /// Readers that read everything.
+    pub healthy: usize,
+    /// How long frames are published.
+    pub time: Duration,
+    /// How many in a second, of 1 KiB each, no two alike.
+    pub rate: u64,
+}
+
+/// What was seen.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// Events published.
+    pub published: u64,
+    /// Resident memory when all had connected, in bytes.
+    pub before: u64,
+    /// The most it was afterwards.
+    pub most: u64,
+    /// What the healthy readers were told.
+    pub healthy: Vec<Tally>,
+    /// The longest from the request that published a number to a healthy reader's hearing of it.
+    pub slowest: Duration,
+}
+
+impl Report {
+    /// By how much resident memory grew.
+    #[must_use]
+    pub const fn growth(&self) -> u64 {
+        self.most.saturating_sub(self.before)
+    }
+
+    /// What the healthy readers lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let last = self.published.checked_sub(1);
+        self.healthy
+            .iter()
+            .map(|tally| {
+                let untold = self.published - tally.last.map_or(0, |last| last + 1);
+                tally.holes + tally.duplicates + tally.gaps + if tally.last == last { 0 } else { untold }
+            })
+            .sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let Self { published, before, slowest, .. } = self;
+        write!(f, "{published} events; resident {:.1} MiB + {:.1} MiB; ", mib(*before), mib(self.growth()))?;
+        write!(f, "the healthy lost {}, and heard at the latest after {slowest:?}", self.lost())
+    }
+}
+
+impl Stalled {
+    /// So many of each, for so long, at a mebibyte a second.
+    #[must_use]
+    pub const fn new(stalled: usize, healthy: usize, time: Duration) -> Self {
+        Self { stalled, healthy, time, rate: 1024 }
+    }
+
+    /// Runs it against this server.
+    ///
+    /// # Errors
+    /// A reader could not connect, the server did not take an event, or a healthy reader was cut off.
+    pub async fn run(self, server: &Server) -> Result<Report> {
+        let address = server.address();
+        let mut asleep = Vec::new();
+        for _ in 0..self.stalled {
+            asleep.push(Stream::open(address, Tally::default(), Some(4 * 1024)).await?);
+        }
+        // When each number was published.
+        let sent: Arc<Mutex<Vec<Instant>>> = Arc::default();
+        let (tell, told) = watch::channel(None);
+        let mut readers = Vec::new();
+        for _ in 0..self.healthy {
+            let stream = Stream::open(address, Tally::default(), None).await?;
+            readers.push(tokio::spawn(listen(stream, sent.clone(), told.clone())));
+        }
+        let before = server.resident()?;
+        let (mut most, mut published) = (before, 0);
+        let began = Instant::now();
+        while began.elapsed() < self.time {
+            sleep(Duration::from_millis(100)).await;
+            let due = (began.elapsed().as_secs_f64() * self.rate as f64) as u64 + 1;
+            let (first, count) = (published, (due - published).min(4 * self.rate));
+            sent.lock().unwrap_or_else(PoisonError::into_inner).resize((first + count) as usize, Instant::now());
+            tokio::task::spawn_blocking(move || publish(address, first, count, 1024)).await??;
+            published += count;
+            most = most.max(server.resident()?);
+        }
+        tell.send_replace(Some(published - 1));
+        let (mut healthy, mut slowest) = (Vec::new(), Duration::ZERO);
+        for reader in readers {
+            let (tally, delay) = reader.await?;
+            healthy.push(tally);
+            slowest = slowest.max(delay);
+        }
+        drop(asleep);
+        Ok(Report { published, before, most, healthy, slowest })
+    }
+}
+
+/// Reads until the last number came, and for at most 20 s once it is known.
+async fn listen(
+    mut stream: Stream,
+    sent: Arc<Mutex<Vec<Instant>>>,
+    mut last: watch::Receiver<Option<u64>>,
+) -> (Tally, Duration) {
+    let mut slowest = Duration::ZERO;
+    loop {
+        let before = stream.tally.last;
+        let go_on = tokio::select! {
+            read = stream.read() => read.unwrap_or(false),
+            known = async { last.wait_for(Option::is_some).await.ok().and_then(|last| *last) } => {
+                // What is missing after this is counted.
+                let _ = stream.read_until(known.unwrap_or_default(), Duration::from_secs(20)).await;
+                false
+            }
+        };
+        if let Some(newest) = stream.tally.last.filter(|_| stream.tally.last != before) {
+            let sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+            let sent = usize::try_from(newest).ok().and_then(|newest| sent.get(newest));
+            slowest = slowest.max(sent.map_or(Duration::ZERO, Instant::elapsed));
+        }
+        if !go_on {
+            return (stream.tally.clone(), slowest);
+        }
+    }
+}

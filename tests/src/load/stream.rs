@@ -1,0 +1,156 @@
+//! One client of a feed of numbers.
+
+use super::Result;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use sse_core::Decoder;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// What a client was told of the numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Events.
+    pub events: u64,
+    /// Numbers that are missing, and no gap event said so: must be 0.
+    pub holes: u64,
+    /// Numbers that came again: must be 0.
+    pub duplicates: u64,
+    /// Gap events.
+    pub gaps: u64,
+    /// The newest number.
+    pub last: Option<u64>,
+    /// The last event ID.
+    pub id: String,
+    /// Whether the next number need not follow the last.
+    may_skip: bool,
+}
+
+impl Tally {
+    fn take(&mut self, event_type: &str, data: &str) {
+        if event_type == "gap" {
+            self.gaps += 1;
+            self.may_skip = true;
+            return;
+        }
+        let Some(number) = data.split(' ').next().and_then(|number| number.parse().ok()) else {
+            self.holes += 1;
+            return;
+        };
+        self.events += 1;
+        match self.last {
+            Some(last) if number <= last => self.duplicates += 1,
+            Some(last) if number > last + 1 && !self.may_skip => self.holes += number - last - 1,
+            _ => {}
+        }
+        (self.last, self.may_skip) = (Some(number), false);
+    }
+}
+
+/// A connection to `/topics?name=load`.
+#[derive(Debug)]
+pub struct Stream {
+    body: Incoming,
+    decoder: Decoder,
+    address: SocketAddr,
+    /// What it was told, by this connection and those before it.
+    pub tally: Tally,
+    connection: JoinHandle<()>,
+}
+
+impl Stream {
+    /// Opens a stream and resumes where the tally ends; `receive_buffer` is what its kernel takes unread.
+    ///
+    /// # Errors
+    /// It is not answered 200 in 30 s.
+    pub async fn open(server: SocketAddr, tally: Tally, receive_buffer: Option<u32>) -> Result<Self> {
+        let opened = async {
+            let socket = TcpSocket::new_v4()?;
+            if let Some(bytes) = receive_buffer {
+                socket.set_recv_buffer_size(bytes)?;
+            }
+            Self::over(socket.connect(server).await?, tally).await
+        };
+        timeout(Duration::from_secs(30), opened).await.map_err(|_| "no answer in 30 s")?
+    }
+
+    /// The same over a connection that is there.
+    ///
+    /// # Errors
+    /// It is not answered 200.
+    pub async fn over(socket: TcpStream, tally: Tally) -> Result<Self> {
+        let address = socket.local_addr()?;
+        let builder = hyper::client::conn::http1::Builder::new().max_buf_size(16 * 1024).to_owned();
+        let (mut requests, connection) = builder.handshake(TokioIo::new(socket)).await?;
+        let connection = tokio::spawn(async move {
+            // What goes wrong is told by the body.
+            let _ = connection.await;
+        });
+        let request =
+            http::Request::get("/topics?name=load").header("host", "load").header("accept", "text/event-stream");
+        let request = if tally.id.is_empty() { request } else { request.header("last-event-id", &tally.id) };
+        let response = requests.send_request(request.body(Empty::<bytes::Bytes>::new())?).await?;
+        if response.status() != 200 {
+            return Err(format!("answered {}", response.status()).into());
+        }
+        let decoder = Decoder::with_last_event_id(&tally.id);
+        Ok(Self { body: response.into_body(), decoder, address, tally, connection })
+    }
+
+    /// The client's own address.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Reads the next chunk; false at the end of the stream.
+    ///
+    /// # Errors
+    /// The connection broke, or what came is no event stream.
+    pub async fn read(&mut self) -> Result<bool> {
+        let Some(frame) = self.body.frame().await else { return Ok(false) };
+        let Ok(chunk) = frame?.into_data() else { return Ok(true) };
+        let mut bytes = &*chunk;
+        while let Some(event) = self.decoder.decode(&mut bytes) {
+            let event = event?;
+            self.tally.take(&event.event_type, &event.data);
+        }
+        self.decoder.last_event_id().clone_into(&mut self.tally.id);
+        Ok(true)
+    }
+
+    /// Reads for so long; false if the stream ended or broke meanwhile.
+    pub async fn read_for(&mut self, time: Duration) -> bool {
+        let reading = async { while self.read().await.unwrap_or(false) {} };
+        timeout(time, reading).await.is_err()
+    }
+
+    /// Reads until this number came.
+    ///
+    /// # Errors
+    /// It does not come in time, or the stream ends without it.
+    pub async fn read_until(&mut self, number: u64, within: Duration) -> Result {
+        let reading = async {
+            while self.tally.last < Some(number) {
+                if !self.read().await? {
+                    return Err("the stream ended".into());
+                }
+            }
+            Ok(())
+        };
+        let read: Result<Result> = timeout(within, reading).await.map_err(|_| "it did not come in time".into());
+        read?.map_err(|error| format!("{error}; {number} did not come, {:?} was the last", self.tally.last).into())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Its socket closes with it, and not when the body is found to be gone.
+        self.connection.abort();
+    }
+}
