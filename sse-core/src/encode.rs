@@ -50,7 +50,8 @@ impl<'e> Checked<'e> {
                 return Err(FrameError::LineBreak(Field::Event));
             }
             // The comment is written first.
-            let start = event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text)) + single + EVENT.spaced.len();
+            let start =
+                event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text)) + single + EVENT.spaced.len();
             event_type_at = start..start + event_type.len();
             single += line_len(EVENT, event_type.as_bytes());
             payload += event_type.len();
