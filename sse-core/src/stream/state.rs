@@ -98,8 +98,7 @@ pub(crate) enum Output {
 #[derive(Debug)]
 pub(crate) struct State {
     phase: Phase,
-    /// Written before anything else.
-    opening: Bytes,
+    /// What opens the stream is in here before anything else.
     pending: Pending,
     /// Bytes in `pending` that were sent by the application: what the bound is about.
     sent: usize,
@@ -112,8 +111,8 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(bound: usize, expires_at: Option<Instant>) -> Self {
-        let (phase, pending, opening) = (Phase::Idle, Pending::default(), Bytes::new());
-        Self { phase, opening, pending, sent: 0, bound, expires_at, drain: None, read: false }
+        let (phase, pending) = (Phase::Idle, Pending::default());
+        Self { phase, pending, sent: 0, bound, expires_at, drain: None, read: false }
     }
 
     // What is.
@@ -145,11 +144,10 @@ impl State {
 
     // What the application does.
 
-    /// Queues what opens the stream; true the first time.
+    /// Opens the stream; true the first time.
     pub(crate) fn open(&mut self) -> bool {
         let opens = self.phase == Phase::Idle;
         if opens {
-            self.pending.push(std::mem::take(&mut self.opening));
             self.phase = Phase::Open;
         }
         opens
@@ -158,7 +156,7 @@ impl State {
     /// Sets what goes before everything else, as long as the stream is not open.
     pub(crate) fn set_opening(&mut self, opening: Bytes) {
         if self.phase == Phase::Idle {
-            self.opening = opening;
+            self.pending = Pending { first: opening, ..Pending::default() };
         }
     }
 
@@ -189,7 +187,7 @@ impl State {
     /// Ends the stream at once: what is pending is not delivered. True the first time.
     pub(crate) fn cut(&mut self, reason: CloseReason) -> bool {
         let ends = self.is_active();
-        (self.opening, self.pending, self.sent) = (Bytes::new(), Pending::default(), 0);
+        (self.pending, self.sent) = (Pending::default(), 0);
         if ends {
             self.phase = Phase::Ending(reason);
         }
@@ -252,7 +250,6 @@ impl State {
     fn close(&mut self, reason: CloseReason) {
         self.phase = Phase::Closed(reason);
         self.pending = Pending::default();
-        self.opening = Bytes::new();
         self.sent = 0;
     }
 }
