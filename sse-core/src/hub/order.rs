@@ -152,7 +152,10 @@ impl Order {
                 locked.ring.evict(&mut left.garbage, |position, block| ids.of(position, block));
             }
             let woken = topic.changed(locked, || hub.head.store(position, Ordering::Release));
-            left.woken.push(woken);
+            // Mostly nobody: a list of nothing would be an allocation.
+            if !woken.is_empty() {
+                left.woken.push(woken);
+            }
             self.held_events = self.held_events + events - (before.0 + events - locked.ring.events());
             self.held_bytes = self.held_bytes + bytes - (before.1 + bytes - locked.ring.bytes());
         }
