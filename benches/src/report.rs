@@ -170,11 +170,11 @@ pub fn picture(servers: &[Server]) -> String {
         let class = if ours { "ours" } else { "other" };
         let title = kind.title().replace('`', "");
         let millions = rate / 1e6;
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<text x=\"330\" y=\"{}\" text-anchor=\"end\">{title}</text>\
              <rect class=\"{class}\" x=\"340\" y=\"{y}\" width=\"{width:.0}\" height=\"22\" rx=\"3\"/>\
-             <text x=\"{:.0}\" y=\"{}\">{millions:.2} M</text>\n",
+             <text x=\"{:.0}\" y=\"{}\">{millions:.2} M</text>",
             y + 16,
             348.0 + width,
             y + 16

@@ -3,7 +3,6 @@
 //! `Checked::of` looks at everything that can be wrong; `write` then cannot fail, and meets the text for the first time:
 //! how long a text becomes is not known before its line breaks are, and looking for them twice is what encoding costs.
 
-use crate::breaks::Breaks;
 use crate::{Event, Field, Frame, FrameError, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_RETRY};
 use bytes::Bytes;
 use memchr::memchr2;
@@ -187,19 +186,21 @@ fn texts<'e>(event: &'e Event<'e>) -> impl Iterator<Item = (Name, &'e str)> {
 
 /// The lines of a text: CRLF, CR and LF are one break each, and `n` breaks make `n + 1` lines.
 #[inline]
-fn for_each_line<'t>(text: &'t str, mut each: impl FnMut(&'t [u8])) {
-    let text = text.as_bytes();
-    // Most texts are one line.
-    let Some(first) = memchr2(b'\r', b'\n', text) else { return each(text) };
-    let mut start = 0;
-    for at in Breaks::of(text.get(first..).unwrap_or_default()) {
-        let at = first + at;
-        // The LF of a CRLF ends no line of its own.
-        let Some(line) = text.get(start..at) else { continue };
-        each(line);
-        start = at + if matches!(text.get(at..), Some([b'\r', b'\n', ..])) { 2 } else { 1 };
-    }
-    each(text.get(start..).unwrap_or_default());
+fn lines(text: &str) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text.as_bytes());
+    std::iter::from_fn(move || {
+        let bytes = rest?;
+        let Some(at) = memchr2(b'\r', b'\n', bytes) else {
+            rest = None;
+            return Some(bytes);
+        };
+        let (line, tail) = bytes.split_at_checked(at)?;
+        rest = match tail {
+            [b'\r', b'\n', tail @ ..] | [_, tail @ ..] => Some(tail),
+            [] => None,
+        };
+        Some(line)
+    })
 }
 
 const fn line_len(name: Name, value: &[u8]) -> usize {
@@ -208,9 +209,7 @@ const fn line_len(name: Name, value: &[u8]) -> usize {
 }
 
 fn lines_len(name: Name, text: &str) -> usize {
-    let mut len = 0;
-    for_each_line(text, |line| len += line_len(name, line));
-    len
+    lines(text).map(|line| line_len(name, line)).sum()
 }
 
 /// As if each byte were a line.
@@ -238,7 +237,7 @@ fn write_line(out: &mut Vec<u8>, name: Name, value: &[u8]) {
 
 #[inline]
 fn write_lines(out: &mut Vec<u8>, name: Name, text: &str) {
-    for_each_line(text, |line| write_line(out, name, line));
+    lines(text).for_each(|line| write_line(out, name, line));
 }
 
 const fn decimal_len(n: u64) -> usize {

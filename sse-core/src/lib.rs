@@ -104,7 +104,6 @@
 mod accept;
 #[cfg(feature = "adapter")]
 mod adapter;
-mod breaks;
 mod decode_stream;
 mod decoder;
 mod encode;

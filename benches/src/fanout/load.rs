@@ -93,7 +93,7 @@ pub fn run(port: u16, streams: usize, events: usize) -> io::Result<()> {
                 first = first.min(at);
                 last = now;
                 // One in eight is enough for a percentile.
-                if number % 8 == 0 {
+                if number.is_multiple_of(8) {
                     latencies.push((now - at) as u32 / 1000);
                 }
             }

@@ -145,7 +145,7 @@ impl State {
 
     // What the application does.
 
-    /// Queues what opens the stream; true the first time.
+    /// Opens the stream; true the first time.
     pub(crate) fn open(&mut self) -> bool {
         let opens = self.phase == Phase::Idle;
         if opens {
