@@ -1,3 +1,5 @@
+//! Hazard B13.
+//!
 //! Any bytes, cut anywhere, decode as the whole does; and, within the limits, as a literal reading of the standard says.
 #![no_main]
 

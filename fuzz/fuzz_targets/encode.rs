@@ -1,3 +1,5 @@
+//! Hazards A1, A2, A3 and A4.
+//!
 //! Any fields either are refused or come back from the decoder exactly as they were meant.
 #![no_main]
 

@@ -7,12 +7,14 @@
 mod churn;
 mod feed;
 mod server;
+mod soak;
 mod stalled;
 mod stream;
 
 pub use churn::{Churn, Churned};
 pub use feed::publish;
 pub use server::{Queues, Server};
+pub use soak::{Soak, Soaked};
 pub use stalled::{Report, Stalled};
 pub use stream::{Stream, Tally};
 

@@ -1,0 +1,62 @@
+//! Hazards B8, B10 and B11.
+//!
+//! Any bytes as `Last-Event-ID`: a named outcome, never an error; and on a hub nothing that a client without an id could
+//! not have, unless it is an id of this hub to the letter.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sse_core::testing::Clock;
+use sse_core::{Hub, LastEventId, Policy, Request, Resumption, Sse};
+
+#[derive(arbitrary::Arbitrary, Debug)]
+struct Input<'a> {
+    lines: Vec<&'a [u8]>,
+    query: Option<&'a str>,
+    /// Brings an id of the hub, with a byte of it changed.
+    real: Option<(u8, u8, u8)>,
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let clock = Clock::new();
+    let hub = Hub::builder().topic_events(3).build_on(clock.clone());
+    let ids: Vec<String> = (0..5).map(|n| hub.publish("a", n.to_string()).unwrap().to_string()).collect();
+    hub.publish("secret", "of another").unwrap();
+
+    let real = input.real.map(|(which, at, byte)| {
+        let mut id = ids[usize::from(which) % ids.len()].clone().into_bytes();
+        let at = usize::from(at) % id.len();
+        id[at] = byte;
+        id
+    });
+    let lines: Vec<&[u8]> = real.as_deref().into_iter().chain(input.lines.iter().copied()).collect();
+    let policy = Policy::default().last_event_id_query("lastEventId");
+    let headers = lines.iter().map(|&line| ("last-event-id", line));
+    let Ok(admitted) = policy.admit(&Request::new("GET", input.query, headers)) else {
+        // The one refusal: the id `end` says that the client is to stay away.
+        assert!(lines.iter().all(|line| *line == b"end") || input.query.is_some());
+        return;
+    };
+    let known = match &admitted.last_event_id {
+        LastEventId::Text(text) => {
+            assert!(!text.is_empty() && text.len() <= 128);
+            // Position 0, before the first event, is one too, and so is an event's of another topic.
+            let tag = ids[0].strip_prefix('1').unwrap();
+            (0..=6).find(|position| **text == format!("{position}{tag}"))
+        }
+        _ => None,
+    };
+    let feed = Sse::new(clock.clone(), admitted).subscribe(&hub, ["a"]);
+    let resumption = feed.resumption();
+    let text = clock.read(feed.into_response()).text();
+    assert!(text.starts_with("retry: 3000\n") && !text.contains("secret") && !text.contains("of another"), "{text}");
+    // The ring holds 2, 3 and 4, at the positions 3, 4 and 5.
+    match known {
+        Some(at) => {
+            assert_eq!(resumption == Resumption::Resumed, at >= 2, "{text}");
+            for n in 0..5 {
+                assert_eq!(text.contains(&format!("data: {n}\n")), n + 1 > at && n > 1, "{n} after {at}: {text}");
+            }
+        }
+        None => assert!(!text.contains("data: 4"), "{text}"),
+    }
+});

@@ -1,0 +1,192 @@
+//! Clients that are killed, stall and resume at random, for as long as asked.
+
+use super::{Result, Server, Stream, Tally, publish};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How many clients, and for how long.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Soak {
+    /// Clients at once.
+    pub clients: usize,
+    /// How long events are published.
+    pub time: Duration,
+    /// How many in a second, of 200 bytes each.
+    pub rate: u64,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Soaked {
+    /// Events published.
+    pub published: u64,
+    /// Events heard by all clients together.
+    pub heard: u64,
+    /// Numbers that are missing without a gap event: must be 0.
+    pub holes: u64,
+    /// Numbers heard twice by one client: must be 0.
+    pub duplicates: u64,
+    /// Gap events.
+    pub gaps: u64,
+    /// How often clients came back.
+    pub resumed: u64,
+    /// Clients that did not hear the last number in the end.
+    pub behind: usize,
+    /// When resident memory was how many bytes.
+    pub resident: Vec<(Duration, u64)>,
+}
+
+impl Soaked {
+    /// The slope of resident memory in bytes a minute, by least squares over the second half of the time, when all have
+    /// come and the buffers of the allocator have been filled once.
+    #[must_use]
+    pub fn slope(&self) -> f64 {
+        let half = self.resident.get(self.resident.len() / 2..).unwrap_or_default();
+        let points = || half.iter().map(|(at, bytes)| (at.as_secs_f64() / 60.0, *bytes as f64));
+        let n = half.len().max(1) as f64;
+        let (x, y) = points().fold((0.0, 0.0), |sum, point| (sum.0 + point.0 / n, sum.1 + point.1 / n));
+        let (above, below) = points()
+            .fold((0.0, 0.0), |sum, point| (sum.0 + (point.0 - x) * (point.1 - y), sum.1 + (point.0 - x).powi(2)));
+        if below > 0.0 { above / below } else { 0.0 }
+    }
+
+    /// Whether nobody missed anything untold, heard anything twice, or was left behind.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.holes == 0 && self.duplicates == 0 && self.behind == 0
+    }
+}
+
+impl fmt::Display for Soaked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { published, heard, holes, duplicates, gaps, resumed, behind, .. } = self;
+        let mib = |bytes: f64| bytes / f64::from(1 << 20);
+        let most = self.resident.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
+        write!(f, "{published} events published, {heard} heard, {resumed} returns\nholes {holes}, ")?;
+        writeln!(f, "duplicates {duplicates}, told gaps {gaps}, left behind {behind}")?;
+        write!(f, "resident at most {:.1} MiB, slope {:+.2} MiB a minute", mib(most as f64), mib(self.slope()))
+    }
+}
+
+impl Soak {
+    /// So many clients for so long, at 100 events a second.
+    #[must_use]
+    pub const fn new(clients: usize, time: Duration) -> Self {
+        Self { clients, time, rate: 100 }
+    }
+
+    /// Runs it against this server.
+    ///
+    /// # Errors
+    /// The server does not take an event, or does not answer.
+    pub async fn run(self, server: &Server) -> Result<Soaked> {
+        let (address, over) = (server.address(), Arc::new(AtomicBool::new(false)));
+        let mut clients = JoinSet::new();
+        for seed in 0..self.clients as u64 {
+            let over = over.clone();
+            clients.spawn(async move {
+                let mut dice = Dice(seed);
+                sleep(dice.up_to(self.time / 10)).await;
+                let (mut tally, mut returns) = (Tally::default(), 0);
+                while !over.load(Ordering::Relaxed) {
+                    let Ok(mut stream) = Stream::open(address, tally.clone(), Some(4 * 1024)).await else {
+                        sleep(dice.up_to(Duration::from_secs(1))).await;
+                        continue;
+                    };
+                    returns += 1;
+                    let mut goes_on = true;
+                    while goes_on && !over.load(Ordering::Relaxed) {
+                        goes_on = stream.read_for(dice.up_to(Duration::from_secs(10))).await;
+                        match dice.below(4) {
+                            // It is killed, wherever it is in an event.
+                            0 => break,
+                            // It stalls, and reads on.
+                            1 => sleep(dice.up_to(Duration::from_secs(10))).await,
+                            _ => {}
+                        }
+                    }
+                    tally = stream.tally.clone();
+                }
+                (tally, returns)
+            });
+        }
+        let mut soaked = Soaked::default();
+        let began = Instant::now();
+        while began.elapsed() < self.time {
+            sleep(Duration::from_millis(200)).await;
+            let due = (began.elapsed().as_secs_f64() * self.rate as f64) as u64 + 1;
+            let (first, count) = (soaked.published, (due - soaked.published).min(10 * self.rate));
+            tokio::task::spawn_blocking(move || publish(address, first, count, 200)).await??;
+            soaked.published += count;
+            soaked.resident.push((began.elapsed(), server.resident()?));
+        }
+        over.store(true, Ordering::Relaxed);
+        let last = soaked.published - 1;
+        // Each comes back once more and hears the rest.
+        let mut ends = JoinSet::new();
+        while let Some(client) = clients.join_next().await {
+            let (tally, returns) = client?;
+            soaked.resumed += returns;
+            ends.spawn(async move { hear_the_rest(address, tally, last).await });
+            if ends.len() > 200 {
+                soaked.add(ends.join_next().await.ok_or("it was spawned")??, last);
+            }
+        }
+        while let Some(tally) = ends.join_next().await {
+            soaked.add(tally?, last);
+        }
+        Ok(soaked)
+    }
+}
+
+impl Soaked {
+    fn add(&mut self, tally: Tally, last: u64) {
+        self.heard += tally.events;
+        self.holes += tally.holes;
+        self.duplicates += tally.duplicates;
+        self.gaps += tally.gaps;
+        self.behind += usize::from(tally.last != Some(last));
+    }
+}
+
+async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u64) -> Tally {
+    // One that came after the last event has nothing to hear.
+    if tally.last.is_none() {
+        tally.last = Some(last);
+        return tally;
+    }
+    for _ in 0..5 {
+        if tally.last == Some(last) {
+            break;
+        }
+        if let Ok(mut stream) = Stream::open(address, tally.clone(), None).await {
+            // What was heard counts, and what was not is `behind`.
+            let _ = stream.read_until(last, Duration::from_secs(30)).await;
+            tally = stream.tally.clone();
+        }
+    }
+    tally
+}
+
+/// Numbers that repeat (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    const fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (x ^ (x >> 31)) % bound
+    }
+
+    fn up_to(&mut self, most: Duration) -> Duration {
+        most.mul_f64(self.below(1000) as f64 / 1000.0)
+    }
+}
