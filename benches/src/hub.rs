@@ -75,6 +75,7 @@ fn publish(task: &str, contender: &'static str, readers: usize, topic: impl Fn(u
             black_box(hub.publish("feed", Event::data(text.as_str())).expect("an event"));
         }
     })
+    .not_peer()
 }
 
 fn deliver(task: &str, contender: &'static str, readers: usize) -> Case {
@@ -94,6 +95,7 @@ fn deliver(task: &str, contender: &'static str, readers: usize) -> Case {
             }
         }
     })
+    .not_peer()
 }
 
 /// What two threads do at once, each with a topic of its own or with the same: millions of deliveries a second, each a

@@ -156,7 +156,8 @@ turns, times are CPU time of the thread in medians of interleaved rounds, and th
 fn all(args: &Args) -> io::Result<()> {
     let (encode, decode, hub) = (measured("encode", args)?, measured("decode", args)?, measured("hub", args)?);
     let servers = servers(&[], args)?;
-    let mut out = INTRODUCTION.to_owned();
+    let (rounds, runs) = (args.rounds, args.runs);
+    let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");
     out.push_str("\n## Targets\n");
     let figures: Vec<&Figure> = encode.iter().chain(&decode).chain(&hub).collect();
     report::targets(&mut out, &figures, &servers)?;
