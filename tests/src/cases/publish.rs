@@ -4,6 +4,7 @@ use super::topics::{Follow, SECOND, position, post, publish, publish_all, topic}
 use crate::failure::{check, same, show};
 use crate::{Case, Failure, Group, Target, Verdict};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 pub(super) fn cases() -> Vec<Case> {
     let case =
@@ -23,6 +24,12 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         case("only_its_topic", "an event reaches the readers of its topic and no others", "DESIGN 5", only_its_topic),
         case("every_reader", "every reader of a topic gets every event", "DESIGN 5", every_reader),
+        case(
+            "readers_are_woken",
+            "an event arrives when it is published, and not at the next keep-alive",
+            "DESIGN 5; reliability G4",
+            woken,
+        ),
         case("any_name", "a topic's name is any text", "DESIGN 5, retention", any_name),
         case(
             "an_event_of_one_mebibyte",
@@ -167,6 +174,26 @@ fn every_reader(target: &Target) -> Verdict {
         check(seen == ids, || show(stream.body()))?;
     }
     Ok(())
+}
+
+fn woken(target: &Target) -> Verdict {
+    let time = match target.about()?.keep_alive_ms {
+        0 => SECOND,
+        ms => Duration::from_millis(ms / 2),
+    };
+    // A busy machine is no fault of the server's: one of five will do.
+    let mut last = Ok(());
+    for _ in 0..5 {
+        let name = topic("woken");
+        let mut stream = Follow::of([&name]).open(target)?;
+        position(&mut stream)?;
+        publish(target, &name, "x")?;
+        last = stream.read_events(1, time).map(drop);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
 }
 
 fn any_name(target: &Target) -> Verdict {
