@@ -55,7 +55,7 @@ fn actix_behind_compress() -> Target {
     })
 }
 
-fn warp(wrap: fn(warp::filters::BoxedFilter<(Result<warp::reply::Response, sse_warp::Refused>,)>) -> Routes) -> Target {
+fn warp(wrap: fn(Routes<Answer>) -> Routes<warp::reply::Response>) -> Target {
     use warp::{Filter, Reply};
     serve(async move |listener| {
         let routes = warp::path::end().and(sse_warp::offered());
@@ -66,7 +66,8 @@ fn warp(wrap: fn(warp::filters::BoxedFilter<(Result<warp::reply::Response, sse_w
     })
 }
 
-type Routes = warp::filters::BoxedFilter<(warp::reply::Response,)>;
+type Routes<R> = warp::filters::BoxedFilter<(R,)>;
+type Answer = Result<warp::reply::Response, sse_warp::Refused>;
 
 fn ask() -> Request {
     Request::get("/").header("accept", "text/event-stream").header("accept-encoding", "gzip, br")
