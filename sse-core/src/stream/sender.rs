@@ -149,6 +149,9 @@ impl Sender {
     /// It moves the client's last event ID to the reserved `end`; when a browser comes back with it, it is answered 204
     /// and stops. On other methods than GET this is [`Sender::close`]: those clients do not come back by themselves,
     /// and some trip over a block without data.
+    ///
+    /// Beside a subscription, events that were published and that the body has not taken yet are not sent any more, and
+    /// this client does not come back for them; say the last thing through the sender.
     pub fn finish(&self) -> bool {
         finish(&self.shared)
     }
