@@ -69,14 +69,14 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
 async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
     let (parts, incoming) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query());
-    let offered = |policy: Policy| policy.admit(&read(&parts)).map(|admitted| Sse::new(Tokio::default(), admitted));
+    let offered = |policy: Policy| policy.admit(&read(&parts)).map(|admitted| Sse::new(Tokio, admitted));
     let sse = match path {
         "/script" | "/topics" => offered(Policy::default()),
         "/fetch" => offered(App::fetch_policy()),
         "/optional" => {
             return match Policy::default().admit_if_named(&read(&parts)) {
                 Ok(admitted) => {
-                    let sse = admitted.map(|admitted| Sse::new(Tokio::default(), admitted));
+                    let sse = admitted.map(|admitted| Sse::new(Tokio, admitted));
                     respond(app.optional(sse, parts.method.as_str()))
                 }
                 Err(refusal) => respond_refusal(&refusal),
