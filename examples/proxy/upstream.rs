@@ -1,7 +1,7 @@
 //! The one connection to the server upstream: read by the decoder, and taken up again where it broke off.
 
 use reqwest::{Client, StatusCode, Url, header};
-use serde_json::json;
+use serde::Serialize;
 use sse_axum::{Event, Hub};
 use sse_core::{Decoder, MessageEvent};
 use std::collections::BTreeSet;
@@ -31,6 +31,13 @@ pub(crate) struct Upstream {
 struct Known {
     connected: bool,
     types: BTreeSet<String>,
+}
+
+/// What pages are told.
+#[derive(Debug, Serialize)]
+struct Told<'k> {
+    types: &'k BTreeSet<String>,
+    upstream: &'k str,
 }
 
 /// Why the connection ended.
@@ -125,7 +132,7 @@ impl Upstream {
     pub(crate) fn told(&self) -> Event<'static> {
         let known = self.known();
         let upstream = if known.connected { "connected" } else { "lost" };
-        Event::json(&json!({ "upstream": upstream, "types": known.types })).event("proxy")
+        Event::json(&Told { types: &known.types, upstream }).event("proxy")
     }
 
     fn change(&self, change: impl FnOnce(&mut Known)) {
