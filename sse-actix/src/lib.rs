@@ -305,6 +305,23 @@ mod tests {
         assert!(matches!(Option::<Sse>::extract(&page).await, Ok(None)));
     }
 
+    /// Hazard E11.
+    #[actix_web::test]
+    async fn a_strict_policy_looks_at_host_authority_and_origin() {
+        let status = async |uri: &str, headers: &[(&'static str, &str)]| {
+            let mut request = TestRequest::get().uri(uri).app_data(Policy::local());
+            for header in headers {
+                request = request.insert_header(*header);
+            }
+            let taken = Sse::extract(&request.to_http_request()).await;
+            taken.map(drop).map_err(|refused| refused.status_code().as_u16())
+        };
+        assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
+        assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");
+        assert_eq!(status("/", &[("host", "evil.example")]).await, Err(403));
+        assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(403));
+    }
+
     #[test]
     fn a_stream_that_is_not_send_is_a_response() {
         fn _compiles(sse: Sse) -> HttpResponse {

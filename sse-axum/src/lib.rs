@@ -295,6 +295,25 @@ mod tests {
         assert_eq!(refused.map_err(|refused| refused.0), Err(Refusal::Head));
     }
 
+    /// Hazard E11.
+    #[tokio::test]
+    async fn a_strict_policy_looks_at_host_authority_and_origin() {
+        let status = async |uri: &str, headers: &[(&str, &str)]| {
+            let mut parts = parts("GET", "*/*", Some(Policy::local()));
+            parts.uri = uri.parse().expect("a URI");
+            for (name, value) in headers {
+                parts
+                    .headers
+                    .insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
+            }
+            taken(parts).await.map(drop).map_err(|refused| refused.0.status())
+        };
+        assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
+        assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");
+        assert_eq!(status("/", &[("host", "evil.example")]).await, Err(403));
+        assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(403));
+    }
+
     #[test]
     fn a_stream_that_is_not_sync_is_a_response() {
         fn _compiles<S: sse_core::__Stream<Item = String> + Send + 'static>(sse: Sse, events: S) -> Response {

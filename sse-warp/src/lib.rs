@@ -336,6 +336,24 @@ mod tests {
         assert_eq!(refused.map_err(|refused| refused.0.status()), Err(405));
     }
 
+    /// Hazard E11.
+    #[tokio::test]
+    async fn a_strict_policy_looks_at_host_authority_and_origin() {
+        let local = offered_with(Policy::local());
+        let status = async |uri: &str, headers: &[(&'static str, &str)]| {
+            let mut request = warp::test::request().path(uri);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let taken = request.filter(&local).await.expect("never rejects");
+            taken.map(drop).map_err(|refused| refused.0.status())
+        };
+        assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
+        assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");
+        assert_eq!(status("/", &[("host", "evil.example")]).await, Err(403));
+        assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(403));
+    }
+
     #[test]
     fn a_stream_that_is_not_sync_is_a_reply() {
         fn _compiles(sse: Sse) -> Response {
