@@ -299,9 +299,7 @@ impl Order {
             }
         }
     }
-}
 
-impl Order {
     /// Where a cursor goes on that last looked in an older epoch, if what it has delivered was taken back since.
     pub(crate) fn rewritten(&self, seen: u64, position: u64) -> Option<Mark> {
         let Ids::Followed(followed) = &self.ids else { return None };

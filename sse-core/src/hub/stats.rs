@@ -24,6 +24,23 @@ impl Counters {
             Self::add(counter, 1);
         }
     }
+
+    /// The counters, beside what the hub holds.
+    pub(crate) fn read(&self, streams: usize, topics: usize, held_events: usize, held_bytes: usize) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            streams,
+            topics,
+            held_events,
+            held_bytes,
+            published: read(&self.published),
+            delivered: read(&self.delivered),
+            lagged: read(&self.lagged),
+            resumed: read(&self.resumed),
+            gaps: read(&self.gaps),
+            ends: std::array::from_fn(|at| self.ends.get(at).map_or(0, read)),
+        }
+    }
 }
 
 /// A hub at one moment. Reading it costs the same whatever the hub holds.
@@ -67,24 +84,5 @@ impl Stats {
     pub fn ends(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         let ends = self.ends;
         CloseReason::ALL.into_iter().zip(ends)
-    }
-}
-
-impl Counters {
-    /// The counters, beside what the hub holds.
-    pub(crate) fn read(&self, streams: usize, topics: usize, held_events: usize, held_bytes: usize) -> Stats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Stats {
-            streams,
-            topics,
-            held_events,
-            held_bytes,
-            published: read(&self.published),
-            delivered: read(&self.delivered),
-            lagged: read(&self.lagged),
-            resumed: read(&self.resumed),
-            gaps: read(&self.gaps),
-            ends: std::array::from_fn(|at| self.ends.get(at).map_or(0, read)),
-        }
     }
 }

@@ -115,9 +115,9 @@ impl Sender {
     /// Sends when there is room, and not before those who began to wait earlier.
     ///
     /// The event is encoded by this call; the future holds its bytes and borrows nothing of it. Its place in the line is
-    /// taken when it is first polled. Dropping it before it is ready sends nothing, and the next in line goes. It waits as long as it must: a handler that sends more than the buffer holds
-    /// *before it returns its response* waits for ever, because nobody reads yet. [`Sse::first`](crate::Sse::first) is
-    /// the way to begin with much.
+    /// taken when it is first polled. Dropping it before it is ready sends nothing, and the next in line goes. It waits
+    /// as long as it must: a handler that sends more than the buffer holds *before it returns its response* waits for
+    /// ever, because nobody reads yet. [`Sse::first`](crate::Sse::first) is the way to begin with much.
     ///
     /// # Errors
     /// [`SendError::Closed`], also when the stream ends while this waits; [`SendError::Invalid`]. Never `Full`.
