@@ -8,6 +8,7 @@ mod limits;
 
 pub use limits::DecodeError;
 
+use crate::breaks::Breaks;
 use crate::message_event::DEFAULT_TYPE;
 use crate::{Field, MessageEvent};
 use buffers::Buffers;
@@ -215,6 +216,9 @@ impl Decoder {
                         self.buffers.line(Field::Data, first)?;
                     }
                     self.buffers.line(field, value)?;
+                    if field == Field::Data {
+                        self.data_lines(input)?;
+                    }
                 }
             }
         }
@@ -231,6 +235,31 @@ impl Decoder {
             }
         }
         Ok(None)
+    }
+
+    /// Reads further lines of data for as long as they follow one another, as those of a long text do.
+    fn data_lines(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
+        let bytes = *input;
+        let mut breaks = Breaks::of(bytes);
+        let mut read = 0;
+        let mut result = Ok(());
+        while let Some(end) = breaks.next()
+            // Whatever is written in another way is read by whoever called.
+            && let Some(value) = bytes.get(read..end).and_then(|line| line.strip_prefix(b"data: "))
+            && result.is_ok()
+        {
+            result = self.buffers.another(value);
+            read = end + 1;
+            if bytes.get(end..=read) == Some(b"\r\n") {
+                read += 1;
+                breaks.next();
+            }
+        }
+        if let Some(([.., last], rest)) = bytes.split_at_checked(read) {
+            self.after_cr = *last == b'\r' && rest.is_empty();
+            *input = rest;
+        }
+        result
     }
 
     /// Goes on with the line that the last chunk did not end. After it there is no such line, or no input.

@@ -104,6 +104,7 @@
 mod accept;
 #[cfg(feature = "adapter")]
 mod adapter;
+mod breaks;
 mod decode_stream;
 mod decoder;
 mod encode;

@@ -100,18 +100,27 @@ impl Buffers {
     /// A whole line.
     #[inline]
     pub(super) fn line(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
+        if field == Field::Data && self.has_data {
+            return self.another(value);
+        }
+        self.check(field, value.len())?;
         if field == Field::Data {
-            self.line_start = self.data.len() + usize::from(self.has_data);
-            self.check(Field::Data, value.len())?;
-            make_room(&mut self.data, value.len() + 1, self.limits.event);
-            if mem::replace(&mut self.has_data, true) {
-                self.data.push(b'\n');
-            }
-            self.data.extend_from_slice(value);
+            self.has_data = true;
+            append(&mut self.data, value, self.limits.event);
         } else {
-            self.check(field, value.len())?;
             self.set(field, value);
         }
+        Ok(())
+    }
+
+    /// A whole line of data which is not the block's first.
+    #[inline]
+    pub(super) fn another(&mut self, value: &[u8]) -> Result<(), DecodeError> {
+        self.line_start = self.data.len() + 1;
+        self.check(Field::Data, value.len())?;
+        make_room(&mut self.data, value.len() + 1, self.limits.event);
+        self.data.push(b'\n');
+        self.data.extend_from_slice(value);
         Ok(())
     }
 

@@ -96,20 +96,19 @@ impl Sender {
                 if locked.first_ticket().is_some() || !piece.fits(locked.state.room()) {
                     return Err(SendError::Full);
                 }
-                locked.state.send(|pending| {
+                Ok(locked.state.send(|pending| {
                     if pending.is_empty() && piece.is_shared() {
                         pending.push(piece.into_bytes());
                     } else {
                         piece.write(pending.buffer(piece.len_at_least()));
                     }
-                });
-                Ok(())
+                }))
             })
         });
-        if sent.is_ok() {
+        if sent? {
             self.shared.body.wake();
         }
-        sent
+        Ok(())
     }
 
     /// Sends when there is room, and not before those who began to wait earlier.
@@ -243,14 +242,14 @@ impl Future for Sending<'_> {
         };
         let shared = &*this.sender.shared;
         let mut waker = Some(cx.waker().clone());
-        let mut waits_unread = false;
+        let (mut wakes, mut waits_unread) = (false, false);
         let (result, next, old) = shared.with(|locked| {
             if !locked.state.is_active() {
                 return (Poll::Ready(Err(SendError::Closed)), None, None);
             }
             let first = locked.first_ticket().is_none_or(|first| Some(first) == this.ticket);
             if first && bytes.len() <= locked.state.room() {
-                locked.state.send(|pending| pending.push(bytes));
+                wakes = locked.state.send(|pending| pending.push(bytes));
                 let old = this.ticket.take().and_then(|ticket| locked.waiting().line.remove(&ticket)).flatten();
                 return (Poll::Ready(Ok(())), locked.first_in_line(), old);
             }
@@ -267,9 +266,9 @@ impl Future for Sending<'_> {
         if let Poll::Ready(done) = &result {
             this.leave_line();
             this.step = Step::Done(done.clone());
-            if done.is_ok() {
-                shared.body.wake();
-            }
+        }
+        if wakes {
+            shared.body.wake();
         }
         if let Some(next) = next {
             next.wake();

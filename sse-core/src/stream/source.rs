@@ -100,10 +100,14 @@ impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
                 Poll::Ready(Some(item)) => {
                     let written = item.lend(|piece| {
                         let piece = piece?;
-                        if chunk.is_empty() || piece.fits(CHUNK_BYTES.saturating_sub(chunk.len())) {
-                            piece.write(&mut chunk);
-                        } else {
+                        let full = chunk.len();
+                        if full > 0 && full + piece.len_at_least() > CHUNK_BYTES {
                             *this.held = piece.into_bytes();
+                            return Ok(());
+                        }
+                        piece.write(&mut chunk);
+                        if full > 0 && chunk.len() > CHUNK_BYTES {
+                            *this.held = chunk.split_off(full).into();
                         }
                         Ok(())
                     });

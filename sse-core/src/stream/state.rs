@@ -161,12 +161,14 @@ impl State {
         }
     }
 
-    /// Opens the stream and queues what `put` puts. The caller looked whether it is active and has room.
-    pub(crate) fn send(&mut self, put: impl FnOnce(&mut Pending)) {
-        self.open();
+    /// Opens the stream and queues what `put` puts. The caller looked whether it is active and has room, and wakes the
+    /// body if this is true: otherwise whoever queued what was pending already does.
+    pub(crate) fn send(&mut self, put: impl FnOnce(&mut Pending)) -> bool {
+        let opens = self.open();
         let before = self.pending.len();
         put(&mut self.pending);
         self.sent += self.pending.len() - before;
+        opens || before == 0
     }
 
     /// Begins the end; true the first time. `goodbye` is what the client is told last.
