@@ -16,18 +16,9 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// What a log has a part in.
-const GROUPS: [Group; 9] = [
-    Group::Resumption,
-    Group::Publish,
-    Group::Retention,
-    Group::Lag,
-    Group::Drain,
-    Group::Limits,
-    Group::SlowReaders,
-    Group::Stats,
-    Group::Nodes,
-];
+/// What a log has a part in, beside those cases of other groups that need topics.
+const GROUPS: [Group; 7] =
+    [Group::Resumption, Group::Publish, Group::Retention, Group::Lag, Group::Drain, Group::Stats, Group::Nodes];
 
 /// Short, as without a log.
 const KEEP_ALIVE_MS: &str = "600";
@@ -72,7 +63,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let shared = Arc::<Shared>::default();
     let mut trials = Vec::new();
-    for (n, case) in cases::all().into_iter().filter(|case| GROUPS.contains(&case.group)).enumerate() {
+    let needs_log = |case: &Case| GROUPS.contains(&case.group) || case.also.contains(&Group::Resumption);
+    for (n, case) in cases::all().into_iter().filter(needs_log).enumerate() {
         let case = Arc::new(case);
         for (at, adapter) in Adapter::ALL.into_iter().enumerate() {
             let name = format!("{}::{}", adapter.as_str(), case.name);
