@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+/// Runs the engine for as long as this program holds the shell's input open, so that it never outlives the program, not
+/// even one that was killed.
+const LEASH: &str = r#""$@" & read -r _; kill -9 $!; wait"#;
+
 pub(crate) struct Engine {
     pub(crate) url: String,
     own: Option<Own>,
@@ -14,7 +18,7 @@ pub(crate) struct Engine {
 struct Own {
     port: u16,
     folder: PathBuf,
-    child: Mutex<Option<Child>>,
+    shell: Mutex<Option<Child>>,
 }
 
 impl Engine {
@@ -23,54 +27,49 @@ impl Engine {
     }
 
     pub(crate) fn start() -> io::Result<Self> {
+        let there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        there.map_err(|error| io::Error::new(error.kind(), format!("redis-server: {error}")))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = std::env::temp_dir().join(format!("sse-cluster-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let own = Own { port, folder, child: Mutex::new(None) };
+        let own = Own { port, folder, shell: Mutex::new(None) };
         own.run()?;
         Ok(Self { url: format!("redis://127.0.0.1:{port}"), own: Some(own) })
     }
 
     /// Whether it runs; `None` if it is not this program's.
     pub(crate) fn runs(&self) -> Option<bool> {
-        self.own.as_ref().map(|own| own.child().is_some())
+        self.own.as_ref().map(|own| own.shell().is_some())
     }
 
     /// Starts it again, with what it had written down.
-    pub(crate) fn run(&self) {
-        if let Some(own) = &self.own
-            && let Err(error) = own.run()
-        {
-            eprintln!("cluster: the engine does not start: {error}");
-        }
+    pub(crate) fn run(&self) -> io::Result<()> {
+        self.own.as_ref().map_or(Ok(()), Own::run)
     }
 
     /// Kills it, as a crash does.
-    pub(crate) fn stop(&self) {
-        let child = self.own.as_ref().and_then(|own| own.child().take());
-        if let Some(mut child) = child {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
+    pub(crate) fn kill(&self) {
+        let shell = self.own.as_ref().and_then(|own| own.shell().take());
+        if let Some(mut shell) = shell {
+            drop(shell.stdin.take());
+            // It ends when the engine has.
+            let _ = shell.wait();
         }
     }
 }
 
 impl Own {
-    fn child(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shell(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) -> io::Result<()> {
-        let mut child = self.child();
-        if child.is_none() {
-            let started = Command::new("redis-server")
-                .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
-                .arg("--dir")
-                .arg(&self.folder)
-                .stdout(Stdio::null())
-                .spawn();
-            *child = Some(started.map_err(|error| io::Error::new(error.kind(), format!("redis-server: {error}")))?);
+        let mut shell = self.shell();
+        if shell.is_none() {
+            let mut command = Command::new("sh");
+            command.args(["-c", LEASH, "sh", "redis-server", "--port", &self.port.to_string(), "--bind", "127.0.0.1"]);
+            command.args(["--save", "", "--appendonly", "yes", "--dir"]).arg(&self.folder);
+            *shell = Some(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?);
         }
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Own {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.stop();
+        self.kill();
         if let Some(own) = &self.own {
             let _ = std::fs::remove_dir_all(&own.folder);
         }

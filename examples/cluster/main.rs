@@ -5,19 +5,21 @@
 //! ```
 //!
 //! Each node serves the same page on a port of its own. The page follows one node and, when that goes, the next; its
-//! buttons stop and start the nodes and the engine. The engine is a `redis-server` on a free port, in a temporary
-//! folder, which this program starts and ends; `--redis URL` takes one that is there already, and leaves it alone.
+//! buttons kill and start the nodes and the engine, and it counts what is missing or comes twice. The engine is a
+//! `redis-server` on a free port, in a temporary folder, which this program starts and ends; `--redis URL` takes one that
+//! is there already, and leaves it alone.
 
+mod cluster;
 mod engine;
 mod node;
 
 use clap::Parser;
+use cluster::Cluster;
 use engine::Engine;
-use node::{Cluster, Node};
-use std::io;
+use sse_examples::stop_signal;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Three nodes and one engine.
 #[derive(Debug, Parser)]
@@ -26,9 +28,9 @@ struct Args {
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
 
-    /// The port of the first node; the others follow it
-    #[arg(long, default_value_t = 3001)]
-    port: u16,
+    /// Where the first node listens; the others take the ports after it, or free ones after port 0
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
 }
 
 #[tokio::main]
@@ -43,30 +45,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> io::Result<()> {
+    let stop = stop_signal()?;
     let engine = match args.redis {
         Some(url) => Engine::given(url),
         None => Engine::start()?,
     };
-    let ports = (0..3).map(|n| {
-        let port = args.port.checked_add(n);
-        port.ok_or_else(|| io::Error::other(format!("no three ports from {} on", args.port)))
-    });
-    let nodes = ports.map(|port| port.map(Node::new)).collect::<io::Result<Vec<_>>>()?;
-    let cluster = Arc::new(Cluster { engine, nodes });
-    for which in 0..cluster.nodes.len() {
-        cluster.clone().start(which)?;
-    }
-    let ticking = cluster.clone();
-    tokio::spawn(async move {
-        for number in 1_u64.. {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            ticking.publish(&format!("tick {number}")).await;
-        }
-    });
+    let cluster = Cluster::start(engine, args.listen)?;
     for node in &cluster.nodes {
-        println!("http://127.0.0.1:{}", node.port);
+        // Whoever started this may have closed its standard output; that is no reason to stop.
+        let _ = writeln!(io::stdout(), "listening on http://{}", node.address);
     }
-    tokio::signal::ctrl_c().await?;
-    cluster.engine.stop();
+    tokio::select! {
+        () = stop => {}
+        () = cluster.count() => {}
+    }
+    cluster.stop().await;
     Ok(())
 }

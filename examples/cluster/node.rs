@@ -1,137 +1,200 @@
-//! A node: a hub that follows the log, behind a server that can be stopped and started.
+//! A node: a hub that follows the log, behind a server that can be killed and started.
 
-use crate::engine::Engine;
+use crate::cluster::Cluster;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use sse_axum::Sse;
-use sse_core::{Event, Hub, Policy, SocketLimits, Start};
-use sse_redis::Redis;
+use sse_core::hub::EventId;
+use sse_core::{Event, Hub, Policy, SocketLimits, Start, bound_sockets};
+use sse_redis::{Builder, Redis};
+use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::AbortHandle;
-
-pub(crate) struct Cluster {
-    pub(crate) engine: Engine,
-    pub(crate) nodes: Vec<Node>,
-}
+use std::time::Duration;
+use tokio::runtime::{self, Runtime};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 pub(crate) struct Node {
-    pub(crate) port: u16,
+    pub(crate) address: SocketAddr,
     running: Mutex<Option<Running>>,
 }
 
-#[derive(Clone)]
 struct Running {
     redis: Redis,
-    server: AbortHandle,
+    server: Option<JoinHandle<()>>,
+    _process: Process,
 }
 
-/// What a node's handlers share.
-#[derive(Clone)]
-struct App {
-    cluster: Arc<Cluster>,
-    hub: Hub,
+/// A runtime of a node's own: when it goes everything on it goes at once, sockets and all, as with a process.
+struct Process(Option<Runtime>);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Node {
-    pub(crate) const fn new(port: u16) -> Self {
-        Self { port, running: Mutex::new(None) }
+    pub(crate) const fn at(address: SocketAddr) -> Self {
+        Self { address, running: Mutex::new(None) }
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Cluster {
-    pub(crate) fn start(self: Arc<Self>, which: usize) -> io::Result<()> {
-        let Some(node) = self.nodes.get(which) else { return Ok(()) };
-        if node.running().is_some() {
-            return Ok(());
-        }
-        let listener = TcpListener::bind(("127.0.0.1", node.port))?;
+    pub(crate) fn runs(&self) -> bool {
+        self.running().is_some()
+    }
+
+    pub(crate) fn redis(&self) -> Option<Redis> {
+        self.running().as_ref().map(|running| running.redis.clone())
+    }
+
+    /// The server, to wait for its end.
+    pub(crate) fn server(&self) -> Option<JoinHandle<()>> {
+        self.running().as_mut().and_then(|running| running.server.take())
+    }
+
+    /// Kills it: nothing is drained, and its clients notice when their connections end.
+    pub(crate) fn kill(&self) {
+        drop(self.running().take());
+    }
+
+    /// Starts it. The engine need not be there: until it has loaded the log it asks its clients to come back.
+    pub(crate) fn start(
+        &self,
+        listener: TcpListener,
+        builder: Builder,
+        stop: impl Future<Output = ()> + Send + 'static,
+        routes: impl FnOnce(Redis, Hub) -> Router,
+    ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        sse_core::bound_sockets(&listener, &SocketLimits::default())?;
+        bound_sockets(&listener, &SocketLimits::default())?;
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let process = Process(Some(runtime));
+        let _entered = handle.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (redis, hub) = Redis::builder(&self.engine.url).log("cluster").start().map_err(io::Error::other)?;
-        let app = Router::new()
-            .route("/", get(|| async { Html(include_str!("page.html")) }))
-            .route("/events", get(events))
-            .route("/state", get(state))
-            .route("/do/{what}/{which}", post(act))
-            // A browser that goes to another node cannot set the header, and brings its id in the query.
-            .layer(Extension(Policy::default().last_event_id_query("last-event-id")))
-            .with_state(App { cluster: self.clone(), hub });
-        // Killed and not drained: its clients notice when their connections end.
-        let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
+        let (redis, hub) = builder.start().map_err(io::Error::other)?;
+        let app = routes(redis.clone(), hub.clone());
+        let server = handle.spawn(async move {
+            let stop = async move {
+                stop.await;
+                hub.drain(Duration::ZERO).await;
+            };
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stop).await {
                 eprintln!("cluster: {error}");
             }
         });
-        *node.running() = Some(Running { redis, server: server.abort_handle() });
+        *self.running() = Some(Running { redis, server: Some(server), _process: process });
         Ok(())
     }
-
-    /// Kills a node: its clients have to go elsewhere.
-    fn stop(&self, which: usize) {
-        let Some(running) = self.nodes.get(which).and_then(|node| node.running().take()) else { return };
-        running.redis.stop();
-        running.server.abort();
-        // Streams that are open end at once, as they would with the process.
-        drop(running.redis.hub().drain(std::time::Duration::ZERO));
-    }
-
-    /// Publishes through the first node that runs and can.
-    pub(crate) async fn publish(&self, text: &str) -> bool {
-        let running: Vec<Running> = self.nodes.iter().filter_map(|node| node.running().clone()).collect();
-        for node in running {
-            if node.redis.publish("news", Event::data(text)).await.is_ok() {
-                return true;
-            }
-        }
-        false
-    }
 }
 
-/// The whole history of the node, and then whatever comes.
+/// What a node's handlers share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) redis: Redis,
+    pub(crate) hub: Hub,
+}
+
+pub(crate) fn routes(app: App) -> Router {
+    Router::new()
+        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/events", get(events))
+        .route("/readyz", get(readyz))
+        .route("/state", get(state))
+        .route("/messages", post(publish))
+        .route("/do/{what}/{which}", post(act))
+        // A browser that goes to another node cannot set the header, and brings its id in the query.
+        .layer(Extension(Policy::default().last_event_id_query("last-event-id")))
+        .with_state(app)
+}
+
+/// Any page of the cluster may ask any node.
+const ANY_ORIGIN: [(axum::http::HeaderName, &str); 1] = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+
+/// The last of the past, and then whatever comes; from the client's id on, whichever node it had it from.
 async fn events(sse: Sse, State(app): State<App>) -> impl IntoResponse {
-    ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], sse.subscribe(&app.hub, ["news"]).from(Start::Last(10)))
+    // The other node may be a moment ahead. Without this its client is asked to come back, and does in some seconds.
+    if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
+        let _ = timeout(Duration::from_secs(2), app.redis.reached(id)).await;
+    }
+    (ANY_ORIGIN, sse.subscribe(&app.hub, ["cluster"]).from(Start::Last(60)))
 }
 
-/// How every node stands, for the page.
+/// Publishes through this node, or says at once why not.
+async fn publish(State(app): State<App>, headers: HeaderMap, text: String) -> impl IntoResponse {
+    if is_foreign(&headers) {
+        return (ANY_ORIGIN, (StatusCode::FORBIDDEN, String::new()));
+    }
+    let answer = match app.redis.publish("cluster", Event::data(text).event("message")).await {
+        Ok(_) => (StatusCode::NO_CONTENT, String::new()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    (ANY_ORIGIN, answer)
+}
+
+/// What a load balancer asks.
+async fn readyz(State(app): State<App>) -> StatusCode {
+    if app.redis.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+/// How everything stands, for the page.
 async fn state(State(app): State<App>) -> impl IntoResponse {
     let node = |node: &Node| {
-        let running = node.running().clone();
-        let state = running.map_or_else(|| "Stopped".to_owned(), |running| format!("{:?}", running.redis.state()));
-        serde_json::json!({ "port": node.port, "state": state })
+        let redis = node.redis();
+        serde_json::json!({
+            "port": node.address.port(),
+            "state": redis.as_ref().map_or_else(|| "Killed".to_owned(), |redis| format!("{:?}", redis.state())),
+            "readers": redis.map_or(0, |redis| redis.hub().stats().streams),
+        })
     };
-    let nodes: Vec<_> = app.cluster.nodes.iter().map(node).collect();
-    let state = serde_json::json!({ "nodes": nodes, "engine": app.cluster.engine.runs() });
-    ([(ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(state))
+    let cluster = &app.cluster;
+    let nodes: Vec<_> = cluster.nodes.iter().map(node).collect();
+    let state =
+        serde_json::json!({ "nodes": nodes, "engine": cluster.engine.runs(), "published": cluster.published() });
+    (ANY_ORIGIN, Json(state))
 }
 
-async fn act(State(app): State<App>, Path((what, which)): Path<(String, usize)>) -> StatusCode {
-    match what.as_str() {
-        "stop-node" => app.cluster.stop(which),
-        "start-node" => {
-            if let Err(error) = app.cluster.clone().start(which) {
-                eprintln!("cluster: {error}");
-                return StatusCode::CONFLICT;
-            }
-        }
-        "stop-engine" => app.cluster.engine.stop(),
-        "start-engine" => app.cluster.engine.run(),
-        "publish" => {
-            if !app.cluster.publish("from a button").await {
-                return StatusCode::SERVICE_UNAVAILABLE;
-            }
-        }
-        _ => return StatusCode::NOT_FOUND,
+/// The buttons.
+async fn act(State(app): State<App>, headers: HeaderMap, Path((what, which)): Path<(String, usize)>) -> StatusCode {
+    if is_foreign(&headers) {
+        return StatusCode::FORBIDDEN;
     }
-    StatusCode::NO_CONTENT
+    let done = match what.as_str() {
+        "kill-node" => {
+            app.cluster.kill_node(which);
+            Ok(())
+        }
+        "start-node" => app.cluster.start_node(which),
+        "kill-engine" => {
+            app.cluster.engine.kill();
+            Ok(())
+        }
+        "start-engine" => app.cluster.engine.run(),
+        _ => return StatusCode::NOT_FOUND,
+    };
+    match done {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(error) => {
+            eprintln!("cluster: {error}");
+            StatusCode::CONFLICT
+        }
+    }
+}
+
+/// A page of another site has no business here. Another port of this host is the same site.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }

@@ -106,6 +106,28 @@ fn two_nodes_that_follow_one_log_serve_each_other_s_clients() {
 
 /// Hazard B11.
 #[test]
+fn an_id_that_is_not_known_may_come_until_the_log_was_read_to_an_end_it_had_since() {
+    let mut node = World::new();
+    node.append("a", id(5, 0));
+    let ahead = id(6, 0);
+    assert!(!node.hub.may_come(ahead), "it never says when it has caught up");
+    node.feed.caught_up();
+    assert!(!node.hub.may_come(id(5, 0)));
+    assert!(node.hub.may_come(ahead));
+    assert_eq!(node.after(ahead, ["a"]).id(), None);
+    node.feed.caught_up();
+    assert!(node.hub.may_come(ahead), "that round may have begun before it was asked about");
+    node.feed.caught_up();
+    assert!(!node.hub.may_come(ahead));
+    assert_eq!(node.after(ahead, ["a"]).resumption(), Resumption::Gap);
+
+    assert!(node.hub.may_come(id(7, 0)));
+    node.append("a", id(7, 0));
+    assert!(!node.hub.may_come(id(7, 0)));
+    assert_eq!(node.after(id(7, 0), ["a"]).resumption(), Resumption::Resumed);
+}
+
+#[test]
 fn an_id_must_match_exactly() {
     let mut world = World::new();
     world.append("news", id(1, 0));
@@ -140,6 +162,32 @@ fn before_the_log_has_said_anything_the_position_told_is_a_gap_for_who_comes_bac
     let feed = world.after(none, ["news"]);
     assert_eq!(feed.resumption(), Resumption::Gap);
     assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(1, 0)));
+}
+
+#[test]
+fn the_oldest_position_that_is_told_resumes() {
+    let mut world = World::new();
+    world.feed.advance(id(1, 0)).unwrap();
+    world.append("b", id(2, 0));
+    world.append("a", id(3, 0));
+    for start in [Start::Oldest, Start::Last(5)] {
+        let whole = format!("{}{}", opening(id(2, 0)), block(id(3, 0)));
+        assert_eq!(text(world.fresh(["a"]).from(start)), whole);
+        assert_eq!(text(world.fresh(["c"]).from(start)), opening(id(3, 0)));
+        let both = format!("{}{}{}", opening(id(1, 0)), block(id(2, 0)), block(id(3, 0)));
+        assert_eq!(text(world.fresh(["a", "b"]).from(start)), both);
+    }
+    let resumed = world.after(id(2, 0), ["a"]);
+    assert_eq!(resumed.resumption(), Resumption::Resumed);
+    assert_eq!(text(resumed), format!("{}{}", opening(id(2, 0)), block(id(3, 0))));
+}
+
+#[test]
+fn before_the_first_event_of_a_log_there_is_no_position() {
+    let mut world = World::new();
+    world.append("a", id(1, 0));
+    let first = world.fresh(["a"]).from(Start::Oldest);
+    assert_eq!(text(first), format!("retry: 3000\n\n{}", block(id(1, 0))));
 }
 
 #[test]

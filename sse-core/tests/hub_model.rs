@@ -485,6 +485,15 @@ impl World {
             Start::Last(events) => history.last(&client.topics, events),
             _ => history.head(),
         });
+        let (position, unnamed) = if self.feed.is_some() && position == 0 && found.is_none() && history.head() > 0 {
+            // No id of a log says where it begins; that of what is just before the first event of these topics does.
+            let first = history.of(&client.topics).next().map(|at| history.event(at).position);
+            let position = first.map_or(history.head(), |first| first - 1);
+            (position, position == 0)
+        } else {
+            (position, false)
+        };
+        client.unnamed = unnamed;
         let expected = match found {
             Some(position) if history.whole(&client.topics) > position => Resumption::Gap,
             Some(_) => Resumption::Resumed,
@@ -497,7 +506,7 @@ impl World {
 
         // A follower that was fed nothing stands at a position without a name, which resumes nowhere.
         let marked = position == 0 || client.topics.iter().any(|&topic| history.forgotten[topic] == position);
-        let id = history.id_at(position).or(marked.then(|| history.id_of(position)));
+        let id = history.id_at(position).or(marked.then(|| history.id_of(position))).filter(|_| !unnamed);
         let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
         let welcome =
             if connect.welcome { format!("event: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n") } else { String::new() };

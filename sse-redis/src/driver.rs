@@ -66,6 +66,10 @@ impl Driver {
     }
 
     fn carry_out(&mut self, effects: &mut Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let rounds = effects.iter().filter(|effect| **effect == Effect::CaughtUp).count() as u64;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Following(following) => self.shared.set_following(following),
@@ -81,6 +85,10 @@ impl Driver {
                 effect => apply(&mut self.feed, effect),
             }
         }
+        self.shared.progress.send_modify(|progress| {
+            progress.newest = self.feed.newest();
+            progress.rounds += rounds;
+        });
     }
 }
 

@@ -12,6 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+/// Most events arrive within this. Whoever waits for longer is looked after by the hub, which remembers whom it asked.
+const SOON: Duration = Duration::from_millis(100);
 
 /// A node's place at the log. A clone is the same one.
 ///
@@ -106,6 +110,40 @@ impl Redis {
     /// Ready once the hub has loaded what the log has; until then it refuses subscriptions softly.
     pub async fn loaded(&self) {
         self.inner.shared.changed_to(true).await;
+    }
+
+    /// Ready once this node has come to this id, or can tell that it never will, which takes some two seconds while the
+    /// log is followed. While it is not, this waits for ever: put a time around it.
+    ///
+    /// Readers of a publish get it when their node has read it back. Whoever wants a client to find, at once and here,
+    /// what it just published waits for the publish's id. And a client that comes from a node which is some milliseconds
+    /// ahead is refused softly by [`subscribe`](sse_core::Sse::subscribe), and back in some seconds; a handler that waits
+    /// for the client's id first spares it that.
+    ///
+    /// ```no_run
+    /// # use sse_core::hub::EventId;
+    /// # use std::time::Duration;
+    /// # async fn feed(sse: sse_core::Sse<sse_core::Tokio>, redis: sse_redis::Redis) {
+    /// if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
+    ///     let _ = tokio::time::timeout(Duration::from_secs(5), redis.reached(id)).await;
+    /// }
+    /// let feed = sse.subscribe(redis.hub(), ["news"]);
+    /// # }
+    /// ```
+    pub async fn reached(&self, id: EventId) {
+        let mut progress = self.inner.shared.progress.subscribe();
+        let has_come = |newest: Option<EventId>| newest.is_some_and(|newest| newest.position() >= id.position());
+        // The sender is in `self`, so the channel cannot close.
+        if timeout(SOON, progress.wait_for(|progress| has_come(progress.newest))).await.is_ok() {
+            return;
+        }
+        while self.inner.hub.may_come(id) {
+            let rounds = progress.borrow_and_update().rounds;
+            let _ = progress.wait_for(|progress| has_come(progress.newest) || progress.rounds > rounds).await;
+            if has_come(progress.borrow().newest) {
+                return;
+            }
+        }
     }
 
     /// What went wrong with the engine last, in its words or the system's; `None` while the log is followed.

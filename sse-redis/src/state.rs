@@ -1,5 +1,6 @@
 //! How a node stands to the log.
 
+use sse_core::hub::EventId;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -23,6 +24,15 @@ pub enum State {
 pub(crate) struct Shared {
     standing: watch::Sender<Standing>,
     trouble: Mutex<Option<Box<str>>>,
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+/// How far the hub has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    pub(crate) newest: Option<EventId>,
+    /// How often it had all that the log had.
+    pub(crate) rounds: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +45,7 @@ struct Standing {
 impl Shared {
     pub(crate) fn new() -> Self {
         let standing = Standing { loaded: false, following: false, since: Instant::now() };
-        Self { standing: watch::Sender::new(standing), trouble: Mutex::new(None) }
+        Self { standing: watch::Sender::new(standing), trouble: Mutex::new(None), progress: watch::Sender::default() }
     }
 
     pub(crate) fn set_loaded(&self) {

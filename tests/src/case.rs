@@ -28,6 +28,43 @@ pub enum Run {
     On(Box<dyn Fn(&Target) -> Verdict + Send + Sync>),
     /// A server of its own, started with these options, because it changes it for good.
     Own(&'static [&'static str], Box<dyn Fn(Server) -> Verdict + Send + Sync>),
+    /// Two servers of one history that are there.
+    Both(Box<OnBoth>),
+}
+
+/// How two servers of one history are judged.
+pub type OnBoth = dyn Fn(&Target, &Target) -> Verdict + Send + Sync;
+
+/// Whom cases judge.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Subject<'s> {
+    /// The server.
+    pub target: &'s Target,
+    /// Another server of the same history.
+    pub also: Option<&'s Target>,
+    /// The command of a server like it, for cases that need their own. Each time it is one with a history of its own.
+    pub start: Option<&'s dyn Fn() -> Command>,
+}
+
+impl<'s> Subject<'s> {
+    /// A server that somebody else started.
+    #[must_use]
+    pub const fn new(target: &'s Target) -> Self {
+        Self { target, also: None, start: None }
+    }
+
+    /// The same, and another server of the same history.
+    #[must_use]
+    pub const fn also(self, also: Option<&'s Target>) -> Self {
+        Self { also, ..self }
+    }
+
+    /// The same, and how to start one like it.
+    #[must_use]
+    pub const fn start(self, start: Option<&'s dyn Fn() -> Command>) -> Self {
+        Self { start, ..self }
+    }
 }
 
 impl Case {
@@ -52,6 +89,23 @@ impl Case {
         Self { group, also: Vec::new(), name: name.into(), promise, source, run: Run::Own(options, Box::new(run)) }
     }
 
+    /// A case of [`Group::Nodes`].
+    pub(crate) fn both(
+        name: impl Into<String>,
+        promise: &'static str,
+        source: &'static str,
+        run: impl Fn(&Target, &Target) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            group: Group::Nodes,
+            also: Vec::new(),
+            name: name.into(),
+            promise,
+            source,
+            run: Run::Both(Box::new(run)),
+        }
+    }
+
     /// The same, for servers that offer this as well.
     pub(crate) fn with(mut self, also: impl IntoIterator<Item = Group>) -> Self {
         self.also.extend(also);
@@ -62,23 +116,24 @@ impl Case {
     #[must_use]
     pub fn is_offered(&self, about: &About) -> bool {
         let mut needed = self.also.iter().chain([&self.group]);
-        needed.all(|group| about.groups.iter().any(|offered| offered == group.as_str()))
+        needed.all(|group| about.offers(*group))
     }
 
-    /// Whether it can judge a server that somebody else started.
+    /// Whether it judges what is there, rather than a server of its own.
     #[must_use]
     pub const fn is_portable(&self) -> bool {
-        matches!(self.run, Run::On(_))
+        matches!(self.run, Run::On(_) | Run::Both(_))
     }
 
-    /// Judges a server. `start` is the command of one like it, for a case that needs its own.
+    /// Judges a server.
     ///
     /// # Errors
     /// The promise was not kept, or could not be looked at; the failure tells which.
-    pub fn judge(&self, target: &Target, start: Option<&dyn Fn() -> Command>) -> Verdict {
-        let verdict = match (&self.run, start) {
-            (Run::On(run), _) => run(target),
-            (Run::Own(options, run), Some(start)) => {
+    pub fn judge(&self, subject: Subject<'_>) -> Verdict {
+        let verdict = match (&self.run, subject) {
+            (Run::On(run), Subject { target, .. }) => run(target),
+            (Run::Both(run), Subject { target, also: Some(also), .. }) => run(target, also),
+            (Run::Own(options, run), Subject { start: Some(start), .. }) => {
                 let mut command = start();
                 let server = Server::start(command.args(*options))?;
                 // An option may bring a group with it, so this one is asked, and not the server beside it.
@@ -88,8 +143,14 @@ impl Case {
                     Err(Failure::out_of_scope("not offered"))
                 }
             }
-            (Run::Own([], _), None) => Err(Failure::out_of_scope("needs a server of its own")),
-            (Run::Own(options, _), None) => {
+            (Run::Both(run), Subject { start: Some(start), .. }) => {
+                let one = Server::start(&mut start())?;
+                let other = one.another()?;
+                run(one.target(), other.target())
+            }
+            (Run::Both(_), _) => Err(Failure::out_of_scope("needs another server of the same history")),
+            (Run::Own([], _), _) => Err(Failure::out_of_scope("needs a server of its own")),
+            (Run::Own(options, _), _) => {
                 Err(Failure::out_of_scope(format_args!("needs options: {}", options.join(" "))))
             }
         };
@@ -102,10 +163,17 @@ impl Case {
     }
 }
 
+impl fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("target", self.target).field("also", &self.also).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::On(_) => f.write_str("On"),
+            Self::Both(_) => f.write_str("Both"),
             Self::Own(options, _) => f.debug_tuple("Own").field(options).finish(),
         }
     }

@@ -50,11 +50,13 @@ pub enum Group {
     HeadMethod,
     /// The counters.
     Stats,
+    /// Several servers of one history.
+    Nodes,
 }
 
 impl Group {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Basics,
         Self::Head,
         Self::Eligibility,
@@ -78,6 +80,7 @@ impl Group {
         Self::SlowReaders,
         Self::HeadMethod,
         Self::Stats,
+        Self::Nodes,
     ];
 
     /// The name in `/about`, in reports and on the command line.
@@ -107,6 +110,7 @@ impl Group {
             Self::SlowReaders => "slow-readers",
             Self::HeadMethod => "head-method",
             Self::Stats => "stats",
+            Self::Nodes => "nodes",
         }
     }
 }

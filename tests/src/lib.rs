@@ -21,7 +21,7 @@ mod report;
 pub mod server;
 mod target;
 
-pub use case::{Case, Run};
+pub use case::{Case, OnBoth, Run, Subject};
 pub use failure::{Failure, Verdict};
 pub use group::Group;
 pub use report::{Outcome, Report, Row};

@@ -92,6 +92,14 @@ impl Server {
         self.child.id()
     }
 
+    /// Starts the same once more beside it: where the command says where a history is kept, a server of the same one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn another(&self) -> Result<Self, Failure> {
+        Self::start(Command::new(&self.program).args(&self.arguments))
+    }
+
     /// Stops it, and starts the same again.
     ///
     /// # Errors
@@ -99,7 +107,7 @@ impl Server {
     pub fn again(mut self) -> Result<Self, Failure> {
         self.terminate()?;
         self.wait(Duration::from_secs(15))?;
-        Self::start(Command::new(&self.program).args(&self.arguments))
+        self.another()
     }
 
     /// Sends SIGTERM. Where there are no signals, kills.

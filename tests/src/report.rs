@@ -1,10 +1,9 @@
 //! A run of cases against one server, and what it tells.
 
-use crate::{About, Case, Failure, Group, Target};
+use crate::{About, Case, Failure, Group, Subject};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How a case ended.
@@ -60,24 +59,22 @@ fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, 
 }
 
 impl Report {
-    /// Judges a server by these cases, one after another. `start` is the command of one like it, for cases that need a
-    /// server of their own. `each` is told of every case before it runs, without an outcome, and after, when it
+    /// Judges a server by these cases, one after another. `each` is told of every case before it runs, without an outcome, and after, when it
     /// may say that it has seen enough.
     ///
     /// # Errors
     /// The server does not say what it offers.
     pub fn run(
-        target: &Target,
+        subject: Subject<'_>,
         cases: &[Case],
-        start: Option<&dyn Fn() -> Command>,
         mut each: impl FnMut(usize, &Case, Option<&Row>) -> ControlFlow<()>,
     ) -> Result<Self, Failure> {
-        let about = target.about().map_err(|failure| failure.at("GET /about"))?;
+        let about = subject.target.about().map_err(|failure| failure.at("GET /about"))?;
         let mut rows = Vec::with_capacity(cases.len());
         for (at, case) in cases.iter().enumerate() {
             let _ = each(at, case, None);
             let begun = Instant::now();
-            let outcome = judge(target, &about, case, start);
+            let outcome = judge(subject, &about, case);
             let (name, took) = (case.name.clone(), begun.elapsed());
             let row = Row { group: case.group, name, promise: case.promise, source: case.source, outcome, took };
             let go_on = each(at, case, Some(&row));
@@ -101,12 +98,12 @@ impl Report {
     }
 }
 
-fn judge(target: &Target, about: &About, case: &Case, start: Option<&dyn Fn() -> Command>) -> Outcome {
+fn judge(subject: Subject<'_>, about: &About, case: &Case) -> Outcome {
     // What starts a server of its own asks that one: an option may bring a group with it.
-    if !case.is_offered(about) && (case.is_portable() || start.is_none()) {
+    if !case.is_offered(about) && (case.is_portable() || subject.start.is_none()) {
         return Outcome::OutOfScope("not offered".to_owned());
     }
-    match case.judge(target, start) {
+    match case.judge(subject) {
         Ok(()) => Outcome::Passed,
         Err(failure) if failure.is_out_of_scope() => Outcome::OutOfScope(failure.to_string()),
         Err(failure) => Outcome::Failed(failure.to_string()),

@@ -1,7 +1,7 @@
 //! A server under judgement, seen from outside.
 
 use crate::client::{Connection, Request, Response};
-use crate::{Failure, failure};
+use crate::{Failure, Group, failure};
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -22,6 +22,14 @@ pub struct About {
     pub groups: Vec<String>,
     /// The interval of its keep-alives; 0 is none.
     pub keep_alive_ms: u64,
+}
+
+impl About {
+    /// Whether it offers to be judged on this group.
+    #[must_use]
+    pub fn offers(&self, group: Group) -> bool {
+        self.groups.iter().any(|offered| offered == group.as_str())
+    }
 }
 
 /// What a server says of one of its streams.

@@ -3,7 +3,7 @@
 use libtest_mimic::{Arguments, Failed, Trial};
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
-use sse_conformance::{Case, Group, cases};
+use sse_conformance::{Case, Group, Subject, cases};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
 
@@ -27,7 +27,12 @@ fn main() -> ExitCode {
 }
 
 fn offers(adapter: Adapter, group: Group) -> bool {
-    group != Group::Compression || adapter.offers_compression()
+    match group {
+        Group::Compression => adapter.offers_compression(),
+        // With an engine, in `nodes`.
+        Group::Nodes => false,
+        _ => true,
+    }
 }
 
 fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
@@ -41,7 +46,8 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
             command.args(["--adapter", adapter.as_str()]);
             command
         };
-        case.judge(server.target(), Some(&start)).map_err(|failure| Failed::from(failure.to_string()))
+        let subject = Subject::new(server.target()).start(Some(&start));
+        case.judge(subject).map_err(|failure| Failed::from(failure.to_string()))
     })
     .with_kind(kind)
 }

@@ -70,6 +70,16 @@ fn what_needs_options_is_out_of_scope_for_a_url() {
 }
 
 #[test]
+fn what_needs_another_server_is_out_of_scope_for_one_url() {
+    let url = wrong_server(r#"["nodes","resumption","publish"]"#, DOUBLED);
+    let (output, text) = conformance(&[&url, "--case", "one_order"]);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("out of scope  nodes::one_order: needs another server of the same history"), "{text}");
+    let (output, text) = conformance(&[&url, "--also", &url, "--case", "one_order"]);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+}
+
+#[test]
 fn nothing_to_judge_is_no_success() {
     let (output, _) = conformance(&["http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(2));
@@ -88,9 +98,10 @@ fn the_list_tells_promise_and_source() {
 #[test]
 fn a_server_that_it_starts_is_judged_on_its_options_too() {
     let server = env!("CARGO_BIN_EXE_conformance-server");
-    let arguments = ["--group", "retention", "--group", "compression", "--", server, "--adapter", "core"];
-    let (output, text) = conformance(&arguments);
+    let groups = ["--group", "retention", "--group", "compression", "--group", "nodes"];
+    let (output, text) = conformance(&[&groups[..], &["--", server, "--adapter", "core"]].concat());
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("ok            retention::topic_events"), "{text}");
     assert!(text.contains("out of scope  compression::a_stream_is_spared: an option is not offered"), "{text}");
+    assert!(text.contains("out of scope  nodes::one_order: not offered"), "{text}");
 }

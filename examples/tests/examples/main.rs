@@ -1,6 +1,7 @@
 //! The examples as their users meet them: through HTTP, and as pages in a browser. `news` has a suite of its own.
 
 mod chat;
+mod cluster;
 mod completions;
 mod custom_server;
 mod fragments;
@@ -12,7 +13,7 @@ mod proxy;
 use sse_test_support::browser::Page;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
-use sse_test_support::{Result, eventually};
+use sse_test_support::{Result, eventually, need};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::process::Command;
@@ -28,6 +29,7 @@ const LIVE: &str = "document.body.dataset.state === 'live'";
 fn main() -> ExitCode {
     let mut trials = Trials::new();
     chat::add(&mut trials);
+    cluster::add(&mut trials);
     completions::add(&mut trials);
     custom_server::add(&mut trials);
     fragments::add(&mut trials);
@@ -66,8 +68,9 @@ fn main() -> ExitCode {
     trials.run()
 }
 
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("chat", env!("CARGO_BIN_EXE_chat")),
+    ("cluster", env!("CARGO_BIN_EXE_cluster")),
     ("completions", env!("CARGO_BIN_EXE_completions")),
     ("custom_server", env!("CARGO_BIN_EXE_custom-server")),
     ("fragments", env!("CARGO_BIN_EXE_fragments")),
@@ -86,6 +89,9 @@ async fn start(program: &str, args: &[&str]) -> Result<Server> {
 }
 
 async fn start_at(program: &str, address: &str, args: &[&str]) -> Result<Server> {
+    if program == cluster::PROGRAM {
+        need("redis-server")?;
+    }
     let mut command = Command::new(program);
     command.args(["--listen", address]).args(args);
     Server::start(command).await

@@ -1,10 +1,10 @@
-//! The configuration in docs/proxies.md, with a real nginx, where there is one.
+//! The configuration in docs/proxies.md, with a real nginx.
 
 use crate::{BACK, LIVE, SOON, answers, start, start_at};
 use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
-use sse_test_support::{Result, eventually};
+use sse_test_support::{Result, eventually, need};
 use std::net::TcpListener;
 use std::process::Stdio;
 use tempfile::TempDir;
@@ -21,8 +21,9 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Before a server at this address, as the document says; `None` if there is no nginx here.
-    async fn before(server: &Server) -> Result<Option<Self>> {
+    /// Before a server at this address, as the document says.
+    async fn before(server: &Server) -> Result<Self> {
+        need("nginx")?;
         let after = DOCUMENT.split("```nginx\n").nth(1).ok_or("no configuration")?;
         let site = after.split("```").next().unwrap_or_default();
         assert!(site.contains("127.0.0.1:3000") && site.contains("listen 80;"));
@@ -42,25 +43,17 @@ impl Nginx {
         std::fs::write(&file, configuration)?;
         let mut command = Command::new("nginx");
         command.arg("-c").arg(&file).arg("-e").arg(directory.path().join("error.log"));
-        match command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn() {
-            Ok(process) => {
-                let url = format!("http://{address}");
-                eventually("nginx answers", SOON, async || Ok(reqwest::get(&url).await.is_ok())).await?;
-                Ok(Some(Self { url, _process: process, _directory: directory }))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("no nginx in PATH, so it was not tried");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let process = command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+        let url = format!("http://{address}");
+        eventually("nginx answers", SOON, async || Ok(reqwest::get(&url).await.is_ok())).await?;
+        Ok(Self { url, _process: process, _directory: directory })
     }
 }
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("nginx::passes_events_on_at_once_and_tells_who_left", async || {
         let server = start(PROGRAM, &[]).await?;
-        let Some(nginx) = Nginx::before(&server).await? else { return Ok(()) };
+        let nginx = Nginx::before(&server).await?;
         let mut reader = Reader::open(format!("{}/events", nginx.url)).await?;
         while reader.data_of("sample").count() < 3 {
             reader.next(SOON).await?;
@@ -73,7 +66,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add("nginx::says_later_while_no_server_is_up", async || {
         let server = start(PROGRAM, &[]).await?;
         let address = server.address().to_owned();
-        let Some(nginx) = Nginx::before(&server).await? else { return Ok(()) };
+        let nginx = Nginx::before(&server).await?;
         let mut reader = Reader::open(format!("{}/events", nginx.url)).await?;
         reader.next(SOON).await?;
         server.terminate().await?;
@@ -92,7 +85,7 @@ pub(crate) fn add(trials: &mut Trials) {
     trials.add_in_browser("nginx::page_comes_back_after_a_deploy", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let address = server.address().to_owned();
-        let Some(nginx) = Nginx::before(&server).await? else { return Ok(()) };
+        let nginx = Nginx::before(&server).await?;
         let page = browser.open(&nginx.url).await?;
         page.wait(LIVE, SOON).await?;
         server.terminate().await?;

@@ -129,7 +129,7 @@ impl Feed {
     ///
     /// A client may bring an id from another node that follows the same log and has come further. Once this was said,
     /// a client whose id is not known is refused softly, and comes back; only if its id is still not known after this
-    /// was said twice more, is it told a gap. Say it about every second.
+    /// was said twice more, is it told a gap. Say it about every second. [`Hub::may_come`] tells which of both it is.
     pub fn caught_up(&mut self) {
         self.hub.inner.order.lock().ahead.get_or_insert_default().next_round();
     }
@@ -138,6 +138,16 @@ impl Feed {
     #[must_use]
     pub fn newest(&self) -> Option<EventId> {
         self.hub.inner.order.lock().ids.newest()
+    }
+}
+
+impl Hub {
+    /// Whether an event with this id, which is not known here, may yet come from the log: so it is for a follower that
+    /// was asked about this id just now, until [`Feed::caught_up`] was said twice more. A subscription with such an id is
+    /// refused softly; whoever would rather let its client wait than send it away asks this first.
+    #[must_use]
+    pub fn may_come(&self, id: EventId) -> bool {
+        self.inner.order.lock().may_come(&self.inner, id, &[])
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::id::EventId;
+use super::ids::Ids;
 use super::order::Order;
 use super::publish::check_name;
 use super::registry::Kind;
@@ -145,9 +146,9 @@ impl<R: Runtime> Subscription<R> {
             if let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor {
                 let topics = cursor.topics();
                 let order = inner.order.lock();
-                let position = order.start(&inner, &topics, start);
+                let (position, begins) = order.begin(&inner, &topics, start);
                 cursor.start_at(position);
-                self.begins = order.id_at(position, &topics);
+                self.begins = begins;
             }
             self.prepare();
         }
@@ -256,14 +257,29 @@ impl Order {
                 Entered { resumption, unknown: false, begins: Some(id) }
             }
             None => {
-                let position = self.start(hub, &topics, Start::Live);
+                let (position, begins) = self.begin(hub, &topics, Start::Live);
                 cursor.start_at(position);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
                 let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
-                Entered { resumption, unknown: !fresh, begins: self.id_at(position, &topics) }
+                Entered { resumption, unknown: !fresh, begins }
             }
         };
         Some((cursor, entered))
+    }
+
+    /// The position before the first event that is to come, and the id that says it.
+    fn begin(&self, hub: &Inner, topics: &[Arc<Topic>], start: Start) -> (u64, Option<EventId>) {
+        let head = hub.head.load(Ordering::Acquire);
+        match (self.start(hub, topics, start), &self.ids) {
+            // No id of a log says its beginning: but that of whatever is just before the first event of these topics
+            // says the same. Where the first event is what the log begins with, it is the first to tell an id.
+            (0, Ids::Followed(_)) if head > 0 => {
+                let oldest = topics.iter().filter_map(|topic| topic.lock().ring.oldest()).min();
+                let position = oldest.map_or(head, |oldest| oldest - 1);
+                (position, if position > 0 { self.id_at(position, topics) } else { None })
+            }
+            (position, _) => (position, self.id_at(position, topics)),
+        }
     }
 
     /// The position before the first event that is to come.

@@ -21,6 +21,8 @@ pub(crate) struct Client {
     pub(crate) first_to_come: usize,
     /// Whether it asked with an id that is not known.
     pub(crate) asked_unknown: bool,
+    /// It began before the first event of a log: a gap has no position to tell there.
+    pub(crate) unnamed: bool,
 }
 
 impl Client {
@@ -35,6 +37,7 @@ impl Client {
             tainted: None,
             first_to_come: 0,
             asked_unknown: false,
+            unnamed: false,
         }
     }
 
@@ -142,7 +145,7 @@ impl Client {
             }
         }
         if unknown {
-            assert!(event.is_none());
+            assert!(event.is_none() || self.unnamed);
             self.owed.clear();
             self.tainted = None;
             self.asked_unknown = false;

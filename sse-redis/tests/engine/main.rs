@@ -47,6 +47,7 @@ fn main() {
         "T9 trimmed while nobody read" => losses::trimmed;
         "T10 a client hops between nodes" => resume::hops;
         "T11 ids that are none of this log's" => resume::foreign_ids;
+        "an id that is waited for" => resume::waited_for;
         "T12 an empty log, and publishes between polls" => nodes::empty_log;
         "T13 a quiet topic beside a busy one" => resume::quiet_topic;
         "T14 a rolling restart" => nodes::rolling_restart;

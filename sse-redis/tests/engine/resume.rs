@@ -2,6 +2,7 @@
 
 use crate::model::{Client, Node, Publisher, sse};
 use crate::server::Server;
+use sse_core::hub::EventId;
 use sse_core::{Event, Resumption};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -81,6 +82,31 @@ pub(crate) async fn foreign_ids(_: bool) -> String {
         }
     }
     format!("{} ids told as gaps, within {:.1?}", strange.len() + 1, begun.elapsed())
+}
+
+/// A client that was told an id finds it at once where somebody waits for it, at any node; and one that is of nobody is
+/// told so without being sent away.
+pub(crate) async fn waited_for(long: bool) -> String {
+    let server = Server::start(false);
+    let nodes = [Node::start(&server.url()), Node::start(&server.url())];
+    for node in &nodes {
+        node.ready().await;
+    }
+    let events = if long { 10_000 } else { 200 };
+    for number in 0..events {
+        let id = nodes[0].redis.publish("news", Event::data(number.to_string())).await.expect("it is stored");
+        for node in &nodes {
+            node.redis.reached(id).await;
+            assert_eq!(sse(&id.to_string()).subscribe(&node.hub, ["news"]).resumption(), Resumption::Resumed);
+        }
+    }
+    let of_nobody = EventId::new((9_000_000_000_000, 0), 1);
+    let begun = Instant::now();
+    nodes[0].redis.reached(of_nobody).await;
+    let subscription = sse(&of_nobody.to_string()).subscribe(&nodes[0].hub, ["news"]);
+    assert!(subscription.id().is_some());
+    assert_eq!(subscription.resumption(), Resumption::Gap);
+    format!("{events} events, none of whose clients was sent away; an id of nobody after {:.1?}", begun.elapsed())
 }
 
 /// T13: the busy topic pushes the quiet one's event out of the hub; heartbeats keep its client's id young.

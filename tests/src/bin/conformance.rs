@@ -2,10 +2,12 @@
 
 use clap::Parser;
 use sse_conformance::process::Server;
-use sse_conformance::{Case, Failure, Group, Outcome, Report, Target, cases};
+use sse_conformance::{Case, Failure, Group, Outcome, Report, Subject, Target, cases};
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// Runs the suite against a server that speaks the contract. Ends with 0 if nothing failed, with 1 if something did,
 /// with 2 if nothing could be judged.
@@ -15,6 +17,9 @@ struct Arguments {
     /// A server that runs, `http://HOST:PORT`.
     #[arg(required_unless_present_any = ["list", "command"], conflicts_with = "command")]
     url: Option<String>,
+    /// Another server of the same history, as when both follow one log: for the group `nodes`.
+    #[arg(long, value_name = "URL", requires = "url")]
+    also: Option<String>,
     /// Only the cases of this group; may be given again.
     #[arg(long, value_parser = group)]
     group: Vec<Group>,
@@ -31,7 +36,8 @@ struct Arguments {
     #[arg(long)]
     json: bool,
     /// The command of a server to start instead: it prints `listening on URL` and takes the contract's options, or ends
-    /// with 2 at one that it does not have. Then the cases that need options run too.
+    /// with 2 at one that it does not have. Then the cases that need options run too. In each argument `{}` becomes a
+    /// text that no other history has: `--log suite-{}`.
     #[arg(last = true)]
     command: Vec<String>,
 }
@@ -64,8 +70,9 @@ fn main() -> ExitCode {
 fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
     let start = arguments.command.split_first().map(|(program, rest)| {
         move || {
+            let unique = unique();
             let mut command = Command::new(program);
-            command.args(rest);
+            command.args(rest.iter().map(|argument| argument.replace("{}", &unique)));
             command
         }
     });
@@ -84,8 +91,10 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
         (None, Some(url)) => Target::new(url)?,
         (None, None) => return Err(Failure::new("there is no server to judge")),
     };
+    let also = arguments.also.as_deref().map(Target::new).transpose()?;
+    let subject = Subject::new(&target).also(also.as_ref()).start(start);
     let progress = std::io::stderr().is_terminal();
-    let report = Report::run(&target, cases, start, |at, case, row| {
+    let report = Report::run(subject, cases, |at, case, row| {
         match row {
             None if progress => eprint!("\r\x1b[2K[{}/{}] {}::{}", at + 1, cases.len(), case.group.as_str(), case.name),
             None => {}
@@ -117,4 +126,11 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
     } else {
         0
     }))
+}
+
+/// What no other run, and nothing else of this one, is named by.
+fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{now:x}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }

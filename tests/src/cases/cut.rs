@@ -15,14 +15,14 @@ pub(super) fn cases() -> Vec<Case> {
             "cut_at_any_byte",
             "cut at every byte and resumed, two topics are the same events as without a cut",
             source,
-            every_byte,
+            |target| every_byte(&[target]),
         ),
         Case::on(
             Group::Resumption,
             "a_chain_of_cuts",
             "cut again and again while events are published, nothing is lost and nothing comes twice",
             source,
-            chain,
+            |target| chain(&[target]),
         ),
         Case::own(
             Group::Resumption,
@@ -52,13 +52,14 @@ fn resumed(
     Ok([before.events, after.events].concat())
 }
 
-fn every_cut(target: &Target, follow: &Follow, brought: Option<&str>, count: usize) -> Verdict {
-    let mut whole = brought.iter().fold(follow.clone(), Follow::after).open(target)?;
+/// The clients are spread over these servers of one history.
+fn every_cut(targets: &[&Target], follow: &Follow, brought: Option<&str>, count: usize) -> Verdict {
+    let mut whole = brought.iter().fold(follow.clone(), Follow::after).open(targets[0])?;
     whole.read_events(count, SECOND * 5)?;
     let body = whole.body();
     let expected = Seen::of(body, brought).events;
     for at in 0..=body.len() {
-        let seen = resumed(target, follow, &body[..at], brought, count)?;
+        let seen = resumed(targets[at % targets.len()], follow, &body[..at], brought, count)?;
         check(seen == expected, || {
             format!("cut after {at} bytes, {}\n    expected {expected:?}\n    saw      {seen:?}", show(&body[..at]))
         })?;
@@ -66,11 +67,11 @@ fn every_cut(target: &Target, follow: &Follow, brought: Option<&str>, count: usi
     Ok(())
 }
 
-fn every_byte(target: &Target) -> Verdict {
+pub(super) fn every_byte(targets: &[&Target]) -> Verdict {
     let names = [topic("a"), topic("b")];
     let event = |n: usize, data: &str| json!({ "topic": names[n], "data": data });
-    publish_all(target, &json!([event(0, "1"), event(1, "2\nof two lines"), event(1, ""), event(0, "4")]))?;
-    every_cut(target, &Follow::of(&names).from("oldest"), None, 4)
+    publish_all(targets[0], &json!([event(0, "1"), event(1, "2\nof two lines"), event(1, ""), event(0, "4")]))?;
+    every_cut(targets, &Follow::of(&names).from("oldest"), None, 4)
 }
 
 fn gaps(server: Server) -> Verdict {
@@ -94,26 +95,28 @@ fn gaps(server: Server) -> Verdict {
     check(words == expected, || format!("{words:?} in {}", show(stream.body())))?;
     let json = format!(r#"{{"reason":"trimmed","topic":"{}"}}"#, names[0]);
     check(seen.events[0].data == json, || show(stream.body()))?;
-    every_cut(target, &Follow::of(&names), Some(&id), 8)
+    every_cut(&[target], &Follow::of(&names), Some(&id), 8)
 }
 
-fn chain(target: &Target) -> Verdict {
+/// The client changes servers with each connection, and who publishes with each event.
+pub(super) fn chain(targets: &[&Target]) -> Verdict {
+    let target = |n: usize| targets[n % targets.len()];
     let names = [topic("a"), topic("b")];
     let mut events: Vec<Event> = Vec::new();
-    let mut last = Some(publish(target, &names[0], "start")?);
+    let mut last = Some(publish(target(0), &names[0], "start")?);
     // Cuts are at lengths that share no factor with a block's.
     for round in 0..120_usize {
         for n in 0..3 {
-            publish(target, &names[(round + n) % 2], &(round * 3 + n).to_string())?;
+            publish(target(n), &names[(round + n) % 2], &(round * 3 + n).to_string())?;
         }
-        let mut stream = last.iter().fold(Follow::of(&names), Follow::after).expect(target, "resumed")?;
+        let mut stream = last.iter().fold(Follow::of(&names), Follow::after).expect(target(round), "resumed")?;
         stream.read_bytes(round * 37 % 151, SECOND * 5)?;
         let body = stream.body();
         let seen = Seen::of(&body[..(round * 37 % 151).min(body.len())], last.as_deref());
         events.extend(seen.events);
         last = seen.last_event_id;
     }
-    let mut stream = last.iter().fold(Follow::of(&names), Follow::after).expect(target, "resumed")?;
+    let mut stream = last.iter().fold(Follow::of(&names), Follow::after).expect(target(0), "resumed")?;
     events.extend(stream.read_events(360 - events.len(), SECOND * 5)?.events);
     let seen: Vec<_> = events.iter().map(|event| event.data.as_str()).collect();
     let expected: Vec<_> = (0..360).map(|n| n.to_string()).collect();

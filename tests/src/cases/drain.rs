@@ -183,7 +183,7 @@ fn window(server: Server) -> Verdict {
     check(took >= Duration::from_millis(650), || format!("ended after {took:?} of a window of 700 ms"))
 }
 
-fn drain(target: &Target, window_ms: u64) -> Verdict {
+pub(super) fn drain(target: &Target, window_ms: u64) -> Verdict {
     let answer = target.read(&Request::new("POST", format!("/drain?window_ms={window_ms}")).body(""))?;
     check(answer.head.status == 202 && answer.body().is_empty(), || answer.head.to_string())
 }

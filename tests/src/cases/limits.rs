@@ -38,7 +38,8 @@ pub(super) fn cases() -> Vec<Case> {
             "CONFORMANCE, --max-streams",
             &["--max-streams", "2"],
             |server| every_stream(server.target()),
-        ),
+        )
+        .with([Group::Resumption]),
         case("a_name_without_end", "a topic whose name no topic can have opens no stream that lasts", name)
             .with([Group::Resumption]),
         Case::own(

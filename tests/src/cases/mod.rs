@@ -18,6 +18,7 @@ mod keep_alive;
 mod lag;
 mod lifecycle;
 mod limits;
+mod nodes;
 mod pipelining;
 mod publish;
 mod resumption;
@@ -58,6 +59,7 @@ pub fn all() -> Vec<Case> {
         slow_readers::cases(),
         head_method::cases(),
         stats::cases(),
+        nodes::cases(),
     ]
     .into_iter()
     .flatten()

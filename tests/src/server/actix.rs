@@ -76,12 +76,12 @@ async fn optional(
 }
 
 async fn topics(sse: Sse, app: web::Data<App>, request: HttpRequest) -> HttpResponse {
-    respond(&request, app.topics(sse, Some(request.query_string())))
+    respond(&request, app.topics(sse, Some(request.query_string())).await)
 }
 
 async fn plain(app: web::Data<App>, request: HttpRequest, chunks: web::Payload) -> HttpResponse {
     respond_plain(match body::read(chunks).await {
-        Ok(body) => app.plain(request.method().as_str(), request.path(), Some(request.query_string()), &body),
+        Ok(body) => app.plain(request.method().as_str(), request.path(), Some(request.query_string()), &body).await,
         Err(refused) => refused,
     })
 }

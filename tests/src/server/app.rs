@@ -4,9 +4,12 @@ use super::offer::{Offer, Opened};
 use super::options::Options;
 use super::plain::Plain;
 use super::streams::Streams;
-use super::{decode, publish, steps};
+use super::{decode, log, publish, steps};
 use crate::Group;
+use sse_core::hub::EventId;
 use sse_core::{AcceptMode, CloseReason, Hub, Policy, Start};
+use sse_redis::Redis;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ use std::time::Duration;
 pub(crate) struct App {
     pub(crate) options: Arc<Options>,
     pub(crate) hub: Hub,
+    /// Where the history is kept, if it is kept elsewhere.
+    pub(crate) redis: Option<Redis>,
     streams: Streams,
 }
 
@@ -22,9 +27,13 @@ pub(crate) struct App {
 pub(crate) type Answer<R> = Result<Opened<R>, Plain>;
 
 impl App {
-    pub(crate) fn new(options: Options) -> Self {
-        let hub = options.hub();
-        Self { options: Arc::new(options), hub, streams: Streams::default() }
+    /// On the runtime of the server, and ready to be served.
+    pub(crate) async fn start(options: Options) -> io::Result<Self> {
+        let (hub, redis) = match &options.redis {
+            Some(url) => log::follow(url, &options).await.map(|(hub, redis)| (hub, Some(redis)))?,
+            None => (options.hub().build(), None),
+        };
+        Ok(Self { options: Arc::new(options), hub, redis, streams: Streams::default() })
     }
 
     /// The policy of `/fetch`.
@@ -69,7 +78,7 @@ impl App {
     }
 
     /// `/topics`.
-    pub(crate) fn topics<S: Offer>(&self, sse: S, query: Option<&str>) -> Answer<S::Reply> {
+    pub(crate) async fn topics<S: Offer>(&self, sse: S, query: Option<&str>) -> Answer<S::Reply> {
         let query = Query::of(query);
         let topics = query.all("name");
         if topics.is_empty() {
@@ -79,6 +88,10 @@ impl App {
             None => Start::default(),
             Some(from) => start(from).ok_or_else(|| Plain::bad_request("no such from"))?,
         };
+        let id = sse.last_event_id().as_str().and_then(EventId::parse);
+        if let (Some(redis), Some(id), false) = (&self.redis, id, self.hub.is_draining()) {
+            log::reached(redis, id).await;
+        }
         let (events, opened) = sse.subscribe(self, &topics, start);
         if opened.id().is_some() {
             self.streams.add(events);
@@ -86,12 +99,20 @@ impl App {
         Ok(opened)
     }
 
-    /// Every route that is no stream. HEAD is GET without the body.
-    pub(crate) fn plain(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
+    /// Every route that is no stream.
+    pub(crate) async fn plain(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
+        match (method, path) {
+            ("POST", "/publish") => publish::publish(self, body).await,
+            _ => self.at_once(method, path, query, body),
+        }
+    }
+
+    /// Every route that waits for nobody. HEAD is GET without the body.
+    fn at_once(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
         let query = Query::of(query);
         let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
         match (method, segments.as_slice()) {
-            ("HEAD", _) => self.plain("GET", path, query.0, body).without_body(),
+            ("HEAD", _) => self.at_once("GET", path, query.0, body).without_body(),
             ("GET", [""]) => Plain::html(include_str!("page.html")),
             ("GET", ["about"]) => self.about(),
             ("GET", ["stats"]) => self.stats(),
@@ -99,7 +120,6 @@ impl App {
             (_, [""] | ["about"] | ["stats"] | ["streams", _]) => Plain::method_not_allowed("GET, HEAD"),
             ("POST", ["streams", id, "close"]) => self.close(id),
             ("POST", ["drain"]) => self.drain(query),
-            ("POST", ["publish"]) => publish::publish(&self.hub, body),
             ("POST", ["decode"]) => match query.number("chunk") {
                 Ok(chunk) => decode::decode(body, chunk.unwrap_or(0), query.get("seed").as_deref()),
                 Err(refused) => refused,
@@ -154,8 +174,11 @@ impl App {
     }
 
     fn about(&self) -> Plain {
-        let compresses = self.options.compress;
-        let groups = Group::ALL.iter().filter(|group| compresses || **group != Group::Compression);
+        let groups = Group::ALL.iter().filter(|group| match group {
+            Group::Compression => self.options.compress,
+            Group::Nodes => self.redis.is_some(),
+            _ => true,
+        });
         Plain::json(
             200,
             &serde_json::json!({

@@ -51,12 +51,12 @@ async fn optional(sse: Option<Sse>, State(app): State<App>, method: Method) -> R
 }
 
 async fn topics(sse: Sse, State(app): State<App>, RawQuery(query): RawQuery) -> Response {
-    respond(app.topics(sse, query.as_deref()))
+    respond(app.topics(sse, query.as_deref()).await)
 }
 
 async fn plain(State(app): State<App>, method: Method, uri: Uri, body: Body) -> Response {
     respond_plain(match body::read(body.into_data_stream()).await {
-        Ok(body) => app.plain(method.as_str(), uri.path(), uri.query(), &body),
+        Ok(body) => app.plain(method.as_str(), uri.path(), uri.query(), &body).await,
         Err(refused) => refused,
     })
 }

@@ -83,7 +83,7 @@ async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
         }
         _ => {
             return respond_plain(match body::read(BodyDataStream::new(incoming)).await {
-                Ok(body) => app.plain(parts.method.as_str(), path, query, &body),
+                Ok(body) => app.plain(parts.method.as_str(), path, query, &body).await,
                 Err(refused) => refused,
             });
         }
@@ -93,7 +93,7 @@ async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
         Err(refusal) => return respond_refusal(&refusal),
     };
     match path {
-        "/topics" => respond(app.topics(sse, query)),
+        "/topics" => respond(app.topics(sse, query).await),
         "/fetch" if parts.method == Method::POST => match body::read(BodyDataStream::new(incoming)).await {
             Ok(steps) => respond(app.run(sse, query, &steps)),
             Err(refused) => respond_plain(refused),

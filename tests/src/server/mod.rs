@@ -6,6 +6,7 @@ mod axum;
 mod body;
 mod core;
 mod decode;
+mod log;
 mod offer;
 mod options;
 mod plain;
@@ -48,11 +49,13 @@ pub fn run(options: Options) -> Result<(), Error> {
     if let Some(limits) = options.socket_limits() {
         sse_core::bound_sockets(&listener, &limits)?;
     }
-    let app = App::new(options);
     match adapter {
         // Its workers are runtimes of their own.
-        Adapter::Actix => actix_web::rt::System::new().block_on(actix::serve(app, listener))?,
+        Adapter::Actix => {
+            actix_web::rt::System::new().block_on(async { actix::serve(App::start(options).await?, listener).await })?
+        }
         _ => tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            let app = App::start(options).await?;
             match adapter {
                 Adapter::Axum => axum::serve(app, listener).await,
                 Adapter::Warp => warp::serve(app, listener).await,

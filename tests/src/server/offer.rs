@@ -2,12 +2,15 @@
 
 use super::app::App;
 use http::{HeaderName, HeaderValue};
-use sse_core::{Resumption, Sender, Start, Uuid};
+use sse_core::{LastEventId, Resumption, Sender, Start, Uuid};
 
 /// A request that may open a stream, in any adapter.
 pub(crate) trait Offer: Sized {
     /// What the adapter turns into its framework's response.
     type Reply;
+
+    /// What the client brings.
+    fn last_event_id(&self) -> &LastEventId;
 
     /// A stream with a handle, set up as the server's options say.
     fn channel(self, app: &App, welcome: bool) -> (Sender, Opened<Self::Reply>);
@@ -49,6 +52,11 @@ macro_rules! offer {
     ($sse:ty, $reply:ty, $subscription:ident => $into:expr) => {
         impl Offer for $sse {
             type Reply = $reply;
+
+            fn last_event_id(&self) -> &LastEventId {
+                // The type's own, which goes before the trait's.
+                self.last_event_id()
+            }
 
             fn channel(self, app: &App, welcome: bool) -> (Sender, Opened<$reply>) {
                 let sse = offer!(set_up self, app);

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, ValueEnum};
-use sse_core::{Hub, SocketLimits};
+use sse_core::{Hub, SocketLimits, hub};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,11 +57,11 @@ pub struct Options {
     #[arg(long, default_value_t = 30_000, hide = true)]
     pub user_timeout_ms: u64,
     /// The engine to follow and publish through.
-    #[arg(long)]
+    #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
     /// The engine's log.
-    #[arg(long)]
-    pub log: Option<String>,
+    #[arg(long, value_name = "NAME", default_value = "sse")]
+    pub log: String,
 }
 
 /// What the routes are served with.
@@ -111,9 +111,8 @@ impl Adapter {
 }
 
 impl Options {
-    pub(crate) fn is_offered(&self) -> bool {
-        let compresses = !self.compress || self.adapter.offers_compression();
-        compresses && self.redis.is_none() && self.log.is_none()
+    pub(crate) const fn is_offered(&self) -> bool {
+        !self.compress || self.adapter.offers_compression()
     }
 
     pub(crate) const fn keep_alive(&self) -> Option<Duration> {
@@ -145,8 +144,8 @@ impl Options {
         Some(limits)
     }
 
-    /// The one hub of the server.
-    pub(crate) fn hub(&self) -> Hub {
+    /// The bounds of the server's one hub.
+    pub(crate) fn hub(&self) -> hub::Builder {
         let bound = |n: usize| if n == 0 { usize::MAX } else { n };
         let hub = Hub::builder()
             .topic_bytes(bound(self.topic_bytes))
@@ -158,8 +157,7 @@ impl Options {
             Some(age) => hub.topic_age(age),
             None => hub,
         };
-        let hub = if self.lag == Lag::Gap { hub.gap_on_lag() } else { hub };
-        hub.build()
+        if self.lag == Lag::Gap { hub.gap_on_lag() } else { hub }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `/publish`: one event or an array of them, all or none.
 
+use super::app::App;
 use super::plain::Plain;
-use super::steps;
+use super::{log, steps};
 use serde::Deserialize;
-use sse_core::{Event, Hub};
+use sse_core::Event;
 use std::time::Duration;
 
 /// One event for one topic.
@@ -37,14 +38,23 @@ impl Publication {
     }
 }
 
-pub(crate) fn publish(hub: &Hub, body: &[u8]) -> Plain {
+/// Publishes what the body says, where this server's history is kept.
+pub(crate) async fn publish(app: &App, body: &[u8]) -> Plain {
     let publications = match serde_json::from_slice(body) {
         Ok(Publications::One(one)) => vec![one],
         Ok(Publications::Many(many)) => many,
         Err(error) => return Plain::bad_request(error),
     };
-    let events: Vec<_> = publications.into_iter().map(Publication::into_event).collect();
-    match hub.publish_all(events) {
+    let events = publications.into_iter().map(Publication::into_event);
+    if let Some(redis) = &app.redis {
+        // All before any: a log takes one at a time.
+        let checked = events.map(|(topic, event)| app.hub.check(&topic, event).map(|frame| (topic, frame)));
+        return match checked.collect() {
+            Ok(events) => log::publish(redis, events).await,
+            Err(error) => Plain::bad_request(error),
+        };
+    }
+    match app.hub.publish_all(events) {
         Ok(ids) => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             Plain::json(200, &serde_json::json!({ "ids": ids }))

@@ -31,13 +31,15 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
             sse.map(|sse| respond(app.optional(sse, method.as_str())))
         },
     );
-    let topics = warp::path!("topics").and(sse_warp::offered()).and(with_app.clone()).and(query).map(
-        |sse: Result<Sse, Refused>, app: App, query: String| sse.map(|sse| respond(app.topics(sse, Some(&query)))),
+    let topics = warp::path!("topics").and(sse_warp::offered()).and(with_app.clone()).and(query).then(
+        async |sse: Result<Sse, Refused>, app: App, query: String| {
+            Ok::<_, Refused>(respond(app.topics(sse?, Some(&query)).await))
+        },
     );
     let plain = with_app.and(warp::method()).and(warp::path::full()).and(query).and(warp::body::stream()).then(
         async |app: App, method: Method, path: warp::path::FullPath, query: String, chunks| {
             respond_plain(match body::read::<warp::Error>(chunks).await {
-                Ok(body) => app.plain(method.as_str(), path.as_str(), Some(&query), &body),
+                Ok(body) => app.plain(method.as_str(), path.as_str(), Some(&query), &body).await,
                 Err(refused) => refused,
             })
         },

@@ -1,6 +1,6 @@
 //! Headless Chromium, driven over its DevTools protocol.
 
-use crate::{Result, eventually};
+use crate::{Missing, Result, eventually};
 use chromiumoxide::browser::BrowserConfig;
 use chromiumoxide::cdp::browser_protocol::browser::BrowserContextId;
 use chromiumoxide::cdp::browser_protocol::emulation::{
@@ -36,8 +36,8 @@ impl Chromium {
     ///
     /// # Errors
     /// There is none.
-    pub fn find() -> Result<PathBuf> {
-        default_executable(DetectionOptions::default()).map_err(|_| "no chromium in PATH".into())
+    pub fn find() -> Result<PathBuf, Missing> {
+        default_executable(DetectionOptions::default()).map_err(|_| Missing("chromium".to_owned()))
     }
 
     /// Starts the browser.

@@ -14,6 +14,28 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The outcome of a step of a test.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
+/// Something that the system lacks: a trial that fails for want of it is ignored and says so; under `CI=true` it fails.
+#[derive(Debug)]
+pub struct Missing(pub(crate) String);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no {} in PATH", self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
+/// Looks whether the system has this command.
+///
+/// # Errors
+/// [`Missing`].
+pub fn need(command: &str) -> Result<(), Missing> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(command).is_file());
+    if found { Ok(()) } else { Err(Missing(command.to_owned())) }
+}
+
 /// Asks until the answer is yes, for at most this long.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Trials of `libtest-mimic` that are futures, some of them in a browser that all of them share.
 
-use crate::Result;
 use crate::browser::Chromium;
+use crate::{Missing, Result};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -27,11 +27,15 @@ struct Shared {
 }
 
 impl Shared {
-    fn block_on(&self, test: impl Future<Output = Result>) -> Result<(), Failed> {
+    fn block_on(&self, test: impl Future<Output = Result>) -> Result<Completion, Failed> {
         #[expect(clippy::expect_used, reason = "without threads nothing can be tested")]
         let runtime = self.runtime.get_or_init(|| Runtime::new().expect("a runtime can be made"));
         match runtime.block_on(async { timeout(BOUND, test).await }) {
-            Ok(result) => result.map_err(|error| Failed::from(error.to_string())),
+            Ok(Ok(())) => Ok(Completion::Completed),
+            Ok(Err(missing)) if missing.is::<Missing>() && std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
+                Ok(Completion::ignored_with(missing))
+            }
+            Ok(Err(error)) => Err(error.to_string().into()),
             Err(_) => Err(format!("took longer than {BOUND:?}").into()),
         }
     }
@@ -44,34 +48,26 @@ impl Trials {
         Self::default()
     }
 
-    /// Adds a trial.
+    /// Adds a trial. One that fails for want of something [`Missing`] is ignored and says so; under `CI=true` it fails.
     pub fn add<F>(&mut self, name: impl Into<String>, test: impl FnOnce() -> F + Send + 'static)
     where
         F: Future<Output = Result>,
     {
         let shared = self.shared.clone();
-        self.trials.push(Trial::test(name, move || shared.block_on(test())));
+        self.trials.push(Trial::ignorable_test(name, move || shared.block_on(test())));
     }
 
-    /// Adds a trial that needs the browser. Where there is none it is ignored and says so; under `CI=true` it fails.
+    /// Adds a trial in the browser.
     pub fn add_in_browser<T>(&mut self, name: impl Into<String>, test: T)
     where
         T: AsyncFnOnce(&Chromium) -> Result + Send + 'static,
     {
         let shared = self.shared.clone();
         let trial = move || {
-            if let Err(missing) = Chromium::find() {
-                return if std::env::var_os("CI").is_some_and(|ci| ci == "true") {
-                    Err(missing.to_string().into())
-                } else {
-                    Ok(Completion::ignored_with(missing))
-                };
-            }
             shared.block_on(async {
                 let browser = shared.browser.get_or_try_init(Chromium::start).await?;
                 test(browser).await
-            })?;
-            Ok(Completion::Completed)
+            })
         };
         self.trials.push(Trial::ignorable_test(name, trial));
     }

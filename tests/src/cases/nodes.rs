@@ -1,0 +1,213 @@
+//! Several servers of one history, as when all of them follow one log: what is published at one is read at every other, and
+//! a client may come back to any of them.
+
+use super::topics::{Follow, SECOND, position, post, publish, publish_all, topic};
+use super::{cut, drain};
+use crate::client::Response;
+use crate::failure::{check, show};
+use crate::process::Server;
+use crate::{Case, Failure, Group, Target, Verdict};
+use serde_json::json;
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Case> {
+    let source = "DESIGN 6";
+    let own = |name: &str, promise, options, run: fn(Server) -> Verdict| {
+        Case::own(Group::Nodes, name, promise, source, options, run).with([Group::Resumption, Group::Publish])
+    };
+    let both = |name: &str, promise, run: fn(&Target, &Target) -> Verdict| {
+        Case::both(name, promise, source, run).with([Group::Resumption, Group::Publish])
+    };
+    vec![
+        both(
+            "one_order",
+            "published at both at once, readers of both get the same events in the same order",
+            one_order,
+        ),
+        both("woken_elsewhere", "an event of one arrives at the other now, and not at the next keep-alive", woken),
+        both("all_or_nothing_elsewhere", "of a batch that one refuses the other has nothing", all_or_nothing),
+        both("an_id_of_one_resumes_at_the_other", "at once, although the other may be a moment behind", at_once),
+        both("an_opening_position_of_one", "the position that one told before any event is one at the other", opening),
+        both("cut_at_any_byte_and_elsewhere", "cut at every byte and resumed in turns at both", |one, other| {
+            cut::every_byte(&[one, other])
+        }),
+        both(
+            "a_chain_of_nodes",
+            "changing nodes again and again, nothing is lost and nothing comes twice",
+            |one, other| cut::chain(&[one, other]),
+        ),
+        own("one_gap", "what was forgotten is the same gap at both, told once", &["--topic-events", "3"], one_gap),
+        own("who_starts_later_has_the_past", "a server that starts later has what was published before", &[], later),
+        own(
+            "a_drain_sends_clients_elsewhere",
+            "clients of a server that drains miss nothing at the other",
+            &[],
+            drained,
+        ),
+        own("a_kill_sends_clients_elsewhere", "neither do those of a server that is killed", &[], killed),
+    ]
+}
+
+/// Opens a stream as a client does that is asked to come back, and does.
+fn patient(follow: &Follow, target: &Target, outcome: &str) -> Result<Response, Failure> {
+    for _ in 0..5 {
+        let mut asked = follow.open(target)?;
+        if asked.head.has("x-stream-id") {
+            break;
+        }
+        asked.read_to_end(SECOND * 5)?;
+        let retry = asked.seen().retry.ok_or_else(|| Failure::new(format_args!("no retry: {}", show(asked.body()))))?;
+        std::thread::sleep(Duration::from_millis(retry.min(5000)));
+    }
+    follow.expect(target, outcome)
+}
+
+fn ids(stream: &mut Response, count: usize) -> Result<Vec<String>, Failure> {
+    Ok(stream.read_events(count, SECOND * 10)?.events.into_iter().map(|event| event.id).collect())
+}
+
+fn one_order(one: &Target, other: &Target) -> Verdict {
+    const EACH: usize = 100;
+    let name = topic("order");
+    let mut streams = [Follow::of([&name]).open(one)?, Follow::of([&name]).open(other)?];
+    streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
+    let at = |target| -> Result<Vec<String>, Failure> {
+        (0..EACH).map(|n| publish(target, &name, &n.to_string())).collect()
+    };
+    let told = std::thread::scope(|scope| {
+        let threads = [one, other].map(|target| scope.spawn(move || at(target)));
+        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("publishing panicked"))))
+    });
+    let [here, there] = told;
+    let (here, there) = (here?, there?);
+    let [first, second] = &mut streams;
+    let seen = ids(first, 2 * EACH)?;
+    check(seen == ids(second, 2 * EACH)?, || "readers of both saw another order".to_owned())?;
+    // Each publisher's own events are in its order, and nothing else is there.
+    for told in [here, there] {
+        let own: Vec<_> = seen.iter().filter(|id| told.contains(id)).collect();
+        check(own.iter().copied().eq(&told), || format!("published {told:?}\n    saw {own:?}"))?;
+    }
+    Ok(())
+}
+
+fn woken(one: &Target, other: &Target) -> Verdict {
+    let time = match other.about()?.keep_alive_ms {
+        0 => SECOND,
+        ms => Duration::from_millis(ms / 2),
+    };
+    let name = topic("woken");
+    let mut stream = Follow::of([&name]).open(other)?;
+    position(&mut stream)?;
+    publish(one, &name, "x")?;
+    stream.read_events(1, time).map(drop)
+}
+
+fn all_or_nothing(one: &Target, other: &Target) -> Verdict {
+    let name = topic("all");
+    let mut stream = Follow::of([&name]).open(other)?;
+    position(&mut stream)?;
+    let (fine, bad) = (json!({ "topic": name, "data": "never" }), json!({ "topic": name, "event": "a\nb" }));
+    let refused = one.read(&post("/publish", json!([fine, fine, bad]).to_string()))?;
+    check(refused.head.status == 400, || refused.head.to_string())?;
+    publish(one, &name, "the first")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["the first"], || show(stream.body()))
+}
+
+fn at_once(one: &Target, other: &Target) -> Verdict {
+    let name = topic("ahead");
+    for n in 0..50 {
+        let (here, there) = if n % 2 == 0 { (one, other) } else { (other, one) };
+        let id = publish(here, &name, &n.to_string())?;
+        patient(&Follow::of([&name]).after(id), there, "resumed")?;
+    }
+    Ok(())
+}
+
+fn opening(one: &Target, other: &Target) -> Verdict {
+    let name = topic("opening");
+    let told = position(&mut Follow::of([&name]).open(one)?)?;
+    publish(one, &name, "missed")?;
+    let mut stream = patient(&Follow::of([&name]).after(told), other, "resumed")?;
+    let seen = stream.read_events(1, SECOND * 5)?;
+    check(seen.data() == ["missed"], || show(stream.body()))
+}
+
+fn one_gap(one: Server) -> Verdict {
+    let other = one.another()?;
+    let targets = [one.target(), other.target()];
+    let name = topic("gap");
+    let ids: Vec<_> = (0..6).map(|n| publish(targets[n % 2], &name, &n.to_string())).collect::<Result<_, _>>()?;
+    for target in targets {
+        // So that it has all of them.
+        patient(&Follow::of([&name]).after(&ids[5]), target, "resumed")?;
+        let mut stream = Follow::of([&name]).after(&ids[0]).expect(target, "gap")?;
+        let seen = stream.read_events(4, SECOND * 5)?;
+        let gap = &seen.events[0];
+        let fine = gap.event_type == "gap" && gap.id == ids[2] && seen.data()[1..] == ["3", "4", "5"];
+        check(fine, || show(stream.body()))?;
+    }
+    // Told by one, it is told.
+    targets.iter().try_for_each(|target| Follow::of([&name]).after(&ids[2]).expect(target, "resumed").map(drop))
+}
+
+fn later(one: Server) -> Verdict {
+    let name = topic("later");
+    let events: Vec<_> = (0..50).map(|n| json!({ "topic": name, "data": n.to_string() })).collect();
+    let told = publish_all(one.target(), &json!(events))?;
+    let other = one.another()?;
+    let mut stream = Follow::of([&name]).from("oldest").expect(other.target(), "fresh")?;
+    let seen = ids(&mut stream, 50)?;
+    check(seen == told, || format!("published {told:?}\n    saw {seen:?}"))?;
+    let mut stream = Follow::of([&name]).after(&told[24]).expect(other.target(), "resumed")?;
+    let seen = ids(&mut stream, 25)?;
+    check(seen == told[25..], || format!("after the half: {seen:?}"))
+}
+
+fn drained(one: Server) -> Verdict {
+    leaves(one, |one| drain::drain(one.target(), 200).map(|()| Some(one)))
+}
+
+fn killed(one: Server) -> Verdict {
+    leaves(one, |one| {
+        drop(one);
+        Ok(None)
+    })
+}
+
+/// Clients read at one server while events are published at the other; then theirs goes, in this way, and they come to the
+/// other. Gives the server back if it still runs.
+fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Failure>) -> Verdict {
+    let other = one.another()?;
+    let name = topic("leaves");
+    let mut streams = (0..5).map(|_| Follow::of([&name]).open(one.target())).collect::<Result<Vec<_>, _>>()?;
+    streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
+    let (told, left) = std::thread::scope(|scope| {
+        let publishing = scope.spawn(|| -> Result<Vec<String>, Failure> {
+            let publish = |n: usize| {
+                std::thread::sleep(Duration::from_millis(3));
+                publish(other.target(), &name, &n.to_string())
+            };
+            (0..150).map(publish).collect()
+        });
+        std::thread::sleep(Duration::from_millis(150));
+        let left = leave(one);
+        (publishing.join().unwrap_or_else(|_| Err(Failure::new("publishing panicked"))), left)
+    });
+    let (mut told, _left) = (told?, left?);
+    for stream in &mut streams {
+        // Ended, or cut off.
+        let _ = stream.read_to_end(SECOND * 5);
+    }
+    told.push(publish(other.target(), &name, "the last")?);
+    for stream in &streams {
+        let before = stream.seen();
+        let last = before.last_event_id.unwrap_or_default();
+        let mut again = patient(&Follow::of([&name]).after(last), other.target(), "resumed")?;
+        let after = again.read_events(told.len() - before.events.len(), SECOND * 10)?;
+        let seen: Vec<_> = before.events.into_iter().chain(after.events).map(|event| event.id).collect();
+        check(seen == told, || format!("published {told:?}\n    saw {seen:?}"))?;
+    }
+    Ok(())
+}

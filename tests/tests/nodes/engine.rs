@@ -1,0 +1,50 @@
+//! A `redis-server` of the tests' own: on a free port, in a temporary folder, ended by its own process id.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Why no engine can be started here, if so.
+pub(crate) fn missing() -> Option<String> {
+    let asked = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+    asked.err().map(|error| format!("no redis-server: {error}"))
+}
+
+pub(crate) struct Engine {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Engine {
+    pub(crate) fn start() -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        // Free a moment ago; nobody else is given it that soon.
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string(), "--dir"]).arg(folder.path());
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let mut engine = Self { child, port, _folder: folder };
+        let begun = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if engine.child.try_wait()?.is_some() || begun.elapsed() > Duration::from_secs(10) {
+                return Err(io::Error::other("redis-server does not listen"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(engine)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

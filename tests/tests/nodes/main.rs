@@ -1,0 +1,92 @@
+//! The cases about topics against servers that follow a log, and against two of them at one log.
+//!
+//! Here each case runs against one adapter, and the others in turn; `cargo test -p sse-conformance --test nodes --
+//! --include-ignored` runs every case against every adapter. Without `redis-server` all are ignored, with the reason;
+//! under `CI=true` that is a failure.
+
+mod engine;
+mod refusals;
+
+use engine::Engine;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use sse_conformance::process::Server;
+use sse_conformance::server::Adapter;
+use sse_conformance::{Case, Group, Subject, cases};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// What a log has a part in, beside those cases of other groups that need topics.
+const GROUPS: [Group; 7] =
+    [Group::Resumption, Group::Publish, Group::Retention, Group::Lag, Group::Drain, Group::Stats, Group::Nodes];
+
+/// Short, as without a log.
+const KEEP_ALIVE_MS: &str = "600";
+
+/// The engine, and a server of each adapter, started by whoever is the first to need it.
+#[derive(Default)]
+struct Shared {
+    engine: OnceLock<Result<Engine, String>>,
+    servers: [OnceLock<Result<Server, String>>; Adapter::ALL.len()],
+}
+
+impl Shared {
+    fn engine(&self) -> Result<&Engine, Failed> {
+        let engine = self.engine.get_or_init(|| Engine::start().map_err(|error| error.to_string()));
+        engine.as_ref().map_err(Failed::from)
+    }
+
+    /// The command of a server with a log of its own.
+    fn command(&self, adapter: Adapter) -> Result<impl Fn() -> Command, Failed> {
+        static LOGS: AtomicU64 = AtomicU64::new(0);
+        let url = self.engine()?.url();
+        Ok(move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-server"));
+            let log = format!("log-{}", LOGS.fetch_add(1, Ordering::Relaxed));
+            command.args(["--adapter", adapter.as_str(), "--redis", &url, "--log", &log]);
+            command
+        })
+    }
+
+    fn judge(&self, at: usize, case: &Case) -> Result<(), Failed> {
+        let (adapter, server) = (Adapter::ALL[at], &self.servers[at]);
+        let start = self.command(adapter)?;
+        let server = server.get_or_init(|| {
+            Server::start(start().args(["--keep-alive-ms", KEEP_ALIVE_MS])).map_err(|failure| failure.to_string())
+        });
+        let subject = Subject::new(server.as_ref().map_err(Failed::from)?.target()).start(Some(&start));
+        case.judge(subject).map_err(|failure| Failed::from(failure.to_string()))
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let shared = Arc::<Shared>::default();
+    let mut trials = Vec::new();
+    let needs_log = |case: &Case| GROUPS.contains(&case.group) || case.also.contains(&Group::Resumption);
+    for (n, case) in cases::all().into_iter().filter(needs_log).enumerate() {
+        let case = Arc::new(case);
+        for (at, adapter) in Adapter::ALL.into_iter().enumerate() {
+            let name = format!("{}::{}", adapter.as_str(), case.name);
+            let (shared, case, kind) = (shared.clone(), case.clone(), case.group.as_str());
+            let trial = trial(name, move || shared.judge(at, &case)).with_kind(kind);
+            // Behind a log an adapter does nothing that it does not do without one, where every case meets every adapter.
+            trials.push(trial.with_ignored_flag(n % Adapter::ALL.len() != at));
+        }
+    }
+    for (name, refusal) in refusals::ALL {
+        trials.push(trial(name, refusal));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // A static would never be dropped, and what it started would outlive this.
+    drop(shared);
+    if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+}
+
+fn trial(name: impl Into<String>, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, || match engine::missing() {
+        Some(missing) if std::env::var_os("CI").is_none_or(|ci| ci != "true") => Ok(Completion::ignored_with(missing)),
+        Some(missing) => Err(missing.into()),
+        None => test().map(|()| Completion::Completed),
+    })
+}
