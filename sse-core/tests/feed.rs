@@ -62,6 +62,9 @@ fn trimmed(topic: &str, id: EventId) -> String {
     format!("event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{topic}\"}}\nid: {id}\n\n")
 }
 
+/// It tells no position: the one that remains would, elsewhere, be before what was taken back.
+const TAKEN_BACK: &str = "event: gap\ndata: {\"reason\":\"unknown\"}\n\n";
+
 fn unknown(id: EventId) -> String {
     format!("event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
 }
@@ -262,7 +265,7 @@ fn a_truncation_is_a_gap_for_who_saw_what_was_taken_back_and_nothing_for_others(
 
     world.feed.truncate(id(1, 0)).unwrap();
     assert_eq!(world.feed.newest(), Some(id(1, 0)));
-    assert_eq!(ahead.text(), unknown(id(1, 0)));
+    assert_eq!(ahead.text(), TAKEN_BACK);
     assert_eq!(behind.text(), opening(id(1, 0)), "it had not seen them");
     // The log goes on with other entries, of ids that may have been.
     let again = EventId::new(id(2, 0).position(), 0xffff);
@@ -291,7 +294,32 @@ fn a_reader_that_did_not_look_hears_of_two_truncations_once() {
     world.append("news", id(3, 0));
     world.feed.truncate(id(1, 0)).unwrap();
     world.append("news", id(4, 0));
-    assert_eq!(reader.text(), unknown(id(1, 0)) + &block(id(4, 0)));
+    assert_eq!(reader.text(), TAKEN_BACK.to_owned() + &block(id(4, 0)));
+}
+
+#[test]
+fn who_comes_back_with_what_was_taken_back_is_told_and_goes_on_from_what_remains() {
+    let mut world = World::new();
+    world.append("news", id(1, 0));
+    world.append("news", id(2, 0));
+    world.append("news", id(3, 0));
+    world.feed.truncate(id(1, 0)).unwrap();
+    let welcome = "retry: 3000\n\n";
+    let back = |world: &World, lost: u64| world.after(id(lost, 0), ["news"]).from(Start::Oldest);
+    assert_eq!(back(&world, 3).resumption(), Resumption::Gap);
+    assert_eq!(text(back(&world, 3)), welcome.to_owned() + TAKEN_BACK);
+    world.append("news", id(2, 7));
+    world.append("news", id(4, 0));
+    world.feed.truncate(id(2, 7)).unwrap();
+    world.append("news", id(5, 0));
+    for lost in [2, 3] {
+        assert_eq!(text(back(&world, lost)), welcome.to_owned() + TAKEN_BACK + &block(id(2, 7)) + &block(id(5, 0)));
+    }
+    assert_eq!(text(back(&world, 4)), welcome.to_owned() + TAKEN_BACK + &block(id(5, 0)));
+    // The log comes to it once more: then it is as any other.
+    world.feed.truncate(id(1, 0)).unwrap();
+    world.append("news", id(2, 0));
+    assert_eq!(text(back(&world, 2)), opening(id(2, 0)));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn more_truncations_than_are_remembered_are_told_all_the_same() {
         feed.append(id(2, tag), "a", "again").unwrap();
     }
     assert_eq!(before.text(), "data: again\nid: 2-000000c8\n\n");
-    let gap = "event: gap\ndata: {\"reason\":\"unknown\"}\nid: 1-00000000\n\n";
+    let gap = "event: gap\ndata: {\"reason\":\"unknown\"}\n\n";
     assert_eq!(after.text(), format!("{gap}data: again\nid: 2-000000c8\n\n"));
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Redis;
 use crate::commands::Keys;
-use crate::connection::client;
+use crate::connection::info;
 use crate::driver::Driver;
 use crate::follower::{BATCH_ENTRIES, Bounds, Follower, Rules};
 use crate::handle::Inner;
@@ -31,14 +31,16 @@ pub struct Builder {
     in_flight: usize,
     deadline: Duration,
     ready_grace: Duration,
+    #[cfg(feature = "tls")]
+    certificates: crate::tls::Certificates,
 }
 
 /// Why a node did not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The URL is none of an engine; with the feature `tls` it may be `rediss://`.
-    #[error("not the URL of an engine: {0}")]
+    /// The URL is none of an engine, or the certificates are none; with the feature `tls` it may be `rediss://`.
+    #[error("not the way to an engine: {0}")]
     Url(Box<str>),
     /// A log's name is 1 to 128 bytes without braces.
     #[error("not the name of a log: {0:?}")]
@@ -62,6 +64,8 @@ impl Builder {
             in_flight: 1_024,
             deadline: Duration::from_secs(2),
             ready_grace: Duration::from_secs(30),
+            #[cfg(feature = "tls")]
+            certificates: Default::default(),
         }
     }
 
@@ -110,6 +114,24 @@ impl Builder {
         self
     }
 
+    /// Trusts only engines whose certificate comes from one of these roots (PEM), for one, of a private authority; by
+    /// default those that the system trusts. For `rediss://` alone.
+    ///
+    /// The name in the URL must be one of the certificate's.
+    #[cfg(feature = "tls")]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.roots = Some(pem.into());
+        self
+    }
+
+    /// Shows this certificate, with what leads to its root, and proves it with this key (both PEM): what an engine asks of
+    /// its clients unless it is set to `tls-auth-clients no`. For `rediss://` alone.
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.certificates.own = Some((pem.into(), key.into()));
+        self
+    }
+
     /// Starts to follow the log, on the tokio runtime that this is called on, and gives the handle and the hub.
     ///
     /// The engine need not be there yet: the node tries until it is, and [`Redis::trouble`] says what is wrong. A log
@@ -125,7 +147,11 @@ impl Builder {
         if self.max_entries < MIN_ENTRIES {
             return Err(StartError::TooShort(self.max_entries));
         }
-        let client = client(&self.url).map_err(|error| StartError::Url(error.to_string().into()))?;
+        #[cfg(feature = "tls")]
+        let client = info(&self.url).and_then(|info| self.certificates.client(info));
+        #[cfg(not(feature = "tls"))]
+        let client = info(&self.url).and_then(redis::Client::open);
+        let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
         let keys = Keys::of(&self.name);
         let (hub, mut feed) = self.hub.follower();
         feed.admit(false);

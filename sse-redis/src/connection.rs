@@ -2,16 +2,15 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisResult};
 use std::time::Duration;
 
 /// How long connecting may take, with everything that is said before the first command.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A client for this URL, with delays off: commands are small and waited for.
-pub(crate) fn client(url: &str) -> RedisResult<Client> {
-    let info = url.into_connection_info()?;
-    Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+/// Where this URL leads, with delays off: commands are small and waited for.
+pub(crate) fn info(url: &str) -> RedisResult<ConnectionInfo> {
+    Ok(url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 /// One connection. A reply that does not come within the timeout fails its command; whoever gets that gives the

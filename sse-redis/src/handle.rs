@@ -64,8 +64,8 @@ impl Redis {
     /// Publishes an event whose first publish was [`PublishError::MaybeStored`], under the id that it told; or under
     /// one of the application's own.
     ///
-    /// Readers see the event once, if both are stored within 60 s of each other and fewer than 524,288 entries lie
-    /// between. The id given is then that of the second entry, which nobody is sent.
+    /// Readers see the event once, if it is stored again within 60 s of the first time and fewer than 524,288 entries lie
+    /// between. The id given is then that of the later entry, which nobody is sent but by a node that missed the first.
     ///
     /// # Errors
     /// As [`Redis::publish`].

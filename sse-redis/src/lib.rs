@@ -31,7 +31,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tls` | `rediss://`, by rustls and the system's certificates |
+//! | `tls` | `rediss://`, by rustls: the system's roots, or those of [`Builder::root_certificates`] |
 //! | `tracing` | what the follower does and why, told to `tracing` |
 
 mod builder;
@@ -45,6 +45,8 @@ mod publish;
 mod publish_id;
 mod publisher;
 mod state;
+#[cfg(feature = "tls")]
+mod tls;
 mod trace;
 
 pub use builder::{Builder, StartError};

@@ -71,6 +71,13 @@ impl Cursor {
         }
     }
 
+    /// Stands where the history was taken back since. The caller holds the order's lock.
+    pub(crate) fn start_at_taken_back(&mut self, position: u64) {
+        self.start_at(position);
+        // As one who has not looked since the first rewrite of all.
+        self.epoch = 0;
+    }
+
     /// What comes next, or nothing yet: then the waker is woken when something does.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Step> {
         loop {
@@ -118,19 +125,20 @@ impl Cursor {
         self.hub.epoch.load(Ordering::Acquire) != self.epoch
     }
 
-    /// If what was delivered is no longer part of the history, the gap that says so.
+    /// If what was delivered is no longer part of the history, the gap that says so. It tells no position, because there
+    /// is none yet that other nodes know only after they have noticed too; the next entry has one.
     fn look_back(&mut self) -> Option<Bytes> {
         if !self.is_rewritten() {
             return None;
         }
-        let mark = {
+        let position = {
             let order = self.hub.order.lock();
             let seen = std::mem::replace(&mut self.epoch, self.hub.epoch.load(Ordering::Acquire));
             order.rewritten(seen, self.position)?
         };
-        (self.position, self.told) = (mark.position, mark.position);
+        (self.position, self.told) = (position, position);
         Counters::add(&self.hub.counters.gaps, 1);
-        Some(self.hub.unknown_gap(Some(mark.id)).into())
+        Some(self.hub.unknown_gap(None).into())
     }
 
     /// Everything up to the head as one chunk, up to 64 KiB or one larger event.
@@ -201,7 +209,7 @@ impl Cursor {
         }
     }
 
-    /// Passes the gaps at a position: a block for each topic that has one there, with the position told in the last.
+    /// Passes the gaps at a position: a block for each topic that has one there, with its id told in the last.
     /// Nothing, if this cursor fell behind and such a one is to end.
     fn gaps(&mut self, mark: Mark) -> Option<Vec<u8>> {
         let mut gaps = Vec::new();
@@ -227,7 +235,7 @@ impl Cursor {
         Counters::add(&self.hub.counters.gaps, gaps.len());
         let mut blocks = Vec::new();
         for (left, place) in (0..gaps.len()).rev().zip(&gaps) {
-            let id = (left == 0).then_some(mark.id);
+            let id = mark.id.filter(|_| left == 0);
             place.topic.write_gap(&mut blocks, &self.hub.limits.gap_type, id);
         }
         self.position = mark.position;

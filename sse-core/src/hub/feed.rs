@@ -2,7 +2,6 @@
 
 use super::ids::Ids;
 use super::publish::check_name;
-use super::ring::Mark;
 use super::stats::Counters;
 use super::topic::Leftovers;
 use super::{EventId, Hub};
@@ -94,7 +93,9 @@ impl Feed {
     }
 
     /// The log took back everything after this id, as at a failover. Readers that have seen some of it are told a gap and
-    /// go on, as are those of a topic that had forgotten some of it; the others notice nothing.
+    /// go on, as are those of a topic that had forgotten some of it, and whoever comes back with an id that was taken
+    /// back; the others notice nothing. Such a gap tells no position: there is none yet that another follower, which
+    /// has not heard of this, would not read as before what was taken back. What is appended next has one.
     ///
     /// # Errors
     /// [`FeedError::Unknown`] if the id is not among those remembered, the newest 65,536.
@@ -104,7 +105,7 @@ impl Feed {
         let truncated = {
             let mut order = inner.order.lock();
             let position = order.find(inner, id, &[]).ok_or(FeedError::Unknown(id));
-            position.map(|position| order.rewind(inner, Mark { position, id }, &mut left))
+            position.map(|position| order.rewind(inner, (position, id), &mut left))
         };
         left.settle();
         truncated

@@ -1,11 +1,11 @@
 //! Where a history has its ids from: from itself, or from the log that it follows.
 
 use super::id::EventId;
-use super::ring::Mark;
+use super::taken_back::TakenBack;
 use std::collections::VecDeque;
 
 /// How many ids of a followed log are remembered, whatever their topic.
-const FOLLOWED_IDS: usize = 65_536;
+pub(crate) const FOLLOWED_IDS: usize = 65_536;
 
 /// How many rewrites of a followed log are remembered one by one.
 const REWRITES: usize = 64;
@@ -18,20 +18,22 @@ pub(crate) enum Ids {
     Followed(Followed),
 }
 
+#[derive(Default)]
 pub(crate) struct Followed {
     /// The newest ids, with their positions: both ascend. An id that the log went back to has a second position, the
     /// last of those that were taken back after it.
     pub(crate) recent: VecDeque<(EventId, u64)>,
-    /// Parts of the history that were taken back, each with what remained before it.
+    /// Parts of the history that were taken back.
     pub(crate) rewrites: VecDeque<Rewrite>,
+    pub(crate) taken_back: TakenBack,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) struct Rewrite {
     pub(crate) epoch: u64,
-    /// Positions after this and up to the mark's are no longer.
+    /// Positions after this, and up to the last, are no longer.
     pub(crate) kept: u64,
-    pub(crate) mark: Mark,
+    pub(crate) last: u64,
 }
 
 impl Ids {
@@ -39,8 +41,8 @@ impl Ids {
         Self::Own { tag }
     }
 
-    pub(crate) const fn followed() -> Self {
-        Self::Followed(Followed { recent: VecDeque::new(), rewrites: VecDeque::new() })
+    pub(crate) fn followed() -> Self {
+        Self::Followed(Followed::default())
     }
 
     /// The id before the first event.
@@ -83,23 +85,25 @@ impl Ids {
     pub(crate) fn forget(&mut self) {
         if let Self::Followed(followed) = self {
             followed.recent.clear();
+            followed.taken_back = TakenBack::default();
         }
     }
 
-    /// The last position that a mark's id stands for.
-    pub(crate) fn last_position(&self, mark: Mark) -> u64 {
-        let Self::Followed(followed) = self else { return mark.position };
-        let after = followed.recent.partition_point(|(recent, _)| *recent <= mark.id);
-        let last = after.checked_sub(1).and_then(|at| followed.recent.get(at)).filter(|(recent, _)| *recent == mark.id);
-        last.map_or(mark.position, |(_, position)| *position)
+    /// The last position that an id stands for, which stands for this one.
+    pub(crate) fn last_position(&self, position: u64, id: EventId) -> u64 {
+        let Self::Followed(followed) = self else { return position };
+        let after = followed.recent.partition_point(|(recent, _)| *recent <= id);
+        let last = after.checked_sub(1).and_then(|at| followed.recent.get(at)).filter(|(recent, _)| *recent == id);
+        last.map_or(position, |(_, position)| *position)
     }
 
-    pub(crate) fn rewind(&mut self, rewrite: Rewrite) {
+    pub(crate) fn rewind(&mut self, rewrite: Rewrite, id: EventId) {
         let Self::Followed(followed) = self else { return };
-        while followed.recent.back().is_some_and(|(_, position)| *position > rewrite.kept) {
-            followed.recent.pop_back();
+        let after = followed.recent.partition_point(|(_, position)| *position <= rewrite.kept);
+        for (id, position) in followed.recent.drain(after..) {
+            followed.taken_back.remember(id, position);
         }
-        followed.recent.push_back((rewrite.mark.id, rewrite.mark.position));
+        followed.recent.push_back((id, rewrite.last));
         followed.rewrites.push_back(rewrite);
         // The oldest two become one that covers both: who stands between them is told a gap too many, and nobody too few.
         if followed.rewrites.len() > REWRITES

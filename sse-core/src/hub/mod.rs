@@ -13,6 +13,7 @@ mod registry;
 mod ring;
 mod stats;
 mod subscription;
+mod taken_back;
 mod tombstones;
 mod topic;
 

@@ -70,7 +70,7 @@ impl Order {
         if self.topics.len() >= limits.max_topics {
             return Err(TooManyTopics);
         }
-        let forgotten = self.tombstones.take(name).unwrap_or(Mark { position: 0, id: self.ids.origin() });
+        let forgotten = self.tombstones.take(name).unwrap_or(Mark { position: 0, id: Some(self.ids.origin()) });
         let topic = Arc::new(Topic::new(name, forgotten));
         self.topics.insert(name.into(), topic.clone());
         Ok(topic)
@@ -154,7 +154,7 @@ impl Order {
     /// Passes over an event for whose topic there is no room, so that whoever asks for the topic later is told.
     pub(crate) fn forget_at_once(&mut self, hub: &Inner, topic: &str, id: EventId) {
         let position = self.advance(hub, id);
-        self.tombstones.put(topic, Mark { position, id });
+        self.tombstones.put(topic, Mark { position, id: Some(id) });
     }
 
     /// Forgets what is older than it may be.
@@ -204,7 +204,7 @@ impl Order {
     /// Everything is forgotten, in every topic there is or was, up to this id.
     pub(crate) fn reset(&mut self, hub: &Inner, id: EventId, left: &mut Leftovers) {
         let position = hub.head.load(Ordering::Relaxed) + 1;
-        let mark = Mark { position, id };
+        let mark = Mark { position, id: Some(id) };
         for topic in self.topics.values() {
             let mut locked = topic.lock();
             locked.ring.reset_to(mark, &mut left.garbage);
@@ -221,14 +221,15 @@ impl Order {
         self.drop_idle();
     }
 
-    /// What came after this position is taken back. Positions go on as before, so that none is used twice.
-    pub(crate) fn rewind(&mut self, hub: &Inner, kept: Mark, left: &mut Leftovers) {
+    /// What came after this id, which stands for this position, is taken back. Positions go on as before, so that none is
+    /// used twice.
+    pub(crate) fn rewind(&mut self, hub: &Inner, (position, id): (u64, EventId), left: &mut Leftovers) {
         let last = hub.head.load(Ordering::Relaxed);
         let epoch = hub.epoch.load(Ordering::Relaxed) + 1;
-        // Its id stands from here on also for the last position that was taken back, as it may for an earlier such one.
-        let mark = Mark { position: last, id: kept.id };
-        let kept = self.ids.last_position(kept);
-        self.ids.rewind(Rewrite { epoch, kept, mark });
+        // The id stands from here on also for the last position that was taken back, as it may for an earlier such one.
+        let kept = self.ids.last_position(position, id);
+        self.ids.rewind(Rewrite { epoch, kept, last }, id);
+        let mark = Mark { position: last, id: None };
         self.tombstones.rewind(kept, mark);
         // Before the topics, so that a cursor that parks after one of them has changed sees it.
         hub.epoch.store(epoch, Ordering::Release);
@@ -268,10 +269,18 @@ impl Order {
                 let kept = || topics.iter().find_map(|topic| topic.lock().ring.find(id));
                 let marked = || {
                     let marks = topics.iter().map(|topic| topic.lock().ring.forgotten());
-                    marks.filter(|mark| mark.id == id && mark.position > 0).map(|mark| mark.position).next()
+                    marks.filter(|mark| mark.id == Some(id) && mark.position > 0).map(|mark| mark.position).next()
                 };
                 recent.or_else(kept).or_else(marked)
             }
+        }
+    }
+
+    /// The position that an id stood for until the log took it back.
+    pub(crate) fn find_taken_back(&self, id: EventId) -> Option<u64> {
+        match &self.ids {
+            Ids::Own { .. } => None,
+            Ids::Followed(followed) => followed.taken_back.position(id),
         }
     }
 
@@ -281,7 +290,7 @@ impl Order {
             return false;
         }
         let topics: Vec<_> = names.iter().filter_map(|name| self.topics.get(name.as_str()).cloned()).collect();
-        let known = self.find(hub, id, &topics).is_some();
+        let known = self.find(hub, id, &topics).or_else(|| self.find_taken_back(id)).is_some();
         !known && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id))
     }
 
@@ -295,19 +304,19 @@ impl Order {
                 let marked =
                     || topics.iter().map(|topic| topic.lock().ring.forgotten()).find(|mark| mark.position == position);
                 let kept = || topics.iter().find_map(|topic| topic.lock().ring.id_at(position));
-                recent.or_else(|| marked().map(|mark| mark.id)).or_else(kept)
+                recent.or_else(|| marked()?.id).or_else(kept)
             }
         }
     }
 
     /// Where a cursor goes on that last looked in an older epoch, if what it has delivered was taken back since.
-    pub(crate) fn rewritten(&self, seen: u64, position: u64) -> Option<Mark> {
+    pub(crate) fn rewritten(&self, seen: u64, position: u64) -> Option<u64> {
         let Ids::Followed(followed) = &self.ids else { return None };
-        let mut moved: Option<Mark> = None;
+        let mut moved = None;
         for rewrite in followed.rewrites.iter().filter(|rewrite| rewrite.epoch > seen) {
-            let position = moved.map_or(position, |mark| mark.position);
-            if rewrite.kept < position && position <= rewrite.mark.position {
-                moved = Some(rewrite.mark);
+            let position = moved.unwrap_or(position);
+            if rewrite.kept < position && position <= rewrite.last {
+                moved = Some(rewrite.last);
             }
         }
         moved

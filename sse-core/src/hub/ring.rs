@@ -27,11 +27,12 @@ pub(crate) struct Ring {
     bytes: usize,
 }
 
-/// A position, and the id that it has outside.
+/// A position, and the id that it has outside. It has none where something was taken back: what remains before that has
+/// one, but with it a client would, elsewhere, get what was taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) position: u64,
-    pub(crate) id: EventId,
+    pub(crate) id: Option<EventId>,
 }
 
 /// Blocks that were joined for good.
@@ -158,7 +159,7 @@ impl Ring {
             Some(segment) => {
                 let entry = *segment.entries.get(segment.first)?;
                 let block = segment.block(segment.first)?;
-                self.forgotten = Mark { position: entry.position, id: id(entry.position, block) };
+                self.forgotten = Mark { position: entry.position, id: Some(id(entry.position, block)) };
                 let len = block.len();
                 segment.first += 1;
                 if segment.first == segment.entries.len() {
@@ -168,7 +169,7 @@ impl Ring {
             }
             None => {
                 let frame = self.tail.frames.pop_front()?;
-                self.forgotten = Mark { position: frame.position, id: id(frame.position, &frame.bytes) };
+                self.forgotten = Mark { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
                 if self.tail.start() >= self.tail.joined_end() {

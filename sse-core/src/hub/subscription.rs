@@ -249,14 +249,20 @@ impl Order {
         let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>()?;
         let mut cursor = Cursor::new(hub, topics.clone());
         let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
-        let entered = match known {
-            Some((position, id)) => {
+        let taken_back = id.and_then(|id| self.find_taken_back(id));
+        let entered = match (known, taken_back) {
+            (Some((position, id)), _) => {
                 cursor.start_at(position);
                 let missing = topics.iter().any(|topic| topic.lock().ring.forgotten().position > position);
                 let resumption = if missing { Resumption::Gap } else { Resumption::Resumed };
                 Entered { resumption, unknown: false, begins: Some(id) }
             }
-            None => {
+            (None, Some(position)) => {
+                // Polled, it says so first of all, and goes on from what remains.
+                cursor.start_at_taken_back(position);
+                Entered { resumption: Resumption::Gap, unknown: false, begins: None }
+            }
+            (None, None) => {
                 let (position, begins) = self.begin(hub, &topics, Start::Live);
                 cursor.start_at(position);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);

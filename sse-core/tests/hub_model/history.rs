@@ -32,7 +32,6 @@ pub(crate) struct Entry {
 pub(crate) struct Rewrite {
     pub(crate) kept: u64,
     pub(crate) last: u64,
-    pub(crate) id: String,
 }
 
 pub(crate) struct History {
@@ -52,6 +51,8 @@ pub(crate) struct History {
     pub(crate) ids: Vec<(String, u64)>,
     /// Those that were taken back.
     pub(crate) taken_back: BTreeSet<String>,
+    /// Those of them whose clients can still be told so, with the positions they had.
+    gone: Vec<(String, u64)>,
 }
 
 /// What a reader at a position is told next.
@@ -77,6 +78,7 @@ impl History {
             ids,
             known,
             taken_back: BTreeSet::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -137,6 +139,7 @@ impl History {
 
     pub(crate) fn reset(&mut self, id: String, now: u64) {
         self.known.clear();
+        self.gone.clear();
         self.pass(id, now);
         std::mem::take(&mut self.held).into_iter().for_each(|at| self.entries[at].lost = true);
         let head = self.head();
@@ -152,20 +155,27 @@ impl History {
             entry.revoked = true;
         }
         self.held.retain(|&at| at < kept as usize);
-        let gone = self.known.extract_if(.., |(_, position)| *position > kept);
-        self.taken_back.extend(gone.map(|(known, _)| known));
+        let gone: Vec<_> = self.known.extract_if(.., |(_, position)| *position > kept).collect();
+        self.taken_back.extend(gone.iter().map(|(known, _)| known.clone()));
+        self.gone.extend(gone);
         self.known.push((id.to_owned(), last));
         self.ids.push((id.to_owned(), last));
         // What was forgotten beyond what remains: who knows how much of it was before.
         for forgotten in self.forgotten.iter_mut().filter(|forgotten| **forgotten > kept) {
             *forgotten = last;
         }
-        self.rewrites.push(Rewrite { kept, last, id: id.to_owned() });
+        self.rewrites.push(Rewrite { kept, last });
     }
 
     /// The position at which this id resumes.
     pub(crate) fn find(&self, id: &str) -> Option<u64> {
         self.known.iter().find(|(known, _)| known == id).map(|(_, position)| *position)
+    }
+
+    /// The position that an id had, which was taken back and does not stand for another.
+    pub(crate) fn find_gone(&self, id: &str) -> Option<u64> {
+        let gone = self.gone.iter().rfind(|(gone, _)| gone == id).map(|(_, position)| *position);
+        gone.filter(|_| self.find(id).is_none())
     }
 
     pub(crate) fn id_at(&self, position: u64) -> Option<&str> {

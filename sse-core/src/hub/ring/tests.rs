@@ -9,7 +9,7 @@ fn id(position: u64) -> EventId {
 }
 
 fn mark(position: u64) -> Mark {
-    Mark { position, id: id(position) }
+    Mark { position, id: Some(id(position)) }
 }
 
 fn block(position: u64, len: usize) -> Bytes {

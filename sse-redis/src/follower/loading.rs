@@ -1,0 +1,64 @@
+//! The start: the newest entries are read back, page by page, for clients who resume here.
+
+use super::{Effect, Follower, Phase, Tip};
+use crate::entry::Entry;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    pub(super) entries: VecDeque<Entry>,
+    bytes: usize,
+    /// The number of the newest.
+    number: u64,
+}
+
+impl Follower {
+    pub(super) fn loaded(
+        &mut self,
+        now: Instant,
+        mut loading: Loading,
+        tip: &Tip,
+        entries: Vec<Entry>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (true, Some(uid), Some(log)) = (tip.master, tip.uid.clone(), tip.log) else { return };
+        if entries.is_empty() {
+            return;
+        }
+        self.adopt(uid);
+        loading.number = log.added;
+        self.load(now, loading, entries, effects);
+    }
+
+    /// One page more of the window, newest first.
+    pub(super) fn load(&mut self, now: Instant, mut loading: Loading, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
+        let room =
+            |loading: &Loading| loading.entries.len() < self.bounds.window.0 && loading.bytes <= self.bounds.window.1;
+        let whole = entries.len() < self.batch;
+        let weight = Self::each(&entries);
+        for entry in entries {
+            if room(&loading) {
+                loading.bytes += entry.bytes;
+                loading.entries.push_front(entry);
+            }
+        }
+        let more = !whole && room(&loading);
+        self.weigh(weight);
+        if more {
+            self.phase = Phase::Loading(loading);
+            return;
+        }
+        let before = (loading.number + 1).saturating_sub(loading.entries.len() as u64);
+        for (entry, number) in loading.entries.into_iter().zip(before..) {
+            if self.recent.last().is_none() {
+                self.recent.start(entry.id, number);
+            } else {
+                self.recent.push(entry.id);
+            }
+            self.pass_on(entry, effects);
+        }
+        effects.extend([Effect::Loaded, Effect::CaughtUp]);
+        self.follow(now, effects);
+    }
+}
