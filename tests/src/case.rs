@@ -76,7 +76,7 @@ impl Case {
     /// # Errors
     /// The promise was not kept, or could not be looked at; the failure tells which.
     pub fn judge(&self, target: &Target, start: Option<&dyn Fn() -> Command>) -> Verdict {
-        let verdict = match (&self.run, start) {
+        match (&self.run, start) {
             (Run::On(run), _) => run(target),
             (Run::Own(options, run), Some(start)) => {
                 let mut command = start();
@@ -92,13 +92,7 @@ impl Case {
             (Run::Own(options, _), None) => {
                 Err(Failure::out_of_scope(format_args!("needs options: {}", options.join(" "))))
             }
-        };
-        verdict.map_err(|failure| {
-            if failure.is_out_of_scope() {
-                return failure;
-            }
-            Failure::new(format_args!("{failure}\n    promise: {}\n    source:  {}", self.promise, self.source))
-        })
+        }
     }
 }
 

@@ -41,7 +41,8 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
             command.args(["--adapter", adapter.as_str()]);
             command
         };
-        case.judge(server.target(), Some(&start)).map_err(|failure| Failed::from(failure.to_string()))
+        case.judge(server.target(), Some(&start))
+            .map_err(|failure| format!("{failure}\n    promise: {}\n    source:  {}", case.promise, case.source).into())
     })
     .with_kind(kind)
 }

@@ -1,5 +1,6 @@
 //! Keep-alives, at the interval that the server tells.
 
+use super::topics::{Follow, position, topic};
 use crate::failure::{check, same, show};
 use crate::{Case, Failure, Group, Target, Verdict};
 use std::time::{Duration, Instant};
@@ -10,6 +11,14 @@ pub(super) fn cases() -> Vec<Case> {
         |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::KeepAlive, name, promise, source, run);
     vec![
         case("keep_alive_comes_on_time", "one comment line after each interval without a write", on_time),
+        case("on_topics_too", "streams that follow topics have them as well", |target| {
+            let mut stream = Follow::of([&topic("quiet")]).open(target)?;
+            position(&mut stream)?;
+            let opening = stream.body().to_vec();
+            stream.read_until(":\n:\n", interval(target)? * 3)?;
+            same("the body", [&opening, &b":\n:\n"[..]].concat(), stream.body())
+        })
+        .with([Group::Resumption]),
         case("a_write_resets_it", "the interval begins again with every write", reset),
         Case::own(
             Group::KeepAlive,
