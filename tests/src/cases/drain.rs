@@ -236,7 +236,7 @@ fn spread(server: Server) -> Verdict {
     let mut streams = (0..16).map(|_| Follow::of([&name]).open(target)).collect::<Result<Vec<_>, _>>()?;
     streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
     let asked = Instant::now();
-    drain(target, 1200)?;
+    drain(target, 800)?;
     let ends: Result<Vec<Duration>, Failure> = std::thread::scope(|scope| {
         let end = |stream: &mut Response| stream.read_to_end(SECOND * 5).map(|()| asked.elapsed());
         let readers: Vec<_> = streams.iter_mut().map(|stream| scope.spawn(move || end(stream))).collect();
@@ -244,7 +244,7 @@ fn spread(server: Server) -> Verdict {
     });
     let ends = ends?;
     // That all of sixteen are in one half by chance happens once in 30,000 times.
-    let half = Duration::from_millis(600);
+    let half = Duration::from_millis(400);
     check(ends.iter().any(|end| *end < half) && ends.iter().any(|end| *end > half), || format!("ended after {ends:?}"))
 }
 

@@ -45,10 +45,10 @@ impl Trials {
         Self::default()
     }
 
-    /// No trials yet, of a kind that waits more than it works: eight of them run at once, however few the processors.
+    /// No trials yet, of a kind that waits more than it works: twelve of them run at once, however few the processors.
     #[must_use]
     pub fn that_wait() -> Self {
-        Self { at_once: Some(8), ..Self::default() }
+        Self { at_once: Some(12), ..Self::default() }
     }
 
     /// Adds a trial.

@@ -9,6 +9,20 @@ use sse_test_support::trials::Trials;
 pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
     let name = |what: &str| format!("{}::{what}", adapter.as_str());
 
+    // Hazard H2.
+    trials.add_in_browser(name("refused_softly_it_asks_until_there_is_room"), async move |browser| {
+        let server = start(adapter, &["--max-streams", "1"])?;
+        let target = server.target();
+        let taken = target.script("[]")?;
+        let tab = Tab::script(browser, target, r#"[{"send":{"data":"there is room"}}]"#).await?;
+        tab.told("lost", 2, BACK).await?;
+        assert_eq!(tab.log().await?, ["open", "lost", "open", "lost"]);
+        drop(taken);
+        tab.told("message there is room", 1, BACK).await?;
+        assert!(tab.absences().await?.iter().all(|ms| *ms > 980.0), "a refusal says 1 s at least");
+        tab.close().await
+    });
+
     trials.add_in_browser(name("it_waits_as_long_as_it_was_told"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"retry":1000,"data":"x"}},{"close":true}]"#;
@@ -46,19 +60,5 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
         assert_eq!(shown, ["plain", "two\nlines", "<b>\u{1f980}</b>", "id"]);
         page.picture(&format!("conformance-{}", adapter.as_str())).await?;
         page.close().await
-    });
-
-    // Hazard H2.
-    trials.add_in_browser(name("refused_softly_it_asks_until_there_is_room"), async move |browser| {
-        let server = start(adapter, &["--max-streams", "1"])?;
-        let target = server.target();
-        let taken = target.script("[]")?;
-        let tab = Tab::script(browser, target, r#"[{"send":{"data":"there is room"}}]"#).await?;
-        tab.told("lost", 2, BACK).await?;
-        assert_eq!(tab.log().await?, ["open", "lost", "open", "lost"]);
-        drop(taken);
-        tab.told("message there is room", 1, BACK).await?;
-        assert!(tab.absences().await?.iter().all(|ms| *ms > 980.0), "a refusal says 1 s at least");
-        tab.close().await
     });
 }

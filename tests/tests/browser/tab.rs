@@ -50,18 +50,17 @@ impl Tab {
         self.0.eval("log").await
     }
 
-    /// The events alone, and whether each came.
+    /// The events alone.
     pub(crate) async fn events(&self) -> Result<Vec<String>> {
         self.0.eval("log.filter((entry) => !['open', 'lost', 'closed'].includes(entry))").await
     }
 
     /// How long it stayed away each time, in milliseconds.
     pub(crate) async fn absences(&self) -> Result<Vec<f64>> {
-        let absences = "at.filter((time, n) => log[n - 1] === 'lost').map((time) => time - at[at.indexOf(time) - 1])";
-        self.0.eval(absences).await
+        self.0.eval("at.map((time, n) => time - at[n - 1]).filter((_, n) => log[n - 1] === 'lost')").await
     }
 
-    /// Waits for an event, and that nothing else is told after it.
+    /// Waits for the last of these, and looks that they are all there was: no hole, and nothing twice.
     pub(crate) async fn sees(&self, events: &[&str]) -> Result {
         if let Some(last) = events.last() {
             self.told(last, 1, SOON).await?;
