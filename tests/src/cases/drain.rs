@@ -243,9 +243,9 @@ fn spread(server: Server) -> Verdict {
         readers.into_iter().map(|reader| reader.join().map_err(|_| Failure::new("a reader panicked"))?).collect()
     });
     let ends = ends?;
-    // That all of sixteen are in one half by chance happens once in 30,000 times.
-    let half = Duration::from_millis(400);
-    check(ends.iter().any(|end| *end < half) && ends.iter().any(|end| *end > half), || format!("ended after {ends:?}"))
+    // Sixteen moments in one quarter of the window are no chance.
+    let between = ends.iter().max().zip(ends.iter().min()).map(|(last, first)| *last - *first);
+    check(between > Some(Duration::from_millis(200)), || format!("ended after {ends:?}"))
 }
 
 fn drain(target: &Target, window_ms: u64) -> Verdict {

@@ -197,9 +197,8 @@ fn woken(target: &Target) -> Verdict {
 }
 
 fn any_name(target: &Target) -> Verdict {
-    let longest = "n".repeat(256 - topic("").len() - 1);
-    for word in ["", "a b&c=d/e?f#g%41+", "\u{e9}\u{1f4f0}", "a\nb\"\\", &longest] {
-        let name = topic(word);
+    let words = ["", "a b&c=d/e?f#g%41+", "\u{e9}\u{1f4f0}", "a\nb\"\\"];
+    for name in words.map(topic).into_iter().chain([format!("{:n<256}", topic("long"))]) {
         let mut stream = Follow::of([&name]).open(target)?;
         position(&mut stream)?;
         publish(target, &name, "x")?;
