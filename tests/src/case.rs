@@ -125,12 +125,18 @@ impl Case {
         matches!(self.run, Run::On(_) | Run::Both(_))
     }
 
+    /// What was seen, what was promised, and by whom.
+    #[must_use]
+    pub fn explain(&self, seen: impl fmt::Display) -> String {
+        format!("{seen}\n    promise: {}\n    source:  {}", self.promise, self.source)
+    }
+
     /// Judges a server.
     ///
     /// # Errors
     /// The promise was not kept, or could not be looked at; the failure tells which.
     pub fn judge(&self, subject: Subject<'_>) -> Verdict {
-        let verdict = match (&self.run, subject) {
+        match (&self.run, subject) {
             (Run::On(run), Subject { target, .. }) => run(target),
             (Run::Both(run), Subject { target, also: Some(also), .. }) => run(target, also),
             (Run::Own(options, run), Subject { start: Some(start), .. }) => {
@@ -153,13 +159,7 @@ impl Case {
             (Run::Own(options, _), _) => {
                 Err(Failure::out_of_scope(format_args!("needs options: {}", options.join(" "))))
             }
-        };
-        verdict.map_err(|failure| {
-            if failure.is_out_of_scope() {
-                return failure;
-            }
-            Failure::new(format_args!("{failure}\n    promise: {}\n    source:  {}", self.promise, self.source))
-        })
+        }
     }
 }
 

@@ -26,7 +26,9 @@ impl Server {
     /// # Errors
     /// It did not start, or said nothing within 10 s.
     pub fn start(command: &mut Command) -> Result<Self, Failure> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let program = command.get_program().display().to_string();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.map_err(|error| Failure::new(format_args!("{program} cannot be started: {error}")))?;
         let Some(out) = child.stdout.take() else { return Err(Failure::new("the server has no output")) };
         let log = Arc::new(Mutex::new(String::new()));
         if let Some(err) = child.stderr.take() {
@@ -51,10 +53,10 @@ impl Server {
         });
         let target = lines
             .recv_timeout(Duration::from_secs(10))
-            .map_err(|_| Failure::new("the server did not say that it listens"))
+            .map_err(|_| Failure::new(format_args!("{program} did not print `listening on URL`")))
             .and_then(|line| match line.strip_prefix("listening on ") {
                 Some(url) => Target::new(url),
-                None => Err(Failure::new(format_args!("the server said {line:?}"))),
+                None => Err(Failure::new(format_args!("{program} printed {line:?}, and not `listening on URL`"))),
             });
         match target {
             Ok(target) => {
@@ -65,11 +67,15 @@ impl Server {
                 // One that exits by itself closes its output first.
                 std::thread::sleep(Duration::from_millis(100));
                 let _ = child.kill();
-                match child.wait() {
-                    // As the contract has it for an option that a server does not have.
-                    Ok(status) if status.code() == Some(2) => Err(Failure::out_of_scope("an option is not offered")),
-                    _ => Err(failure),
+                let code = child.wait()?.code();
+                // As the contract has it for an option that a server does not have.
+                if code == Some(2) {
+                    return Err(Failure::out_of_scope("an option is not offered"));
                 }
+                // One that was killed has no code. What it said itself tells more than we can.
+                let end = code.map(|code| format!("; it ended with {code}")).unwrap_or_default();
+                let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(Failure::new(format!("{failure}{end}\n{log}").trim_end()))
             }
         }
     }
@@ -116,13 +122,25 @@ impl Server {
     /// The system said no.
     pub fn terminate(&mut self) -> Result<(), Failure> {
         #[cfg(unix)]
-        {
-            use rustix::process::{Pid, Signal, kill_process};
-            let pid = Pid::from_child(&self.child);
-            kill_process(pid, Signal::TERM).map_err(|error| Failure::new(format_args!("no signal was sent: {error}")))
-        }
+        return self.signal(rustix::process::Signal::TERM);
         #[cfg(not(unix))]
         Ok(self.child.kill()?)
+    }
+
+    /// Sends SIGINT, as a terminal does.
+    ///
+    /// # Errors
+    /// The system said no.
+    #[cfg(unix)]
+    pub fn interrupt(&mut self) -> Result<(), Failure> {
+        self.signal(rustix::process::Signal::INT)
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) -> Result<(), Failure> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let sent = rustix::process::kill_process(pid, signal);
+        sent.map_err(|error| Failure::new(format_args!("no signal was sent: {error}")))
     }
 
     /// Waits for the end of the process.

@@ -110,12 +110,16 @@ fn judge(subject: Subject<'_>, about: &About, case: &Case) -> Outcome {
     }
 }
 
+/// One line; or, of what failed, what was seen, what was promised and by whom.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = format_args!("{}::{}", self.group.as_str(), self.name);
         match &self.outcome {
             Outcome::Passed => write!(f, "ok            {name}"),
-            Outcome::Failed(detail) => write!(f, "FAILED        {name}\n    {detail}"),
+            Outcome::Failed(detail) => {
+                let (promise, source) = (self.promise, self.source);
+                write!(f, "FAILED        {name}\n    {detail}\n    promise: {promise}\n    source:  {source}")
+            }
             Outcome::OutOfScope(reason) => write!(f, "out of scope  {name}: {reason}"),
         }
     }

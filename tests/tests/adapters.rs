@@ -47,7 +47,7 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
             command
         };
         let subject = Subject::new(server.target()).start(Some(&start));
-        case.judge(subject).map_err(|failure| Failed::from(failure.to_string()))
+        case.judge(subject).map_err(|failure| Failed::from(case.explain(&failure)))
     })
     .with_kind(kind)
 }

@@ -83,8 +83,19 @@ fn what_needs_another_server_is_out_of_scope_for_one_url() {
 fn nothing_to_judge_is_no_success() {
     let (output, _) = conformance(&["http://127.0.0.1:1"]);
     assert_eq!(output.status.code(), Some(2));
-    let (output, _) = conformance(&["--group", "no-such"]);
-    assert_eq!(output.status.code(), Some(2));
+    for nothing in [["--group", "no-such"], ["--case", "no such case"]] {
+        let (output, _) = conformance(&[&nothing[..], &["http://127.0.0.1:1"]].concat());
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_does_not_start_is_shown_with_what_it_said() {
+    let (output, _) = conformance(&["--", "sh", "-c", "echo no such port >&2; exit 3"]);
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(words.contains("ended with 3\nno such port"), "{words}");
 }
 
 #[test]

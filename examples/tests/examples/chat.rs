@@ -137,6 +137,7 @@ pub(crate) fn add(trials: &mut Trials) {
         bob.run("say.elements.text.value = 'psst'; say.requestSubmit()").await?;
         shows(&bob, "#log", "psst").await?;
         ann.wait("[...document.querySelectorAll('#rooms .new')].some((b) => b.textContent === '@bob')", SOON).await?;
+        ann.picture("chat").await?;
         // It comes back once, after the time it was told, and hears that it is not known any more.
         ann.wait("document.querySelector('#problem').textContent.includes('Your login has ended')", BACK).await?;
         ann.wait("login.checkVisibility() && !chat.checkVisibility()", SOON).await?;

@@ -80,6 +80,7 @@ pub(crate) fn add(trials: &mut Trials) {
             shows(&page, "#work", "finished").await?;
         }
         assert_eq!(page.eval::<usize>("document.querySelectorAll('#answer i, #answer b').length").await?, 0);
+        page.picture("completions").await?;
         page.run("$('get').click()").await?;
         page.wait(LIVE, SOON).await?;
         shows(&page, "#answer", "You asked").await?;

@@ -79,6 +79,8 @@ pub(crate) fn add(trials: &mut Trials) {
         page.wait("document.body.dataset.state === 'reconnecting'", SOON).await?;
         cable.plug();
         page.wait(LIVE, BACK).await?;
+        shows(&page, "#readers", "1 reader").await?;
+        page.picture("custom-server").await?;
         page.close().await
     });
 }

@@ -51,6 +51,7 @@ pub(crate) fn add(trials: &mut Trials) {
         shows(&page, "#bids li", "<b>Zoë</b>").await?;
         page.run(&format!("{{ {offer} }}")).await?;
         shows(&page, "#problem", "Sorry, <b>Zoë</b>: bid at least 13.").await?;
+        page.picture("fragments").await?;
         bid(&server, "bob", "20").await?;
         shows(&page, "#bids li:first-child", "bob").await?;
         assert_eq!(page.eval::<usize>("bids.children.length").await?, 2);

@@ -80,6 +80,7 @@ pub(crate) fn add(trials: &mut Trials) {
         page.wait("/Back: [1-9]/.test(told.textContent)", SOON).await?;
         // What was missed was caught up, so the line has no hole.
         assert_eq!(page.eval::<usize>("parts().length").await?, 1);
+        page.picture("monitor").await?;
         page.close().await
     });
 

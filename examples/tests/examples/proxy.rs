@@ -78,6 +78,7 @@ pub(crate) fn add(trials: &mut Trials) {
         news.write("second <i>\n").await?;
         shows(&page, "#events", "second <i>").await?;
         assert_eq!(page.eval::<usize>("document.querySelectorAll('#events i').length").await?, 0);
+        page.picture("proxy").await?;
         page.close().await
     });
 }

@@ -106,6 +106,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
             once(&page, headline).await?;
         }
         assert_eq!(page.eval::<usize>("document.querySelectorAll('.note.gap').length").await?, 0);
+        page.picture(&format!("news-{}", news.framework)).await?;
         page.close().await
     });
 

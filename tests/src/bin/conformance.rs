@@ -1,8 +1,10 @@
 //! Judges whatever answers at a URL, or a server that it starts itself.
 
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use sse_conformance::process::Server;
 use sse_conformance::{Case, Failure, Group, Outcome, Report, Subject, Target, cases};
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::{Command, ExitCode};
@@ -21,8 +23,8 @@ struct Arguments {
     #[arg(long, value_name = "URL", requires = "url")]
     also: Option<String>,
     /// Only the cases of this group; may be given again.
-    #[arg(long, value_parser = group)]
-    group: Vec<Group>,
+    #[arg(long, value_parser = PossibleValuesParser::new(Group::ALL.map(Group::as_str)))]
+    group: Vec<String>,
     /// Only the cases whose name contains this.
     #[arg(long)]
     case: Option<String>,
@@ -42,29 +44,34 @@ struct Arguments {
     command: Vec<String>,
 }
 
-fn group(name: &str) -> Result<Group, String> {
-    let group = Group::ALL.into_iter().find(|group| group.as_str() == name);
-    group.ok_or_else(|| {
-        let names: Vec<_> = Group::ALL.iter().map(|group| group.as_str()).collect();
-        format!("the groups are {}", names.join(", "))
-    })
-}
-
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let mut cases = cases::all();
-    cases.retain(|case| arguments.group.is_empty() || arguments.group.contains(&case.group));
-    cases.retain(|case| arguments.case.as_ref().is_none_or(|part| case.name.contains(part)));
-    if arguments.list {
-        for case in &cases {
-            println!("{}::{}\n    {} ({})", case.group.as_str(), case.name, case.promise, case.source);
-        }
-        return ExitCode::SUCCESS;
-    }
-    judge(&arguments, &cases).unwrap_or_else(|failure| {
+    run(&Arguments::parse()).unwrap_or_else(|failure| {
         eprintln!("conformance: {failure}");
         ExitCode::from(2)
     })
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut cases = cases::all();
+    cases.retain(|case| arguments.group.is_empty() || arguments.group.iter().any(|name| name == case.group.as_str()));
+    cases.retain(|case| arguments.case.as_ref().is_none_or(|part| case.name.contains(part)));
+    if cases.is_empty() {
+        return Err(Failure::new("no case has that in its name"));
+    }
+    if !arguments.list {
+        return judge(arguments, &cases);
+    }
+    for case in &cases {
+        let (group, Case { name, promise, source, .. }) = (case.group.as_str(), case);
+        print(&format_args!("{group}::{name}\n    {promise} ({source})"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line. Whoever reads may have seen enough and left, as `head` does; a server that was started is stopped then
+/// as well.
+fn print(line: &dyn Display) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::new(format_args!("nobody reads on: {error}")))
 }
 
 fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
@@ -94,6 +101,7 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
     let also = arguments.also.as_deref().map(Target::new).transpose()?;
     let subject = Subject::new(&target).also(also.as_ref()).start(start);
     let progress = std::io::stderr().is_terminal();
+    let mut printed = Ok(());
     let report = Report::run(subject, cases, |at, case, row| {
         match row {
             None if progress => eprint!("\r\x1b[2K[{}/{}] {}::{}", at + 1, cases.len(), case.group.as_str(), case.name),
@@ -102,19 +110,20 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
             Some(_) => {}
         }
         if let Some(row) = row.filter(|_| !arguments.json) {
-            println!("{row}");
+            printed = print(row);
         }
         let failed = row.is_some_and(|row| matches!(row.outcome, Outcome::Failed(_)));
-        if failed && arguments.fail_fast { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let enough = printed.is_err() || failed && arguments.fail_fast;
+        if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
+    printed?;
     if arguments.json {
         let [passed, failed, out_of_scope] = report.counts();
         let counts = serde_json::json!({ "passed": passed, "failed": failed, "out-of-scope": out_of_scope });
         let json = serde_json::json!({ "server": report.server, "counts": counts, "cases": report.cases });
-        serde_json::to_writer_pretty(std::io::stdout(), &json)?;
-        println!();
+        print(&format_args!("{json:#}"))?;
     } else {
-        println!("{report}");
+        print(&report)?;
     }
     std::io::stdout().flush()?;
     let [passed, failed, _] = report.counts();

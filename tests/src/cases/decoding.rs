@@ -30,6 +30,13 @@ pub(super) fn cases() -> Vec<Case> {
         .collect();
     cases.push(Case::on(
         Group::Decoding,
+        "lines_beyond_a_limit_together",
+        "an event over a limit is told once, however short its lines, and its id does not count",
+        "CONFORMANCE, /decode; reliability B13",
+        many_lines,
+    ));
+    cases.push(Case::on(
+        Group::Decoding,
         "a_limit_is_told_and_decoding_goes_on",
         "an event over a limit is told once, and the next one is read",
         "CONFORMANCE, /decode",
@@ -60,6 +67,15 @@ fn limit(target: &Target) -> Verdict {
     let data = |at: usize| seen.pointer(&format!("/events/{at}/data")).and_then(Value::as_str);
     let errors = seen.get("errors").and_then(Value::as_array).map_or(0, Vec::len);
     check((data(0), data(1), errors) == (Some("1"), Some("3"), 1), || seen.to_string())
+}
+
+fn many_lines(target: &Target) -> Verdict {
+    let lines = format!("data: {}\n", "x".repeat(1000)).repeat(2000);
+    let body = format!("id: 1\ndata: 1\n\nid: 2\n{lines}\ndata: 3\n\n");
+    let seen = post(target, "/decode?chunk=4096", body.into_bytes())?;
+    let events = json!([{ "type": "message", "data": "1", "id": "1" }, { "type": "message", "data": "3", "id": "1" }]);
+    let errors = seen.get("errors").and_then(Value::as_array).map_or(0, Vec::len);
+    check(seen.get("events") == Some(&events) && errors == 1, || seen.to_string())
 }
 
 fn post(target: &Target, path: &str, body: Vec<u8>) -> Result<Value, Failure> {

@@ -1,9 +1,7 @@
 //! Clients that leave.
 
+use super::topics::{Follow, SECOND, position, topic};
 use crate::{Case, Group, Target, Verdict};
-use std::time::Duration;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, run: fn(&Target) -> Verdict| {
@@ -11,6 +9,14 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case("a_closed_socket_is_noticed", "a client that closes its socket is gone within 1 s", closed),
+        case("a_reader_of_topics_is_noticed", "so is one that follows topics", |target| {
+            let mut stream = Follow::of([&topic("left")]).open(target)?;
+            position(&mut stream)?;
+            let id = stream.stream_id()?;
+            drop(stream);
+            target.ended(&id, "gone", SECOND)
+        })
+        .with([Group::Resumption]),
         case("a_busy_stream_notices", "so it is in the middle of events", busy),
         Case::own(
             Group::Disconnect,

@@ -5,6 +5,7 @@ use crate::client::{Http2, Request, Response};
 use crate::failure::{check, show};
 use crate::process::Server;
 use crate::{Case, Failure, Group, Target, Verdict};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub(super) fn cases() -> Vec<Case> {
@@ -25,6 +26,14 @@ pub(super) fn cases() -> Vec<Case> {
             "CONFORMANCE; DESIGN 5, drain",
             &[],
             sigterm_idle,
+        ),
+        case("sigint_is_sigterm", "SIGINT does the same", "CONFORMANCE", &[], sigint),
+        case(
+            "sigterm_waits_for_its_window",
+            "after SIGTERM a channel ends when the window is over, and then the process does",
+            "CONFORMANCE, --drain-window-ms",
+            &["--drain-window-ms", "700"],
+            sigterm_window,
         ),
         case(
             "the_deadline_holds",
@@ -68,6 +77,13 @@ pub(super) fn cases() -> Vec<Case> {
             &[],
             window,
         ),
+        case(
+            "subscriptions_end_all_over_the_window",
+            "each subscription ends at a moment of its own in the window, so that not all come back at once",
+            "DESIGN 5, drain; reliability D4",
+            &[],
+            spread,
+        ),
     ];
     // Elsewhere a process cannot be asked to stop, only be stopped.
     cases.retain(|case| cfg!(unix) || !SIGNALS.contains(&&*case.name));
@@ -75,7 +91,13 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// What needs SIGTERM.
-const SIGNALS: [&str; 3] = ["sigterm_with_open_streams", "sigterm_without_streams", "the_deadline_holds"];
+const SIGNALS: [&str; 5] = [
+    "sigterm_with_open_streams",
+    "sigterm_without_streams",
+    "sigint_is_sigterm",
+    "sigterm_waits_for_its_window",
+    "the_deadline_holds",
+];
 
 fn open(target: &Target) -> Result<Response, Failure> {
     let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
@@ -84,8 +106,12 @@ fn open(target: &Target) -> Result<Response, Failure> {
 }
 
 fn exits(server: &mut Server, within: Duration) -> Verdict {
-    let asked = Instant::now();
     server.terminate()?;
+    has_exited(server, within)
+}
+
+fn has_exited(server: &mut Server, within: Duration) -> Verdict {
+    let asked = Instant::now();
     let status = server.wait(within)?;
     check(status.success(), || format!("after {:?}: {status}", asked.elapsed()))
 }
@@ -105,6 +131,25 @@ fn sigterm_idle(mut server: Server) -> Verdict {
     exits(&mut server, SECOND)?;
     drop(idle);
     Ok(())
+}
+
+fn sigint(mut server: Server) -> Verdict {
+    let mut stream = open(server.target())?;
+    #[cfg(unix)]
+    server.interrupt()?;
+    has_exited(&mut server, SECOND)?;
+    stream.read_to_end(SECOND)?;
+    retry(stream.body(), "data: x\n\n")
+}
+
+fn sigterm_window(mut server: Server) -> Verdict {
+    let mut stream = open(server.target())?;
+    let asked = Instant::now();
+    server.terminate()?;
+    stream.read_to_end(SECOND * 3)?;
+    let took = asked.elapsed();
+    check(took >= Duration::from_millis(650), || format!("ended after {took:?} of a window of 700 ms"))?;
+    has_exited(&mut server, SECOND * 2)
 }
 
 fn stalled(mut server: Server) -> Verdict {
@@ -135,6 +180,9 @@ fn newcomers(server: Server) -> Verdict {
     check(refused.head.status == 200, || refused.head.to_string())?;
     check(!refused.head.has("x-stream-id"), || format!("an id of no stream: {}", refused.head))?;
     retry(refused.body(), "")?;
+    let times = (0..8).map(|_| Ok(target.read(&Request::script("[]"))?.body().to_vec()));
+    let times = times.collect::<Result<BTreeSet<_>, Failure>>()?;
+    check(times.len() > 1, || format!("all are told the same: {}", show(refused.body())))?;
     let posted = target.read(&Request::fetch("[]"))?;
     check(posted.head.status == 503 && posted.head.has("retry-after"), || posted.head.to_string())
 }
@@ -181,6 +229,23 @@ fn window(server: Server) -> Verdict {
     stream.read_to_end(SECOND * 3)?;
     let took = asked.elapsed();
     check(took >= Duration::from_millis(650), || format!("ended after {took:?} of a window of 700 ms"))
+}
+
+fn spread(server: Server) -> Verdict {
+    let (target, name) = (server.target(), topic("spread"));
+    let mut streams = (0..16).map(|_| Follow::of([&name]).open(target)).collect::<Result<Vec<_>, _>>()?;
+    streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
+    let asked = Instant::now();
+    drain(target, 800)?;
+    let ends: Result<Vec<Duration>, Failure> = std::thread::scope(|scope| {
+        let end = |stream: &mut Response| stream.read_to_end(SECOND * 5).map(|()| asked.elapsed());
+        let readers: Vec<_> = streams.iter_mut().map(|stream| scope.spawn(move || end(stream))).collect();
+        readers.into_iter().map(|reader| reader.join().map_err(|_| Failure::new("a reader panicked"))?).collect()
+    });
+    let ends = ends?;
+    // Sixteen moments in one quarter of the window are no chance.
+    let between = ends.iter().max().zip(ends.iter().min()).map(|(last, first)| *last - *first);
+    check(between > Some(Duration::from_millis(200)), || format!("ended after {ends:?}"))
 }
 
 pub(super) fn drain(target: &Target, window_ms: u64) -> Verdict {

@@ -77,8 +77,17 @@ pub(super) fn cases() -> Vec<Case> {
         "405_lists_the_methods",
         "405 says which methods the route takes",
         "RFC 9110 10.2.1",
-        allow,
+        |target| {
+            allows(target, "/script", &["GET", "HEAD"])?;
+            allows(target, "/fetch", &["GET", "HEAD", "POST"])
+        },
     ));
+    cases.push(
+        Case::on(group, "405_of_topics_lists_them_too", "so it does for topics", "RFC 9110 10.2.1", |target| {
+            allows(target, "/topics?name=a", &["GET", "HEAD"])
+        })
+        .with([Group::Resumption]),
+    );
     cases.push(Case::on(
         group,
         "an_option_must_be_named",
@@ -111,14 +120,11 @@ fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
     .with(topics)
 }
 
-fn allow(target: &Target) -> Verdict {
-    for (path, allowed) in [("/script", &["GET", "HEAD"][..]), ("/fetch", &["GET", "HEAD", "POST"])] {
-        let head = target.read(&Request::new("DELETE", path).header("accept", STREAM))?.head;
-        let allow = head.header("allow").ok_or_else(|| Failure::new(format_args!("no allow in {head}")))?;
-        let seen: BTreeSet<_> = allow.split(',').map(str::trim).collect();
-        check(seen == allowed.iter().copied().collect(), || format!("{path} allows {allow}, not {allowed:?}"))?;
-    }
-    Ok(())
+fn allows(target: &Target, path: &str, allowed: &[&str]) -> Verdict {
+    let head = target.read(&Request::new("DELETE", path).header("accept", STREAM))?.head;
+    let allow = head.header("allow").ok_or_else(|| Failure::new(format_args!("no allow in {head}")))?;
+    let seen: BTreeSet<_> = allow.split(',').map(str::trim).collect();
+    check(seen == allowed.iter().copied().collect(), || format!("{path} allows {allow}, not {allowed:?}"))
 }
 
 fn optional(target: &Target) -> Verdict {

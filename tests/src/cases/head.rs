@@ -1,6 +1,7 @@
 //! The head of a stream.
 
-use crate::client::Request;
+use super::topics::{Follow, topic};
+use crate::client::{Head, Request};
 use crate::failure::{check, same};
 use crate::{Case, Group, Target, Verdict};
 use std::time::Duration;
@@ -15,6 +16,19 @@ pub(super) fn cases() -> Vec<Case> {
             "DESIGN 4.2; WHATWG HTML 9.2.5",
             exact,
         ),
+        case(
+            "topics_have_the_same_headers",
+            "and beside them what became of the client's id",
+            "DESIGN 4.2; CONFORMANCE, routes",
+            |target| {
+                same(
+                    "the headers",
+                    expected("x-resumption: fresh\n"),
+                    headers(&target.ask(&Follow::of([&topic("head")]).request())?.head),
+                )
+            },
+        )
+        .with([Group::Resumption]),
         case("no_header_belongs_to_one_hop", "no header of a stream belongs to the connection", "RFC 9110 7.6.1", hops),
         case("a_stream_tells_its_id", "x-stream-id is a UUID, another one for each stream", "CONFORMANCE, routes", ids),
         case(
@@ -28,15 +42,20 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn exact(target: &Target) -> Verdict {
-    let head = target.script("[]")?.head;
+    same("the headers", expected(""), headers(&target.script("[]")?.head))
+}
+
+fn expected(more: &str) -> String {
+    format!("cache-control: no-store, no-transform\ncontent-type: text/event-stream\nx-accel-buffering: no\n{more}")
+}
+
+fn headers(head: &Head) -> String {
     // The server's own, the framing's, the application's; `identity` is no encoding.
     let others = ["date", "server", "transfer-encoding", "x-stream-id"];
     let mut headers: Vec<_> = head.headers.iter().filter(|(name, _)| !others.contains(&name.as_str())).collect();
     headers.retain(|(name, value)| !(name == "content-encoding" && value == "identity"));
     headers.sort();
-    let seen: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-    let expected = "cache-control: no-store, no-transform\ncontent-type: text/event-stream\nx-accel-buffering: no\n";
-    same("the headers", expected, seen.concat())
+    headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 fn hops(target: &Target) -> Verdict {

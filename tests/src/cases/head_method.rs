@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// The routes of streams, as far as the server has them.
 fn routes(target: &Target) -> Result<Vec<&'static str>, Failure> {
-    let mut routes = vec!["/script?steps=[]", "/fetch?steps=[]"];
+    let mut routes = vec!["/script?steps=[]", "/fetch?steps=[]", "/optional"];
     if target.about()?.groups.iter().any(|group| group == Group::Resumption.as_str()) {
         routes.push("/topics?name=a");
     }
@@ -92,7 +92,7 @@ fn over_http2(target: &Target) -> Verdict {
     same("the body of the GET after it", ":\n", after.body())
 }
 
-const PLAIN: [&str; 3] = ["/", "/about", "/optional"];
+const PLAIN: [&str; 4] = ["/", "/about", "/optional", "/stats"];
 
 fn plain(target: &Target) -> Verdict {
     let mut connection = target.connect()?;

@@ -1,5 +1,6 @@
 //! Clients of HTTP/1.0.
 
+use super::topics::SECOND;
 use crate::client::Request;
 use crate::failure::{check, same};
 use crate::{Case, Group, Target, Verdict};
@@ -14,6 +15,11 @@ pub(super) fn cases() -> Vec<Case> {
             "a client of HTTP/1.0 reads no sizes of chunks, and the end of the stream closes the connection",
             plain,
         ),
+        case("head_ends_the_connection", "HEAD is answered with a head, and the connection ends", |target| {
+            let answer = target.ask(&Request::script("[]").with_method("HEAD").http10())?;
+            check(answer.head.status == 200, || answer.head.to_string())?;
+            answer.into_connection()?.ends(SECOND * 2)
+        }),
         case("nor_if_it_asks_to_stay", "so it is for a client that asks to keep the connection", keep_alive),
     ]
 }

@@ -1,5 +1,6 @@
 //! HTTP/2 with prior knowledge, on the same port.
 
+use super::topics::{Follow, publish, topic};
 use crate::client::{Http2, Request};
 use crate::failure::{check, same};
 use crate::target::ANSWER;
@@ -15,7 +16,10 @@ pub(super) fn cases() -> Vec<Case> {
         case("streams_share_a_connection", "one stream does not hold up another", share),
         case("posted_over_http2", "POST opens a stream over HTTP/2 too", posted),
         case("a_reset_is_noticed", "a client that resets its stream is gone within two keep-alives and 1 s", reset),
-        case("refused_over_http2", "405 and 406 over HTTP/2", refused),
+        case("refused_over_http2", "405, 406 and 400 over HTTP/2", refused),
+        case("finished_over_http2", "a client that was finished is answered 204 over HTTP/2 too", finished),
+        case("a_topic_over_http2", "topics resume over HTTP/2, by the same bytes", topics)
+            .with([Group::Resumption, Group::Publish]),
     ]
 }
 
@@ -61,6 +65,28 @@ fn reset(target: &Target) -> Verdict {
     drop(answer);
     let keep_alive = Duration::from_millis(target.about()?.keep_alive_ms);
     target.ended(&id, "gone", keep_alive * 2 + Duration::from_secs(1))
+}
+
+fn finished(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    let mut answer = client.ask(&Request::script("[]").header("last-event-id", "end"))?;
+    check(answer.head.status == 204, || answer.head.status.to_string())?;
+    answer.read_until(None, ANSWER)?;
+    same("the body", "", answer.body())
+}
+
+fn topics(target: &Target) -> Verdict {
+    let name = topic("http2");
+    let ids = [publish(target, &name, "1")?, publish(target, &name, "2")?];
+    let client = Http2::open(target)?;
+    let mut answer = client.ask(&Follow::of([&name]).after(&ids[0]).request())?;
+    check(answer.header("x-resumption") == Some("resumed"), || format!("{:?}", answer.head.headers))?;
+    let replay = format!("retry: 3000\nid: {}\n\ndata: 2\nid: {}\n\n", ids[0], ids[1]);
+    answer.read_until(Some(replay.as_bytes()), ANSWER)?;
+    let live = publish(target, &name, "3")?;
+    let live = format!("data: 3\nid: {live}\n\n");
+    answer.read_until(Some(live.as_bytes()), ANSWER)?;
+    same("the body", replay + &live, answer.body())
 }
 
 fn refused(target: &Target) -> Verdict {

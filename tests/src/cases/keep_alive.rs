@@ -1,6 +1,8 @@
 //! Keep-alives, at the interval that the server tells.
 
+use super::topics::{Follow, position, topic};
 use crate::failure::{check, same, show};
+use crate::target::ANSWER;
 use crate::{Case, Failure, Group, Target, Verdict};
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,14 @@ pub(super) fn cases() -> Vec<Case> {
         |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::KeepAlive, name, promise, source, run);
     vec![
         case("keep_alive_comes_on_time", "one comment line after each interval without a write", on_time),
+        case("on_topics_too", "streams that follow topics have them as well", |target| {
+            let mut stream = Follow::of([&topic("quiet")]).open(target)?;
+            position(&mut stream)?;
+            let opening = stream.body().to_vec();
+            stream.read_until("\n\n:\n", interval(target)? * 2)?;
+            same("the body", [&opening, &b":\n"[..]].concat(), stream.body())
+        })
+        .with([Group::Resumption]),
         case("a_write_resets_it", "the interval begins again with every write", reset),
         Case::own(
             Group::KeepAlive,
@@ -51,6 +61,9 @@ fn reset(target: &Target) -> Verdict {
     let steps = format!(
         r#"[{{"send":{{"data":"1"}}}},{{"sleep":{pause}}},{{"send":{{"data":"2"}}}},{{"sleep":{pause}}},{{"send":{{"data":"3"}}}},{{"close":true}}]"#
     );
-    let body = target.run(&steps)?;
-    check(!body.windows(3).any(|bytes| bytes == b"\n:\n"), || format!("a keep-alive among {}", show(&body)))
+    let mut stream = target.script(&steps)?;
+    // As long as it takes, which at the usual interval of 15 s is longer than any other answer may.
+    stream.read_to_end(interval * 2 + ANSWER)?;
+    let body = stream.body();
+    check(!body.windows(3).any(|bytes| bytes == b"\n:\n"), || format!("a keep-alive among {}", show(body)))
 }

@@ -21,6 +21,12 @@ pub(super) fn cases() -> Vec<Case> {
             close_outside,
         ),
         case(
+            "what_became_of_it_is_kept",
+            "a stream's end is told for a while, and it can be closed again to no effect",
+            "CONFORMANCE, /streams/ID",
+            kept,
+        ),
+        case(
             "finish_then_204",
             "finish moves the id to `end`, and a request with it is answered 204",
             "DESIGN 3, finish; WHATWG HTML 9.2.3",
@@ -100,6 +106,20 @@ fn close_outside(target: &Target) -> Verdict {
     target.ended(&id, "closed", SECOND)
 }
 
+fn kept(target: &Target) -> Verdict {
+    let mut stream = target.script(r#"[{"finish":true}]"#)?;
+    stream.read_to_end(ANSWER)?;
+    let id = stream.stream_id()?;
+    target.ended(&id, "finished", SECOND)?;
+    drop(stream);
+    // A minute is promised, and not waited for.
+    std::thread::sleep(SECOND / 4);
+    let closed = target.read(&Request::new("POST", format!("/streams/{id}/close")).body(""))?;
+    check(closed.head.status == 204, || closed.head.to_string())?;
+    let state = target.state(&id)?;
+    check(!state.active && state.reason.as_deref() == Some("finished"), || format!("{state:?}"))
+}
+
 fn finish(target: &Target) -> Verdict {
     let mut stream = target.script(r#"[{"send":{"id":"7","data":"x"}},{"finish":true}]"#)?;
     stream.read_to_end(ANSWER)?;
@@ -143,11 +163,15 @@ fn after_end(target: &Target) -> Verdict {
 }
 
 fn welcome(target: &Target) -> Verdict {
-    let path = format!("{}&welcome=1", Request::script_path(r#"[{"send":{"data":"x"}},{"close":true}]"#));
-    let stream = target.read(&Request::get(path))?;
-    let id = stream.stream_id()?;
-    let expected = format!(":\nevent: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\ndata: x\n\n");
-    same("the body", expected, stream.body())
+    let steps = r#"[{"send":{"data":"x"}},{"close":true}]"#;
+    let path = format!("{}&welcome=1", Request::script_path(steps));
+    for request in [Request::get(path), Request::new("POST", "/fetch?welcome=1").body(steps)] {
+        let stream = target.read(&request)?;
+        let id = stream.stream_id()?;
+        let expected = format!(":\nevent: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\ndata: x\n\n");
+        same("the body", expected, stream.body())?;
+    }
+    Ok(())
 }
 
 fn refused(target: &Target) -> Verdict {

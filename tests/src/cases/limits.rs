@@ -114,7 +114,11 @@ fn eight(target: &Target) -> Verdict {
 }
 
 fn more(target: &Target) -> Verdict {
-    for path in ["/fetch", "/decode"] {
+    let offered = target.about()?.groups;
+    for (path, group) in [("/fetch", Group::Limits), ("/decode", Group::Decoding), ("/publish", Group::Publish)] {
+        if !offered.iter().any(|offered| offered == group.as_str()) {
+            continue;
+        }
         let request = Request::new("POST", path).header("accept", "text/event-stream");
         let head = target.read(&request.body(vec![b' '; MOST + 1]))?.head;
         check(head.status == 413, || format!("{path}: {head}"))?;

@@ -65,3 +65,28 @@ pub fn all() -> Vec<Case> {
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Group;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_case_says_what_is_promised_and_by_whom() {
+        let cases = super::all();
+        let who = ["WHATWG HTML ", "RFC 9", "CONFORMANCE", "DESIGN ", "reliability ", "HyperExpress"];
+        for case in &cases {
+            assert!(!case.promise.is_empty(), "{case:?}");
+            assert!(case.source.split("; ").any(|source| who.iter().any(|who| source.starts_with(who))), "{case:?}");
+        }
+        let names: HashSet<_> = cases.iter().map(|case| (case.group, &case.name)).collect();
+        assert_eq!(names.len(), cases.len(), "a name belongs to one case of a group");
+    }
+
+    #[test]
+    fn every_group_has_cases() {
+        for group in Group::ALL {
+            assert!(super::all().iter().any(|case| case.group == group), "{group:?}");
+        }
+    }
+}

@@ -48,6 +48,31 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::on(
             Group::Resumption,
+            "one_id_twice",
+            "the header repeated with one value is that value",
+            "DESIGN 5, resumption",
+            |target| {
+                let name = topic("one");
+                let id = publish(target, &name, "1")?;
+                publish(target, &name, "2")?;
+                let mut stream = Follow::of([&name]).after(&id).after(&id).expect(target, "resumed")?;
+                let seen = stream.read_events(1, SECOND * 5)?;
+                check(seen.data() == ["2"], || show(stream.body()))
+            },
+        ),
+        Case::on(
+            Group::Resumption,
+            "the_end_is_204",
+            "a client that was finished elsewhere is answered 204 here too, and no stream opens",
+            "DESIGN 3, finish",
+            |target| {
+                let head = target.read(&Follow::of([&topic("end")]).after("end").request())?.head;
+                let none = head.status == 204 && !head.has("x-stream-id") && !head.has("x-resumption");
+                check(none, || head.to_string())
+            },
+        ),
+        Case::on(
+            Group::Resumption,
             "after_an_unknown_id_as_fresh",
             "after the gap `from` counts, as it does for a fresh client",
             "CONFORMANCE, /topics; DESIGN 5, resumption",

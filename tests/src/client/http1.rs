@@ -7,7 +7,7 @@ use crate::failure::show;
 use socket2::{Domain, Socket, Type};
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const HEAD: Duration = Duration::from_secs(10);
@@ -92,14 +92,6 @@ impl Connection {
                 end => return Err(Failure::new(format_args!("{end} instead of a head, after {}", show(&self.wire)))),
             }
         }
-    }
-
-    /// Says that no more will be sent, and goes on reading.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn finish_sending(&self) -> Result<(), Failure> {
-        Ok(self.socket.shutdown(Shutdown::Write)?)
     }
 
     /// Waits for the other side to close.

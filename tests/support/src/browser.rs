@@ -202,6 +202,19 @@ impl Page {
         Ok(())
     }
 
+    /// Takes a picture of the page, for a person to look at: `target/screenshots/NAME.png`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub async fn picture(&self, name: &str) -> Result {
+        let program = std::env::current_exe()?;
+        // A test is `target/PROFILE/deps/TEST`, wherever cargo was told to have its target.
+        let target = program.ancestors().nth(3).ok_or("a test that cargo has not built")?;
+        let folder = target.join("screenshots");
+        std::fs::create_dir_all(&folder)?;
+        self.screenshot(&folder.join(format!("{name}.png"))).await
+    }
+
     /// Writes what the page shows to a PNG file.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ const BOUND: Duration = Duration::from_secs(60);
 pub struct Trials {
     trials: Vec<Trial>,
     shared: Arc<Shared>,
+    at_once: Option<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +49,12 @@ impl Trials {
         Self::default()
     }
 
+    /// No trials yet, of a kind that waits more than it works: twelve of them run at once, however few the processors.
+    #[must_use]
+    pub fn that_wait() -> Self {
+        Self { at_once: Some(12), ..Self::default() }
+    }
+
     /// Adds a trial. One that fails for want of something [`Missing`] is ignored and says so; under `CI=true` it fails.
     pub fn add<F>(&mut self, name: impl Into<String>, test: impl FnOnce() -> F + Send + 'static)
     where
@@ -75,8 +82,10 @@ impl Trials {
     /// Runs the trials as the arguments of the process say, and ends the browser.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let Self { trials, shared } = self;
-        let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
+        let Self { trials, shared, at_once } = self;
+        let mut arguments = Arguments::from_args();
+        arguments.test_threads = arguments.test_threads.or(at_once);
+        let conclusion = libtest_mimic::run(&arguments, trials);
         // Every trial is over, and its share of this with it.
         if let Some(Shared { mut runtime, mut browser }) = Arc::into_inner(shared)
             && let (Some(runtime), Some(browser)) = (runtime.take(), browser.take())

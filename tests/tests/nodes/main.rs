@@ -55,7 +55,7 @@ impl Shared {
             Server::start(start().args(["--keep-alive-ms", KEEP_ALIVE_MS])).map_err(|failure| failure.to_string())
         });
         let subject = Subject::new(server.as_ref().map_err(Failed::from)?.target()).start(Some(&start));
-        case.judge(subject).map_err(|failure| Failed::from(failure.to_string()))
+        case.judge(subject).map_err(|failure| Failed::from(case.explain(&failure)))
     }
 }
 

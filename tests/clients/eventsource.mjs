@@ -1,0 +1,4 @@
+import { EventSource } from 'eventsource';
+import { serveBy } from './talk.mjs';
+
+serveBy(EventSource);

@@ -1,0 +1,57 @@
+//! A server that goes down under a browser, and its successor on the same port.
+
+use crate::tab::{Tab, url};
+use crate::{BACK, SOON, publish, start};
+use sse_conformance::client::Request;
+use sse_conformance::process::Server;
+use sse_conformance::server::Adapter;
+use sse_test_support::Result;
+use sse_test_support::browser::Chromium;
+use sse_test_support::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
+    let name = |what: &str| format!("{}::{what}", adapter.as_str());
+
+    // Hazard H2.
+    trials.add_in_browser(name("drained_it_is_refused_until_a_successor_is_there"), async move |browser| {
+        let (server, tab) = seen_two(browser, adapter).await?;
+        let answer = server.target().read(&Request::new("POST", "/drain").body(""))?;
+        assert_eq!(answer.head.status, 202);
+        // Once by the drain, once by the soft refusal of what drains.
+        tab.told("lost", 2, BACK).await?;
+        assert_eq!(tab.log().await?[3..], ["lost", "open", "lost"]);
+        handed_over(server, adapter, tab).await
+    });
+
+    // Hazard B11.
+    #[cfg(unix)]
+    trials.add_in_browser(name("sigterm_hands_it_to_a_successor"), async move |browser| {
+        let (server, tab) = seen_two(browser, adapter).await?;
+        handed_over(server, adapter, tab).await
+    });
+}
+
+/// A tab that has seen two events of a server.
+async fn seen_two(browser: &Chromium, adapter: Adapter) -> Result<(Server, Tab)> {
+    let server = start(adapter, &[])?;
+    let tab = Tab::open(browser, &url(server.target()), "/topics?name=news&from=oldest").await?;
+    publish(server.target(), [("1", None), ("2", None)])?;
+    tab.sees(&["message 1", "message 2"]).await?;
+    Ok((server, tab))
+}
+
+/// Ends the server, starts another where it was, and looks for holes and for what came twice. The other server is of
+/// another history, which the tab is told because of the id that it brought, and without it would not be.
+async fn handed_over(mut server: Server, adapter: Adapter, tab: Tab) -> Result {
+    let address = server.target().address().to_string();
+    server.terminate()?;
+    let status = server.wait(SOON)?;
+    assert!(status.success(), "{status}");
+    tab.told("lost", 1, SOON).await?;
+    let server = start(adapter, &["--listen", &address])?;
+    publish(server.target(), [("3", None)])?;
+    tab.told("message 3", 1, BACK).await?;
+    publish(server.target(), [("4", None)])?;
+    tab.sees(&["message 1", "message 2", r#"gap {"reason":"unknown"}"#, "message 3", "message 4"]).await?;
+    tab.close().await
+}

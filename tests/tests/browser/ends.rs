@@ -1,0 +1,64 @@
+//! How a stream's end reaches a browser: it comes back when it was told to, or not at all.
+
+use crate::tab::{Tab, url};
+use crate::{BACK, SOON, start};
+use sse_conformance::client::Request;
+use sse_conformance::server::Adapter;
+use sse_test_support::trials::Trials;
+
+pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
+    let name = |what: &str| format!("{}::{what}", adapter.as_str());
+
+    // Hazard H2.
+    trials.add_in_browser(name("refused_softly_it_asks_until_there_is_room"), async move |browser| {
+        let server = start(adapter, &["--max-streams", "1"])?;
+        let target = server.target();
+        let taken = target.script("[]")?;
+        let tab = Tab::script(browser, target, r#"[{"send":{"data":"there is room"}}]"#).await?;
+        tab.told("lost", 2, BACK).await?;
+        assert_eq!(tab.log().await?, ["open", "lost", "open", "lost"]);
+        drop(taken);
+        tab.told("message there is room", 1, BACK).await?;
+        assert!(tab.absences().await?.iter().all(|ms| *ms > 980.0), "a refusal says 1 s at least");
+        tab.close().await
+    });
+
+    trials.add_in_browser(name("it_waits_as_long_as_it_was_told"), async move |browser| {
+        let server = start(adapter, &[])?;
+        let steps = r#"[{"send":{"retry":1000,"data":"x"}},{"close":true}]"#;
+        let tab = Tab::script(browser, server.target(), steps).await?;
+        tab.told("open", 3, BACK).await?;
+        // By itself it would wait 3 s. A busy machine may be late once, and nobody may be early.
+        let absences = tab.absences().await?;
+        assert!(absences.iter().all(|ms| *ms > 980.0), "{absences:?}");
+        assert!(absences.iter().any(|ms| *ms < 2000.0), "{absences:?}");
+        tab.close().await
+    });
+
+    // Hazard H3.
+    trials.add_in_browser(name("finished_it_stays_away"), async move |browser| {
+        let server = start(adapter, &[])?;
+        let steps = r#"[{"send":{"retry":100,"data":"x"}},{"finish":true}]"#;
+        let tab = Tab::script(browser, server.target(), steps).await?;
+        tab.told("closed", 1, SOON).await?;
+        assert_eq!(tab.log().await?, ["open", "message x", "lost", "closed"]);
+        assert!(tab.is_closed().await?);
+        tab.close().await
+    });
+
+    trials.add_in_browser(name("the_page_of_the_routes_shows_what_comes"), async move |browser| {
+        let server = start(adapter, &[])?;
+        let steps = r#"[{"send":{"data":"plain"}},{"send":{"id":"7","event":"tick","data":"two\nlines"}},
+            {"send":{"data":"<b>\ud83e\udd80</b>"}},{"send":{"id":"a\nb","data":"refused"}}]"#;
+        let script = Request::script_path(steps);
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("url", script.as_str()), ("types", "tick,refused")])
+            .finish();
+        let page = browser.open(&format!("{}/?{query}", url(server.target()))).await?;
+        page.wait("state.value === 'open' && events.children.length === 4", SOON).await?;
+        let shown: Vec<String> = page.eval("[...events.children].map((row) => row.textContent)").await?;
+        assert_eq!(shown, ["plain", "two\nlines", "<b>\u{1f980}</b>", "id"]);
+        page.picture(&format!("conformance-{}", adapter.as_str())).await?;
+        page.close().await
+    });
+}

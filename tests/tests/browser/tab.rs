@@ -1,0 +1,84 @@
+//! A tab with an event source in it.
+
+use crate::SOON;
+use sse_conformance::Target;
+use sse_conformance::client::Request;
+use sse_test_support::Result;
+use sse_test_support::browser::{Chromium, Page};
+use std::time::Duration;
+
+/// A page whose `log` holds what its event source was told, in order: `open`, `lost`, `closed`, or an event's type and
+/// data. `at` holds when.
+#[derive(Debug)]
+pub(crate) struct Tab(Page);
+
+impl Tab {
+    /// Opens an event source on this path of a server.
+    pub(crate) async fn open(browser: &Chromium, origin: &str, path: &str) -> Result<Self> {
+        // Any page of the server's own will do, but for the one that opens a stream itself.
+        let page = browser.open(&format!("{origin}/about")).await?;
+        page.run(&format!(
+            "log = []; at = [];
+             note = (what) => {{ log.push(what); at.push(performance.now()); }};
+             source = new EventSource({});
+             source.onopen = () => note('open');
+             source.onerror = () => note(source.readyState === EventSource.CLOSED ? 'closed' : 'lost');
+             for (const type of ['message', 'gap']) source.addEventListener(type, (event) => note(`${{type}} ${{event.data}}`));
+             count = (what) => log.filter((entry) => entry === what).length;",
+            serde_json::Value::from(path)
+        ))
+        .await?;
+        Ok(Self(page))
+    }
+
+    /// Opens one that runs these steps, every time it comes.
+    pub(crate) async fn script(browser: &Chromium, target: &Target, steps: &str) -> Result<Self> {
+        Self::open(browser, &url(target), &Request::script_path(steps)).await
+    }
+
+    /// Waits until it was told this so many times.
+    pub(crate) async fn told(&self, what: &str, times: usize, bound: Duration) -> Result {
+        let entry = serde_json::Value::from(what);
+        match self.0.wait(&format!("count({entry}) >= {times}"), bound).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(format!("{error}\nthe event source was told {:?}", self.log().await?).into()),
+        }
+    }
+
+    /// All it was told.
+    pub(crate) async fn log(&self) -> Result<Vec<String>> {
+        self.0.eval("log").await
+    }
+
+    /// The events alone.
+    pub(crate) async fn events(&self) -> Result<Vec<String>> {
+        self.0.eval("log.filter((entry) => !['open', 'lost', 'closed'].includes(entry))").await
+    }
+
+    /// How long it stayed away each time, in milliseconds.
+    pub(crate) async fn absences(&self) -> Result<Vec<f64>> {
+        self.0.eval("at.map((time, n) => time - at[n - 1]).filter((_, n) => log[n - 1] === 'lost')").await
+    }
+
+    /// Waits for the last of these, and looks that they are all there was: no hole, and nothing twice.
+    pub(crate) async fn sees(&self, events: &[&str]) -> Result {
+        if let Some(last) = events.last() {
+            self.told(last, 1, SOON).await?;
+        }
+        assert_eq!(self.events().await?, events);
+        Ok(())
+    }
+
+    pub(crate) async fn is_closed(&self) -> Result<bool> {
+        self.0.eval("source.readyState === EventSource.CLOSED").await
+    }
+
+    pub(crate) async fn close(self) -> Result {
+        self.0.close().await
+    }
+}
+
+/// Where a server is.
+pub(crate) fn url(target: &Target) -> String {
+    format!("http://{}", target.address())
+}
