@@ -33,9 +33,6 @@ struct Args {
     /// How many interleaved rounds each median of the fan-out is of.
     #[arg(long, global = true, default_value_t = 3)]
     runs: usize,
-    /// Counts instructions too, under valgrind.
-    #[arg(long, global = true)]
-    count: bool,
     #[command(subcommand)]
     what: What,
 }
@@ -50,6 +47,14 @@ enum What {
     Decode,
     /// The hub alone.
     Hub,
+    /// Instructions of all of these, which repeat exactly; needs valgrind.
+    Count {
+        /// `encode`, `decode`, `hub`; without any, all.
+        groups: Vec<String>,
+        /// Only tasks and contenders with this text, as `JSON` or `ours`.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Over real sockets.
     Fanout {
         /// Only these servers.
@@ -87,10 +92,13 @@ fn main() -> io::Result<()> {
         What::Encode => print(|out| report::figures(out, &measured("encode", &args)?)),
         What::Decode => print(|out| report::figures(out, &measured("decode", &args)?)),
         What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?)),
+        What::Count { groups, only } => print(|out| count(out, groups, only, recording)),
         What::Fanout { only } => print(|out| report::fanout(out, &servers(only, &args)?)),
         What::All => all(&args),
     }
 }
+
+const GROUPS: [&str; 3] = ["encode", "decode", "hub"];
 
 fn print(tables: impl FnOnce(&mut String) -> io::Result<()>) -> io::Result<()> {
     let mut out = String::new();
@@ -109,14 +117,27 @@ fn cases(group: &str, recording: Option<&Path>) -> io::Result<Vec<Case>> {
 }
 
 fn measured(group: &str, args: &Args) -> io::Result<Vec<Figure>> {
-    let cases = cases(group, args.recording.as_deref())?;
-    let events = measure::events(&cases);
-    let mut figures = measure::race(cases, args.rounds);
-    if args.count {
-        let recording = args.recording.iter().flat_map(|path| ["--recording".into(), path.display().to_string()]);
-        measure::count(&mut figures, &events, group, &recording.collect::<Vec<_>>())?;
+    Ok(measure::race(cases(group, args.recording.as_deref())?, args.rounds))
+}
+
+/// What says to a child which cases of a group there are.
+fn recorded(group: &str, recording: Option<&Path>) -> Vec<String> {
+    recording
+        .filter(|_| group == "decode")
+        .into_iter()
+        .flat_map(|path| ["--recording".to_owned(), path.display().to_string()])
+        .collect()
+}
+
+fn count(out: &mut String, groups: &[String], only: &str, recording: Option<&Path>) -> io::Result<()> {
+    let all = GROUPS.map(str::to_owned);
+    for group in if groups.is_empty() { &all[..] } else { groups } {
+        let mut figures: Vec<Figure> = cases(group, recording)?.iter().map(measure::Case::figure).collect();
+        figures.retain(|figure| figure.task.contains(only) || figure.contender.contains(only));
+        measure::count(&mut figures, group, &recorded(group, recording))?;
+        report::figures(out, &figures)?;
     }
-    Ok(figures)
+    Ok(())
 }
 
 fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
@@ -151,10 +172,19 @@ const INTRODUCTION: &str = "# Benchmarks
 Written by `cargo run --release --manifest-path benches/Cargo.toml -- all`, which measures everything in one run. The
 machine had two cores and was **shared with other work** meanwhile, so read the ratios, not the times: contenders take
 turns, times are CPU time of the thread in medians of interleaved rounds, and the fan-out counts the server's CPU time.
+
+Instructions are counted by callgrind (`-- count`, or `-- count encode --only JSON`), where valgrind is installed. They
+repeat exactly, but are no time: a copy or a search counts for little, and where a buffer lies may move a count by 2%.
 ";
 
 fn all(args: &Args) -> io::Result<()> {
-    let (encode, decode, hub) = (measured("encode", args)?, measured("decode", args)?, measured("hub", args)?);
+    let (mut encode, mut decode, mut hub) =
+        (measured("encode", args)?, measured("decode", args)?, measured("hub", args)?);
+    for (group, figures) in GROUPS.into_iter().zip([&mut encode, &mut decode, &mut hub]) {
+        if let Err(error) = measure::count(figures, group, &recorded(group, args.recording.as_deref())) {
+            eprintln!("without instructions of {group}: {error}");
+        }
+    }
     let servers = servers(&[], args)?;
     let (rounds, runs) = (args.rounds, args.runs);
     let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");

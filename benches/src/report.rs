@@ -13,34 +13,39 @@ pub struct Server {
     pub idle: f64,
 }
 
-/// A table for each task, every contender beside the fastest peer.
+/// What a column shows of a figure, and with how many decimals.
+type Column = (&'static str, usize, fn(&Figure) -> Option<f64>);
+
+const COLUMNS: [Column; 2] = [("ns", 1, |figure| figure.ns), ("instructions", 0, |figure| figure.instructions)];
+
+/// A table for each task: of what was measured each contender's figure, and what it is of the best peer's.
 pub fn figures(out: &mut String, figures: &[Figure]) -> io::Result<()> {
     let mut tasks: Vec<&str> = figures.iter().map(|figure| figure.task.as_str()).collect();
     tasks.dedup();
     for task in tasks {
-        let field = || figures.iter().filter(|figure| figure.task == task);
-        let counted = field().any(|figure| figure.instructions.is_some());
-        let fastest = field().filter(|figure| figure.is_peer).map(|figure| figure.ns).min_by(f64::total_cmp);
-        // Without peers the first is the measure.
-        let (against, title) = match fastest {
-            Some(ns) => (Some(ns), "of the fastest peer"),
-            None => (field().next().map(|figure| figure.ns), "of the first"),
-        };
-        let (head, rule) = if counted { (" instructions |", "---:|") } else { ("", "") };
-        let _ = writeln!(out, "\n| {task} | ns | {title} |{head}\n|---|---:|---:|{rule}");
-        for figure in field() {
-            let ratio = figure.ns / against.unwrap_or(figure.ns);
-            let name = if figure.is_peer || fastest.is_none() {
-                figure.contender.to_owned()
-            } else {
-                format!("**{}**", figure.contender)
-            };
-            let _ = write!(out, "| {name} | {:.1} | {ratio:.2} |", figure.ns);
-            match figure.instructions {
-                Some(count) => drop(writeln!(out, " {count:.0} |")),
-                None if counted => out.push_str(" |\n"),
-                None => out.push('\n'),
+        let field: Vec<&Figure> = figures.iter().filter(|figure| figure.task == task).collect();
+        let has_peers = field.iter().any(|figure| figure.is_peer);
+        let columns = COLUMNS.iter().filter_map(|column @ (.., of)| {
+            // Without peers the first is the measure.
+            let peers = field.iter().filter(|figure| figure.is_peer || !has_peers).filter_map(|figure| of(figure));
+            let against = if has_peers { peers.min_by(f64::total_cmp) } else { peers.clone().next() };
+            Some((column, against?))
+        });
+        let columns: Vec<_> = columns.collect();
+        let (mut head, mut rule) = (format!("\n| {task} |"), String::from("|---|"));
+        for ((title, ..), _) in &columns {
+            let _ = write!(head, " {title} | of the {} |", if has_peers { "best peer" } else { "first" });
+            rule.push_str("---:|---:|");
+        }
+        let _ = writeln!(out, "{head}\n{rule}");
+        for figure in field {
+            let bold = if figure.is_peer || !has_peers { "" } else { "**" };
+            let _ = write!(out, "| {bold}{}{bold} |", figure.contender);
+            for ((_, decimals, of), against) in &columns {
+                let measured = of(figure).unwrap_or(f64::NAN);
+                let _ = write!(out, " {measured:.decimals$} | {:.2} |", measured / against);
             }
+            out.push('\n');
         }
     }
     Ok(())
@@ -105,7 +110,7 @@ pub fn targets(out: &mut String, figures: &[&Figure], servers: &[Server]) -> io:
     let ratio = |task: &str, contender: &str| {
         let ours = figures.iter().find(|figure| figure.task.contains(task) && figure.contender.contains(contender))?;
         let peers = figures.iter().filter(|figure| figure.is_peer && figure.task == ours.task);
-        Some(ours.ns / peers.map(|figure| figure.ns).min_by(f64::total_cmp)?)
+        Some(ours.ns? / peers.filter_map(|figure| figure.ns).min_by(f64::total_cmp)?)
     };
     line("encode into a stream, JSON of 160 B, of the fastest peer", 0.5, ratio("encode: JSON", "Sse::stream"), false);
     line("encode into a stream, 4 KiB in 64 lines", 0.7, ratio("encode: HTML", "Sse::stream"), false);
@@ -116,8 +121,7 @@ pub fn targets(out: &mut String, figures: &[&Figure], servers: &[Server]) -> io:
     line("decode 4 KiB in 64 lines", 0.5, ratio("decode: HTML", "Decoder::decode"), false);
     line("decode 64 KiB", 1.0, ratio("decode: one line", "Decoder::decode"), false);
     line("decode a recorded stream", 0.5, ratio("decode: recorded", "Decoder::decode"), false);
-    let publish =
-        |contender: &str| figures.iter().find(|figure| figure.contender.contains(contender)).map(|figure| figure.ns);
+    let publish = |contender: &str| figures.iter().find(|figure| figure.contender.contains(contender))?.ns;
     let idle = publish("no cursor");
     line(
         "publish beside 100,000 parked cursors of other topics, of none",
