@@ -10,8 +10,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// How many publishes or polls one run makes.
-const EVENTS: usize = 64;
+/// How many publishes or polls one run makes at least: more than one segment holds.
+const EVENTS: usize = 1_024;
 
 type Body = Pin<Box<EventStream<Still>>>;
 
@@ -81,17 +81,20 @@ fn publish(task: &str, contender: &'static str, readers: usize, topic: impl Fn(u
 fn deliver(task: &str, contender: &'static str, readers: usize) -> Case {
     let mut made = None;
     let text = "x".repeat(100);
-    Case::new(task, contender, readers, move || {
+    let rounds = EVENTS.div_ceil(readers);
+    Case::new(task, contender, rounds * readers, move || {
         let (hub, bodies) = made.get_or_insert_with(|| {
             let runtime = Still::new();
             let hub = Hub::builder().build_on(runtime.clone());
             let bodies = parked(&hub, &runtime, readers, |_| "feed".to_owned());
             (hub, bodies)
         });
-        hub.publish("feed", Event::data(text.as_str())).expect("an event");
-        for body in bodies {
-            while let Some(len) = poll(body, Waker::noop()) {
-                black_box(len);
+        for _ in 0..rounds {
+            hub.publish("feed", Event::data(text.as_str())).expect("an event");
+            for body in &mut *bodies {
+                while let Some(len) = poll(body, Waker::noop()) {
+                    black_box(len);
+                }
             }
         }
     })
