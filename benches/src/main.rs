@@ -11,15 +11,14 @@ mod report;
 mod shapes;
 mod still;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use fanout::{Kind, Load, Outcome};
+use clap::{Parser, Subcommand};
+use fanout::{Kind, Part};
 use measure::{Case, Figure};
-use report::Server;
+use report::Targets;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 #[derive(Parser)]
 #[command(about)]
@@ -60,30 +59,30 @@ enum What {
         /// Only these servers.
         #[arg(long, value_enum)]
         only: Vec<Kind>,
+        /// Only these parts.
+        #[arg(long, value_enum)]
+        part: Vec<Part>,
     },
     /// A replay storm, in a process of its own.
     #[command(hide = true)]
     Storm { streams: usize },
     /// A server of the fan-out.
     #[command(hide = true)]
-    Serve { kind: Kind },
+    Serve { kind: Kind, topics: usize },
     /// The load client of the fan-out.
     #[command(hide = true)]
-    Load { port: u16, streams: usize, events: usize },
+    Load { port: u16 },
     /// One case so many times, for callgrind.
     #[command(hide = true)]
     Repeat { group: String, name: String, times: usize },
 }
 
-const BURST: Load = Load { streams: 1_000, events: 2_000, bytes: 100, every: None };
-const PACED: Load = Load { streams: 2_000, events: 100, bytes: 100, every: Some(Duration::from_millis(40)) };
-
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let recording = args.recording.as_deref();
     match &args.what {
-        What::Serve { kind } => fanout::serve(*kind),
-        What::Load { port, streams, events } => fanout::load(*port, *streams, *events),
+        What::Serve { kind, topics } => fanout::serve(*kind, *topics),
+        What::Load { port } => fanout::load(*port),
         What::Storm { streams } => hub::storm(*streams).map(|storm| println!("{storm}")),
         What::Repeat { group, name, times } => {
             measure::repeat(cases(group, recording)?, name, *times);
@@ -93,7 +92,14 @@ fn main() -> io::Result<()> {
         What::Decode => print(|out| report::figures(out, &measured("decode", &args)?)),
         What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?)),
         What::Count { groups, only } => print(|out| count(out, groups, only, recording)),
-        What::Fanout { only } => print(|out| report::fanout(out, &servers(only, &args)?)),
+        What::Fanout { only, part } => print(|out| {
+            let measured = fanout::measure((part, only), args.runs)?;
+            fanout::tables(out, &measured);
+            let mut targets = Targets::new();
+            fanout::targets(&mut targets, &measured);
+            out.push_str(&targets.into_table());
+            Ok(())
+        }),
         What::All => all(&args),
     }
 }
@@ -146,27 +152,6 @@ fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
     report::hub(out, &hub::threads(), String::from_utf8_lossy(&storm.stdout).trim())
 }
 
-/// Each server once a round, so that what else the machine does meets all of them.
-fn servers(only: &[Kind], args: &Args) -> io::Result<Vec<Server>> {
-    let kinds = if only.is_empty() { Kind::value_variants() } else { only };
-    let mut runs: Vec<(Vec<Outcome>, Vec<Outcome>)> = vec![(Vec::new(), Vec::new()); kinds.len()];
-    for round in 1..=args.runs.max(1) {
-        for (kind, (bursts, paced)) in kinds.iter().zip(&mut runs) {
-            // A floor yields the latest chunk alone, which in a burst is not every event.
-            if !kind.is_floor() {
-                bursts.push(fanout::run(*kind, &BURST)?);
-            }
-            paced.push(fanout::run(*kind, &PACED)?);
-            eprintln!("round {round}: {}", kind.title());
-        }
-    }
-    let server = |(kind, (bursts, paced)): (&Kind, (Vec<Outcome>, Vec<Outcome>))| {
-        let burst = (!bursts.is_empty()).then(|| Outcome::median(&bursts));
-        Ok(Server { kind: *kind, burst, paced: Outcome::median(&paced), idle: fanout::idle(*kind)? })
-    };
-    kinds.iter().zip(runs).map(server).collect()
-}
-
 const INTRODUCTION: &str = "# Benchmarks
 
 Written by `cargo run --release --manifest-path benches/Cargo.toml -- all`, which measures everything in one run. The
@@ -185,14 +170,17 @@ fn all(args: &Args) -> io::Result<()> {
             eprintln!("without instructions of {group}: {error}");
         }
     }
-    let servers = servers(&[], args)?;
+    let measured = fanout::measure((&[], &[]), args.runs)?;
     let (rounds, runs) = (args.rounds, args.runs);
     let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");
     out.push_str("\n## Targets\n");
     let figures: Vec<&Figure> = encode.iter().chain(&decode).chain(&hub).collect();
-    report::targets(&mut out, &figures, &servers)?;
+    let mut targets = Targets::new();
+    report::targets(&mut targets, &figures);
+    fanout::targets(&mut targets, &measured);
+    out.push_str(&targets.into_table());
     out.push_str("\n## Fan-out over real sockets\n\n![Deliveries a second in a burst](benchmarks.svg)\n");
-    report::fanout(&mut out, &servers)?;
+    fanout::tables(&mut out, &measured);
     out.push_str("\n## Encoding\n\nFrom fields in hand to bytes in a buffer, the event built inside the loop.\n");
     report::figures(&mut out, &encode)?;
     out.push_str("\n## Decoding\n\nIn chunks of 1,460 B. `Decoder::decode` lends what it read; all others give text of their own.\n");
@@ -201,5 +189,5 @@ fn all(args: &Args) -> io::Result<()> {
     hub_tables(&mut out, &hub)?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     fs::write(docs.join("benchmarks.md"), out)?;
-    fs::write(docs.join("benchmarks.svg"), report::picture(&servers))
+    fs::write(docs.join("benchmarks.svg"), fanout::picture(&measured))
 }

@@ -142,8 +142,13 @@ fn callgrind(group: &str, name: &str, times: usize, args: &[String]) -> io::Resu
 
 /// Anonymous memory of a process, in bytes.
 pub fn anonymous(process: &str) -> io::Result<f64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+    kib(&format!("/proc/{process}/smaps_rollup"), "Anonymous:")
+}
+
+/// A figure that the kernel gives in KiB, in bytes.
+pub fn kib(file: &str, name: &str) -> io::Result<f64> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.map(|kib| kib * 1024.0).ok_or_else(|| io::Error::other("no figure for anonymous memory"))
+    kib.map(|kib| kib * 1024.0).ok_or_else(|| io::Error::other(format!("no {name} in {file}")))
 }
