@@ -108,6 +108,9 @@ impl Client {
         }
         let opened = self.streams.len();
         self.until(|seen| seen.opened == opened)?;
+        if self.seen.opened < opened {
+            return Err(io::Error::other(format!("{} of {opened} streams opened", self.seen.opened)));
+        }
         println!("open");
         Ok(())
     }
