@@ -179,7 +179,7 @@ fn all(args: &Args) -> io::Result<()> {
     report::targets(&mut targets, &figures);
     fanout::targets(&mut targets, &measured);
     out.push_str(&targets.into_table());
-    out.push_str("\n## Fan-out over real sockets\n\n![Deliveries a second in a burst](benchmarks.svg)\n");
+    out.push_str(fanout::INTRODUCTION);
     fanout::tables(&mut out, &measured);
     out.push_str("\n## Encoding\n\nFrom fields in hand to bytes in a buffer, the event built inside the loop.\n");
     report::figures(&mut out, &encode)?;

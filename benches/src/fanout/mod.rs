@@ -9,7 +9,7 @@ mod web;
 mod worker;
 
 pub use load::run as load;
-pub use report::{picture, tables, targets};
+pub use report::{INTRODUCTION, picture, tables, targets};
 pub use serve::{Kind, run as serve};
 
 use clap::ValueEnum;

@@ -13,6 +13,17 @@ const FRAMEWORKS: [(&str, [Kind; 3], f64); 3] = [
     ("actix", [Kind::ActixOurs, Kind::ActixRecipe, Kind::ActixFloor], 4.0),
 ];
 
+pub const INTRODUCTION: &str = "
+## Fan-out over real sockets
+
+![Deliveries a second in a burst](benchmarks.svg)
+
+A server process on one core, a load client on the other that counts events, in order, and takes the latency from a
+timestamp in each. What opening the streams and the first 8 events cost is not counted. *Wrong* is what never came or
+came out of order. A *floor* is a framework with a body that shares one log and yields what is ready as one chunk. A part
+is measured alone by `-- fanout --part growth --only axum-ours`; the client may be what limits a burst.
+";
+
 const fn streams(load: &Load) -> usize {
     load.streams[load.streams.len() - 1]
 }
