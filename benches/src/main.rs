@@ -11,15 +11,14 @@ mod report;
 mod shapes;
 mod still;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use fanout::{Kind, Load, Outcome};
+use clap::{Parser, Subcommand};
+use fanout::{Kind, Part};
 use measure::{Case, Figure};
-use report::Server;
+use report::Targets;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 #[derive(Parser)]
 #[command(about)]
@@ -33,9 +32,6 @@ struct Args {
     /// How many interleaved rounds each median of the fan-out is of.
     #[arg(long, global = true, default_value_t = 3)]
     runs: usize,
-    /// Counts instructions too, under valgrind.
-    #[arg(long, global = true)]
-    count: bool,
     #[command(subcommand)]
     what: What,
 }
@@ -50,35 +46,43 @@ enum What {
     Decode,
     /// The hub alone.
     Hub,
+    /// Instructions of all of these, which repeat exactly; needs valgrind.
+    Count {
+        /// `encode`, `decode`, `hub`; without any, all.
+        groups: Vec<String>,
+        /// Only tasks and contenders with this text, as `JSON` or `ours`.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Over real sockets.
     Fanout {
         /// Only these servers.
         #[arg(long, value_enum)]
         only: Vec<Kind>,
+        /// Only these parts.
+        #[arg(long, value_enum)]
+        part: Vec<Part>,
     },
     /// A replay storm, in a process of its own.
     #[command(hide = true)]
     Storm { streams: usize },
     /// A server of the fan-out.
     #[command(hide = true)]
-    Serve { kind: Kind },
+    Serve { kind: Kind, topics: usize },
     /// The load client of the fan-out.
     #[command(hide = true)]
-    Load { port: u16, streams: usize, events: usize },
+    Load { port: u16 },
     /// One case so many times, for callgrind.
     #[command(hide = true)]
     Repeat { group: String, name: String, times: usize },
 }
 
-const BURST: Load = Load { streams: 1_000, events: 2_000, bytes: 100, every: None };
-const PACED: Load = Load { streams: 2_000, events: 100, bytes: 100, every: Some(Duration::from_millis(40)) };
-
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let recording = args.recording.as_deref();
     match &args.what {
-        What::Serve { kind } => fanout::serve(*kind),
-        What::Load { port, streams, events } => fanout::load(*port, *streams, *events),
+        What::Serve { kind, topics } => fanout::serve(*kind, *topics),
+        What::Load { port } => fanout::load(*port),
         What::Storm { streams } => hub::storm(*streams).map(|storm| println!("{storm}")),
         What::Repeat { group, name, times } => {
             measure::repeat(cases(group, recording)?, name, *times);
@@ -87,10 +91,20 @@ fn main() -> io::Result<()> {
         What::Encode => print(|out| report::figures(out, &measured("encode", &args)?)),
         What::Decode => print(|out| report::figures(out, &measured("decode", &args)?)),
         What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?)),
-        What::Fanout { only } => print(|out| report::fanout(out, &servers(only, &args)?)),
+        What::Count { groups, only } => print(|out| count(out, groups, only, recording)),
+        What::Fanout { only, part } => print(|out| {
+            let measured = fanout::measure((part, only), args.runs)?;
+            fanout::tables(out, &measured);
+            let mut targets = Targets::new();
+            fanout::targets(&mut targets, &measured);
+            out.push_str(&targets.into_table());
+            Ok(())
+        }),
         What::All => all(&args),
     }
 }
+
+const GROUPS: [&str; 3] = ["encode", "decode", "hub"];
 
 fn print(tables: impl FnOnce(&mut String) -> io::Result<()>) -> io::Result<()> {
     let mut out = String::new();
@@ -109,14 +123,27 @@ fn cases(group: &str, recording: Option<&Path>) -> io::Result<Vec<Case>> {
 }
 
 fn measured(group: &str, args: &Args) -> io::Result<Vec<Figure>> {
-    let cases = cases(group, args.recording.as_deref())?;
-    let events = measure::events(&cases);
-    let mut figures = measure::race(cases, args.rounds);
-    if args.count {
-        let recording = args.recording.iter().flat_map(|path| ["--recording".into(), path.display().to_string()]);
-        measure::count(&mut figures, &events, group, &recording.collect::<Vec<_>>())?;
+    Ok(measure::race(cases(group, args.recording.as_deref())?, args.rounds))
+}
+
+/// What says to a child which cases of a group there are.
+fn recorded(group: &str, recording: Option<&Path>) -> Vec<String> {
+    recording
+        .filter(|_| group == "decode")
+        .into_iter()
+        .flat_map(|path| ["--recording".to_owned(), path.display().to_string()])
+        .collect()
+}
+
+fn count(out: &mut String, groups: &[String], only: &str, recording: Option<&Path>) -> io::Result<()> {
+    let all = GROUPS.map(str::to_owned);
+    for group in if groups.is_empty() { &all[..] } else { groups } {
+        let mut figures: Vec<Figure> = cases(group, recording)?.iter().map(measure::Case::figure).collect();
+        figures.retain(|figure| figure.task.contains(only) || figure.contender.contains(only));
+        measure::count(&mut figures, group, &recorded(group, recording))?;
+        report::figures(out, &figures)?;
     }
-    Ok(figures)
+    Ok(())
 }
 
 fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
@@ -125,44 +152,35 @@ fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
     report::hub(out, &hub::threads(), String::from_utf8_lossy(&storm.stdout).trim())
 }
 
-/// Each server once a round, so that what else the machine does meets all of them.
-fn servers(only: &[Kind], args: &Args) -> io::Result<Vec<Server>> {
-    let kinds = if only.is_empty() { Kind::value_variants() } else { only };
-    let mut runs: Vec<(Vec<Outcome>, Vec<Outcome>)> = vec![(Vec::new(), Vec::new()); kinds.len()];
-    for round in 1..=args.runs.max(1) {
-        for (kind, (bursts, paced)) in kinds.iter().zip(&mut runs) {
-            // A floor yields the latest chunk alone, which in a burst is not every event.
-            if !kind.is_floor() {
-                bursts.push(fanout::run(*kind, &BURST)?);
-            }
-            paced.push(fanout::run(*kind, &PACED)?);
-            eprintln!("round {round}: {}", kind.title());
-        }
-    }
-    let server = |(kind, (bursts, paced)): (&Kind, (Vec<Outcome>, Vec<Outcome>))| {
-        let burst = (!bursts.is_empty()).then(|| Outcome::median(&bursts));
-        Ok(Server { kind: *kind, burst, paced: Outcome::median(&paced), idle: fanout::idle(*kind)? })
-    };
-    kinds.iter().zip(runs).map(server).collect()
-}
-
 const INTRODUCTION: &str = "# Benchmarks
 
 Written by `cargo run --release --manifest-path benches/Cargo.toml -- all`, which measures everything in one run. The
 machine had two cores and was **shared with other work** meanwhile, so read the ratios, not the times: contenders take
 turns, times are CPU time of the thread in medians of interleaved rounds, and the fan-out counts the server's CPU time.
+
+Instructions are counted by callgrind (`-- count`, or `-- count encode --only JSON`), where valgrind is installed. They
+repeat exactly, but are no time: a copy or a search counts for little, and where a buffer lies may move a count by 2%.
 ";
 
 fn all(args: &Args) -> io::Result<()> {
-    let (encode, decode, hub) = (measured("encode", args)?, measured("decode", args)?, measured("hub", args)?);
-    let servers = servers(&[], args)?;
+    let (mut encode, mut decode, mut hub) =
+        (measured("encode", args)?, measured("decode", args)?, measured("hub", args)?);
+    for (group, figures) in GROUPS.into_iter().zip([&mut encode, &mut decode, &mut hub]) {
+        if let Err(error) = measure::count(figures, group, &recorded(group, args.recording.as_deref())) {
+            eprintln!("without instructions of {group}: {error}");
+        }
+    }
+    let measured = fanout::measure((&[], &[]), args.runs)?;
     let (rounds, runs) = (args.rounds, args.runs);
     let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");
     out.push_str("\n## Targets\n");
     let figures: Vec<&Figure> = encode.iter().chain(&decode).chain(&hub).collect();
-    report::targets(&mut out, &figures, &servers)?;
-    out.push_str("\n## Fan-out over real sockets\n\n![Deliveries a second in a burst](benchmarks.svg)\n");
-    report::fanout(&mut out, &servers)?;
+    let mut targets = Targets::new();
+    report::targets(&mut targets, &figures);
+    fanout::targets(&mut targets, &measured);
+    out.push_str(&targets.into_table());
+    out.push_str(fanout::INTRODUCTION);
+    fanout::tables(&mut out, &measured);
     out.push_str("\n## Encoding\n\nFrom fields in hand to bytes in a buffer, the event built inside the loop.\n");
     report::figures(&mut out, &encode)?;
     out.push_str("\n## Decoding\n\nIn chunks of 1,460 B. `Decoder::decode` lends what it read; all others give text of their own.\n");
@@ -171,5 +189,5 @@ fn all(args: &Args) -> io::Result<()> {
     hub_tables(&mut out, &hub)?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     fs::write(docs.join("benchmarks.md"), out)?;
-    fs::write(docs.join("benchmarks.svg"), report::picture(&servers))
+    fs::write(docs.join("benchmarks.svg"), fanout::picture(&measured))
 }

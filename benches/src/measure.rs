@@ -1,7 +1,6 @@
 //! How a piece of work is measured: CPU time of this thread in interleaved rounds, and instructions under callgrind.
 
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::HashMap;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -27,14 +26,25 @@ impl Case {
         self.is_peer = false;
         self
     }
+
+    /// Of which nothing is measured yet.
+    pub fn figure(&self) -> Figure {
+        let Self { contender, is_peer, events, .. } = *self;
+        Figure { task: self.task.clone(), contender, is_peer, events, ns: None, instructions: None }
+    }
+
+    fn name(&self) -> String {
+        name(&self.task, self.contender)
+    }
 }
 
-/// What was measured of a case.
+/// What was measured of a case, for each event.
 pub struct Figure {
     pub task: String,
     pub contender: &'static str,
     pub is_peer: bool,
-    pub ns: f64,
+    events: usize,
+    pub ns: Option<f64>,
     pub instructions: Option<f64>,
 }
 
@@ -77,8 +87,7 @@ pub fn race(mut cases: Vec<Case>, rounds: usize) -> Vec<Figure> {
             times.sort_by(f64::total_cmp);
             let ns = times[times.len() / 2];
             eprintln!("{:44} {:34} {ns:10.1} ns", case.task, case.contender);
-            let Case { task, contender, is_peer, .. } = case;
-            figures.push(Figure { task, contender, is_peer, ns, instructions: None });
+            figures.push(Figure { ns: Some(ns), ..case.figure() });
         }
     }
     figures
@@ -86,53 +95,60 @@ pub fn race(mut cases: Vec<Case>, rounds: usize) -> Vec<Figure> {
 
 /// Runs one case so many times and nothing else; what callgrind looks at.
 pub fn repeat(cases: Vec<Case>, name: &str, times: usize) {
-    for mut case in cases.into_iter().filter(|case| key(&case.task, case.contender) == name) {
+    for mut case in cases.into_iter().filter(|case| case.name() == name) {
         for _ in 0..times {
             (case.run)();
         }
     }
 }
 
-fn key(task: &str, contender: &str) -> String {
+fn name(task: &str, contender: &str) -> String {
     format!("{task}/{contender}")
 }
 
-/// Adds the instructions of each case per event: the difference of two counts, so that what comes before the first run
-/// is in neither. Without valgrind there are none.
-pub fn count(figures: &mut [Figure], events: &HashMap<String, usize>, group: &str, args: &[String]) -> io::Result<()> {
+/// Adds the instructions of each case: the difference of two counts, so that what comes before the first run is in
+/// neither. `args` are those that made the cases.
+///
+/// # Errors
+/// Without valgrind.
+pub fn count(figures: &mut [Figure], group: &str, args: &[String]) -> io::Result<()> {
     for figure in figures {
-        let name = key(&figure.task, figure.contender);
-        let Some(&events) = events.get(&name) else { continue };
+        let name = name(&figure.task, figure.contender);
         let few = callgrind(group, &name, 2, args)?;
-        let Some((few, more)) = few.zip(callgrind(group, &name, 6, args)?) else { return Ok(()) };
-        figure.instructions = Some((more - few) as f64 / (4 * events) as f64);
+        let more = callgrind(group, &name, 6, args)?;
+        let instructions = (more - few) / (4 * figure.events) as f64;
+        eprintln!("{:44} {:34} {instructions:10.1} instructions", figure.task, figure.contender);
+        figure.instructions = Some(instructions);
     }
     Ok(())
 }
 
-/// How many events one run of each case handles.
-pub fn events(cases: &[Case]) -> HashMap<String, usize> {
-    cases.iter().map(|case| (key(&case.task, case.contender), case.events)).collect()
-}
-
-fn callgrind(group: &str, name: &str, times: usize, args: &[String]) -> io::Result<Option<u64>> {
+fn callgrind(group: &str, name: &str, times: usize, args: &[String]) -> io::Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
         .args(["repeat", group, name, &times.to_string()])
         .args(args)
+        // Or each byte of a long copy is one: glibc's `rep movsb`, which valgrind counts as a loop.
+        .env("GLIBC_TUNABLES", "glibc.cpu.x86_rep_movsb_threshold=0x10000000")
         .stdin(Stdio::null())
-        .output();
-    let Ok(output) = output else { return Ok(None) };
+        .output()
+        .map_err(|error| io::Error::new(error.kind(), format!("instructions are counted by valgrind: {error}")))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let collected = said.lines().find_map(|line| line.split("Collected : ").nth(1));
-    Ok(collected.and_then(|count| count.trim().parse().ok()))
+    let collected = collected.and_then(|count| count.trim().parse().ok());
+    collected.ok_or_else(|| io::Error::other(format!("callgrind said {said}")))
 }
 
 /// Anonymous memory of a process, in bytes.
 pub fn anonymous(process: &str) -> io::Result<f64> {
-    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:"));
+    kib(&format!("/proc/{process}/smaps_rollup"), "Anonymous:")
+}
+
+/// A figure that the kernel gives in KiB, in bytes.
+pub fn kib(file: &str, name: &str) -> io::Result<f64> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    kib.map(|kib| kib * 1024.0).ok_or_else(|| io::Error::other("no figure for anonymous memory"))
+    kib.map(|kib| kib * 1024.0).ok_or_else(|| io::Error::other(format!("no {name} in {file}")))
 }

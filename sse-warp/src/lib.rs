@@ -250,20 +250,24 @@ pub async fn recover(rejection: Rejection) -> Result<Refused, Rejection> {
     rejection.find::<Refused>().cloned().ok_or(rejection)
 }
 
-fn judge<T: Send>(
+fn judge<T: Send + 'static>(
     policy: Policy,
     admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
 ) -> impl Filter<Extract = (Result<T, Refused>,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     // It rejects a host that it cannot read; then the header itself is judged.
     let host = warp::host::optional().or(warp::any().map(|| None)).unify();
-    warp::method().and(warp::header::headers_cloned()).and(host).and(query).map(
+    let judged = warp::method().and(warp::header::headers_cloned()).and(host).and(query).map(
         move |method: Method, headers: HeaderMap, host: Option<Authority>, query: String| {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
             let authority = host.as_ref().map(Authority::as_str);
             admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers).authority(authority))
         },
-    )
+    );
+    // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers.
+    judged
+        .boxed()
+        .or_else(async |_| -> Result<_, Infallible> { unreachable!("none of them rejects; the box forgets it") })
 }
 
 impl Reject for Refused {}

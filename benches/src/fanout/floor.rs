@@ -1,42 +1,61 @@
-//! The least that a framework's body can do: it is woken, and yields one chunk that is ready.
+//! The least that a framework's body can do and lose nothing: it is woken, and yields a chunk that is ready.
+//!
+//! One log that only grows, which all readers share; what was published since somebody last read is one chunk.
 
 use bytes::Bytes;
 use futures_core::Stream;
 use std::convert::Infallible;
+use std::fmt::Write;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// The latest chunk, and who waits for the next.
+/// As much as one chunk holds, or one larger event.
+const CHUNK: usize = 64 * 1024;
+
 #[derive(Clone, Default)]
 pub struct Floor(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    round: u64,
-    chunk: Bytes,
+    chunks: Vec<Bytes>,
+    /// What nobody has read yet.
+    fresh: String,
     parked: Vec<Waker>,
+}
+
+impl State {
+    fn seal(&mut self) {
+        if !self.fresh.is_empty() {
+            self.chunks.push(std::mem::take(&mut self.fresh).into());
+        }
+    }
 }
 
 impl Floor {
     pub fn publish(&self, payload: &str) {
         let parked = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            state.round += 1;
-            state.chunk = format!("data: {payload}\n\n").into();
+            if state.fresh.len() + payload.len() > CHUNK {
+                state.seal();
+            }
+            let _ = write!(state.fresh, "data: {payload}\n\n");
             std::mem::take(&mut state.parked)
         };
         parked.into_iter().for_each(Waker::wake);
     }
 
-    pub fn body(&self) -> Body {
-        Body { floor: self.clone(), round: 0 }
+    /// A body that begins with what is published from now on; or, for whoever comes back, with all that was.
+    pub fn body(&self, comes_back: bool) -> Body {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.seal();
+        Body { floor: self.clone(), next: if comes_back { 0 } else { state.chunks.len() } }
     }
 }
 
 pub struct Body {
     floor: Floor,
-    round: u64,
+    next: usize,
 }
 
 impl Stream for Body {
@@ -45,11 +64,14 @@ impl Stream for Body {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         let mut state = this.floor.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.round == this.round {
+        if this.next == state.chunks.len() {
+            state.seal();
+        }
+        let Some(chunk) = state.chunks.get(this.next).cloned() else {
             state.parked.push(cx.waker().clone());
             return Poll::Pending;
-        }
-        this.round = state.round;
-        Poll::Ready(Some(Ok(state.chunk.clone())))
+        };
+        this.next += 1;
+        Poll::Ready(Some(Ok(chunk)))
     }
 }

@@ -1,9 +1,12 @@
-//! The load client: reads as fast as it can, counts events and not chunks, checks their order.
+//! The load client: reads as fast as it can, counts events and not chunks, and checks that each comes once and in order.
 
-use memchr::memmem::Finder;
+use super::serve::{many_sockets, now_ns, pin};
+use memchr::memchr;
+use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
-use rustix::time::{ClockId, clock_gettime};
-use std::io::{self, Read, Write};
+use rustix::fd::OwnedFd;
+use rustix::time::Timespec;
+use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -15,11 +18,10 @@ const TIME: usize = 20;
 /// As much as must be there to read an event.
 const HEAD: usize = MARK.len() + NUMBER + BETWEEN.len() + TIME;
 
-/// Time of the machine, the same in every process.
-pub fn now_ns() -> u64 {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
+/// Of so many latencies one is kept, which is enough for a percentile.
+const SAMPLE: usize = 8;
+/// When nothing has come for so long, what is missing is lost.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The payload of an event, so many bytes long.
 pub fn payload(number: usize, bytes: usize) -> String {
@@ -29,87 +31,167 @@ pub fn payload(number: usize, bytes: usize) -> String {
     text + "\"}"
 }
 
-struct Stream {
-    socket: TcpStream,
-    /// An event that a read cut in two.
-    rest: Vec<u8>,
-    opened: bool,
-    received: usize,
-    disordered: usize,
+/// Does what standard input says, a line each:
+///
+/// - `open STREAMS [ID NEXT]` opens so many more, which come back with this last event ID and expect the event of this
+///   number next; then says `open`;
+/// - `read EVENTS` waits until every stream has so many more, then says what it saw: events, disordered ones, seconds from
+///   the first publish to the last read, seconds since the last streams asked, and the latency's median and 99th
+///   percentile in ms.
+pub fn run(port: u16) -> io::Result<()> {
+    pin(1);
+    many_sockets();
+    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut client = Client { port, poll, streams: Vec::new(), target: 0, asked: now_ns(), seen: Seen::default() };
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |word: &str| word.parse::<usize>().map_err(io::Error::other);
+        match words[..] {
+            ["open", streams] => client.open(number(streams)?, "", client.target)?,
+            ["open", streams, id, next] => {
+                client.open(number(streams)?, &format!("last-event-id: {id}\r\n"), number(next)?)?;
+            }
+            ["read", events] => client.read(number(events)?)?,
+            _ => return Err(io::Error::other(format!("no task: {line}"))),
+        }
+    }
+    Ok(())
 }
 
-/// Opens so many streams, says so, reads so many events from each, and says what it saw: events, disordered ones, seconds
-/// from the first publish to the last read, and the latency's median and 99th percentile in ms.
-pub fn run(port: u16, streams: usize, events: usize) -> io::Result<()> {
-    super::serve::pin(1);
-    let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    let mut open = Vec::with_capacity(streams);
-    for at in 0..streams {
-        let mut socket = TcpStream::connect(("127.0.0.1", port))?;
-        socket.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n")?;
-        socket.set_nonblocking(true)?;
-        epoll::add(&poll, &socket, epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN)?;
-        open.push(Stream { socket, rest: Vec::new(), opened: false, received: 0, disordered: 0 });
-    }
-    let mark = Finder::new(MARK);
-    let mut latencies = Vec::new();
-    let (mut first, mut last) = (u64::MAX, 0);
-    let (mut waiting, mut missing) = (streams, streams * events);
-    let mut buffer = vec![0; 256 * 1024];
-    let mut ready = Vec::with_capacity(1024);
-    let mut quiet = Instant::now();
-    while missing > 0 && quiet.elapsed() < Duration::from_secs(10) {
-        ready.clear();
-        let second = rustix::time::Timespec { tv_sec: 1, tv_nsec: 0 };
-        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut ready), Some(&second))?;
-        if waiting > 0 {
-            quiet = Instant::now();
+struct Client {
+    port: u16,
+    poll: OwnedFd,
+    streams: Vec<Stream>,
+    /// How many events each stream shall have seen.
+    target: usize,
+    /// When the last streams asked.
+    asked: u64,
+    seen: Seen,
+}
+
+struct Stream {
+    socket: TcpStream,
+    /// The end of a read, in which an event may begin.
+    rest: Vec<u8>,
+    opened: bool,
+    /// The number of the event that is to come.
+    next: usize,
+}
+
+/// What was seen: of streams ever, of all else since somebody asked.
+#[derive(Default)]
+struct Seen {
+    opened: usize,
+    events: usize,
+    disordered: usize,
+    /// When the first was published, and when the last was read.
+    first: Option<u64>,
+    last: u64,
+    latencies: Vec<u32>,
+}
+
+impl Client {
+    fn open(&mut self, streams: usize, header: &str, next: usize) -> io::Result<()> {
+        let first = self.streams.len();
+        for at in first..first + streams {
+            let socket = TcpStream::connect(("127.0.0.1", self.port))?;
+            epoll::add(&self.poll, &socket, epoll::EventData::new_u64(at as u64), epoll::EventFlags::IN)?;
+            self.streams.push(Stream { socket, rest: Vec::new(), opened: false, next });
         }
-        for event in &ready {
-            let stream = &mut open[event.data.u64() as usize];
-            let Ok(read @ 1..) = stream.socket.read(&mut buffer) else {
-                let _ = epoll::delete(&poll, &stream.socket);
+        // All at once, after the handshakes.
+        self.asked = now_ns();
+        for stream in &mut self.streams[first..] {
+            let request = format!("GET / HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n{header}\r\n");
+            stream.socket.write_all(request.as_bytes())?;
+            stream.socket.set_nonblocking(true)?;
+        }
+        let opened = self.streams.len();
+        self.until(|seen| seen.opened == opened)?;
+        if self.seen.opened < opened {
+            return Err(io::Error::other(format!("{} of {opened} streams opened", self.seen.opened)));
+        }
+        println!("open");
+        Ok(())
+    }
+
+    fn read(&mut self, events: usize) -> io::Result<()> {
+        self.target += events;
+        let missing: usize = self.streams.iter().map(|stream| self.target.saturating_sub(stream.next)).sum();
+        let events = self.seen.events + missing;
+        self.until(|seen| seen.events >= events)?;
+        let fresh = Seen { opened: self.seen.opened, ..Seen::default() };
+        let Seen { events, disordered, first, last, mut latencies, .. } = std::mem::replace(&mut self.seen, fresh);
+        latencies.sort_unstable();
+        let percentile =
+            |part: usize| latencies.get(latencies.len() * part / 100).map_or(0.0, |&us| f64::from(us) / 1000.0);
+        let seconds = |since: u64| last.saturating_sub(since) as f64 / 1e9;
+        let (published, asked) = (seconds(first.unwrap_or(last)), seconds(self.asked));
+        println!("{events} {disordered} {published} {asked} {} {}", percentile(50), percentile(99));
+        Ok(())
+    }
+
+    /// Reads whatever comes, until this is so or nothing comes any more.
+    fn until(&mut self, done: impl Fn(&Seen) -> bool) -> io::Result<()> {
+        let mut buffer = vec![0; 256 * 1024];
+        let mut ready = Vec::with_capacity(1024);
+        let mut quiet = Instant::now();
+        while !done(&self.seen) && quiet.elapsed() < PATIENCE {
+            ready.clear();
+            let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
+            epoll::wait(&self.poll, spare_capacity(&mut ready), Some(&patience))?;
+            for event in &ready {
+                let at = event.data.u64() as usize;
+                let stream = &mut self.streams[at];
+                if stream.read(at, &mut buffer, &mut self.seen) {
+                    quiet = Instant::now();
+                } else {
+                    epoll::delete(&self.poll, &stream.socket)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stream {
+    /// One read; false if there is nothing to come.
+    fn read(&mut self, at: usize, buffer: &mut [u8], seen: &mut Seen) -> bool {
+        let rest = self.rest.len();
+        buffer[..rest].copy_from_slice(&self.rest);
+        let Ok(read @ 1..) = self.socket.read(&mut buffer[rest..]) else { return false };
+        let text = &buffer[..rest + read];
+        let now = now_ns();
+        // With the response's head: the handler has run.
+        seen.opened += usize::from(!std::mem::replace(&mut self.opened, true));
+        let mut from = 0;
+        while let Some(found) = memchr(MARK.as_bytes()[0], &text[from..]) {
+            from += found;
+            let Some(head) = text.get(from..from + HEAD) else { break };
+            if !head.starts_with(MARK.as_bytes()) {
+                from += 1;
                 continue;
-            };
-            quiet = Instant::now();
-            stream.rest.extend_from_slice(&buffer[..read]);
-            if !stream.opened && memchr::memmem::find(&stream.rest, b"\r\n\r\n").is_some() {
-                stream.opened = true;
-                waiting -= 1;
-                if waiting == 0 {
-                    println!("open");
-                }
             }
-            let now = now_ns();
-            let mut end = 0;
-            for at in mark.find_iter(&stream.rest) {
-                let Some(head) = stream.rest.get(at..at + HEAD) else { break };
-                end = at + HEAD;
-                let number = digits(&head[MARK.len()..][..NUMBER]);
-                let at = digits(&head[HEAD - TIME..]);
-                stream.disordered += usize::from(number != stream.received as u64);
-                stream.received = number as usize + 1;
-                missing -= 1;
-                first = first.min(at);
-                last = now;
-                // One in eight is enough for a percentile.
-                if number.is_multiple_of(8) {
-                    latencies.push((now - at) as u32 / 1000);
-                }
+            from += HEAD;
+            let number = digits(&head[MARK.len()..][..NUMBER]) as usize;
+            if number < self.next {
+                // Again, or after one that is behind it.
+                seen.disordered += 1;
+                continue;
             }
-            let keep = end.max(stream.rest.len().saturating_sub(HEAD));
-            stream.rest.drain(..keep);
+            self.next = number + 1;
+            seen.events += 1;
+            seen.last = now;
+            if seen.first.is_none() || (number + at).is_multiple_of(SAMPLE) {
+                let published = digits(&head[HEAD - TIME..]);
+                seen.first = Some(seen.first.map_or(published, |first| first.min(published)));
+                seen.latencies.push((now.saturating_sub(published) / 1000) as u32);
+            }
         }
+        self.rest.clear();
+        self.rest.extend_from_slice(&text[from.max(text.len().saturating_sub(HEAD))..]);
+        true
     }
-    latencies.sort_unstable();
-    let percentile =
-        |part: usize| latencies.get(latencies.len() * part / 100).map_or(0.0, |&us| f64::from(us) / 1000.0);
-    let disordered: usize = open.iter().map(|stream| stream.disordered).sum();
-    let seconds = last.saturating_sub(first) as f64 / 1e9;
-    println!("{} {disordered} {seconds} {} {}", streams * events - missing, percentile(50), percentile(99));
-    // The streams stay open until nobody needs them.
-    io::stdin().read_to_end(&mut Vec::new())?;
-    Ok(())
 }
 
 fn digits(text: &[u8]) -> u64 {

@@ -3,71 +3,82 @@
 mod floor;
 mod load;
 mod raw;
+mod report;
 mod serve;
 mod web;
+mod worker;
 
 pub use load::run as load;
+pub use report::{INTRODUCTION, picture, tables, targets};
 pub use serve::{Kind, run as serve};
 
-use crate::measure::anonymous;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use clap::ValueEnum;
+use std::io;
+use std::thread::sleep;
 use std::time::Duration;
+use worker::Worker;
 
-/// Both ends of a child's pipes: a line in, a line out.
-struct Worker {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+/// What is measured of each server.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub enum Part {
+    Burst,
+    Paced,
+    Growth,
+    Topics,
+    Large,
+    Idle,
+    Storm,
 }
 
-impl Worker {
-    fn start(args: &[&str]) -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("a child without pipes"));
-        };
-        Ok(Self { child, input, output: BufReader::new(output) })
-    }
-
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        if line.is_empty() { Err(io::Error::other("a child that said nothing")) } else { Ok(line.trim().to_owned()) }
-    }
-
-    fn ask(&mut self, command: &str) -> io::Result<String> {
-        writeln!(self.input, "{command}")?;
-        self.line()
-    }
-
-    /// CPU time of the process so far, in ns.
-    fn cpu(&mut self) -> io::Result<f64> {
-        self.ask("cpu")?.parse().map_err(io::Error::other)
-    }
-
-    /// Anonymous memory of the process, in bytes.
-    fn anonymous(&self) -> io::Result<f64> {
-        anonymous(&self.child.id().to_string())
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// One way to publish to so many readers.
-#[derive(Clone, Copy)]
-pub struct Load {
-    pub streams: usize,
-    pub events: usize,
-    pub bytes: usize,
+/// What is published to how many, in turn: the server stays, and more readers come.
+struct Load {
+    streams: &'static [usize],
+    topics: usize,
+    events: usize,
+    bytes: usize,
     /// `None`: back to back.
-    pub every: Option<Duration>,
+    every: Option<Duration>,
+}
+
+const BURST: Load = Load { streams: &[1_000], topics: 1, events: 2_000, bytes: 100, every: None };
+const PACED: Load =
+    Load { streams: &[2_000], topics: 1, events: 60, bytes: 100, every: Some(Duration::from_millis(40)) };
+const GROWTH: Load = Load {
+    streams: &[100, 1_000, 5_000, 9_000],
+    topics: 1,
+    events: 10,
+    bytes: 100,
+    every: Some(Duration::from_millis(200)),
+};
+const TOPICS: Load = Load { topics: 8, ..PACED };
+/// Less than a topic keeps, so that nobody is cut off who reads on.
+const LARGE: Load = Load { streams: &[200], topics: 1, events: 40, bytes: 64 * 1024, every: None };
+
+/// Events before those that are measured: connections have their buffers, and the allocator its memory.
+const WARM: usize = 8;
+const STORM_STREAMS: usize = 5_000;
+const STORM_BEHIND: usize = 1_000;
+
+impl Part {
+    const fn load(self) -> Option<&'static Load> {
+        match self {
+            Self::Burst => Some(&BURST),
+            Self::Paced => Some(&PACED),
+            Self::Growth => Some(&GROWTH),
+            Self::Topics => Some(&TOPICS),
+            Self::Large => Some(&LARGE),
+            Self::Idle | Self::Storm => None,
+        }
+    }
+
+    /// Whether it says something of this server: a floor knows no topics, a recipe no past.
+    const fn is_of(self, kind: Kind) -> bool {
+        match self {
+            Self::Topics => !kind.is_floor() && !matches!(kind, Kind::Raw),
+            Self::Storm => kind.is_ours() || kind.is_floor(),
+            _ => true,
+        }
+    }
 }
 
 /// What one run of a load gave.
@@ -78,69 +89,159 @@ pub struct Outcome {
     pub cpu_us: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    pub lost: u64,
-    pub disordered: u64,
+    /// Until those who asked last had all, in ms.
+    pub live_ms: f64,
+    /// Not there, or out of order.
+    pub wrong: f64,
 }
 
-impl Outcome {
-    /// Of each figure the median; of losses the sum.
-    pub fn median(runs: &[Self]) -> Self {
-        let median = |figure: fn(&Self) -> f64| {
-            let mut all: Vec<f64> = runs.iter().map(figure).collect();
-            all.sort_by(f64::total_cmp);
-            all.get(all.len() / 2).copied().unwrap_or_default()
-        };
-        Self {
-            per_second: median(|run| run.per_second),
-            cpu_us: median(|run| run.cpu_us),
-            p50_ms: median(|run| run.p50_ms),
-            p99_ms: median(|run| run.p99_ms),
-            lost: runs.iter().map(|run| run.lost).sum(),
-            disordered: runs.iter().map(|run| run.disordered).sum(),
-        }
+/// What was measured, a record for each run.
+#[derive(Default)]
+pub struct Measured {
+    outcomes: Vec<(Part, Kind, usize, Outcome)>,
+    /// Bytes: of an idle stream with so many topics; or, with so many streams, what a storm took at most.
+    bytes: Vec<(Part, Kind, usize, f64)>,
+}
+
+impl Measured {
+    /// The median of each figure, of all runs; of what went wrong the sum.
+    fn outcome(&self, part: Part, kind: Kind, streams: usize) -> Option<Outcome> {
+        let runs = self.outcomes.iter().filter(|run| (run.0, run.1, run.2) == (part, kind, streams)).map(|run| run.3);
+        let of = |figure: fn(&Outcome) -> f64| median(runs.clone().map(|run| figure(&run)));
+        Some(Outcome {
+            per_second: of(|run| run.per_second)?,
+            cpu_us: of(|run| run.cpu_us)?,
+            p50_ms: of(|run| run.p50_ms)?,
+            p99_ms: of(|run| run.p99_ms)?,
+            live_ms: of(|run| run.live_ms)?,
+            wrong: runs.clone().map(|run| run.wrong).sum(),
+        })
+    }
+
+    fn bytes(&self, part: Part, kind: Kind, of: usize) -> Option<f64> {
+        median(self.bytes.iter().filter(|run| (run.0, run.1, run.2) == (part, kind, of)).map(|run| run.3))
     }
 }
 
-/// Runs a load against a fresh server.
-pub fn run(kind: Kind, load: &Load) -> io::Result<Outcome> {
-    let mut server = Worker::start(&["serve", kind.as_str()])?;
+fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut all: Vec<f64> = figures.collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied()
+}
+
+/// Each server once a round, so that what else the machine does meets all of them; of `only` some parts or servers, if it
+/// names any.
+pub fn measure(only: (&[Part], &[Kind]), runs: usize) -> io::Result<Measured> {
+    fn or_all<T: ValueEnum + Copy>(only: &[T]) -> Vec<T> {
+        if only.is_empty() { T::value_variants().to_vec() } else { only.to_vec() }
+    }
+    let mut measured = Measured::default();
+    for round in 1..=runs.max(1) {
+        for part in or_all(only.0) {
+            for kind in or_all(only.1).into_iter().filter(|kind| part.is_of(*kind)) {
+                eprintln!("round {round}: {part:?}, {kind:?}");
+                match part.load() {
+                    Some(load) => {
+                        let outcomes = run(kind, load)?;
+                        measured.outcomes.extend(outcomes.map(|(streams, outcome)| (part, kind, streams, outcome)));
+                    }
+                    None if part == Part::Storm => storm(kind, &mut measured)?,
+                    None => {
+                        let topics: &[usize] = if kind.is_ours() { &[1, 9] } else { &[1] };
+                        for &topics in topics {
+                            measured.bytes.push((part, kind, topics, idle(kind, topics)?));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(measured)
+}
+
+/// A fresh server, and a client of it that has no streams yet.
+fn start(kind: Kind, topics: usize) -> io::Result<(Worker, Worker)> {
+    let name = kind.to_possible_value().expect("no kind is skipped");
+    let mut server = Worker::start(&["serve", name.get_name(), &topics.to_string()])?;
     let port = server.line()?;
-    let mut client = Worker::start(&["load", &port, &load.streams.to_string(), &load.events.to_string()])?;
-    client.line()?;
-    std::thread::sleep(Duration::from_millis(300));
+    Ok((server, Worker::start(&["load", &port])?))
+}
+
+/// Publishes to all streams, and waits until they have it or it is lost; what the client saw, of so many deliveries.
+fn publish(
+    server: &mut Worker,
+    client: &mut Worker,
+    load: &Load,
+    (streams, events): (usize, usize),
+) -> io::Result<Outcome> {
     let before = server.cpu()?;
+    client.tell(&format!("read {events}"))?;
     let every = load.every.map_or(0, |every| every.as_micros());
-    server.ask(&format!("publish {} {every} {}", load.events, load.bytes))?;
-    let said = client.line()?;
+    server.ask(&format!("publish {events} {every} {}", load.bytes))?;
+    let outcome = seen(&client.line()?, streams * events)?;
+    // It may yet have to park the last readers.
+    sleep(Duration::from_millis(50));
     let cpu = server.cpu()? - before;
+    Ok(Outcome { cpu_us: cpu / 1000.0 / (streams * events) as f64, ..outcome })
+}
+
+/// What the client said of so many deliveries.
+fn seen(said: &str, expected: usize) -> io::Result<Outcome> {
     let figures: Vec<f64> = said.split(' ').map_while(|figure| figure.parse().ok()).collect();
-    let [received, disordered, seconds, p50_ms, p99_ms] = figures[..] else {
+    let [received, disordered, published, asked, p50_ms, p99_ms] = figures[..] else {
         return Err(io::Error::other(format!("the load client said {said:?}")));
     };
-    let expected = (load.streams * load.events) as f64;
-    Ok(Outcome {
-        per_second: received / seconds,
-        cpu_us: cpu / 1000.0 / received,
-        p50_ms,
-        p99_ms,
-        lost: (expected - received) as u64,
-        disordered: disordered as u64,
-    })
+    let (per_second, wrong) = (received / published, expected as f64 - received + disordered);
+    Ok(Outcome { per_second, cpu_us: 0.0, p50_ms, p99_ms, live_ms: asked * 1000.0, wrong })
+}
+
+fn run(kind: Kind, load: &Load) -> io::Result<impl Iterator<Item = (usize, Outcome)> + use<>> {
+    let (mut server, mut client) = start(kind, load.topics)?;
+    let mut outcomes = Vec::new();
+    let mut open = 0;
+    for &streams in load.streams {
+        client.ask(&format!("open {}", streams - open))?;
+        open = streams;
+        let warm = publish(&mut server, &mut client, load, (streams, WARM))?;
+        sleep(Duration::from_millis(100));
+        let outcome = publish(&mut server, &mut client, load, (streams, load.events))?;
+        outcomes.push((streams, Outcome { wrong: warm.wrong + outcome.wrong, ..outcome }));
+    }
+    Ok(outcomes.into_iter())
 }
 
 /// Anonymous memory that one idle stream takes, in bytes: what 4,000 more take after 1,000 warmed the server up.
-pub fn idle(kind: Kind) -> io::Result<f64> {
-    let mut server = Worker::start(&["serve", kind.as_str()])?;
-    let port = server.line()?;
-    let mut settle = |streams: usize| {
-        let mut client = Worker::start(&["load", &port, &streams.to_string(), "3"])?;
-        client.line()?;
-        server.ask("publish 3 1000 100")?;
-        client.line()?;
-        std::thread::sleep(Duration::from_millis(500));
-        Ok::<_, io::Error>((client, server.anonymous()?))
+fn idle(kind: Kind, topics: usize) -> io::Result<f64> {
+    let (mut server, mut client) = start(kind, topics)?;
+    let mut settled = |more: usize, streams: usize| {
+        client.ask(&format!("open {more}"))?;
+        // Each topic has been read from.
+        publish(&mut server, &mut client, &PACED, (streams, topics.max(3)))?;
+        sleep(Duration::from_millis(400));
+        server.anonymous()
     };
-    let (_few, before) = settle(1000)?;
-    let (_many, after) = settle(4000)?;
-    Ok((after - before) / 4000.0)
+    let before = settled(1_000, 1_000)?;
+    Ok((settled(4_000, 5_000)? - before) / 4_000.0)
+}
+
+/// All streams come at once, so many events behind: until all are live, and what memory that takes at most, beyond what it
+/// takes if they had missed nothing.
+fn storm(kind: Kind, measured: &mut Measured) -> io::Result<()> {
+    let once = |missed: bool| {
+        let (mut server, mut client) = start(kind, 1)?;
+        let published = server.ask("publish 1 0 100")?;
+        server.ask(&format!("publish {STORM_BEHIND} 0 100"))?;
+        client.ask(&format!("read {}", STORM_BEHIND + 1))?;
+        // A floor has no ids: it begins anew.
+        let (id, next) = published.strip_prefix("published ").map_or(("none", 0), |id| (id, 1));
+        let behind = if missed { format!(" {id} {next}") } else { String::new() };
+        client.ask(&format!("open {STORM_STREAMS}{behind}"))?;
+        let seen = seen(&client.ask("read 0")?, if missed { STORM_STREAMS * (STORM_BEHIND + 1 - next) } else { 0 })?;
+        sleep(Duration::from_millis(200));
+        Ok::<_, io::Error>((seen, server.peak()?))
+    };
+    let ((live, with), (_, without)) = (once(true)?, once(false)?);
+    measured.outcomes.push((Part::Storm, kind, STORM_STREAMS, live));
+    measured.bytes.push((Part::Storm, kind, STORM_STREAMS, with - without));
+    Ok(())
 }

@@ -1,17 +1,15 @@
 //! Without a framework: one thread, one epoll, and either the core's bodies or nothing but `write`.
 
 use super::load;
-use super::serve::{Task, cpu_ns};
-use crate::still::admitted;
+use super::serve::{Task, cpu_ns, say_published};
 use bytes::Bytes;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::AsFd;
-use sse_core::{Event, EventStream, Hub, Sse, Tokio};
-use std::cell::RefCell;
+use sse_core::hub::EventId;
+use sse_core::{Event, EventStream, Hub, Policy, Request, Sse, Tokio};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -25,9 +23,9 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconn
 trait Feed {
     type Body;
 
-    fn publish(&mut self, payload: String);
+    fn publish(&mut self, number: usize, payload: String) -> Option<EventId>;
 
-    fn open(&mut self, at: usize) -> Self::Body;
+    fn open(&mut self, at: usize, last_event_id: &str) -> Self::Body;
 
     /// Writes what there is, until there is no more or the socket takes no more.
     fn pump(&mut self, body: &mut Self::Body, socket: &mut TcpStream);
@@ -36,34 +34,36 @@ trait Feed {
     fn ready(&mut self, streams: usize) -> Vec<usize>;
 }
 
-pub fn bare() -> io::Result<()> {
-    serve(Bare::default())
+pub fn bare(listener: TcpListener) -> io::Result<()> {
+    serve(Bare::default(), &listener)
 }
 
-pub fn core() -> io::Result<()> {
-    serve(Core { hub: Hub::builder().build_on(Tokio), ready: Ready::default() })
+pub fn core(listener: TcpListener, topics: Vec<String>) -> io::Result<()> {
+    serve(Core { hub: Hub::builder().build_on(Tokio), topics, ready: Ready::default() }, &listener)
 }
 
 /// One log; a connection is an offset in it.
 #[derive(Default)]
 struct Bare {
-    log: Rc<RefCell<Vec<u8>>>,
+    log: Vec<u8>,
+    has_grown: bool,
 }
 
 impl Feed for Bare {
     type Body = usize;
 
-    fn publish(&mut self, payload: String) {
-        let _ = write!(self.log.borrow_mut(), "data: {payload}\n\n");
+    fn publish(&mut self, _: usize, payload: String) -> Option<EventId> {
+        let _ = write!(self.log, "data: {payload}\n\n");
+        self.has_grown = true;
+        None
     }
 
-    fn open(&mut self, _: usize) -> usize {
-        self.log.borrow().len()
+    fn open(&mut self, _: usize, _: &str) -> usize {
+        self.log.len()
     }
 
     fn pump(&mut self, offset: &mut usize, socket: &mut TcpStream) {
-        let log = self.log.borrow();
-        while let Some(rest) = log.get(*offset..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self.log.get(*offset..).filter(|rest| !rest.is_empty()) {
             match socket.write(&rest[..rest.len().min(CHUNK)]) {
                 Ok(written) => *offset += written,
                 Err(_) => return,
@@ -72,13 +72,14 @@ impl Feed for Bare {
     }
 
     fn ready(&mut self, streams: usize) -> Vec<usize> {
-        (0..streams).collect()
+        if std::mem::take(&mut self.has_grown) { (0..streams).collect() } else { Vec::new() }
     }
 }
 
 /// The core's hub and bodies, polled when they wake.
 struct Core {
     hub: Hub,
+    topics: Vec<String>,
     ready: Ready,
 }
 
@@ -108,12 +109,15 @@ impl Wake for Woken {
 impl Feed for Core {
     type Body = Body;
 
-    fn publish(&mut self, payload: String) {
-        self.hub.publish("feed", Event::data(payload)).expect("an event");
+    fn publish(&mut self, number: usize, payload: String) -> Option<EventId> {
+        let topic = &self.topics[number % self.topics.len()];
+        Some(self.hub.publish(topic, Event::data(payload)).expect("an event"))
     }
 
-    fn open(&mut self, at: usize) -> Body {
-        let response = Sse::new(Tokio, admitted()).subscribe(&self.hub, ["feed"]).into_response();
+    fn open(&mut self, at: usize, last_event_id: &str) -> Body {
+        let request = Request::new("GET", None, [("last-event-id", last_event_id.as_bytes())]);
+        let admitted = Policy::default().admit(&request).expect("a request that may open a stream");
+        let response = Sse::new(Tokio, admitted).subscribe(&self.hub, &self.topics).into_response();
         let waker = Waker::from(Arc::new(Woken { at, ready: self.ready.clone() }));
         Body { stream: Box::pin(response.into_body()), waker, unsent: Bytes::new() }
     }
@@ -143,23 +147,22 @@ const INPUT: u64 = u64::MAX - 1;
 
 /// What is yet to be published.
 struct Plan {
-    next: usize,
-    events: usize,
+    left: usize,
     every: Duration,
     bytes: usize,
     due: Instant,
 }
 
-fn serve<F: Feed>(mut feed: F) -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    println!("{}", listener.local_addr()?.port());
+fn serve<F: Feed>(mut feed: F, listener: &TcpListener) -> io::Result<()> {
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let watch =
         |socket: &dyn AsFd, data, flags| epoll::add(&poll, socket.as_fd(), epoll::EventData::new_u64(data), flags);
-    watch(&listener, LISTENER, epoll::EventFlags::IN)?;
+    watch(listener, LISTENER, epoll::EventFlags::IN)?;
     watch(&io::stdin(), INPUT, epoll::EventFlags::IN)?;
-    let mut streams: Vec<(TcpStream, F::Body)> = Vec::new();
+    // Without a body until the request has come.
+    let mut streams: Vec<(TcpStream, Option<F::Body>)> = Vec::new();
     let mut plan: Option<Plan> = None;
+    let mut next = 0;
     let mut events = Vec::with_capacity(1024);
     loop {
         let wait = plan.as_ref().map(|plan| plan.due.saturating_duration_since(Instant::now()));
@@ -169,16 +172,12 @@ fn serve<F: Feed>(mut feed: F) -> io::Result<()> {
         for event in &events {
             match event.data.u64() {
                 LISTENER => {
-                    let (mut socket, _) = listener.accept()?;
-                    // The client sends its request whole.
-                    let _ = socket.read(&mut [0; 1024])?;
+                    let (socket, _) = listener.accept()?;
                     socket.set_nodelay(true)?;
                     socket.set_nonblocking(true)?;
-                    socket.write_all(HEAD)?;
-                    let at = streams.len();
-                    watch(&socket, at as u64, epoll::EventFlags::OUT | epoll::EventFlags::ET)?;
-                    let body = feed.open(at);
-                    streams.push((socket, body));
+                    let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+                    watch(&socket, streams.len() as u64, flags)?;
+                    streams.push((socket, None));
                 }
                 INPUT => {
                     let mut line = [0; 256];
@@ -188,29 +187,48 @@ fn serve<F: Feed>(mut feed: F) -> io::Result<()> {
                     }
                     match Task::parse(&String::from_utf8_lossy(&line[..read])) {
                         Some(Task::Publish { events, every, bytes }) => {
-                            plan = Some(Plan { next: 0, events, every, bytes, due: Instant::now() });
+                            plan = Some(Plan { left: events, every, bytes, due: Instant::now() });
                         }
                         _ => println!("{}", cpu_ns()),
                     }
                 }
                 at => {
-                    let (socket, body) = &mut streams[at as usize];
-                    feed.pump(body, socket);
+                    let at = at as usize;
+                    let (socket, body) = &mut streams[at];
+                    if body.is_none() {
+                        let Some(last_event_id) = request(socket) else { continue };
+                        socket.write_all(HEAD)?;
+                        *body = Some(feed.open(at, &last_event_id));
+                    }
+                    if let Some(body) = body {
+                        feed.pump(body, socket);
+                    }
                 }
             }
         }
         while let Some(due) = plan.as_mut().filter(|plan| plan.due <= Instant::now()) {
-            feed.publish(load::payload(due.next, due.bytes));
-            due.next += 1;
+            let id = feed.publish(next, load::payload(next, due.bytes));
+            next += 1;
+            due.left -= 1;
             due.due += due.every;
-            if due.next == due.events {
-                println!("published");
+            if due.left == 0 {
+                say_published(id);
                 plan = None;
             }
         }
         for at in feed.ready(streams.len()) {
-            let (socket, body) = &mut streams[at];
-            feed.pump(body, socket);
+            if let (socket, Some(body)) = &mut streams[at] {
+                feed.pump(body, socket);
+            }
         }
     }
+}
+
+/// The last event ID of the request, which comes whole if it comes.
+fn request(socket: &mut TcpStream) -> Option<String> {
+    let mut request = [0; 1024];
+    let read = socket.read(&mut request).ok()?;
+    let request = String::from_utf8_lossy(&request[..read]);
+    let id = request.lines().find_map(|line| line.strip_prefix("last-event-id: "));
+    Some(id.unwrap_or_default().to_owned())
 }

@@ -3,9 +3,12 @@
 use super::{load, raw, web};
 use clap::ValueEnum;
 use futures_util::future::LocalBoxFuture;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
+use sse_core::hub::EventId;
 use std::io::{self, BufRead};
+use std::net::TcpListener;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,20 +30,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AxumOurs => "axum-ours",
-            Self::AxumRecipe => "axum-recipe",
-            Self::AxumFloor => "axum-floor",
-            Self::WarpOurs => "warp-ours",
-            Self::WarpRecipe => "warp-recipe",
-            Self::WarpFloor => "warp-floor",
-            Self::ActixOurs => "actix-ours",
-            Self::ActixRecipe => "actix-recipe",
-            Self::ActixFloor => "actix-floor",
-            Self::Core => "core",
-            Self::Raw => "raw",
-        }
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::AxumOurs | Self::WarpOurs | Self::ActixOurs | Self::Core)
     }
 
     pub const fn is_floor(self) -> bool {
@@ -72,19 +63,35 @@ pub fn pin(core: usize) {
     let _ = sched_setaffinity(None, &cores);
 }
 
-pub fn run(kind: Kind) -> io::Result<()> {
+/// Lets this process open as many sockets as the system allows.
+pub fn many_sockets() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Serves the topics `0`, `1` and so on, to every stream all of them.
+pub fn run(kind: Kind, topics: usize) -> io::Result<()> {
     pin(0);
+    many_sockets();
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    // A crowd that comes at once shall find room.
+    rustix::net::listen(&listener, 4096)?;
+    println!("{}", listener.local_addr()?.port());
+    let topics = (0..topics.max(1)).map(|topic| topic.to_string()).collect();
     match kind {
-        Kind::Core => raw::core(),
-        Kind::Raw => raw::bare(),
-        _ => web::serve(kind),
+        Kind::Core => raw::core(listener, topics),
+        Kind::Raw => raw::bare(listener),
+        _ => web::serve(kind, listener, topics),
     }
 }
 
 /// What a server is told.
 #[derive(Clone, Copy)]
 pub enum Task {
+    /// Answered by `published`, and the id of the last event if it has one.
     Publish { events: usize, every: Duration, bytes: usize },
+    /// Answered by CPU time in ns.
     Cpu,
 }
 
@@ -103,9 +110,22 @@ impl Task {
     }
 }
 
+pub fn say_published(id: Option<EventId>) {
+    println!("published {}", id.map(|id| id.to_string()).unwrap_or_default());
+}
+
+/// Time of the machine, the same in every process.
+pub fn now_ns() -> u64 {
+    ns(ClockId::Monotonic)
+}
+
 /// CPU time of this process, in ns.
 pub fn cpu_ns() -> u64 {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+    ns(ClockId::ProcessCPUTime)
+}
+
+fn ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
@@ -119,27 +139,28 @@ fn tasks() -> mpsc::UnboundedReceiver<Task> {
     receive
 }
 
+/// Publishes an event of this number.
+pub type Publish = Box<dyn FnMut(usize, String) -> LocalBoxFuture<'static, Option<EventId>>>;
+
 /// Does what standard input says, on the runtime that serves.
-pub async fn obey(mut publish: impl FnMut(String) -> LocalBoxFuture<'static, ()>) {
+pub async fn obey(mut publish: Publish) {
     let mut tasks = tasks();
+    let mut next = 0;
     while let Some(task) = tasks.recv().await {
-        match task {
-            Task::Cpu => println!("{}", cpu_ns()),
-            Task::Publish { events, every, bytes } if every.is_zero() => {
-                for number in 0..events {
-                    publish(load::payload(number, bytes)).await;
-                }
-                println!("published");
-            }
-            Task::Publish { events, every, bytes } => {
-                let mut clock = interval(every);
+        let Task::Publish { events, every, bytes } = task else {
+            println!("{}", cpu_ns());
+            continue;
+        };
+        let mut clock = (!every.is_zero()).then(|| interval(every));
+        let mut last = None;
+        for number in next..next + events {
+            if let Some(clock) = &mut clock {
                 clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                for number in 0..events {
-                    clock.tick().await;
-                    publish(load::payload(number, bytes)).await;
-                }
-                println!("published");
+                clock.tick().await;
             }
+            last = publish(number, load::payload(number, bytes)).await;
         }
+        next += events;
+        say_published(last);
     }
 }

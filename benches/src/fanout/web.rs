@@ -1,80 +1,98 @@
 //! The frameworks: ours, each one's usual recipe, and its floor.
 
 use super::floor::Floor;
-use super::serve::{Kind, obey};
+use super::serve::{Kind, Publish, obey};
 use axum::Router;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
-use futures_util::StreamExt;
-use futures_util::future::{LocalBoxFuture, join_all, ready};
+use futures_util::future::{Either, join_all, ready};
+use futures_util::stream::select_all;
+use futures_util::{Stream, StreamExt};
 use sse_core::{Event, Hub};
-use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use warp::Filter;
 
-/// More than a burst holds, so that no reader of the recipe's loses any.
+/// More than a burst holds, so that no reader of the recipes loses any.
 const BROADCAST: usize = 8192;
 
-pub fn serve(kind: Kind) -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+const LAST_EVENT_ID: &str = "last-event-id";
+
+pub fn serve(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    println!("{}", listener.local_addr()?.port());
     match kind {
         Kind::ActixOurs | Kind::ActixRecipe | Kind::ActixFloor => {
-            actix_web::rt::System::new().block_on(actix(kind, listener))
+            actix_web::rt::System::new().block_on(actix(kind, listener, topics))
         }
         _ => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(hyper(kind, listener))
+            runtime.block_on(hyper(kind, listener, topics))
         }
     }
 }
 
-fn done() -> LocalBoxFuture<'static, ()> {
-    Box::pin(ready(()))
+fn on_hub(hub: Hub, topics: Arc<[String]>) -> Publish {
+    Box::new(move |number, payload| {
+        let id = hub.publish(&topics[number % topics.len()], Event::data(payload)).expect("an event");
+        Box::pin(ready(Some(id)))
+    })
 }
 
-fn on_hub(hub: Hub) -> impl FnMut(String) -> LocalBoxFuture<'static, ()> {
-    move |payload| {
-        hub.publish("feed", Event::data(payload)).expect("an event");
-        done()
-    }
-}
-
-fn on_floor(floor: Floor) -> impl FnMut(String) -> LocalBoxFuture<'static, ()> {
-    move |payload| {
+fn on_floor(floor: Floor) -> Publish {
+    Box::new(move |_, payload| {
         floor.publish(&payload);
-        done()
+        Box::pin(ready(None))
+    })
+}
+
+/// A channel for each topic, as its manual shows.
+#[derive(Clone)]
+struct Broadcast(Arc<[broadcast::Sender<String>]>);
+
+impl Broadcast {
+    fn new(topics: usize) -> Self {
+        Self((0..topics).map(|_| broadcast::Sender::new(BROADCAST)).collect())
+    }
+
+    fn subscribe(&self) -> impl Stream<Item = Result<String, BroadcastStreamRecvError>> + Send + use<> {
+        let topics = self.0.iter().map(|topic| BroadcastStream::new(topic.subscribe()));
+        match &self.0[..] {
+            [topic] => Either::Left(BroadcastStream::new(topic.subscribe())),
+            _ => Either::Right(select_all(topics)),
+        }
     }
 }
 
-fn on_broadcast(sender: broadcast::Sender<String>) -> impl FnMut(String) -> LocalBoxFuture<'static, ()> {
-    move |payload| {
-        let _ = sender.send(payload);
-        done()
-    }
+fn on_broadcast(Broadcast(topics): Broadcast) -> Publish {
+    Box::new(move |number, payload| {
+        let _ = topics[number % topics.len()].send(payload);
+        Box::pin(ready(None))
+    })
 }
 
-async fn hyper(kind: Kind, listener: TcpListener) -> io::Result<()> {
+async fn hyper(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (hub, floor, sender) = (Hub::new(), Floor::default(), broadcast::Sender::<String>::new(BROADCAST));
+    let topics: Arc<[String]> = topics.into();
+    let (hub, floor, sender) = (Hub::new(), Floor::default(), Broadcast::new(topics.len()));
     match kind {
         Kind::AxumOurs => {
-            let feed = |sse: sse_axum::Sse, State(hub): State<Hub>| async move { sse.subscribe(&hub, ["feed"]) };
+            let all = topics.clone();
+            let feed = |sse: sse_axum::Sse, State(hub): State<Hub>| async move { sse.subscribe(&hub, all.iter()) };
             let app = Router::new().route("/", any(feed)).with_state(hub.clone());
             tokio::spawn(async { axum::serve(listener, app).await });
-            obey(on_hub(hub)).await;
+            obey(on_hub(hub, topics)).await;
         }
         Kind::AxumRecipe => {
-            let feed = |State(sender): State<broadcast::Sender<String>>| async move {
-                let events = BroadcastStream::new(sender.subscribe());
-                let events = events.map(|text| text.map(|text| axum::response::sse::Event::default().data(text)));
+            let feed = |State(sender): State<Broadcast>| async move {
+                let events =
+                    sender.subscribe().map(|text| text.map(|text| axum::response::sse::Event::default().data(text)));
                 axum::response::Sse::new(events).keep_alive(axum::response::sse::KeepAlive::default())
             };
             let app = Router::new().route("/", get(feed)).with_state(sender.clone());
@@ -82,8 +100,8 @@ async fn hyper(kind: Kind, listener: TcpListener) -> io::Result<()> {
             obey(on_broadcast(sender)).await;
         }
         Kind::AxumFloor => {
-            let feed = |State(floor): State<Floor>| async move {
-                let body = axum::body::Body::from_stream(floor.body());
+            let feed = |headers: HeaderMap, State(floor): State<Floor>| async move {
+                let body = axum::body::Body::from_stream(floor.body(headers.contains_key(LAST_EVENT_ID)));
                 ([("content-type", "text/event-stream")], body).into_response()
             };
             let app = Router::new().route("/", get(feed)).with_state(floor.clone());
@@ -91,18 +109,17 @@ async fn hyper(kind: Kind, listener: TcpListener) -> io::Result<()> {
             obey(on_floor(floor)).await;
         }
         Kind::WarpOurs => {
-            let follow = hub.clone();
+            let (follow, all) = (hub.clone(), topics.clone());
             let feed = sse_warp::offered().map(move |sse: Result<sse_warp::Sse, sse_warp::Refused>| {
-                sse.map(|sse| sse.subscribe(&follow, ["feed"]))
+                sse.map(|sse| sse.subscribe(&follow, all.iter()))
             });
             tokio::spawn(warp::serve(feed).incoming(listener).run());
-            obey(on_hub(hub)).await;
+            obey(on_hub(hub, topics)).await;
         }
         Kind::WarpRecipe => {
             let subscribe = sender.clone();
             let feed = warp::get().map(move || {
-                let events = BroadcastStream::new(subscribe.subscribe());
-                let events = events.map(|text| text.map(|text| warp::sse::Event::default().data(text)));
+                let events = subscribe.subscribe().map(|text| text.map(|text| warp::sse::Event::default().data(text)));
                 warp::sse::reply(warp::sse::keep_alive().stream(events))
             });
             tokio::spawn(warp::serve(feed).incoming(listener).run());
@@ -110,8 +127,9 @@ async fn hyper(kind: Kind, listener: TcpListener) -> io::Result<()> {
         }
         _ => {
             let bodies = floor.clone();
-            let feed = warp::get().map(move || {
-                let reply = warp::reply::stream(bodies.body());
+            let comes_back = warp::header::optional::<String>(LAST_EVENT_ID);
+            let feed = warp::get().and(comes_back).map(move |id: Option<String>| {
+                let reply = warp::reply::stream(bodies.body(id.is_some()));
                 warp::reply::with_header(reply, "content-type", "text/event-stream")
             });
             tokio::spawn(warp::serve(feed).incoming(listener).run());
@@ -124,18 +142,21 @@ async fn hyper(kind: Kind, listener: TcpListener) -> io::Result<()> {
 /// The senders of all readers, as the examples of actix keep them.
 type Readers = Arc<Mutex<Vec<mpsc::Sender<actix_web_lab::sse::Event>>>>;
 
-async fn actix(kind: Kind, listener: TcpListener) -> io::Result<()> {
-    use actix_web::{App, HttpResponse, HttpServer, web};
+async fn actix(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Result<()> {
+    use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+    let topics: Arc<[String]> = topics.into();
     let (hub, floor, readers) = (Hub::new(), Floor::default(), Readers::default());
-    let shared = (hub.clone(), floor.clone(), readers.clone());
+    let shared = (hub.clone(), floor.clone(), readers.clone(), topics.clone());
     let server = HttpServer::new(move || {
-        let (hub, floor, readers) = shared.clone();
+        let (hub, floor, readers, topics) = shared.clone();
         let app = App::new();
         match kind {
-            Kind::ActixOurs => app.app_data(web::Data::new(hub)).service(
-                web::resource("/")
-                    .to(|sse: sse_actix::Sse, hub: web::Data<Hub>| async move { sse.subscribe(&hub, ["feed"]) }),
-            ),
+            Kind::ActixOurs => app.app_data(web::Data::new(hub)).service(web::resource("/").to(
+                move |sse: sse_actix::Sse, hub: web::Data<Hub>| {
+                    let topics = topics.clone();
+                    async move { sse.subscribe(&hub, topics.iter()) }
+                },
+            )),
             Kind::ActixRecipe => app.app_data(web::Data::new(readers)).service(web::resource("/").to(
                 |readers: web::Data<Readers>| async move {
                     let (sender, receiver) = mpsc::channel(10);
@@ -145,8 +166,9 @@ async fn actix(kind: Kind, listener: TcpListener) -> io::Result<()> {
                 },
             )),
             _ => app.app_data(web::Data::new(floor)).service(web::resource("/").to(
-                |floor: web::Data<Floor>| async move {
-                    HttpResponse::Ok().content_type("text/event-stream").streaming(floor.body())
+                |request: HttpRequest, floor: web::Data<Floor>| async move {
+                    let body = floor.body(request.headers().contains_key(LAST_EVENT_ID));
+                    HttpResponse::Ok().content_type("text/event-stream").streaming(body)
                 },
             )),
         }
@@ -154,17 +176,17 @@ async fn actix(kind: Kind, listener: TcpListener) -> io::Result<()> {
     let server = server.workers(1).max_connections(100_000).backlog(8192).listen(listener)?.disable_signals().run();
     actix_web::rt::spawn(server);
     match kind {
-        Kind::ActixOurs => obey(on_hub(hub)).await,
+        Kind::ActixOurs => obey(on_hub(hub, topics)).await,
         Kind::ActixRecipe => {
-            let publish = RefCell::new(readers);
-            obey(move |payload| {
-                let readers = publish.borrow().lock().unwrap_or_else(PoisonError::into_inner).clone();
+            obey(Box::new(move |_, payload| {
+                let readers = readers.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 Box::pin(async move {
                     let event = actix_web_lab::sse::Data::new(payload);
                     let sends = readers.iter().map(|reader| reader.send(event.clone().into()));
                     join_all(sends).await;
+                    None
                 })
-            })
+            }))
             .await;
         }
         _ => obey(on_floor(floor)).await,
