@@ -7,7 +7,7 @@ use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Items, Live};
 use crate::stream::state::{State, retry_block};
 use crate::stream::{CloseReason, EventStream, Sender};
-use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES};
+use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES, Resumption};
 use futures_core::Stream;
 use std::time::{Duration, Instant};
 
@@ -208,7 +208,10 @@ impl<R: Runtime> Sse<R> {
         let first = std::mem::take(&mut self.first).blocks(&Rules::default());
         let mut opened = self.open(hub.as_ref(), Kind::Handled, Rules::default(), source);
         match first {
-            Ok(first) => opened.opening(|welcome| [b":\n", welcome, &first].concat()),
+            Ok(first) => {
+                opened.opening(|welcome| [b":\n", welcome, &first].concat());
+                opened.tell(None);
+            }
             Err(error) => opened.fail(&error),
         }
         opened.response
@@ -238,7 +241,7 @@ impl<R: Runtime> Sse<R> {
         let shared = Shared::new(id, is_get, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
         let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
-            Some((hub, None)) => refuse(hub, is_get, body),
+            Some((hub, None)) => refuse(hub, "full", is_get, body),
             attached => {
                 body.attach(attached.and_then(|(_, attachment)| attachment));
                 Response::stream(id, self.headers, body)
@@ -265,16 +268,30 @@ impl<R: Runtime, S> Opened<R, S> {
         self.response.body().shared().with(|locked| locked.state.set_opening(opening));
     }
 
+    /// Tells that the stream opened, unless it was refused; and what became of its last event ID, if it subscribed.
+    pub(crate) fn tell(&self, resumption: Option<Resumption>) {
+        let Some(id) = self.response.id() else { return };
+        let _entered = self.response.body().told().enter();
+        crate::trace::stream_opened(id, resumption.map(Resumption::as_str));
+    }
+
     /// Ends the stream before anything is sent.
     pub(crate) fn fail(&mut self, error: &FrameError) {
-        crate::trace::failed(error);
+        let _entered = self.response.body().told().enter();
+        crate::trace::stream_failed(error);
         self.opening(|_| b":\n".to_vec());
         self.response.body().shared().end(CloseReason::Failed, None);
     }
 }
 
 /// Turns a body into a refusal: for a GET it says when to come back, and ends.
-pub(crate) fn refuse<R: Runtime, S>(hub: &Hub, is_get: bool, body: EventStream<R, S>) -> Response<EventStream<R, S>> {
+pub(crate) fn refuse<R: Runtime, S>(
+    hub: &Hub,
+    why: &str,
+    is_get: bool,
+    body: EventStream<R, S>,
+) -> Response<EventStream<R, S>> {
+    crate::trace::stream_refused(if hub.is_draining() { "draining" } else { why });
     let retry = hub.draw_retry();
     let opening = if is_get { retry_block(retry) } else { bytes::Bytes::new() };
     body.shared().with(|locked| locked.state.set_opening(opening));

@@ -130,6 +130,7 @@ impl Cursor {
         };
         (self.position, self.told) = (mark.position, mark.position);
         Counters::add(&self.hub.counters.gaps, 1);
+        crate::trace::gap("unknown", None, false);
         Some(self.hub.unknown_gap(Some(mark.id)).into())
     }
 
@@ -229,6 +230,7 @@ impl Cursor {
         for (left, place) in (0..gaps.len()).rev().zip(&gaps) {
             let id = (left == 0).then_some(mark.id);
             place.topic.write_gap(&mut blocks, &self.hub.limits.gap_type, id);
+            crate::trace::gap("trimmed", Some(&place.topic.name), lagged);
         }
         self.position = mark.position;
         Some(blocks)

@@ -121,15 +121,22 @@ impl<R: Runtime> Subscription<R> {
             order.enter(inner, &names, &last_event_id)
         };
         left.settle();
-        let Some((cursor, entered)) = entered else {
-            // No place for its topics: come back later.
-            subscription.opened.response = refuse(hub, is_get, subscription.opened.response.into_body());
-            return subscription;
+        let (cursor, entered) = match entered {
+            Ok(entered) => entered,
+            Err(why) => {
+                subscription.opened.response = refuse(hub, why, is_get, subscription.opened.response.into_body());
+                return subscription;
+            }
         };
         match entered.resumption {
             Resumption::Resumed => Counters::add(&inner.counters.resumed, 1),
             _ if entered.unknown => Counters::add(&inner.counters.gaps, 1),
             _ => {}
+        }
+        opened.tell(Some(entered.resumption));
+        if entered.unknown {
+            let _entered = opened.response.body().told().enter();
+            crate::trace::gap("unknown", None, false);
         }
         opened.response.body_mut().source_mut().cursor = Some(cursor);
         (subscription.resumption, subscription.unknown, subscription.begins) =
@@ -234,18 +241,26 @@ struct Entered {
 }
 
 impl Order {
-    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them, or
-    /// the hub takes nobody yet.
-    fn enter(&mut self, hub: &Arc<Inner>, names: &Names, client: &LastEventId) -> Option<(Cursor, Entered)> {
-        if !self.admits || !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
-            return None;
+    /// Makes a cursor for these topics, at the place that the client's id says; or why it has to come back later.
+    fn enter(
+        &mut self,
+        hub: &Arc<Inner>,
+        names: &Names,
+        client: &LastEventId,
+    ) -> Result<(Cursor, Entered), &'static str> {
+        const FULL: &str = "topics";
+        if !self.admits {
+            return Err("loading");
+        }
+        if !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
+            return Err(FULL);
         }
         let id = client.as_str().and_then(EventId::parse);
         if id.is_some_and(|id| self.may_come(hub, id, &names.0)) {
-            return None;
+            return Err("behind");
         }
         let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
-        let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>()?;
+        let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>().ok_or(FULL)?;
         let mut cursor = Cursor::new(hub, topics.clone());
         let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
         let entered = match known {
@@ -263,7 +278,7 @@ impl Order {
                 Entered { resumption, unknown: !fresh, begins: self.id_at(position, &topics) }
             }
         };
-        Some((cursor, entered))
+        Ok((cursor, entered))
     }
 
     /// The position before the first event that is to come.

@@ -262,7 +262,7 @@ impl Future for Sending<'_> {
         });
         drop(old);
         if waits_unread {
-            crate::trace::waits_unread();
+            crate::trace::send_waits(shared.id);
         }
         if let Poll::Ready(done) = &result {
             this.leave_line();
