@@ -86,13 +86,9 @@ impl Told {
 
     /// Closes the span.
     pub(crate) fn ended(&mut self, id: Uuid, reason: CloseReason) {
-        let entered = self.enter();
-        let bytes = self.open.take().map(|open| {
-            open.span.record("reason", reason.as_str()).record("bytes", open.bytes);
-            open.bytes
-        });
-        stream_ended(id, reason, bytes);
-        drop(entered);
+        let Some(open) = self.open.take() else { return stream_ended(id, reason, None) };
+        open.span.in_scope(|| stream_ended(id, reason, Some(open.bytes)));
+        open.span.record("reason", reason.as_str()).record("bytes", open.bytes);
     }
 }
 
