@@ -118,6 +118,15 @@ impl<R: Runtime> Sse<R> {
     ///
     /// # Errors
     /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
+    ///
+    /// ```
+    /// # use sse_core::testing::Clock;
+    /// # let clock = Clock::new();
+    /// let (_events, response) = clock.sse().header("x-feed", "news")?.channel();
+    /// assert!(response.headers().any(|header| header == ("x-feed", "news")));
+    /// assert!(clock.sse().header("content-type", "text/plain").is_err());
+    /// # Ok::<(), sse_core::HeaderError>(())
+    /// ```
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         let header = check_header(name, value)?;
         self.headers.retain(|(own, _)| *own != header.0);
@@ -126,6 +135,13 @@ impl<R: Runtime> Sse<R> {
     }
 
     /// Begins the stream with the event `welcome`, whose data is `{"uuid":"..."}`: the connection's identifier.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().welcome().channel();
+    /// let text = clock.read(response).text();
+    /// assert_eq!(text, format!(":\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\n", events.id()));
+    /// ```
     pub const fn welcome(mut self) -> Self {
         self.welcome = true;
         self
@@ -133,6 +149,16 @@ impl<R: Runtime> Sse<R> {
 
     /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it off; a
     /// client that vanishes is then noticed late or never.
+    ///
+    /// ```
+    /// # use {sse_core::testing::Clock, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// let (_events, response) = clock.sse().keep_alive(Duration::from_secs(5)).channel();
+    /// let mut reader = clock.read(response);
+    /// assert_eq!(reader.text(), ":\n"); // which opens the stream
+    /// clock.advance(Duration::from_secs(5));
+    /// assert_eq!(reader.text(), ":\n");
+    /// ```
     pub fn keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive = interval.into().filter(|interval| !interval.is_zero());
         self
@@ -147,6 +173,16 @@ impl<R: Runtime> Sse<R> {
 
     /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
     /// Without it a stream lasts as long as it likes.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().max_lifetime(Duration::from_secs(3600)).channel();
+    /// let mut reader = clock.read(response);
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert!(reader.has_ended());
+    /// assert_eq!(events.close_reason(), Some(CloseReason::Expired));
+    /// ```
     pub const fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
         self
@@ -169,6 +205,16 @@ impl<R: Runtime> Sse<R> {
 
     /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
     /// drain. A subscription is attached to its hub without this.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// # let hub = Hub::builder().build_on(clock.clone());
+    /// let (_events, response) = clock.sse().attach(&hub).channel();
+    /// assert_eq!(hub.stats().streams, 1);
+    /// drop(response);
+    /// assert_eq!(hub.stats().streams, 0);
+    /// ```
     pub fn attach(mut self, hub: &Hub) -> Self {
         self.hub = Some(hub.clone());
         self
@@ -177,12 +223,31 @@ impl<R: Runtime> Sse<R> {
     /// Sends these events before anything else, however large the buffer is; at most
     /// [`MAX_FIRST_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
     /// them.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().first([("state", "all of it")]).channel();
+    /// events.try_send("then this")?;
+    /// assert_eq!(clock.read(response).text(), ":\nevent: state\ndata: all of it\n\ndata: then this\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
         self.first.extend(events);
         self
     }
 
     /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.try_send("hello")?;
+    /// drop(events); // the last one: the stream ends, and a browser comes back
+    /// let mut reader = clock.read(response);
+    /// assert_eq!(reader.text(), ":\ndata: hello\n\n");
+    /// assert!(reader.has_ended());
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     pub fn channel(self) -> (Sender, Response<EventStream<R>>) {
         let response = self.respond(Live::default());
         (Sender::new(response.body().shared().clone(), true), response)
@@ -190,6 +255,14 @@ impl<R: Runtime> Sse<R> {
 
     /// A stream of these events. When they end it finishes, see [`Sender::finish`]; an `Err`, or an event that cannot
     /// be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the client.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let tokens = futures_util::stream::iter(["to", "ken"]);
+    /// let mut reader = clock.read(clock.sse().stream(tokens));
+    /// // At the end the client's id moves to `end`, with which it is told to stay away.
+    /// assert_eq!(reader.text(), ":\ndata: to\n\ndata: ken\n\nid: end\n\n");
+    /// ```
     pub fn stream<S>(self, events: S) -> Response<EventStream<R, Items<S>>>
     where
         S: Stream<Item: IntoFrame>,

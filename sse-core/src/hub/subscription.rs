@@ -146,6 +146,19 @@ impl<R: Runtime> Subscription<R> {
     }
 
     /// Where to begin if the client brought no id that is known: live by default.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, Start, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// for n in ["1", "2", "3"] {
+    ///     hub.publish("news", n)?;
+    /// }
+    /// let feed = clock.sse().subscribe(&hub, ["news"]).from(Start::Last(2));
+    /// let text = clock.read(feed.into_response()).text();
+    /// assert!(!text.contains("data: 1") && text.contains("data: 2") && text.contains("data: 3"));
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub fn from(mut self, start: Start) -> Self {
         if self.unknown || self.resumption == Resumption::Fresh {
             let inner = self.hub.inner.clone();
@@ -183,6 +196,19 @@ impl<R: Runtime> Subscription<R> {
 
     /// A handle of this one stream, beside its topics. What it sends may have no ids. Ask for it after everything else:
     /// its first send opens the stream.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let feed = clock.sse().subscribe(&hub, ["news"]);
+    /// let only_you = feed.sender();
+    /// let mut reader = clock.read(feed.into_response());
+    /// reader.text();
+    /// only_you.try_send(("note", "your upload is done"))?;
+    /// assert_eq!(reader.text(), "event: note\ndata: your upload is done\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     #[must_use]
     pub fn sender(&self) -> Sender {
         Sender::new(self.opened.response.body().shared().clone(), false)
