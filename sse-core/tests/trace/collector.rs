@@ -49,12 +49,32 @@ pub(crate) struct Collector {
     closed: Arc<Mutex<Vec<u64>>>,
     references: Arc<Mutex<BTreeMap<u64, usize>>>,
     next: Arc<AtomicU64>,
+    asks: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Collector {
     pub(crate) fn down_to(down_to: Level) -> Self {
         let (told, entered, closed) = Default::default();
-        Self { down_to, told, entered, closed, references: Arc::default(), next: Arc::new(AtomicU64::new(1)) }
+        Self {
+            down_to,
+            told,
+            entered,
+            closed,
+            references: Arc::default(),
+            next: Arc::new(AtomicU64::new(1)),
+            asks: None,
+        }
+    }
+
+    /// Does this whenever it is told something.
+    pub(crate) fn asking(self, asks: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { asks: Some(Arc::new(asks)), ..self }
+    }
+
+    fn ask(&self) {
+        if let Some(asks) = &self.asks {
+            asks();
+        }
     }
 
     pub(crate) fn told(&self) -> Vec<Told> {
@@ -77,6 +97,7 @@ impl Subscriber for Collector {
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        self.ask();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut told = Told::of(attributes.metadata(), Some(number));
         attributes.record(&mut told);
@@ -94,6 +115,7 @@ impl Subscriber for Collector {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        self.ask();
         let span = self.entered.lock().unwrap().last().copied();
         let mut told = Told::of(event.metadata(), span);
         event.record(&mut told);
@@ -101,6 +123,7 @@ impl Subscriber for Collector {
     }
 
     fn enter(&self, span: &Id) {
+        self.ask();
         self.entered.lock().unwrap().push(span.into_u64());
     }
 
@@ -114,6 +137,7 @@ impl Subscriber for Collector {
     }
 
     fn try_close(&self, span: Id) -> bool {
+        self.ask();
         let mut references = self.references.lock().unwrap();
         let left = references.get_mut(&span.into_u64()).expect("an open span");
         *left -= 1;

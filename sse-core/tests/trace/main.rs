@@ -22,8 +22,7 @@ fn poll<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// Does everything that is told, under text that must not be.
-fn everything(clock: &Clock) {
-    let hub = Hub::builder().topic_events(1).gap_on_lag().drain_grace(Duration::ZERO).build_on(clock.clone());
+fn everything(clock: &Clock, hub: &Hub) {
     let publish = || hub.publish("news", Event::data("secret").event("secret")).unwrap();
 
     // Opened, resumed, a gap of a lagging reader, ended.
@@ -32,7 +31,7 @@ fn everything(clock: &Clock) {
         clock
             .sse_after(LastEventId::Text(first.to_string().into()))
             .key("secret")
-            .subscribe(&hub, ["news"])
+            .subscribe(hub, ["news"])
             .into_response(),
     );
     reader.text();
@@ -42,7 +41,7 @@ fn everything(clock: &Clock) {
     assert!(reader.text().contains("event: gap"));
     drop(reader);
     // An id that says nothing here.
-    drop(clock.sse_after(LastEventId::Text("secret".into())).subscribe(&hub, ["news"]));
+    drop(clock.sse_after(LastEventId::Text("secret".into())).subscribe(hub, ["news"]));
     // A source that fails; a send that waits.
     clock.read(clock.sse().stream(futures_util::stream::iter([Event::data("secret").event("a\nb")]))).text();
     let (events, response) = clock.sse().buffer(1).channel();
@@ -51,7 +50,16 @@ fn everything(clock: &Clock) {
     drop(response);
     // Down, and then nobody comes in.
     assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
-    drop(clock.sse().subscribe(&hub, ["news"]));
+    drop(clock.sse().subscribe(hub, ["news"]));
+}
+
+fn small_hub(clock: &Clock) -> Hub {
+    Hub::builder().topic_events(1).gap_on_lag().drain_grace(Duration::ZERO).build_on(clock.clone())
+}
+
+fn everything_at_once() {
+    let clock = Clock::new();
+    everything(&clock, &small_hub(&clock));
 }
 
 /// The rows of the document's table for a target: name, level, fields.
@@ -71,7 +79,7 @@ fn documented(target: &str) -> BTreeSet<(String, String, Vec<String>)> {
 #[test]
 fn everything_told_is_in_the_document_and_the_document_is_told() {
     let collector = Collector::down_to(Level::TRACE);
-    with_default(collector.clone(), || everything(&Clock::new()));
+    with_default(collector.clone(), everything_at_once);
     let told = collector.told();
     assert!(told.iter().all(|told| told.target == "sse_core"), "{told:?}");
     let told: BTreeSet<_> = told
@@ -84,10 +92,30 @@ fn everything_told_is_in_the_document_and_the_document_is_told() {
     assert_eq!(told, documented("sse_core"));
 }
 
+/// A subscriber is foreign code, which may ask the hub what it likes.
+#[test]
+fn nothing_is_told_under_a_lock() {
+    let clock = Clock::new();
+    let hub = small_hub(&clock);
+    let asked = hub.clone();
+    let collector = Collector::down_to(Level::TRACE).asking(move || {
+        // The order's lock and the topic's; the streams'.
+        drop(asked.topic("news"));
+        asked.close_where("nobody");
+    });
+    // A lock that is held would not panic but stand still.
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        with_default(collector, || everything(&clock, &hub));
+        done.send(()).unwrap();
+    });
+    waits.recv_timeout(Duration::from_secs(20)).expect("no lock is held");
+}
+
 #[test]
 fn nothing_that_was_sent_is_told() {
     let collector = Collector::down_to(Level::TRACE);
-    with_default(collector.clone(), || everything(&Clock::new()));
+    with_default(collector.clone(), everything_at_once);
     for told in collector.told() {
         assert!(told.values.values().all(|value| !value.contains("secret")), "{told:?}");
     }
@@ -141,7 +169,7 @@ fn what_a_source_tells_while_it_is_polled_is_told_of_its_stream() {
 #[test]
 fn a_gap_is_told_with_its_topic_and_whether_the_reader_lagged() {
     let collector = Collector::down_to(Level::TRACE);
-    with_default(collector.clone(), || everything(&Clock::new()));
+    with_default(collector.clone(), everything_at_once);
     let gaps: Vec<_> = collector.named("gap").into_iter().map(|gap| gap.values).collect();
     let text = |at: usize, field: &str| gaps[at].get(field).map(String::as_str);
     assert_eq!(gaps.len(), 2);
