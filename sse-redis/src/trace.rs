@@ -1,5 +1,6 @@
 //! What is told to `tracing`, under the names of `docs/observing.md`; nothing without the feature.
 
+use crate::follower::Loss;
 use sse_core::hub::EventId;
 use std::fmt::Display;
 
@@ -27,6 +28,18 @@ events! {
 
     fn passed_over(id: EventId, error: &dyn Display) =
         WARN "entry.passed_over" { %id, %error } "an entry cannot be sent and is passed over";
+}
+
+impl Loss {
+    /// One lower-case word, for a log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trimmed(_) => "trimmed",
+            Self::Wiped => "wiped",
+            Self::Rewritten => "rewritten",
+            Self::Miscounted => "miscounted",
+        }
+    }
 }
 
 #[cfg(all(test, feature = "tracing"))]

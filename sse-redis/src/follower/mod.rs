@@ -165,18 +165,6 @@ pub(crate) enum Loss {
     Miscounted,
 }
 
-impl Loss {
-    /// One lower-case word, for a log.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trimmed(_) => "trimmed",
-            Self::Wiped => "wiped",
-            Self::Rewritten => "rewritten",
-            Self::Miscounted => "miscounted",
-        }
-    }
-}
-
 /// The bounds of a follower.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
