@@ -70,6 +70,7 @@ mod documents {
         Readme "../../README.md"
         Authentication "../../docs/authentication.md"
         Cancelling "../../docs/cancelling.md"
+        Compression "../../docs/compression.md"
         Cors "../../docs/cors.md"
         Deploys "../../docs/deploys.md"
         ManyConnections "../../docs/many-connections.md"

@@ -8,7 +8,9 @@
 mod upstream;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
 use axum::routing::{any, get};
 use clap::Parser;
@@ -39,7 +41,7 @@ async fn main() -> io::Result<()> {
 
     let app = Router::new()
         .route("/", get(|| async { Html(include_str!("page.html")) }))
-        .route("/events", any(events))
+        .route("/events", any(events).post(add))
         .with_state(upstream);
     let signal = stop_signal()?;
     let stop = async move {
@@ -51,4 +53,12 @@ async fn main() -> io::Result<()> {
 
 async fn events(sse: Sse, State(upstream): State<Upstream>) -> impl IntoResponse {
     sse.subscribe(&upstream.hub, ["events", "proxy"]).from(Start::Last(50)).first([upstream.told()])
+}
+
+/// Whoever has something to add posts it as a server would have written it.
+async fn add(State(upstream): State<Upstream>, block: Bytes) -> Result<StatusCode, (StatusCode, String)> {
+    match upstream.add(&block) {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err((StatusCode::BAD_REQUEST, format!("{error}\n"))),
+    }
 }

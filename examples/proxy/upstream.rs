@@ -2,9 +2,11 @@
 
 use reqwest::{Client, StatusCode, Url, header};
 use serde::Serialize;
+use sse_axum::hub::PublishError;
 use sse_axum::{Event, Hub};
 use sse_core::{Decoder, MessageEvent};
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -101,7 +103,7 @@ impl Upstream {
             let mut input = &*chunk;
             while let Some(event) = decoder.decode(&mut input) {
                 match event {
-                    Ok(event) => self.publish(&event),
+                    Ok(event) => self.pass_on(&event),
                     // The block is left out, and the next one is as good as any.
                     Err(error) => eprintln!("proxy: {error}"),
                 }
@@ -110,22 +112,40 @@ impl Upstream {
     }
 
     /// Under ids of this hub, so that readers resume here whatever the ids upstream are.
-    fn publish(&self, event: &MessageEvent<'_>) {
+    fn pass_on(&self, event: &MessageEvent<'_>) {
         // `gap` is for what this hub forgot, `proxy` for what this program tells; what is upstream's gets a name beside.
         let event_type = match &*event.event_type {
             own @ ("gap" | "proxy") => format!("upstream-{own}"),
             other => other.to_owned(),
         };
-        if !self.known().types.contains(&event_type) {
+        if let Err(error) = self.publish(&Event::data(&*event.data).event(event_type)) {
+            eprintln!("proxy: {error}");
+        }
+    }
+
+    /// Takes one block as any server writes it. Nothing gets in that a reader would take for something else: an id, a
+    /// second event, an event of this program's own.
+    pub(crate) fn add(&self, block: &[u8]) -> Result<(), Box<dyn Error>> {
+        let event = Event::parse(block)?;
+        if event.event_type() == Some("proxy") {
+            return Err("events of type `proxy` are this program's".into());
+        }
+        Ok(self.publish(&event)?)
+    }
+
+    /// Tells pages of a type that is new before the first event of it.
+    fn publish(&self, event: &Event<'_>) -> Result<(), PublishError> {
+        let frame = event.frame()?;
+        let event_type = event.event_type().filter(|text| !text.is_empty()).unwrap_or("message");
+        if !self.known().types.contains(event_type) {
             self.change(|known| {
                 if known.types.len() < MAX_TYPES {
-                    known.types.insert(event_type.clone());
+                    known.types.insert(event_type.to_owned());
                 }
             });
         }
-        if let Err(error) = self.hub.publish("events", Event::data(&*event.data).event(event_type)) {
-            eprintln!("proxy: {error}");
-        }
+        self.hub.publish("events", frame)?;
+        Ok(())
     }
 
     /// What pages are told first, and whenever it changes.

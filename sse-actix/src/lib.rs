@@ -183,6 +183,10 @@
 //! ```
 //!
 //! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+//!
+//! # Features
+//!
+//! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
 
 use actix_web::body::{self, BodyStream, BoxBody};
 use actix_web::dev::Payload;

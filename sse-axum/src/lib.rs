@@ -172,6 +172,10 @@
 //! ```
 //!
 //! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+//!
+//! # Features
+//!
+//! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};

@@ -198,7 +198,7 @@ macro_rules! adapter {
 
         #[doc(no_inline)]
         pub use $crate::{
-            AcceptMode, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
+            AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
             LastEventId, Policy, Refusal, Resumption, SendError, Sender, SocketLimits, Start, Stats, Uuid, bound_sockets,
             hub, stream,
         };

@@ -39,6 +39,15 @@ impl fmt::Display for Field {
 ///
 /// Nothing of the event reached the wire. Fields are judged in the order `id`, `event`, `data`, `retry`, and the
 /// first that is wrong is told.
+///
+/// ```
+/// use sse_core::{Event, Field, FrameError};
+///
+/// let error = Event::data("x").event("a\nevent: b").frame().unwrap_err();
+/// assert_eq!(error, FrameError::LineBreak(Field::Event));
+/// assert_eq!(error.field(), Some(Field::Event));
+/// assert_eq!(error.to_string(), "the field `event` holds a line break");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {

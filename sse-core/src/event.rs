@@ -83,6 +83,13 @@ impl<'a> Event<'a> {
     /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is `message`.
     ///
     /// A line break in it is refused as [`FrameError::LineBreak`].
+    ///
+    /// ```
+    /// # use sse_core::{Event, Field, FrameError};
+    /// assert_eq!(Event::data("up 2").event("price").frame()?, "event: price\ndata: up 2\n\n");
+    /// assert_eq!(Event::data("up 2").event("a\nb").frame(), Err(FrameError::LineBreak(Field::Event)));
+    /// # Ok::<(), FrameError>(())
+    /// ```
     pub fn event(mut self, event_type: impl Into<Cow<'a, str>>) -> Self {
         self.event = Some(event_type.into());
         self
@@ -94,6 +101,14 @@ impl<'a> Event<'a> {
     /// [`MAX_ID_BYTES`](crate::MAX_ID_BYTES) bytes. An id that is to cross origins without a preflight keeps to
     /// `[A-Za-z0-9_.-]`. A client that returns the id `end` is answered 204 and does not come back
     /// (see [`Sender::finish`](crate::Sender::finish)).
+    ///
+    /// ```
+    /// # use sse_core::{Event, FrameError};
+    /// assert_eq!(Event::data("x").id("7").frame()?, "id: 7\ndata: x\n\n");
+    /// assert_eq!(Event::data("x").id("").frame()?, "id:\ndata: x\n\n");
+    /// assert_eq!(Event::data("x").id("7\0").frame(), Err(FrameError::ControlInId));
+    /// # Ok::<(), FrameError>(())
+    /// ```
     pub fn id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
         self.id = Some(id.into());
         self

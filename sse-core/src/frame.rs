@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// The encoded bytes of one event, checked. Made by [`Event::frame`]; a clone is a reference count, so that a pool
-/// encodes once for all its streams.
+/// The encoded bytes of one event, checked. Made by [`Event::frame`], also of a block that another server wrote
+/// ([`Event::parse`]); a clone is a reference count, so that a pool encodes once for all its streams.
 ///
 /// ```
 /// use sse_core::Event;

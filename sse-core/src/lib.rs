@@ -104,6 +104,7 @@
 mod accept;
 #[cfg(feature = "adapter")]
 mod adapter;
+mod block;
 mod breaks;
 mod decode_stream;
 mod decoder;
@@ -136,6 +137,7 @@ mod trace;
 #[cfg(feature = "tokio")]
 pub use crate::tokio::{Tokio, TokioTimer};
 pub use accept::AcceptMode;
+pub use block::BlockError;
 pub use decode_stream::{Chunk, DecodeStream, DecodeStreamError};
 pub use decoder::{DecodeError, Decoder};
 pub use error::{Field, FrameError, SendError};

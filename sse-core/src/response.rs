@@ -9,6 +9,17 @@ use uuid::Uuid;
 /// The answer that opens a stream, or that refuses it softly because the hub drains or is full.
 ///
 /// Its status and headers are fixed; an adapter turns it into the framework's response.
+///
+/// ```
+/// use sse_core::testing::Clock;
+///
+/// let (_events, response) = Clock::new().sse().channel();
+/// assert_eq!(response.status(), 200);
+/// let head: Vec<_> = response.headers().collect();
+/// assert_eq!(head[0], ("content-type", "text/event-stream"));
+/// assert_eq!(head[1], ("cache-control", "no-store, no-transform"));
+/// assert_eq!(head[2], ("x-accel-buffering", "no"));
+/// ```
 #[derive(Debug)]
 #[must_use = "the stream opens when the response is returned"]
 pub struct Response<B> {

@@ -12,6 +12,45 @@ use std::time::{Duration, Instant};
 /// a test's is `testing::Clock`.
 ///
 /// A value is cloned into every stream, so it should be small.
+///
+/// ```
+/// // A host that polls at each deadline itself, as with `EventStream::poll_chunk`, lends a timer that never fires.
+/// use sse_core::{Random, Runtime, Timer};
+/// use std::pin::Pin;
+/// use std::sync::Arc;
+/// use std::task::{Context, Poll};
+/// use std::time::Instant;
+///
+/// #[derive(Clone)]
+/// struct Host(Arc<Random>);
+/// struct Never;
+///
+/// impl Runtime for Host {
+///     type Timer = Never;
+///
+///     fn now(&self) -> Instant {
+///         Instant::now()
+///     }
+///
+///     fn timer(&self) -> Never {
+///         Never
+///     }
+///
+///     fn random(&self) -> &Random {
+///         &self.0
+///     }
+/// }
+///
+/// impl Timer for Never {
+///     fn poll_at(self: Pin<&mut Self>, _: Instant, _: &mut Context<'_>) -> Poll<()> {
+///         Poll::Pending
+///     }
+/// }
+///
+/// let seed = [7; 32]; // from the system's generator
+/// let hub = sse_core::Hub::builder().build_on(Host(Arc::new(Random::from_seed(seed))));
+/// # assert_eq!(hub.stats().streams, 0);
+/// ```
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// Wakes a stream at its deadline.
     type Timer: Timer;

@@ -7,7 +7,7 @@ use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Items, Live};
 use crate::stream::state::{State, retry_block};
 use crate::stream::{CloseReason, EventStream, Sender};
-use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES};
+use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES, Resumption};
 use futures_core::Stream;
 use std::time::{Duration, Instant};
 
@@ -118,6 +118,15 @@ impl<R: Runtime> Sse<R> {
     ///
     /// # Errors
     /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
+    ///
+    /// ```
+    /// # use sse_core::testing::Clock;
+    /// # let clock = Clock::new();
+    /// let (_events, response) = clock.sse().header("x-feed", "news")?.channel();
+    /// assert!(response.headers().any(|header| header == ("x-feed", "news")));
+    /// assert!(clock.sse().header("content-type", "text/plain").is_err());
+    /// # Ok::<(), sse_core::HeaderError>(())
+    /// ```
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         let header = check_header(name, value)?;
         self.headers.retain(|(own, _)| *own != header.0);
@@ -126,6 +135,13 @@ impl<R: Runtime> Sse<R> {
     }
 
     /// Begins the stream with the event `welcome`, whose data is `{"uuid":"..."}`: the connection's identifier.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().welcome().channel();
+    /// let text = clock.read(response).text();
+    /// assert_eq!(text, format!(":\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\n", events.id()));
+    /// ```
     pub const fn welcome(mut self) -> Self {
         self.welcome = true;
         self
@@ -133,6 +149,16 @@ impl<R: Runtime> Sse<R> {
 
     /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it off; a
     /// client that vanishes is then noticed late or never.
+    ///
+    /// ```
+    /// # use {sse_core::testing::Clock, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// let (_events, response) = clock.sse().keep_alive(Duration::from_secs(5)).channel();
+    /// let mut reader = clock.read(response);
+    /// assert_eq!(reader.text(), ":\n"); // which opens the stream
+    /// clock.advance(Duration::from_secs(5));
+    /// assert_eq!(reader.text(), ":\n");
+    /// ```
     pub fn keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive = interval.into().filter(|interval| !interval.is_zero());
         self
@@ -147,6 +173,16 @@ impl<R: Runtime> Sse<R> {
 
     /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
     /// Without it a stream lasts as long as it likes.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().max_lifetime(Duration::from_secs(3600)).channel();
+    /// let mut reader = clock.read(response);
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert!(reader.has_ended());
+    /// assert_eq!(events.close_reason(), Some(CloseReason::Expired));
+    /// ```
     pub const fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
         self
@@ -169,6 +205,16 @@ impl<R: Runtime> Sse<R> {
 
     /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
     /// drain. A subscription is attached to its hub without this.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// # let hub = Hub::builder().build_on(clock.clone());
+    /// let (_events, response) = clock.sse().attach(&hub).channel();
+    /// assert_eq!(hub.stats().streams, 1);
+    /// drop(response);
+    /// assert_eq!(hub.stats().streams, 0);
+    /// ```
     pub fn attach(mut self, hub: &Hub) -> Self {
         self.hub = Some(hub.clone());
         self
@@ -177,12 +223,31 @@ impl<R: Runtime> Sse<R> {
     /// Sends these events before anything else, however large the buffer is; at most
     /// [`MAX_FIRST_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
     /// them.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().first([("state", "all of it")]).channel();
+    /// events.try_send("then this")?;
+    /// assert_eq!(clock.read(response).text(), ":\nevent: state\ndata: all of it\n\ndata: then this\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
         self.first.extend(events);
         self
     }
 
     /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.try_send("hello")?;
+    /// drop(events); // the last one: the stream ends, and a browser comes back
+    /// let mut reader = clock.read(response);
+    /// assert_eq!(reader.text(), ":\ndata: hello\n\n");
+    /// assert!(reader.has_ended());
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     pub fn channel(self) -> (Sender, Response<EventStream<R>>) {
         let response = self.respond(Live::default());
         (Sender::new(response.body().shared().clone(), true), response)
@@ -190,6 +255,14 @@ impl<R: Runtime> Sse<R> {
 
     /// A stream of these events. When they end it finishes, see [`Sender::finish`]; an `Err`, or an event that cannot
     /// be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the client.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let tokens = futures_util::stream::iter(["to", "ken"]);
+    /// let mut reader = clock.read(clock.sse().stream(tokens));
+    /// // At the end the client's id moves to `end`, with which it is told to stay away.
+    /// assert_eq!(reader.text(), ":\ndata: to\n\ndata: ken\n\nid: end\n\n");
+    /// ```
     pub fn stream<S>(self, events: S) -> Response<EventStream<R, Items<S>>>
     where
         S: Stream<Item: IntoFrame>,
@@ -208,7 +281,10 @@ impl<R: Runtime> Sse<R> {
         let first = std::mem::take(&mut self.first).blocks(&Rules::default());
         let mut opened = self.open(hub.as_ref(), Kind::Handled, Rules::default(), source);
         match first {
-            Ok(first) => opened.opening(|welcome| [b":\n", welcome, &first].concat()),
+            Ok(first) => {
+                opened.opening(|welcome| [b":\n", welcome, &first].concat());
+                opened.tell(None);
+            }
             Err(error) => opened.fail(&error),
         }
         opened.response
@@ -238,7 +314,7 @@ impl<R: Runtime> Sse<R> {
         let shared = Shared::new(id, is_get, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
         let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
-            Some((hub, None)) => refuse(hub, is_get, body),
+            Some((hub, None)) => refuse(hub, "full", is_get, body),
             attached => {
                 body.attach(attached.and_then(|(_, attachment)| attachment));
                 Response::stream(id, self.headers, body)
@@ -265,16 +341,30 @@ impl<R: Runtime, S> Opened<R, S> {
         self.response.body().shared().with(|locked| locked.state.set_opening(opening));
     }
 
+    /// Tells that the stream opened, unless it was refused; and what became of its last event ID, if it subscribed.
+    pub(crate) fn tell(&self, resumption: Option<Resumption>) {
+        let Some(id) = self.response.id() else { return };
+        let _entered = self.response.body().told().enter();
+        crate::trace::stream_opened(id, resumption.map(Resumption::as_str));
+    }
+
     /// Ends the stream before anything is sent.
     pub(crate) fn fail(&mut self, error: &FrameError) {
-        crate::trace::failed(error);
+        let _entered = self.response.body().told().enter();
+        crate::trace::stream_failed(error);
         self.opening(|_| b":\n".to_vec());
         self.response.body().shared().end(CloseReason::Failed, None);
     }
 }
 
 /// Turns a body into a refusal: for a GET it says when to come back, and ends.
-pub(crate) fn refuse<R: Runtime, S>(hub: &Hub, is_get: bool, body: EventStream<R, S>) -> Response<EventStream<R, S>> {
+pub(crate) fn refuse<R: Runtime, S>(
+    hub: &Hub,
+    why: &str,
+    is_get: bool,
+    body: EventStream<R, S>,
+) -> Response<EventStream<R, S>> {
+    crate::trace::stream_refused(if hub.is_draining() { "draining" } else { why });
     let retry = hub.draw_retry();
     let opening = if is_get { retry_block(retry) } else { bytes::Bytes::new() };
     body.shared().with(|locked| locked.state.set_opening(opening));

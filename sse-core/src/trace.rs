@@ -1,25 +1,110 @@
-//! What is told to `tracing`, under stable names; nothing without the feature.
+//! What is told to `tracing`, under names that stay: `docs/observing.md` has the table, and a test holds it to this file.
+//! Without the feature all of it is nothing.
+//!
+//! A subscriber is foreign code: nothing here is called under a lock.
 
-use crate::FrameError;
+use crate::{CloseReason, FrameError};
+use uuid::Uuid;
 
-/// A source's event could not be sent, and ended its stream.
-pub(crate) fn failed(error: &FrameError) {
-    #[cfg(feature = "tracing")]
-    tracing::error!(target: "sse_core", %error, "an event stream failed");
-    #[cfg(not(feature = "tracing"))]
-    let _ = error;
+/// A function for each event, which does nothing without the feature.
+macro_rules! events {
+    ($($(#[$doc:meta])* fn $function:ident($($argument:ident: $type:ty),*) = $level:ident $name:literal $fields:tt $words:literal;)*) => {$(
+        $(#[$doc])*
+        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "told to nobody"))]
+        pub(crate) fn $function($($argument: $type),*) {
+            #[cfg(feature = "tracing")]
+            tracing::event!(name: $name, target: "sse_core", tracing::Level::$level, $fields, $words);
+        }
+    )*};
 }
 
-/// A send waits for room on a stream that nobody has polled: most likely its handler has not returned the response.
-pub(crate) fn waits_unread() {
-    #[cfg(feature = "tracing")]
-    tracing::warn!(target: "sse_core", "a send waits on a stream whose response was not returned yet; begin with `first` instead");
+events! {
+    /// A handler answered with a stream; `resumption` if it subscribed.
+    fn stream_opened(id: Uuid, resumption: Option<&str>) =
+        DEBUG "stream.opened" { %id, resumption } "an event stream opened";
+
+    /// The last byte was delivered, or the client left. `bytes` only if somebody heard its span.
+    fn stream_ended(id: Uuid, reason: CloseReason, bytes: Option<u64>) =
+        DEBUG "stream.ended" { %id, reason = reason.as_str(), bytes } "an event stream ended";
+
+    /// A client was asked to come back later.
+    fn stream_refused(why: &str) =
+        INFO "stream.refused" { why } "an event stream was refused; its client is asked to come back later";
+
+    /// An event could not be sent, and ended its stream.
+    fn stream_failed(error: &FrameError) =
+        ERROR "stream.failed" { %error } "an event stream failed";
+
+    /// Most likely the handler has not returned its response.
+    fn send_waits(id: Uuid) =
+        WARN "send.waits" { %id } "a send waits on a stream whose response was not returned yet; begin with `first` instead";
+
+    /// A reader is told that something is missing; of which topic, if that is known.
+    fn gap(reason: &str, topic: Option<&str>, lagged: bool) =
+        DEBUG "gap" { reason, topic, lagged } "a reader is told a gap";
+
+    fn drain_began(streams: usize, window_ms: u64) =
+        INFO "drain.began" { streams, window_ms } "the hub drains";
+
+    fn drain_over(left: usize) =
+        INFO "drain.over" { left } "the drain is over";
 }
 
-/// A stream ended.
-pub(crate) fn ended(id: uuid::Uuid, reason: crate::CloseReason) {
+/// What is kept of an open stream in order to tell it: its span, and how much was written. As long as nobody asks for
+/// spans of this level, a null pointer; without the feature nothing at all.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: "sse_core", %id, %reason, "an event stream ended");
-    #[cfg(not(feature = "tracing"))]
-    let _ = (id, reason);
+    open: Option<Box<Open>>,
+}
+
+#[cfg(feature = "tracing")]
+#[derive(Debug)]
+struct Open {
+    span: tracing::Span,
+    bytes: u64,
+}
+
+#[cfg(feature = "tracing")]
+impl Told {
+    pub(crate) fn of_stream(id: Uuid) -> Self {
+        use tracing::field::Empty;
+        let span = tracing::debug_span!(target: "sse_core", "stream", %id, reason = Empty, bytes = Empty);
+        Self { open: (!span.is_disabled()).then(|| Box::new(Open { span, bytes: 0 })) }
+    }
+
+    /// Whatever is told while the guard lives is told of this stream.
+    pub(crate) fn enter(&self) -> Option<tracing::span::EnteredSpan> {
+        self.open.as_ref().map(|open| open.span.clone().entered())
+    }
+
+    pub(crate) fn wrote(&mut self, bytes: usize) {
+        if let Some(open) = &mut self.open {
+            open.bytes += bytes as u64;
+        }
+    }
+
+    /// Closes the span.
+    pub(crate) fn ended(&mut self, id: Uuid, reason: CloseReason) {
+        let Some(open) = self.open.take() else { return stream_ended(id, reason, None) };
+        open.span.in_scope(|| stream_ended(id, reason, Some(open.bytes)));
+        open.span.record("reason", reason.as_str()).record("bytes", open.bytes);
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+impl Told {
+    pub(crate) const fn of_stream(_: Uuid) -> Self {
+        Self {}
+    }
+
+    pub(crate) const fn enter(&self) -> Option<std::convert::Infallible> {
+        None
+    }
+
+    pub(crate) const fn wrote(&self, _: usize) {}
+
+    pub(crate) fn ended(&self, id: Uuid, reason: CloseReason) {
+        stream_ended(id, reason, None);
+    }
 }

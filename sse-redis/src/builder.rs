@@ -20,6 +20,24 @@ const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
 const REMEMBERED: usize = 65_536;
 
 /// A node's bounds, each with its default.
+///
+/// ```no_run
+/// use sse_core::Hub;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), sse_redis::StartError> {
+/// let (redis, hub) = sse_redis::Redis::builder("redis://10.0.0.5:6379")
+///     .log("news")
+///     .max_entries(500_000) // how long a node may be cut off without a gap
+///     .hub(Hub::builder().max_streams(60_000))
+///     .deadline(Duration::from_millis(500))
+///     .start()?;
+/// let readyz = if redis.is_ready() { 200 } else { 503 };
+/// # let _ = (hub, readyz);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder starts nothing until `start`"]
 pub struct Builder {

@@ -42,7 +42,7 @@ impl Driver {
             let reply = match self.do_one(&mut connection, command).await {
                 Ok(reply) => reply,
                 Err(error) => {
-                    trace::trouble(&error);
+                    trace::away(&error);
                     self.shared.set_trouble(&error);
                     connection = None;
                     Reply::Failed
@@ -118,7 +118,7 @@ pub(crate) fn apply(feed: &mut Feed, effect: Effect) {
             feed.truncate(id).map_err(|error| (id, error))
         }
         Effect::Reset(id, loss) => {
-            trace::lost(id, loss);
+            trace::lost(id, loss.as_str());
             feed.reset(id);
             Ok(())
         }

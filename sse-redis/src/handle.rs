@@ -56,6 +56,21 @@ impl Redis {
     ///
     /// # Errors
     /// [`PublishError`]; only after [`PublishError::MaybeStored`] may the event be in the log.
+    ///
+    /// ```no_run
+    /// use sse_core::Event;
+    /// use sse_redis::{PublishError, Redis};
+    ///
+    /// async fn tell(redis: &Redis, title: &str) -> Result<(), PublishError> {
+    ///     match redis.publish("news", Event::json(title).event("article")).await {
+    ///         // The answer is missing. Under the same id readers see it once, if it was stored or not.
+    ///         Err(PublishError::MaybeStored(id)) => {
+    ///             redis.publish_again(id, "news", Event::json(title).event("article")).await.map(drop)
+    ///         }
+    ///         told => told.map(drop),
+    ///     }
+    /// }
+    /// ```
     pub async fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
         let record = self.record(topic.as_ref(), event)?;
         self.store(record, PublishId::draw(&self.inner.publisher.random), false).await

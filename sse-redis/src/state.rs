@@ -56,13 +56,16 @@ impl Shared {
         if following {
             *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
-        self.standing.send_if_modified(|standing| {
+        let changed = self.standing.send_if_modified(|standing| {
             let changed = standing.following != following;
             if changed {
                 (standing.following, standing.since) = (following, Instant::now());
             }
             changed
         });
+        if changed {
+            crate::trace::following(following);
+        }
     }
 
     pub(crate) fn set_trouble(&self, error: &dyn std::fmt::Display) {

@@ -186,6 +186,10 @@
 //! ```
 //!
 //! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+//!
+//! # Features
+//!
+//! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
 
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

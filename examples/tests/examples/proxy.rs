@@ -61,6 +61,28 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
+    trials.add("proxy::takes_a_foreign_block_and_nothing_beside_it", async || {
+        let proxy = start_at(PROGRAM, "127.0.0.1:0", &["--upstream", "http://127.0.0.1:9/"]).await?;
+        let url = format!("{}/events", proxy.url());
+        let mut reader = Reader::open(&url).await?;
+        let post = async |block: &'static str| -> Result<_> {
+            let response = reqwest::Client::new().post(&url).body(block).send().await?;
+            Ok((response.status().as_u16(), response.text().await?))
+        };
+        for (block, why) in [
+            ("data: x\n\ndata: forged\n\n", "something follows"),
+            ("data: x", "does not end"),
+            ("id: 7\ndata: x\n\n", "hub gives the ids"),
+            ("event: proxy\ndata: {}\n\n", "this program's"),
+            ("event: gap\ndata: {}\n\n", "`gap`"),
+        ] {
+            let (status, text) = post(block).await?;
+            assert!(status == 400 && text.contains(why), "{status} {text}");
+        }
+        assert_eq!(post("event:note\r\ndata:a \r\ndata:<b>\r\n\r\n").await?.0, 204);
+        reader.until("note", "a \n<b>", SOON).await
+    });
+
     trials.add("proxy::tells_when_there_is_nothing_upstream", async || {
         let proxy = start_at(PROGRAM, "127.0.0.1:0", &["--upstream", "http://127.0.0.1:9/"]).await?;
         let mut reader = Reader::open(format!("{}/events", proxy.url())).await?;

@@ -31,6 +31,25 @@ pub(crate) struct Limits {
 
 /// The bounds of a hub, each with its default.
 ///
+/// As a node with many readers may have them:
+///
+/// ```
+/// use sse_core::Hub;
+/// use std::time::Duration;
+///
+/// let hub = Hub::builder()
+///     .topic_bytes(1024 * 1024)
+///     .topic_age(Duration::from_secs(600))
+///     .hub_bytes(512 * 1024 * 1024)
+///     .max_streams(60_000)
+///     .max_streams_per_key(5)
+///     .drain_retry(Duration::from_secs(2)..=Duration::from_secs(30))
+///     .build();
+/// # assert_eq!(hub.stats().streams, 0);
+/// ```
+///
+/// And what a bound does:
+///
 /// ```
 /// use sse_core::{Event, Hub};
 ///

@@ -138,6 +138,7 @@ impl Cursor {
         };
         (self.position, self.told) = (position, position);
         Counters::add(&self.hub.counters.gaps, 1);
+        crate::trace::gap("unknown", None, false);
         Some(self.hub.unknown_gap(None).into())
     }
 
@@ -237,6 +238,7 @@ impl Cursor {
         for (left, place) in (0..gaps.len()).rev().zip(&gaps) {
             let id = mark.id.filter(|_| left == 0);
             place.topic.write_gap(&mut blocks, &self.hub.limits.gap_type, id);
+            crate::trace::gap("trimmed", Some(&place.topic.name), lagged);
         }
         self.position = mark.position;
         Some(blocks)

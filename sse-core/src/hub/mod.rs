@@ -140,6 +140,25 @@ impl Hub {
     /// not end.
     ///
     /// It goes inside the future that the framework's shutdown waits for, so that newcomers still get an answer.
+    ///
+    /// ```
+    /// use sse_core::{Hub, testing::Clock};
+    /// use std::{pin::pin, time::Duration};
+    /// # use std::{future::Future, task::{Context, Poll, Waker}};
+    ///
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let mut reader = clock.read(clock.sse().subscribe(&hub, ["news"]).into_response());
+    /// reader.text();
+    ///
+    /// let mut drained = pin!(hub.drain(Duration::from_secs(5)));
+    /// # let mut cx = Context::from_waker(Waker::noop());
+    /// # assert!(drained.as_mut().poll(&mut cx).is_pending());
+    /// clock.advance(Duration::from_secs(5));
+    /// assert!(reader.text().starts_with("retry: ")); // from 1,000 to 5,000 ms
+    /// assert!(reader.has_ended());
+    /// # assert_eq!(drained.poll(&mut cx), Poll::Ready(0));
+    /// ```
     pub fn drain(&self, window: Duration) -> Draining {
         registry::begin(&self.inner, window)
     }

@@ -35,6 +35,15 @@ impl Hub {
     ///
     /// # Errors
     /// [`PublishError`]; nothing was published.
+    ///
+    /// ```
+    /// # use sse_core::{Event, Hub, hub::PublishError};
+    /// let hub = Hub::new();
+    /// let id = hub.publish("news", Event::json(&["rain"]).event("article"))?;
+    /// assert!(id < hub.publish("user/7", ("note", "hello"))?);
+    /// assert!(matches!(hub.publish("news", Event::data("x").id("7")), Err(PublishError::Invalid(_))));
+    /// # Ok::<(), PublishError>(())
+    /// ```
     pub fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
         let block = self.inner.encode(event)?;
         // Read outside the lock: it is the caller's code.
@@ -48,6 +57,18 @@ impl Hub {
     ///
     /// # Errors
     /// That of the first event that cannot be published; nothing was.
+    ///
+    /// ```
+    /// # use sse_core::{Event, Hub, hub::PublishError};
+    /// let hub = Hub::new();
+    /// let moved = [("from", Event::data("minus 5")), ("to", Event::data("plus 5"))];
+    /// assert_eq!(hub.publish_all(moved)?.len(), 2);
+    ///
+    /// let second_is_wrong = [("from", Event::data("minus 5")), ("to", Event::data("plus 5").event("a\nb"))];
+    /// assert!(hub.publish_all(second_is_wrong).is_err());
+    /// assert_eq!(hub.stats().published, 2);
+    /// # Ok::<(), PublishError>(())
+    /// ```
     pub fn publish_all<T, E>(&self, events: impl IntoIterator<Item = (T, E)>) -> Result<Vec<EventId>, PublishError>
     where
         T: AsRef<str>,
@@ -98,6 +119,17 @@ impl Hub {
     ///
     /// # Errors
     /// [`PublishError::TopicName`], [`PublishError::TooManyTopics`].
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::PublishError};
+    /// let hub = Hub::new();
+    /// let ticks = hub.topic("ticks")?;
+    /// for n in 0..3 {
+    ///     ticks.publish(n.to_string())?;
+    /// }
+    /// assert_eq!((ticks.name(), hub.stats().held_events), ("ticks", 3));
+    /// # Ok::<(), PublishError>(())
+    /// ```
     pub fn topic(&self, name: impl AsRef<str>) -> Result<Topic, PublishError> {
         let name = name.as_ref();
         check_name(name)?;

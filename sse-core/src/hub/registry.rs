@@ -148,14 +148,18 @@ impl Drop for Attachment {
 pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
     let now = hub.runtime.now();
     let gives_up = now.checked_add(window.saturating_add(hub.limits.drain_grace));
-    let streams: Vec<_> = {
+    let (first, streams) = {
         let mut locked = hub.registry.0.lock();
         let first = locked.drain.is_none();
         locked.drain.get_or_insert(Window { gives_up });
         // Those that were told once are not told again.
         let told = if first { &locked.streams } else { &Slab::new() };
-        told.iter().map(|(_, entry)| (entry.shared.clone(), entry.kind)).collect()
+        let told: Vec<_> = told.iter().map(|(_, entry)| (entry.shared.clone(), entry.kind)).collect();
+        (first, told)
     };
+    if first {
+        crate::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
+    }
     for (shared, kind) in streams {
         let random = hub.runtime.random();
         let wait = match kind {
@@ -194,13 +198,16 @@ impl Future for Draining {
         };
         drop(old);
         if left == 0 {
+            crate::trace::drain_over(0);
             return Poll::Ready(0);
         }
         let Some(deadline) = gives_up else { return Poll::Pending };
         let timer = this.timer.get_or_insert_with(|| this.hub.runtime.timer());
         loop {
             if this.hub.runtime.now() >= deadline {
-                return Poll::Ready(this.hub.registry.len());
+                let left = this.hub.registry.len();
+                crate::trace::drain_over(left);
+                return Poll::Ready(left);
             }
             if timer.as_mut().poll_at(deadline, cx).is_pending() {
                 return Poll::Pending;

@@ -122,15 +122,22 @@ impl<R: Runtime> Subscription<R> {
             order.enter(inner, &names, &last_event_id)
         };
         left.settle();
-        let Some((cursor, entered)) = entered else {
-            // No place for its topics: come back later.
-            subscription.opened.response = refuse(hub, is_get, subscription.opened.response.into_body());
-            return subscription;
+        let (cursor, entered) = match entered {
+            Ok(entered) => entered,
+            Err(why) => {
+                subscription.opened.response = refuse(hub, why, is_get, subscription.opened.response.into_body());
+                return subscription;
+            }
         };
         match entered.resumption {
             Resumption::Resumed => Counters::add(&inner.counters.resumed, 1),
             _ if entered.unknown => Counters::add(&inner.counters.gaps, 1),
             _ => {}
+        }
+        opened.tell(Some(entered.resumption));
+        if entered.unknown {
+            let _entered = opened.response.body().told().enter();
+            crate::trace::gap("unknown", None, false);
         }
         opened.response.body_mut().source_mut().cursor = Some(cursor);
         (subscription.resumption, subscription.unknown, subscription.begins) =
@@ -140,6 +147,19 @@ impl<R: Runtime> Subscription<R> {
     }
 
     /// Where to begin if the client brought no id that is known: live by default.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, Start, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// for n in ["1", "2", "3"] {
+    ///     hub.publish("news", n)?;
+    /// }
+    /// let feed = clock.sse().subscribe(&hub, ["news"]).from(Start::Last(2));
+    /// let text = clock.read(feed.into_response()).text();
+    /// assert!(!text.contains("data: 1") && text.contains("data: 2") && text.contains("data: 3"));
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub fn from(mut self, start: Start) -> Self {
         if self.unknown || self.resumption == Resumption::Fresh {
             let inner = self.hub.inner.clone();
@@ -177,6 +197,19 @@ impl<R: Runtime> Subscription<R> {
 
     /// A handle of this one stream, beside its topics. What it sends may have no ids. Ask for it after everything else:
     /// its first send opens the stream.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let feed = clock.sse().subscribe(&hub, ["news"]);
+    /// let only_you = feed.sender();
+    /// let mut reader = clock.read(feed.into_response());
+    /// reader.text();
+    /// only_you.try_send(("note", "your upload is done"))?;
+    /// assert_eq!(reader.text(), "event: note\ndata: your upload is done\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     #[must_use]
     pub fn sender(&self) -> Sender {
         Sender::new(self.opened.response.body().shared().clone(), false)
@@ -235,18 +268,26 @@ struct Entered {
 }
 
 impl Order {
-    /// Makes a cursor for these topics, at the place that the client's id says; nothing if there is no room for them, or
-    /// the hub takes nobody yet.
-    fn enter(&mut self, hub: &Arc<Inner>, names: &Names, client: &LastEventId) -> Option<(Cursor, Entered)> {
-        if !self.admits || !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
-            return None;
+    /// Makes a cursor for these topics, at the place that the client's id says; or why it has to come back later.
+    fn enter(
+        &mut self,
+        hub: &Arc<Inner>,
+        names: &Names,
+        client: &LastEventId,
+    ) -> Result<(Cursor, Entered), &'static str> {
+        const FULL: &str = "topics";
+        if !self.admits {
+            return Err("loading");
+        }
+        if !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
+            return Err(FULL);
         }
         let id = client.as_str().and_then(EventId::parse);
         if id.is_some_and(|id| self.may_come(hub, id, &names.0)) {
-            return None;
+            return Err("behind");
         }
         let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
-        let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>()?;
+        let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>().ok_or(FULL)?;
         let mut cursor = Cursor::new(hub, topics.clone());
         let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
         let taken_back = id.and_then(|id| self.find_taken_back(id));
@@ -270,7 +311,7 @@ impl Order {
                 Entered { resumption, unknown: !fresh, begins }
             }
         };
-        Some((cursor, entered))
+        Ok((cursor, entered))
     }
 
     /// The position before the first event that is to come, and the id that says it.

@@ -6,6 +6,7 @@ use super::state::{CloseReason, Output};
 use crate::hub::Attachment;
 use crate::runtime::{Runtime, Timer};
 use crate::sync::Arc;
+use crate::trace::Told;
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
@@ -31,6 +32,7 @@ pin_project! {
         runtime: R,
         ended: bool,
         attachment: Option<Attachment>,
+        told: Told,
         #[pin]
         timer: Option<R::Timer>,
         #[pin]
@@ -41,7 +43,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(reason) = this.shared.with(|locked| locked.state.drop_body()) {
-                leave(this.shared, this.attachment, reason);
+                leave(this.shared, this.attachment, this.told, reason);
             }
         }
     }
@@ -55,6 +57,7 @@ impl<R: Runtime, S> EventStream<R, S> {
             runtime,
             ended: false,
             attachment: None,
+            told: Told::default(),
             timer: None,
             source,
         }
@@ -80,15 +83,20 @@ impl<R: Runtime, S> EventStream<R, S> {
         &mut self.source
     }
 
-    /// Makes the stream one of a hub's until it ends.
+    /// The stream opens, as one of a hub's until it ends.
     pub(crate) fn attach(&mut self, attachment: Option<Attachment>) {
         self.attachment = attachment;
+        self.told = Told::of_stream(self.shared.id);
+    }
+
+    pub(crate) const fn told(&self) -> &Told {
+        &self.told
     }
 }
 
 /// Tells everybody that the stream has ended, and why.
-fn leave(shared: &Shared, attachment: &mut Option<Attachment>, reason: CloseReason) {
-    crate::trace::ended(shared.id, reason);
+fn leave(shared: &Shared, attachment: &mut Option<Attachment>, told: &mut Told, reason: CloseReason) {
+    told.ended(shared.id, reason);
     if let Some(attachment) = attachment.take() {
         attachment.counters().ended(reason);
     }
@@ -105,6 +113,7 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
         if *this.ended {
             return Poll::Ready(None);
         }
+        let _entered = this.told.enter();
         // Register, then look.
         this.shared.body.register(cx.waker());
         loop {
@@ -119,11 +128,12 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
             match output {
                 Output::Chunk(chunk) => {
                     this.keep_alive.wrote(now);
+                    this.told.wrote(chunk.len());
                     return Poll::Ready(Some(chunk));
                 }
                 Output::End(reason) => {
                     *this.ended = true;
-                    leave(this.shared, this.attachment, reason);
+                    leave(this.shared, this.attachment, this.told, reason);
                     return Poll::Ready(None);
                 }
                 Output::Idle => {}
@@ -148,6 +158,7 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 Poll::Pending => return Poll::Pending,
             };
             this.keep_alive.wrote(now);
+            this.told.wrote(chunk.len());
             return Poll::Ready(Some(chunk));
         }
     }

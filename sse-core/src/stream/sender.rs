@@ -86,6 +86,18 @@ impl Sender {
     /// # Errors
     /// [`SendError::Full`] if there is no room, or another send is waiting for it; [`SendError::Closed`];
     /// [`SendError::Invalid`] if the event cannot be sent.
+    ///
+    /// ```
+    /// # use {sse_core::SendError, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().buffer(48).channel();
+    /// events.try_send("the first")?;
+    /// events.try_send(("note", "the second"))?;
+    /// assert_eq!(events.try_send("the third"), Err(SendError::Full));
+    /// clock.read(response).text(); // it is read, and leaves
+    /// assert_eq!(events.try_send("the third"), Err(SendError::Closed));
+    /// # Ok::<(), SendError>(())
+    /// ```
     pub fn try_send(&self, event: impl IntoFrame) -> Result<(), SendError> {
         let sent = event.lend(|piece| {
             let piece = self.check(piece?)?;
@@ -120,6 +132,17 @@ impl Sender {
     ///
     /// # Errors
     /// [`SendError::Closed`], also when the stream ends while this waits; [`SendError::Invalid`]. Never `Full`.
+    ///
+    /// ```
+    /// # use sse_core::{Event, Sender};
+    /// async fn count(events: Sender) {
+    ///     for n in 0.. {
+    ///         if events.send(Event::data(format!("{n}"))).await.is_err() {
+    ///             return; // the reader left
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
         let bytes = event.lend(|piece| self.check(piece?).map(Piece::into_bytes));
         let step = match bytes {
@@ -151,6 +174,17 @@ impl Sender {
     ///
     /// Beside a subscription, events that were published and that the body has not taken yet are not sent any more, and
     /// this client does not come back for them; say the last thing through the sender.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// let mut reader = clock.read(response);
+    /// assert!(events.finish() && !events.finish());
+    /// assert_eq!(reader.text(), ":\nid: end\n\n");
+    /// assert!(reader.has_ended());
+    /// assert_eq!(events.close_reason(), Some(CloseReason::Finished));
+    /// ```
     pub fn finish(&self) -> bool {
         finish(&self.shared)
     }
@@ -169,12 +203,32 @@ impl Sender {
 
     /// Waits for the end of the stream: what was pending is delivered, or the client left. Any number of clones may
     /// wait, any number of times.
+    ///
+    /// ```
+    /// # use sse_core::Sender;
+    /// # async fn work() {}
+    /// async fn for_as_long_as_somebody_reads(events: Sender) {
+    ///     tokio::select! {
+    ///         () = work() => {}
+    ///         reason = events.closed() => println!("nobody waits any more: {reason}"),
+    ///     }
+    /// }
+    /// ```
     pub fn closed(&self) -> impl Future<Output = CloseReason> + Send + Sync + use<> {
         Watch { shared: self.shared.clone(), ticket: None, ready: |locked| locked.state.reason() }
     }
 
     /// Waits until the hub to which the stream is attached goes down, or the stream has ended: the time to say goodbye.
     /// The stream ends by itself when the drain's window is over. Without a hub it waits for the end of the stream.
+    ///
+    /// ```
+    /// # use sse_core::Sender;
+    /// async fn says_goodbye(events: Sender) {
+    ///     events.draining().await;
+    ///     let _ = events.send(("goodbye", "a new version comes")).await;
+    ///     events.close();
+    /// }
+    /// ```
     pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let ready = |locked: &Locked| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
         Watch { shared: self.shared.clone(), ticket: None, ready }
@@ -261,7 +315,7 @@ impl Future for Sending<'_> {
         });
         drop(old);
         if waits_unread {
-            crate::trace::waits_unread();
+            crate::trace::send_waits(shared.id);
         }
         if let Poll::Ready(done) = &result {
             this.leave_line();

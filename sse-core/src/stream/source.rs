@@ -112,7 +112,7 @@ impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
                         Ok(())
                     });
                     if let Err(error) = written {
-                        crate::trace::failed(&error);
+                        crate::trace::stream_failed(&error);
                         *this.ended = Some(CloseReason::Failed);
                     }
                 }

@@ -19,6 +19,15 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Why a stream ended. Decided once, and the same for whoever asks.
+///
+/// ```
+/// use sse_core::{CloseReason, testing::Clock};
+///
+/// let (events, response) = Clock::new().sse().channel();
+/// drop(response); // the client leaves
+/// assert_eq!(events.close_reason(), Some(CloseReason::Gone));
+/// assert_eq!(CloseReason::Gone.as_str(), "gone");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

@@ -1,0 +1,117 @@
+//! Every link in a Markdown file of this repository leads somewhere: to a file that is there, to a heading that it has.
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is made rather than written, or is somebody else's.
+const SKIPPED: [&str; 3] = ["target", "node_modules", "corpus"];
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let mut files = Vec::new();
+    markdown(&root, &mut files);
+    let documents: HashMap<_, _> =
+        files.into_iter().map(|file| (file.clone(), Document::read(&fs::read_to_string(file).unwrap()))).collect();
+    assert!(documents.contains_key(&root.join("README.md")));
+
+    let mut broken = Vec::new();
+    for (file, document) in &documents {
+        for link in &document.links {
+            if let Err(why) = follow(file, link, &documents) {
+                broken.push(format!("{}: {link}: {why}", file.strip_prefix(&root).unwrap().display()));
+            }
+        }
+    }
+    broken.sort();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+/// What is outside of the repository is not asked for.
+fn follow(file: &Path, link: &str, documents: &HashMap<PathBuf, Document>) -> Result<(), &'static str> {
+    if link.starts_with("https://") || link.starts_with("http://") || link.starts_with("mailto:") {
+        return Ok(());
+    }
+    let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+    let target = if path.is_empty() { file.to_owned() } else { file.parent().unwrap().join(path) };
+    let target = target.canonicalize().map_err(|_| "no such file")?;
+    match documents.get(&target) {
+        _ if heading.is_empty() => Ok(()),
+        Some(document) if document.headings.contains_key(heading) => Ok(()),
+        Some(_) => Err("no such heading"),
+        None => Err("a heading of what is no document"),
+    }
+}
+
+fn markdown(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && !name.starts_with('.') && !SKIPPED.contains(&name) {
+            markdown(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            files.push(path);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Document {
+    links: Vec<String>,
+    /// By the names that GitHub and others give them, and how many there are of each.
+    headings: BTreeMap<String, usize>,
+}
+
+impl Document {
+    fn read(text: &str) -> Self {
+        let mut document = Self::default();
+        let mut heading = None;
+        for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+            match event {
+                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+                Event::End(TagEnd::Heading(_)) => document.name(&heading.take().unwrap_or_default()),
+                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    document.links.push(dest_url.into_string());
+                }
+                Event::Html(html) | Event::InlineHtml(html) => document.links.extend(sources(&html)),
+                Event::Text(text) | Event::Code(text) => {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&text);
+                    }
+                }
+                _ => {}
+            }
+        }
+        document
+    }
+
+    fn name(&mut self, heading: &str) {
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let name: String = kept.map(|c| if c == ' ' { '-' } else { c }).flat_map(char::to_lowercase).collect();
+        let before = self.headings.get(&name).copied().unwrap_or_default();
+        self.headings.insert(name.clone(), before + 1);
+        if before > 0 {
+            self.headings.insert(format!("{name}-{before}"), 1);
+        }
+    }
+}
+
+/// What HTML in a document loads or links to.
+fn sources(html: &str) -> impl Iterator<Item = String> {
+    let attribute = |name: &'static str| html.split(name).skip(1).filter_map(|rest| rest.split('"').next());
+    [" src=\"", " srcset=\"", " href=\""].into_iter().flat_map(attribute).map(str::to_owned)
+}
+
+#[test]
+fn a_broken_link_is_found() {
+    let page = Document::read("# A `b`, c!\n\n[x](#a-b-c) [y](#a) [z](gone.md)\n\n# A b c\n\n<img src=\"gone.png\">\n");
+    assert_eq!(page.links, ["#a-b-c", "#a", "gone.md", "gone.png"]);
+    assert!(page.headings.contains_key("a-b-c-1"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let documents = HashMap::from([(file.canonicalize().unwrap(), page)]);
+    let found = ["#a-b-c", "#a", "gone.md", "gone.png", "Cargo.toml", "Cargo.toml#x"]
+        .map(|link| follow(&file, link, &documents).is_ok());
+    assert_eq!(found, [true, false, false, false, true, false]);
+}

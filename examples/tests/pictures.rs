@@ -1,0 +1,162 @@
+//! Makes the pictures of examples/README.md: `docs/screenshot`. What a phone shows, and who prefers the dark, goes to
+//! `target/screenshots`, to be looked at when a page was changed.
+
+use sse_test_support::Result;
+use sse_test_support::browser::{Chromium, Page};
+use sse_test_support::cable::Cable;
+use sse_test_support::process::Server;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::process::Command;
+use tokio::time::sleep;
+
+const SOON: Duration = Duration::from_secs(10);
+const BACK: Duration = Duration::from_secs(30);
+const LIVE: &str = "document.body.dataset.state === 'live'";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match take().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pictures: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn take() -> Result {
+    // It has a past to show by the time it is its turn.
+    let monitored = start(env!("CARGO_BIN_EXE_monitor"), &[]).await?;
+    let browser = Chromium::start().await?;
+    let cable = Cable::to(monitored.address()).await?;
+    let monitor = open(&browser, &cable.url()).await?;
+    chat(&browser).await?;
+    cable.pull();
+    completions(&browser).await?;
+    fragments(&browser).await?;
+    cable.plug();
+    monitor.wait("document.body.dataset.state === 'live' && told.textContent.startsWith('Back')", BACK).await?;
+    proxy(&browser).await?;
+    custom_server(&browser).await?;
+    // Its chart shows two minutes.
+    monitor.wait("samples.length > 110", 4 * BACK).await?;
+    pictures(&monitor, "monitor", (960, 780)).await?;
+    browser.stop().await;
+    Ok(())
+}
+
+async fn chat(browser: &Chromium) -> Result {
+    let server = start(env!("CARGO_BIN_EXE_chat"), &[]).await?;
+    let mut people = Vec::new();
+    for name in ["ada", "grace", "linus"] {
+        let page = open(browser, server.url()).await?;
+        page.run(&format!("login.elements.name.value = '{name}'; login.requestSubmit()")).await?;
+        page.wait(LIVE, SOON).await?;
+        people.push(page);
+    }
+    for (who, to, text) in [
+        (1, "#general", "The deploy is out. Did anybody notice?"),
+        (2, "#general", "My tab reconnected, and nothing was missing."),
+        (0, "#general", "Same here. One connection, three rooms, and it still knew where I was."),
+        (1, "#rust", "Has anybody measured the new release?"),
+        (2, "@ada", "lunch?"),
+        (1, "#general", "Then I can go home early."),
+    ] {
+        people[who].run(&format!("at = '{to}'; say.elements.text.value = \"{text}\"; say.requestSubmit()")).await?;
+        people[who].wait("say.elements.text.value === ''", SOON).await?;
+    }
+    people[0].wait("document.querySelectorAll('#rooms .new').length === 2", SOON).await?;
+    people[0].run("draw()").await?;
+    pictures(&people[0], "chat", (800, 640)).await
+}
+
+async fn completions(browser: &Chromium) -> Result {
+    let server = start(env!("CARGO_BIN_EXE_completions"), &[]).await?;
+    let page = open(browser, server.url()).await?;
+    page.run("$('get').click()").await?;
+    page.wait("document.querySelector('#work').textContent.includes('finished')", BACK).await?;
+    page.run("$('slow').click()").await?;
+    page.wait("document.querySelector('#work').textContent.includes('waiting')", BACK).await?;
+    page.run("$('stop').click(); $('post').click()").await?;
+    page.wait("tokens > 3", BACK).await?;
+    pictures(&page, "completions", (760, 640)).await
+}
+
+async fn fragments(browser: &Chromium) -> Result {
+    let server = start(env!("CARGO_BIN_EXE_fragments"), &["--seconds", "90"]).await?;
+    let page = open(browser, server.url()).await?;
+    page.wait(LIVE, SOON).await?;
+    for (name, amount) in [("Zoë", 12), ("Benjamin F.", 40), ("Nikola", 45), ("Zoë", 60)] {
+        let fields = format!("elements.name.value = '{name}'; form.elements.amount.value = {amount}");
+        page.run(&format!("{{ const form = document.querySelector('form'); form.{fields}; form.requestSubmit() }}"))
+            .await?;
+        page.wait(&format!("price.textContent.includes('{amount}')"), SOON).await?;
+    }
+    page.run("document.querySelector('form').reset()").await?;
+    // A new bid shines for a moment.
+    sleep(Duration::from_secs(4)).await;
+    pictures(&page, "fragments", (800, 640)).await
+}
+
+async fn proxy(browser: &Chromium) -> Result {
+    let mut news = start(env!("CARGO_BIN_EXE_news"), &[]).await?;
+    let upstream = format!("{}/events", news.url());
+    let server = start(env!("CARGO_BIN_EXE_proxy"), &["--upstream", &upstream]).await?;
+    let page = open(browser, server.url()).await?;
+    page.wait("upstream.textContent === 'upstream connected'", SOON).await?;
+    for headline in ["Night trains return: Oslo to Milan in nineteen hours", "Storm warning lifted; ferries sail again"]
+    {
+        news.write(format!("{headline}\n")).await?;
+        page.wait(&format!("document.querySelector('#events').textContent.includes('{headline}')"), SOON).await?;
+    }
+    let block = "event: note\ndata: a whole block,\ndata: posted by somebody else\n\n";
+    let answer = reqwest::Client::new().post(format!("{}/events", server.url())).body(block).send().await?;
+    answer.error_for_status()?;
+    page.wait("document.querySelector('#events').textContent.includes('somebody else')", SOON).await?;
+    pictures(&page, "proxy", (800, 440)).await
+}
+
+async fn custom_server(browser: &Chromium) -> Result {
+    let server = start(env!("CARGO_BIN_EXE_custom-server"), &[]).await?;
+    let page = open(browser, server.url()).await?;
+    page.wait("readers.textContent === '1 reader'", SOON).await?;
+    // The hands turn before they point.
+    sleep(Duration::from_secs(2)).await;
+    pictures(&page, "custom-server", (800, 570)).await
+}
+
+async fn start(program: &str, args: &[&str]) -> Result<Server> {
+    let mut command = Command::new(program);
+    command.args(["--listen", "127.0.0.1:0"]).args(args);
+    Server::start(command).await
+}
+
+async fn open(browser: &Chromium, url: &str) -> Result<Page> {
+    let page = browser.open(url).await?;
+    page.resize(800, 640, 1.0).await?;
+    page.prefer("light").await?;
+    Ok(page)
+}
+
+/// How long a page takes to draw itself anew in another size.
+const DRAWN: Duration = Duration::from_millis(600);
+
+async fn pictures(page: &Page, name: &str, (width, height): (u32, u32)) -> Result {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
+    let shots = PathBuf::from(env!("CARGO_BIN_EXE_news")).with_file_name("../screenshots");
+    for folder in [&docs, &shots] {
+        std::fs::create_dir_all(folder)?;
+    }
+    page.resize(width, height, 1.0).await?;
+    sleep(DRAWN).await;
+    page.screenshot(&docs.join(format!("{name}.png"))).await?;
+    page.prefer("dark").await?;
+    sleep(DRAWN).await;
+    page.screenshot(&shots.join(format!("{name}-dark.png"))).await?;
+    page.prefer("light").await?;
+    page.resize(390, 844, 1.0).await?;
+    sleep(DRAWN).await;
+    page.screenshot(&shots.join(format!("{name}-phone.png"))).await
+}

@@ -1,0 +1,225 @@
+//! What is told to `tracing`: the names and fields of `docs/observing.md`, no others, and nothing that was sent.
+
+mod collector;
+
+use collector::Collector;
+use sse_core::testing::Clock;
+use sse_core::{Event, Hub, LastEventId, SendError};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+use tracing::Level;
+use tracing::subscriber::with_default;
+
+/// Polls once.
+fn poll<F: Future>(future: F) -> Option<F::Output> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}
+
+/// Does everything that is told, under text that must not be.
+fn everything(clock: &Clock, hub: &Hub) {
+    let publish = || hub.publish("news", Event::data("secret").event("secret")).unwrap();
+
+    // Opened, resumed, a gap of a lagging reader, ended.
+    let first = publish();
+    let mut reader = clock.read(
+        clock
+            .sse_after(LastEventId::Text(first.to_string().into()))
+            .key("secret")
+            .subscribe(hub, ["news"])
+            .into_response(),
+    );
+    reader.text();
+    for _ in 0..3 {
+        publish();
+    }
+    assert!(reader.text().contains("event: gap"));
+    drop(reader);
+    // An id that says nothing here.
+    drop(clock.sse_after(LastEventId::Text("secret".into())).subscribe(hub, ["news"]));
+    // A source that fails; a send that waits.
+    clock.read(clock.sse().stream(futures_util::stream::iter([Event::data("secret").event("a\nb")]))).text();
+    let (events, response) = clock.sse().buffer(1).channel();
+    events.try_send("secret").unwrap();
+    assert!(poll(events.send("secret")).is_none());
+    drop(response);
+    // Down, and then nobody comes in.
+    assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
+    drop(clock.sse().subscribe(hub, ["news"]));
+}
+
+fn small_hub(clock: &Clock) -> Hub {
+    Hub::builder().topic_events(1).gap_on_lag().drain_grace(Duration::ZERO).build_on(clock.clone())
+}
+
+fn everything_at_once() {
+    let clock = Clock::new();
+    everything(&clock, &small_hub(&clock));
+}
+
+/// The rows of the document's table for a target: name, level, fields.
+fn documented(target: &str) -> BTreeSet<(String, String, Vec<String>)> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observing.md")).unwrap();
+    let (_, section) = text.split_once(&format!("### `{target}`")).expect("a section for the target");
+    let section = section.split("\n#").next().unwrap_or_default();
+    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split('|');
+        let name = cells.next()?.trim().trim_end_matches('`').to_owned();
+        Some((name, cells.next()?.trim().to_owned(), words(cells.next()?)))
+    };
+    section.lines().filter_map(row).collect()
+}
+
+#[test]
+fn everything_told_is_in_the_document_and_the_document_is_told() {
+    let collector = Collector::down_to(Level::TRACE);
+    with_default(collector.clone(), everything_at_once);
+    let told = collector.told();
+    assert!(told.iter().all(|told| told.target == "sse_core"), "{told:?}");
+    let told: BTreeSet<_> = told
+        .into_iter()
+        .map(|told| {
+            let fields = told.fields.into_iter().map(str::to_owned).collect();
+            (told.name.to_owned(), told.level.to_string().to_lowercase(), fields)
+        })
+        .collect();
+    assert_eq!(told, documented("sse_core"));
+}
+
+/// A subscriber is foreign code, which may ask the hub what it likes.
+#[test]
+fn nothing_is_told_under_a_lock() {
+    let clock = Clock::new();
+    let hub = small_hub(&clock);
+    let asked = hub.clone();
+    let collector = Collector::down_to(Level::TRACE).asking(move || {
+        // The order's lock and the topic's; the streams'.
+        drop(asked.topic("news"));
+        asked.close_where("nobody");
+    });
+    // A lock that is held would not panic but stand still.
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        with_default(collector, || everything(&clock, &hub));
+        done.send(()).unwrap();
+    });
+    waits.recv_timeout(Duration::from_secs(20)).expect("no lock is held");
+}
+
+#[test]
+fn nothing_that_was_sent_is_told() {
+    let collector = Collector::down_to(Level::TRACE);
+    with_default(collector.clone(), everything_at_once);
+    for told in collector.told() {
+        assert!(told.values.values().all(|value| !value.contains("secret")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_stream_has_one_span_from_its_response_to_its_end() {
+    let collector = Collector::down_to(Level::DEBUG);
+    with_default(collector.clone(), || {
+        let clock = Clock::new();
+        let (events, response) = clock.sse().channel();
+        let id = events.id().to_string();
+        let mut reader = clock.read(response);
+        let span = collector.named("stream").pop().expect("a span");
+        assert_eq!(span.values["id"], id);
+
+        events.try_send("hello").unwrap();
+        let bytes = reader.bytes().len();
+        assert!(!collector.is_closed(span.span.unwrap()));
+        events.close();
+        assert!(reader.has_ended());
+        assert!(collector.is_closed(span.span.unwrap()), "although the body is still there");
+
+        let [opened, ended] = ["stream.opened", "stream.ended"].map(|name| collector.named(name).remove(0));
+        assert_eq!([opened.span, ended.span], [span.span; 2]);
+        assert_eq!(opened.values["id"], id);
+        assert!(!opened.values.contains_key("resumption"));
+        assert_eq!([&*ended.values["id"], &*ended.values["reason"]], [&*id, "closed"]);
+        assert_eq!(ended.values["bytes"], bytes.to_string());
+        let span = collector.named("stream").remove(0);
+        assert_eq!([&*span.values["reason"], &*span.values["bytes"]], ["closed", &*bytes.to_string()]);
+    });
+}
+
+#[test]
+fn what_a_source_tells_while_it_is_polled_is_told_of_its_stream() {
+    let collector = Collector::down_to(Level::DEBUG);
+    with_default(collector.clone(), || {
+        let clock = Clock::new();
+        let events = futures_util::stream::poll_fn(|_| {
+            tracing::info!(name: "own", "a token");
+            std::task::Poll::Ready(None::<Event<'_>>)
+        });
+        clock.read(clock.sse().stream(events)).text();
+    });
+    let span = collector.named("stream").remove(0).span;
+    assert!(span.is_some());
+    assert_eq!(collector.named("own").remove(0).span, span);
+}
+
+#[test]
+fn a_gap_is_told_with_its_topic_and_whether_the_reader_lagged() {
+    let collector = Collector::down_to(Level::TRACE);
+    with_default(collector.clone(), everything_at_once);
+    let gaps: Vec<_> = collector.named("gap").into_iter().map(|gap| gap.values).collect();
+    let text = |at: usize, field: &str| gaps[at].get(field).map(String::as_str);
+    assert_eq!(gaps.len(), 2);
+    assert_eq!([text(0, "reason"), text(0, "topic"), text(0, "lagged")], [Some("trimmed"), Some("news"), Some("true")]);
+    assert_eq!([text(1, "reason"), text(1, "topic"), text(1, "lagged")], [Some("unknown"), None, Some("false")]);
+}
+
+#[test]
+fn a_refusal_says_why() {
+    let collector = Collector::down_to(Level::INFO);
+    with_default(collector.clone(), || {
+        let clock = Clock::new();
+        let hub = Hub::builder().max_streams(1).max_topics(1).build_on(clock.clone());
+        let one = clock.sse().subscribe(&hub, ["one"]);
+        drop(clock.sse().subscribe(&hub, ["one"]));
+        drop(one);
+        hub.publish("one", "x").unwrap();
+        drop(clock.sse().subscribe(&hub, ["two"]));
+        drop(hub.drain(Duration::ZERO));
+        drop(clock.sse().subscribe(&hub, ["one"]));
+    });
+    let why: Vec<_> = collector.named("stream.refused").into_iter().map(|told| told.values["why"].clone()).collect();
+    assert_eq!(why, ["full", "topics", "draining"]);
+}
+
+#[test]
+fn a_drain_is_told_once_and_how_many_would_not_end() -> Result<(), SendError> {
+    let collector = Collector::down_to(Level::INFO);
+    let clock = Clock::new();
+    with_default(collector.clone(), || {
+        let hub = Hub::builder().drain_grace(Duration::ZERO).build_on(clock.clone());
+        let (_events, _unread) = clock.sse().attach(&hub).channel();
+        assert_eq!(poll(hub.drain(Duration::ZERO)), Some(1));
+        drop(hub.drain(Duration::from_secs(9)));
+    });
+    let [began, over] = ["drain.began", "drain.over"].map(|name| collector.named(name));
+    assert_eq!((began.len(), over.len()), (1, 1));
+    assert_eq!([&*began[0].values["streams"], &*began[0].values["window_ms"]], ["1", "0"]);
+    assert_eq!(over[0].values["left"], "1");
+    Ok(())
+}
+
+#[test]
+fn above_debug_a_stream_that_comes_and_goes_tells_nothing() {
+    let collector = Collector::down_to(Level::INFO);
+    with_default(collector.clone(), || {
+        let clock = Clock::new();
+        let (events, response) = clock.sse().channel();
+        events.close();
+        clock.read(response).text();
+    });
+    assert!(collector.told().is_empty(), "{:?}", collector.told());
+}
