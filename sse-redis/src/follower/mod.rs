@@ -55,7 +55,7 @@ const QUIET: Duration = Duration::from_secs(10);
 const CANARY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The wait before the first attempt to connect again, and the longest one.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// The bounds of a follower.
 #[derive(Debug, Clone, Copy)]
