@@ -7,6 +7,7 @@ mod encode;
 mod fanout;
 mod hub;
 mod measure;
+mod nodes;
 mod report;
 mod shapes;
 mod still;
@@ -56,6 +57,8 @@ enum What {
         #[arg(long, value_enum)]
         only: Vec<Kind>,
     },
+    /// Two nodes over a `redis-server` of its own.
+    Nodes,
     /// A replay storm, in a process of its own.
     #[command(hide = true)]
     Storm { streams: usize },
@@ -88,6 +91,7 @@ fn main() -> io::Result<()> {
         What::Decode => print(|out| report::figures(out, &measured("decode", &args)?)),
         What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?)),
         What::Fanout { only } => print(|out| report::fanout(out, &servers(only, &args)?)),
+        What::Nodes => print(|out| report::nodes(out, nodes::run(args.runs)?.as_ref())),
         What::All => all(&args),
     }
 }
@@ -156,6 +160,7 @@ turns, times are CPU time of the thread in medians of interleaved rounds, and th
 fn all(args: &Args) -> io::Result<()> {
     let (encode, decode, hub) = (measured("encode", args)?, measured("decode", args)?, measured("hub", args)?);
     let servers = servers(&[], args)?;
+    let nodes = nodes::run(args.runs)?;
     let (rounds, runs) = (args.rounds, args.runs);
     let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");
     out.push_str("\n## Targets\n");
@@ -169,6 +174,8 @@ fn all(args: &Args) -> io::Result<()> {
     report::figures(&mut out, &decode)?;
     out.push_str("\n## The hub alone\n");
     hub_tables(&mut out, &hub)?;
+    out.push_str("\n## Two nodes\n");
+    report::nodes(&mut out, nodes.as_ref())?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     fs::write(docs.join("benchmarks.md"), out)?;
     fs::write(docs.join("benchmarks.svg"), report::picture(&servers))
