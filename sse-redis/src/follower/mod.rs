@@ -20,6 +20,9 @@
 //! 5. **Numbers.** The server counts what it was ever given. A batch that is full is read again together with that
 //!    count, and shows how many entries were trimmed before they were read; one that is not full needs no look, because
 //!    trimming leaves at least two batches. Every second the count is compared once more.
+//!
+//! This file has the phases and the way from one to the next; `words` what is said between follower and host; and a file
+//! each what a reply means while `looking`, `searching`, `loading` and `reading`.
 
 mod again;
 mod loading;
