@@ -7,6 +7,7 @@ mod encode;
 mod fanout;
 mod hub;
 mod measure;
+mod nodes;
 mod report;
 mod shapes;
 mod still;
@@ -63,6 +64,8 @@ enum What {
         #[arg(long, value_enum)]
         part: Vec<Part>,
     },
+    /// Two nodes over a `redis-server` of its own.
+    Nodes,
     /// A replay storm, in a process of its own.
     #[command(hide = true)]
     Storm { streams: usize },
@@ -100,6 +103,7 @@ fn main() -> io::Result<()> {
             out.push_str(&targets.into_table());
             Ok(())
         }),
+        What::Nodes => print(|out| report::nodes(out, nodes::run(args.runs)?.as_ref())),
         What::All => all(&args),
     }
 }
@@ -171,6 +175,7 @@ fn all(args: &Args) -> io::Result<()> {
         }
     }
     let measured = fanout::measure((&[], &[]), args.runs)?;
+    let nodes = nodes::run(args.runs)?;
     let (rounds, runs) = (args.rounds, args.runs);
     let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");
     out.push_str("\n## Targets\n");
@@ -187,6 +192,8 @@ fn all(args: &Args) -> io::Result<()> {
     report::figures(&mut out, &decode)?;
     out.push_str("\n## The hub alone\n");
     hub_tables(&mut out, &hub)?;
+    out.push_str("\n## Two nodes\n");
+    report::nodes(&mut out, nodes.as_ref())?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     fs::write(docs.join("benchmarks.md"), out)?;
     fs::write(docs.join("benchmarks.svg"), fanout::picture(&measured))

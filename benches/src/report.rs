@@ -1,6 +1,7 @@
 //! The tables of what is measured in one process, and the table of targets.
 
 use crate::measure::Figure;
+use crate::nodes::{EVENTS, Nodes, PUBLISHERS, PUBLISHES, READERS};
 use std::fmt::Write;
 use std::io;
 
@@ -78,6 +79,35 @@ impl Targets {
     pub fn into_table(self) -> String {
         self.0
     }
+}
+
+/// Two nodes, or that they were not measured.
+pub fn nodes(out: &mut String, nodes: Option<&Nodes>) -> io::Result<()> {
+    let Some(Nodes { ours, bare, ours_per_second, bare_per_second }) = nodes else {
+        eprintln!("NOT RUN: two nodes, because there is no redis-server");
+        out.push_str("\nNot run: there was no `redis-server`.\n");
+        return Ok(());
+    };
+    let _ = writeln!(
+        out,
+        "\nFrom a publish on one node to a reader of the other, one after the other, {PUBLISHES} times, the two in turn; \
+         wall time, engine and nodes on one machine.\n\n\
+         | from one node to the other | p50 µs | p99 µs |\n|---|---:|---:|\n\
+         | **`publish` to a reader's body** | {:.0} | {:.0} |\n\
+         | `XADD` to `XREAD BLOCK`, bare | {:.0} | {:.0} |",
+        ours.0, ours.1, bare.0, bare.1
+    );
+    let readers = 2 * READERS;
+    let _ = writeln!(
+        out,
+        "\n| {EVENTS} events of 100 B by {PUBLISHERS} publishers, as fast as it goes | events/s | deliveries/s |\n\
+         |---|---:|---:|\n\
+         | **two nodes, {readers} readers** | {ours_per_second:.0} | {:.0} |\n\
+         | `XADD` and two `XREAD BLOCK`, bare | {bare_per_second:.0} | {:.0} |",
+        ours_per_second * readers as f64,
+        bare_per_second * 2.0,
+    );
+    Ok(())
 }
 
 /// The targets of what is measured in ns.

@@ -31,7 +31,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tls` | `rediss://`, by rustls: the system's roots, or those of [`Builder::root_certificates`] |
+//! | `tls` | `rediss://`, by rustls: the system's roots, or yours, `Builder::root_certificates` |
 //! | `tracing` | what the follower does and why, told to `tracing` |
 
 mod builder;

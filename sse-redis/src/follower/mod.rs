@@ -20,6 +20,9 @@
 //! 5. **Numbers.** The server counts what it was ever given. A batch that is full is read again together with that
 //!    count, and shows how many entries were trimmed before they were read; one that is not full needs no look, because
 //!    trimming leaves at least two batches. Every second the count is compared once more.
+//!
+//! This file has the phases and the way from one to the next; `words` what is said between follower and host; and a file
+//! each what a reply means while `looking`, `searching`, `loading` and `reading`.
 
 mod again;
 mod loading;
@@ -55,7 +58,7 @@ const QUIET: Duration = Duration::from_secs(10);
 const CANARY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The wait before the first attempt to connect again, and the longest one.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// The bounds of a follower.
 #[derive(Debug, Clone, Copy)]

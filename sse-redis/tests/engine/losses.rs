@@ -103,6 +103,56 @@ pub(crate) async fn lost_tail(_: bool) -> String {
     format!("20 acknowledged events lost by the engine, told once; a quiet client was told {} gaps", quiet.gaps)
 }
 
+/// T3, as one sees it who goes back and forth between a node that has noticed and one that cannot.
+pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
+    let (mut one, other) = (Server::start(false), Server::start(false));
+    other.follow(&one);
+    let (to_near, to_far) = (Proxy::start(one.port).await, Proxy::start(one.port).await);
+    let nodes = vec![Node::start(&to_near.url()), Node::start(&to_far.url())];
+    let (near, far) = (&nodes[0], &nodes[1]);
+    near.ready().await;
+    far.ready().await;
+    let hop = Some(Duration::from_millis(20));
+    let clients: Vec<Client> =
+        (0..8).map(|n| Client::start(Arc::new(Mutex::new(nodes.clone())), "news", n, hop)).collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    numbers(near, 1..=50).await;
+    other.wait_for("news", || other.cli(&["XREVRANGE", "{sse}:log", "+", "-", "COUNT", "1"]));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    other.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    numbers(near, 51..=70).await;
+    for client in &clients {
+        client.wait_for("news", 70, SOON).await;
+    }
+    to_near.refuse(true);
+    to_far.refuse(true);
+    one.kill();
+    other.cli(&["REPLICAOF", "NO", "ONE"]);
+    to_near.lead_to(other.port);
+    to_far.lead_to(other.port);
+    to_near.refuse(false);
+    near.ready().await;
+    // Nothing new yet: there is no position but that of what remains.
+    tokio::time::sleep(Duration::from_millis(if long { 5_000 } else { 500 })).await;
+    assert!(far.redis.state() == State::Stale && clients.iter().all(|client| client.seen().gaps > 0));
+    numbers(near, 71..=90).await;
+    for client in &clients {
+        client.wait_for("news", 90, SOON).await;
+    }
+    assert_eq!(far.redis.state(), State::Stale);
+    to_far.refuse(false);
+    far.ready().await;
+    numbers(far, 91..=100).await;
+    let mut gaps = 0;
+    for client in &clients {
+        client.wait_for("news", 100, SOON).await;
+        let seen = client.check();
+        assert_eq!(seen.events, 100, "{seen:?}");
+        gaps = gaps.max(seen.gaps);
+    }
+    format!("8 clients back and forth, 100 events each, once; told up to {gaps} times")
+}
+
 /// T9: more is published than the log keeps while a node is cut off; and a log that is too short is none.
 pub(crate) async fn trimmed(_: bool) -> String {
     let server = Server::start(false);

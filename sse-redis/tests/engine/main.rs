@@ -1,8 +1,10 @@
-//! The failure tests, against a real server: `redis-server` on a free port, in a temporary folder.
+//! The failure tests, against a real server: `redis-server` on a free port, in a temporary folder. Their names are those
+//! of `docs/scaling.md`, which has the table.
 //!
 //! They run in short here and in CI. `SSE_REDIS_LONG=1 cargo test --release -p sse-redis --test engine -- --nocapture
 //! --test-threads=1` runs them at length and prints a line of figures for each. Without `redis-server` they are shown as
-//! ignored, with the reason; under `CI=true` that is a failure.
+//! ignored, with the reason; under `CI=true` that is a failure. `SSE_REDIS_SERVER` names another server's program. The case
+//! of TLS is there with `--features tls`, and needs `openssl`.
 
 mod losses;
 mod model;
@@ -11,6 +13,8 @@ mod outages;
 mod proxy;
 mod resume;
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::future::Future;
@@ -40,6 +44,7 @@ fn main() {
         "T1 the engine is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;
         "T3 a failover loses the tail" => losses::lost_tail;
+        "T3 a failover that one node does not know of" => losses::lost_tail_unknown_to_one;
         "T4 a failover that loses nothing" => outages::graceful_failover;
         "T6 the engine stands still" => outages::stands_still;
         "T7 the node is cut off, both ways and one way" => outages::cut_off;
@@ -52,7 +57,11 @@ fn main() {
         "T13 a quiet topic beside a busy one" => resume::quiet_topic;
         "T14 a rolling restart" => nodes::rolling_restart;
     };
-    let trials = cases.into_iter().map(|(name, case)| {
+    #[cfg(feature = "tls")]
+    let tls = cases! { "TLS by a private authority" => tls::private_authority; };
+    #[cfg(not(feature = "tls"))]
+    let tls: [(&str, Case); 0] = [];
+    let trials = cases.into_iter().chain(tls).map(|(name, case)| {
         let name = match &missing {
             Some(reason) if !in_ci => format!("{name} (ignored: {reason})"),
             _ => name.to_owned(),

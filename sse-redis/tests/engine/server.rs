@@ -1,36 +1,52 @@
-//! A `redis-server` of the test's own: on a free port, in a temporary folder, ended by its own process id.
+//! A server of the test's own: on a free port, in a temporary folder, ended by its own process id.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// The server's program: `redis-server`, or what `SSE_REDIS_SERVER` names, `valkey-server` for one.
+fn program() -> String {
+    std::env::var("SSE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
 /// Why no engine can be started here, if so.
 pub(crate) fn missing() -> Option<String> {
-    let asked = Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    lacks(&program(), "--version")
+}
+
+/// Why this program does not run, if it does not.
+pub(crate) fn lacks(program: &str, version: &str) -> Option<String> {
+    let asked = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match asked {
         Ok(status) if status.success() => None,
-        Ok(status) => Some(format!("redis-server --version: {status}")),
-        Err(error) => Some(format!("redis-server: {error}")),
+        Ok(status) => Some(format!("{program} {version}: {status}")),
+        Err(error) => Some(format!("{program}: {error}")),
     }
 }
 
 pub(crate) struct Server {
     child: Option<Child>,
     pub(crate) port: u16,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     arguments: Vec<String>,
 }
 
 impl Server {
     /// A server that keeps what it is told in a file (`appendonly`), or one that forgets.
     pub(crate) fn start(keeps: bool) -> Self {
+        let appends = if keeps { "yes" } else { "no" };
+        Self::with(|_| vec!["--appendonly".to_owned(), appends.to_owned()])
+    }
+
+    /// A server with these arguments, which may name files that were made in its folder.
+    pub(crate) fn with(arguments: impl FnOnce(&Path) -> Vec<String>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("sse-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).expect("a temporary folder");
-        let arguments = vec!["--appendonly".to_owned(), if keeps { "yes" } else { "no" }.to_owned()];
+        let arguments = arguments(&dir);
         let mut server = Self { child: None, port: free_port(), dir, arguments };
         server.run();
         server
@@ -38,7 +54,7 @@ impl Server {
 
     /// Runs it, again after it was killed.
     pub(crate) fn run(&mut self) {
-        let child = Command::new("redis-server")
+        let child = Command::new(program())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
             .args(["--repl-diskless-sync-delay", "0", "--repl-backlog-size", "16mb"])
             .args(&self.arguments)
@@ -47,7 +63,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("redis-server starts");
+            .expect("it starts");
         self.child = Some(child);
         self.wait_for("PONG", || self.cli(&["PING"]));
     }
