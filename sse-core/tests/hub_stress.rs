@@ -3,7 +3,7 @@
 use sse_core::hub::EventId;
 use sse_core::testing::Clock;
 use sse_core::{Decoder, EventStream, Hub, LastEventId, Start};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -269,20 +269,28 @@ fn what_a_log_takes_back_is_told_to_whoever_saw_it() {
     for reader in readers {
         let (topics, all) = reader.join().unwrap();
         let of_topics = log.iter().filter(|(topic, _)| topics.contains(topic));
+        let remains: HashSet<String> = of_topics.clone().map(|(_, id)| id.to_string()).collect();
         let mut rest = of_topics.map(|(_, id)| id.to_string()).peekable();
-        let mut seen_taken_back = false;
+        let (mut seen_taken_back, mut told_unknown) = (false, false);
         for told in &all[..all.len() - 1] {
+            // A reader that slept through more rewrites than are remembered one by one misses more than was taken back:
+            // everything up to what comes next.
+            if let Told::Event { id, .. } = told
+                && remains.contains(id)
+                && std::mem::take(&mut told_unknown)
+            {
+                while rest.next_if(|next| next != id).is_some() {}
+            }
             match told {
                 Told::Event { id, .. } if rest.peek() == Some(id) => {
                     assert!(!seen_taken_back, "nobody said that something was taken back");
                     rest.next();
                 }
                 Told::Event { .. } => seen_taken_back = true,
-                // It goes on from what remains, and misses nothing of that.
-                Told::Unknown => seen_taken_back = false,
+                Told::Unknown => (seen_taken_back, told_unknown) = (false, true),
                 Told::Gap { .. } => panic!("nothing was lost"),
             }
         }
-        assert_eq!(rest.next(), None, "something is missing and nobody says so");
+        assert!(told_unknown || rest.next().is_none(), "something is missing and nobody says so");
     }
 }
