@@ -109,9 +109,14 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
     /// The waker is woken when there may be more; a deadline that passes wakes nobody, see [`EventStream::deadline`].
     /// `None` once the stream has ended, however often it is asked.
     pub fn poll_chunk(self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.poll_until(now, cx).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The next chunk, or until when there is none if nobody wakes it.
+    fn poll_until(self: Pin<&mut Self>, now: Instant, cx: &mut Context<'_>) -> Result<Option<Bytes>, Option<Instant>> {
         let mut this = self.project();
         if *this.ended {
-            return Poll::Ready(None);
+            return Ok(None);
         }
         let _entered = this.told.enter();
         // Register, then look.
@@ -125,19 +130,19 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
             if let Some(first_in_line) = room {
                 first_in_line.wake();
             }
-            match output {
+            let deadline = match output {
                 Output::Chunk(chunk) => {
                     this.keep_alive.wrote(now);
                     this.told.wrote(chunk.len());
-                    return Poll::Ready(Some(chunk));
+                    return Ok(Some(chunk));
                 }
                 Output::End(reason) => {
                     *this.ended = true;
                     leave(this.shared, this.attachment, this.told, reason);
-                    return Poll::Ready(None);
+                    return Ok(None);
                 }
-                Output::Idle => {}
-            }
+                Output::Idle(deadline) => deadline,
+            };
             let step = this.source.as_mut().poll_step(cx);
             let chunk = match step {
                 Poll::Ready(Step::End(CloseReason::Finished)) => {
@@ -153,13 +158,13 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 Poll::Ready(Step::Chunk(_)) => {
                     // Its turn is over, although nothing came of it.
                     cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    return Err(None);
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => return Err(deadline.into_iter().chain(this.keep_alive.at).min()),
             };
             this.keep_alive.wrote(now);
             this.told.wrote(chunk.len());
-            return Poll::Ready(Some(chunk));
+            return Ok(Some(chunk));
         }
     }
 
@@ -180,14 +185,16 @@ impl<R: Runtime, S: Source> Stream for EventStream<R, S> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             let now = self.runtime.now();
-            if let Poll::Ready(chunk) = self.as_mut().poll_chunk(now, cx) {
-                if chunk.is_none() {
+            let deadline = match self.as_mut().poll_until(now, cx) {
+                Ok(None) => {
                     // It would wake the task for nothing.
                     self.project().timer.set(None);
+                    return Poll::Ready(None);
                 }
-                return Poll::Ready(chunk);
-            }
-            let Some(deadline) = self.deadline() else { return Poll::Pending };
+                Ok(chunk) => return Poll::Ready(chunk),
+                Err(None) => return Poll::Pending,
+                Err(Some(deadline)) => deadline,
+            };
             let mut this = self.as_mut().project();
             if this.timer.is_none() {
                 let timer = this.runtime.timer();

@@ -112,7 +112,7 @@ impl Sender {
                     if pending.is_empty() && piece.is_shared() {
                         pending.push(piece.into_bytes());
                     } else {
-                        piece.write(pending.buffer(piece.len_at_least()));
+                        pending.write(piece.len_at_least(), |joined| piece.write(joined));
                     }
                 }))
             })

@@ -98,8 +98,9 @@ pub(crate) struct Drain {
 pub(crate) enum Output {
     /// Write this.
     Chunk(Bytes),
-    /// Nothing from the handle; other sources may go on.
-    Idle,
+    /// Nothing from the handle; other sources may go on. Ask again at this moment, if there is one, although nobody did
+    /// anything.
+    Idle(Option<Instant>),
     /// The body has ended, for this reason.
     End(CloseReason),
 }
@@ -166,7 +167,7 @@ impl State {
     /// Sets what goes before everything else, as long as the stream is not open.
     pub(crate) fn set_opening(&mut self, opening: Bytes) {
         if self.phase == Phase::Idle {
-            self.pending = Pending { first: opening, joined: Vec::new() };
+            self.pending = Pending::One(opening);
         }
     }
 
@@ -240,7 +241,7 @@ impl State {
             return Output::Chunk(chunk);
         }
         match self.phase {
-            Phase::Idle | Phase::Open => Output::Idle,
+            Phase::Idle | Phase::Open => Output::Idle(self.poll_timeout()),
             Phase::Ending(reason) => {
                 self.close(reason);
                 Output::End(reason)
@@ -274,20 +275,27 @@ pub(crate) fn retry_block(time: Duration) -> Bytes {
     block.into()
 }
 
-/// Bytes on their way to the body, which takes them as one chunk. One shared frame alone stays shared.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    first: Bytes,
-    /// What follows the first, which is copied here once something does.
-    joined: Vec<u8>,
+/// Bytes on their way to the body, which takes them as one chunk.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// One shared frame alone stays shared.
+    One(Bytes),
+    /// Several, or none.
+    Joined(Vec<u8>),
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self::Joined(Vec::new())
+    }
 }
 
 impl Pending {
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if self.is_empty() {
-            self.first = bytes;
+            *self = Self::One(bytes);
         } else {
-            self.buffer(bytes.len()).extend_from_slice(&bytes);
+            self.write(bytes.len(), |joined| joined.extend_from_slice(&bytes));
         }
     }
 
@@ -296,23 +304,35 @@ impl Pending {
     }
 
     pub(crate) const fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
+        match self {
+            Self::One(bytes) => bytes.len(),
+            Self::Joined(bytes) => bytes.len(),
+        }
     }
 
-    /// Where to write about `more` bytes after what is pending.
-    pub(crate) fn buffer(&mut self, more: usize) -> &mut Vec<u8> {
-        let first = std::mem::take(&mut self.first);
-        self.joined.reserve(first.len() + more);
-        self.joined.extend_from_slice(&first);
-        &mut self.joined
+    /// Writes about `more` bytes after what is pending.
+    pub(crate) fn write(&mut self, more: usize, put: impl FnOnce(&mut Vec<u8>)) {
+        let mut joined = match std::mem::take(self) {
+            Self::One(first) => {
+                let mut joined = Vec::with_capacity(first.len() + more);
+                joined.extend_from_slice(&first);
+                joined
+            }
+            Self::Joined(joined) => joined,
+        };
+        joined.reserve(more);
+        put(&mut joined);
+        *self = Self::Joined(joined);
     }
 
     /// All of them, if there are any.
     pub(crate) fn take(&mut self) -> Option<Bytes> {
-        let bytes = match std::mem::take(self) {
-            Self { first, joined } if joined.is_empty() => first,
-            Self { joined, .. } => joined.into(),
-        };
-        (!bytes.is_empty()).then_some(bytes)
+        if self.is_empty() {
+            return None;
+        }
+        Some(match std::mem::take(self) {
+            Self::One(bytes) => bytes,
+            Self::Joined(bytes) => bytes.into(),
+        })
     }
 }
