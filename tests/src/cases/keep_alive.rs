@@ -15,9 +15,12 @@ pub(super) fn cases() -> Vec<Case> {
         case("on_topics_too", "streams that follow topics have them as well", |target| {
             let mut stream = Follow::of([&topic("quiet")]).open(target)?;
             position(&mut stream)?;
-            let opening = stream.body().to_vec();
-            stream.read_until("\n\n:\n", interval(target)? * 2)?;
-            same("the body", [&opening, &b":\n"[..]].concat(), stream.body())
+            let opening = stream.body().len();
+            stream.read_for(interval(target)? * 3 / 2)?;
+            let since = stream.body().get(opening..).unwrap_or_default();
+            // Behind a log it is the position, where that has moved on without this topic.
+            let is_position = since.starts_with(b"id: ") && since.ends_with(b"\n\n");
+            if is_position { Ok(()) } else { same("what follows the opening", ":\n", since) }
         })
         .with([Group::Resumption]),
         case("a_write_resets_it", "the interval begins again with every write", reset),
