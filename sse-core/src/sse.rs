@@ -147,8 +147,8 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it off; a
-    /// client that vanishes is then noticed late or never.
+    /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it off, as do
+    /// more than 49 days; a client that vanishes is then noticed late or never. In whole milliseconds, rounded up.
     ///
     /// ```
     /// # use {sse_core::testing::Clock, std::time::Duration};

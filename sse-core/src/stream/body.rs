@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ impl<R: Runtime, S> EventStream<R, S> {
     pub(crate) fn new(shared: Arc<Shared>, runtime: R, keep_alive: Option<Duration>, source: S) -> Self {
         Self {
             shared,
-            keep_alive: KeepAlive { interval: keep_alive, at: None },
+            keep_alive: KeepAlive::every(keep_alive),
             runtime,
             ended: false,
             attachment: None,
@@ -238,18 +239,23 @@ impl<R: Runtime, S> fmt::Debug for EventStream<R, S> {
     }
 }
 
-/// When the connection was last written to, and when it must be again.
+/// When the connection must be written to again. Small, because every idle stream has one.
 #[derive(Debug)]
 struct KeepAlive {
-    /// `None`: never.
-    interval: Option<Duration>,
+    /// In milliseconds; `None`: never.
+    interval: Option<NonZeroU32>,
     /// Set by the first write. `None` also where the clock does not reach that far.
     at: Option<Instant>,
 }
 
 impl KeepAlive {
+    fn every(interval: Option<Duration>) -> Self {
+        let ms = interval.and_then(|interval| u32::try_from(interval.as_nanos().div_ceil(1_000_000)).ok());
+        Self { interval: ms.and_then(NonZeroU32::new), at: None }
+    }
+
     fn wrote(&mut self, now: Instant) {
-        self.at = self.interval.and_then(|interval| now.checked_add(interval));
+        self.at = self.interval.and_then(|ms| now.checked_add(Duration::from_millis(ms.get().into())));
     }
 
     fn is_due(&self, now: Instant) -> bool {
