@@ -40,6 +40,7 @@ async fn take() -> Result {
     monitor.wait("document.body.dataset.state === 'live' && told.textContent.startsWith('Back')", BACK).await?;
     proxy(&browser).await?;
     custom_server(&browser).await?;
+    cluster(&browser).await?;
     // Its chart shows two minutes.
     monitor.wait("samples.length > 110", 4 * BACK).await?;
     pictures(&monitor, "monitor", (960, 780)).await?;
@@ -125,6 +126,15 @@ async fn custom_server(browser: &Chromium) -> Result {
     // The hands turn before they point.
     sleep(Duration::from_secs(2)).await;
     pictures(&page, "custom-server", (800, 570)).await
+}
+
+async fn cluster(browser: &Chromium) -> Result {
+    let server = start(env!("CARGO_BIN_EXE_cluster"), &[]).await?;
+    let page = open(browser, server.url()).await?;
+    page.wait("tally.seen > 11", BACK).await?;
+    page.run("document.querySelector('.here button').click()").await?;
+    page.wait(&format!("{LIVE} && tally.resumed === 1 && tally.seen > 17"), BACK).await?;
+    pictures(&page, "cluster", (880, 545)).await
 }
 
 async fn start(program: &str, args: &[&str]) -> Result<Server> {

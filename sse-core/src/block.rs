@@ -28,9 +28,10 @@ impl<'a> Event<'a> {
     /// block of comments alone needs no blank line.
     ///
     /// What it holds is an intention like any other and becomes a [`Frame`](crate::Frame) by the same check, in the
-    /// spelling of this crate: what clients ignore, as unknown fields, is refused rather than passed on, an id may be
-    /// one that cannot be sent, and where a hub gives the ids an event with an [`event_id`](Self::event_id) is refused.
-    /// The frame means to a client what the block did. Of several `event`, `id` or `retry` the last counts.
+    /// spelling of this crate, and means to a client what the block did. So an id that cannot be sent and a block that is
+    /// too large are told there, and where a hub gives the ids an event with an [`event_id`](Self::event_id) is refused.
+    /// What clients ignore, as unknown fields, is refused here rather than passed on. Of several `event`, `id` or `retry`
+    /// the last counts.
     ///
     /// For a whole stream, which has no blocks until somebody finds them, use the [`Decoder`](crate::Decoder).
     ///

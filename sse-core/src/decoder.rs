@@ -28,7 +28,8 @@ use std::time::Duration;
 /// - Comments and unknown fields are skipped as they come, whatever their length.
 /// - A block that the stream does not end with a blank line is not dispatched.
 ///
-/// Time is linear in the input, however it is cut. Memory is bounded by the limits, a few times over, and kept for the next event.
+/// Time is linear in the input, however it is cut. Memory is bounded by the limits, a few times over, and kept for the next
+/// event.
 ///
 /// # Examples
 /// ```

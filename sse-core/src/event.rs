@@ -80,7 +80,8 @@ impl<'a> Event<'a> {
         Self::new().id(id)
     }
 
-    /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is `message`.
+    /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is
+    /// `message`.
     ///
     /// A line break in it is refused as [`FrameError::LineBreak`].
     ///

@@ -57,7 +57,8 @@ pub struct Builder {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The URL is none of an engine, or the certificates are none; with the feature `tls` it may be `rediss://`.
+    /// The URL is none of an engine, or the certificates are none; with the feature `tls` it may be `rediss://`, and only
+    /// then may there be certificates.
     #[error("not the way to an engine: {0}")]
     Url(Box<str>),
     /// A log's name is 1 to 128 bytes without braces.
@@ -133,9 +134,21 @@ impl Builder {
     }
 
     /// Trusts only engines whose certificate comes from one of these roots (PEM), for one, of a private authority; by
-    /// default those that the system trusts. For `rediss://` alone.
+    /// default those that the system trusts. For `rediss://` alone. Without a certificate in it the start fails with
+    /// [`StartError::Url`].
     ///
     /// The name in the URL must be one of the certificate's.
+    ///
+    /// ```no_run
+    /// # fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (redis, hub) = sse_redis::Redis::builder("rediss://engine.internal:6379")
+    ///     .root_certificates(std::fs::read("authority.pem")?)
+    ///     .client_certificate(std::fs::read("node.pem")?, std::fs::read("node.key")?)
+    ///     .start()?;
+    /// # let _ = (redis, hub);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.roots = Some(pem.into());
@@ -143,7 +156,8 @@ impl Builder {
     }
 
     /// Shows this certificate, with what leads to its root, and proves it with this key (both PEM): what an engine asks of
-    /// its clients unless it is set to `tls-auth-clients no`. For `rediss://` alone.
+    /// its clients unless it is set to `tls-auth-clients no`. For `rediss://` alone. None by default. Without a
+    /// certificate and a key in them the start fails with [`StartError::Url`].
     #[cfg(feature = "tls")]
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.certificates.own = Some((pem.into(), key.into()));

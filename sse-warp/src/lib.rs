@@ -268,10 +268,9 @@ fn judge<T: Send + 'static>(
             admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers).authority(authority))
         },
     );
-    // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers.
-    judged
-        .boxed()
-        .or_else(async |_| -> Result<_, Infallible> { unreachable!("none of them rejects; the box forgets it") })
+    // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers. None
+    // of the filters rejects, but the box forgets that: were there a rejection, it would be of a host that nobody can read.
+    judged.boxed().or_else(async |_| Ok::<_, Infallible>((Err(Refused(Refusal::HostNotAllowed)),)))
 }
 
 impl Reject for Refused {}

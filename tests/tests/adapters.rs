@@ -39,13 +39,12 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
     let name = format!("{}::{}", adapter.as_str(), case.name);
     let kind = case.group.as_str();
     Trial::test(name, move || {
-        let server = server.get_or_init(|| Server::start(&mut command(adapter)).map_err(|failure| failure.to_string()));
+        let server = server.get_or_init(|| {
+            Server::start(command(adapter).args(["--keep-alive-ms", KEEP_ALIVE_MS]))
+                .map_err(|failure| failure.to_string())
+        });
         let server = server.as_ref().map_err(Failed::from)?;
-        let start = move || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-server"));
-            command.args(["--adapter", adapter.as_str()]);
-            command
-        };
+        let start = || command(adapter);
         let subject = Subject::new(server.target()).start(Some(&start));
         case.judge(subject).map_err(|failure| Failed::from(case.explain(&failure)))
     })
@@ -54,6 +53,6 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
 
 fn command(adapter: Adapter) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-server"));
-    command.args(["--adapter", adapter.as_str(), "--keep-alive-ms", KEEP_ALIVE_MS]);
+    command.args(["--adapter", adapter.as_str()]);
     command
 }

@@ -143,9 +143,26 @@ impl Feed {
 }
 
 impl Hub {
-    /// Whether an event with this id, which is not known here, may yet come from the log: so it is for a follower that
-    /// was asked about this id just now, until [`Feed::caught_up`] was said twice more. A subscription with such an id is
-    /// refused softly; whoever would rather let its client wait than send it away asks this first.
+    /// Whether an event with this id, which a client brought and is not known here, may yet come from the log that this
+    /// hub follows. A subscription with such an id is refused softly; whoever would rather let its client wait asks this
+    /// first.
+    ///
+    /// The first question about an id counts as the client's coming: once [`Feed::caught_up`] was said twice after it, the
+    /// answer is false. It always is on a hub that publishes by itself, and before `caught_up` was said at all.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::EventId};
+    /// let (hub, mut feed) = Hub::follower();
+    /// feed.append(EventId::new((1, 0), 7), "news", "rain")?;
+    /// feed.caught_up();
+    ///
+    /// let elsewhere = EventId::new((2, 0), 7);
+    /// assert!(hub.may_come(elsewhere));
+    /// feed.caught_up();
+    /// feed.caught_up();
+    /// assert!(!hub.may_come(elsewhere));
+    /// # Ok::<(), sse_core::hub::FeedError>(())
+    /// ```
     #[must_use]
     pub fn may_come(&self, id: EventId) -> bool {
         self.inner.order.lock().may_come(&self.inner, id, &[])

@@ -79,7 +79,16 @@ pub(crate) async fn private_authority(_: bool) -> String {
         stranger.redis.stop();
         troubles.push(trouble);
     }
-    let garbled = Redis::builder(&url).root_certificates("-----BEGIN CERTIFICATE-----").start().map(drop);
-    assert!(matches!(garbled, Err(StartError::Url(_))), "{garbled:?}");
+    let garbled = [
+        Redis::builder(&url).root_certificates("-----BEGIN CERTIFICATE-----"),
+        Redis::builder(&url).root_certificates("authority.pem"),
+        trusting(&url).client_certificate("", read("node.key")),
+        trusting(&url).client_certificate(read("node.pem"), ""),
+        trusting("redis://localhost").client_certificate(read("node.pem"), read("node.key")),
+    ];
+    for (at, builder) in garbled.into_iter().enumerate() {
+        let begun = builder.start().map(drop);
+        assert!(matches!(begun, Err(StartError::Url(_))), "{at}: {begun:?}");
+    }
     format!("10 events; strangers are told {troubles:?}")
 }
