@@ -76,7 +76,7 @@ fn no_engine() -> Result<(), Failed> {
 
 fn no_url() -> Result<(), Failed> {
     let words = refused(server("http://127.0.0.1", "log"))?;
-    assert!(words.contains("not the URL of an engine"), "{words}");
+    assert!(words.contains("not the way to an engine"), "{words}");
     let words = refused(server("redis://127.0.0.1:1", "{}"))?;
     assert!(words.contains("not the name of a log"), "{words}");
     Ok(())
