@@ -1,10 +1,11 @@
 //! Events through a real nginx with its defaults, buffering included.
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use sse_conformance::client::Request;
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
 use sse_conformance::{Failure, Target};
+use sse_test_support::trials::needing;
 use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -18,16 +19,8 @@ const PROMISE: Duration = Duration::from_millis(50);
 fn main() -> ExitCode {
     let trials = Adapter::ALL.map(|adapter| {
         // Hazard E1.
-        Trial::ignorable_test(format!("{}::events_pass_a_buffering_proxy_at_once", adapter.as_str()), move || {
-            if let Err(missing) = Command::new("nginx").arg("-v").output() {
-                return if std::env::var_os("CI").is_some_and(|ci| ci == "true") {
-                    Err(format!("no nginx: {missing}").into())
-                } else {
-                    Ok(Completion::ignored_with("no nginx in PATH"))
-                };
-            }
-            pass(adapter).map_err(|failure| Failed::from(failure.to_string()))?;
-            Ok(Completion::Completed)
+        needing("nginx", format!("{}::events_pass_a_buffering_proxy_at_once", adapter.as_str()), move || {
+            pass(adapter).map_err(|failure| Failed::from(failure.to_string()))
         })
     });
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()

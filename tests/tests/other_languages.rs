@@ -1,16 +1,11 @@
 //! Servers in other languages, each judged by the command, as anybody would: the proof that the contract is one.
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use std::process::{Command, ExitCode, Stdio};
+use libtest_mimic::{Arguments, Failed};
+use sse_test_support::trials::needing;
+use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let there = Command::new("node").arg("--version").stdout(Stdio::null()).status().is_ok();
-    // Where everything must run, something missing is a failure; elsewhere the name says why nothing ran.
-    let must = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    let name = if there || must { "node" } else { "node: there is no command `node` here" };
-    let trial = Trial::test(name, node).with_ignored_flag(!there && !must);
-    libtest_mimic::run(&arguments, vec![trial]).exit_code()
+    libtest_mimic::run(&Arguments::from_args(), vec![needing("node", "node", node)]).exit_code()
 }
 
 fn node() -> Result<(), Failed> {

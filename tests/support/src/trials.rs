@@ -1,7 +1,7 @@
 //! Trials of `libtest-mimic` that are futures, some of them in a browser that all of them share.
 
 use crate::browser::Chromium;
-use crate::{Missing, Result};
+use crate::{Missing, Result, need};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -33,13 +33,34 @@ impl Shared {
         let runtime = self.runtime.get_or_init(|| Runtime::new().expect("a runtime can be made"));
         match runtime.block_on(async { timeout(BOUND, test).await }) {
             Ok(Ok(())) => Ok(Completion::Completed),
-            Ok(Err(missing)) if missing.is::<Missing>() && std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
-                Ok(Completion::ignored_with(missing))
-            }
-            Ok(Err(error)) => Err(error.to_string().into()),
+            Ok(Err(error)) => match error.downcast_ref() {
+                Some(missing) => without(missing),
+                None => Err(error.to_string().into()),
+            },
             Err(_) => Err(format!("took longer than {BOUND:?}").into()),
         }
     }
+}
+
+/// What a trial comes to that cannot run for want of this.
+fn without(missing: &Missing) -> Result<Completion, Failed> {
+    if std::env::var_os("CI").is_some_and(|ci| ci == "true") {
+        Err(missing.to_string().into())
+    } else {
+        Ok(Completion::ignored_with(missing))
+    }
+}
+
+/// A trial without a future, for a list of its own, that needs this command. Without it, it is ignored and says so; under
+/// `CI=true` it fails.
+pub fn needing<T>(command: &'static str, name: impl Into<String>, test: T) -> Trial
+where
+    T: FnOnce() -> Result<(), Failed> + Send + 'static,
+{
+    Trial::ignorable_test(name, move || match need(command) {
+        Ok(()) => test().map(|()| Completion::Completed),
+        Err(missing) => without(&missing),
+    })
 }
 
 impl Trials {

@@ -6,12 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Why no engine can be started here, if so.
-pub(crate) fn missing() -> Option<String> {
-    let asked = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
-    asked.err().map(|error| format!("no redis-server: {error}"))
-}
-
 pub(crate) struct Engine {
     child: Child,
     port: u16,

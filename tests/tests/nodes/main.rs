@@ -8,10 +8,11 @@ mod engine;
 mod refusals;
 
 use engine::Engine;
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
 use sse_conformance::{Case, Group, Subject, cases};
+use sse_test_support::trials::needing;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,9 @@ use std::sync::{Arc, OnceLock};
 /// What a log has a part in, beside those cases of other groups that need topics.
 const GROUPS: [Group; 7] =
     [Group::Resumption, Group::Publish, Group::Retention, Group::Lag, Group::Drain, Group::Stats, Group::Nodes];
+
+/// What every trial here needs.
+const ENGINE: &str = "redis-server";
 
 /// Short, as without a log.
 const KEEP_ALIVE_MS: &str = "600";
@@ -72,24 +76,16 @@ fn main() -> ExitCode {
         for (at, adapter) in Adapter::ALL.into_iter().enumerate() {
             let name = format!("{}::{}", adapter.as_str(), case.name);
             let (shared, case, kind) = (shared.clone(), case.clone(), case.group.as_str());
-            let trial = trial(name, move || shared.judge(at, &case)).with_kind(kind);
+            let trial = needing(ENGINE, name, move || shared.judge(at, &case)).with_kind(kind);
             // Behind a log an adapter does nothing that it does not do without one, where every case meets every adapter.
             trials.push(trial.with_ignored_flag(n % Adapter::ALL.len() != at));
         }
     }
     for (name, refusal) in refusals::ALL {
-        trials.push(trial(name, refusal));
+        trials.push(needing(ENGINE, name, refusal));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // A static would never be dropped, and what it started would outlive this.
     drop(shared);
     if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
-}
-
-fn trial(name: impl Into<String>, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
-    Trial::ignorable_test(name, || match engine::missing() {
-        Some(missing) if std::env::var_os("CI").is_none_or(|ci| ci != "true") => Ok(Completion::ignored_with(missing)),
-        Some(missing) => Err(missing.into()),
-        None => test().map(|()| Completion::Completed),
-    })
 }
