@@ -188,6 +188,12 @@
 //!
 //! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
 
+// As in the core: no text of a caller or a peer reaches a panic.
+#![cfg_attr(
+    not(test),
+    deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
+)]
+
 use actix_web::body::{self, BodyStream, BoxBody};
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};

@@ -34,6 +34,12 @@
 //! | `tls` | `rediss://`, by rustls: the system's roots, or yours, `Builder::root_certificates` |
 //! | `tracing` | what the follower does and why, told to `tracing` |
 
+// As in the core: no text of a caller or a peer reaches a panic.
+#![cfg_attr(
+    not(test),
+    deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
+)]
+
 mod builder;
 mod commands;
 mod connection;

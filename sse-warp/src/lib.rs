@@ -191,6 +191,12 @@
 //!
 //! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
 
+// As in the core: no text of a caller or a peer reaches a panic.
+#![cfg_attr(
+    not(test),
+    deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
+)]
+
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sse_core::Request;
