@@ -121,8 +121,12 @@ fn portable(window: &[u8; WINDOW]) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::test_runner::Config;
 
     proptest! {
+        // Under miri, which looks at the one `unsafe` call, a case takes a second.
+        #![proptest_config(Config { cases: if cfg!(miri) { 3 } else { 256 }, failure_persistence: None, ..Config::default() })]
+
         #[test]
         fn every_break_is_told_once_and_in_order(text in "(\r|\n|[a-c]{0,9}|[a-c\u{8a}\u{8d}]{50,90}){0,40}") {
             let expected: Vec<_> = text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'\r' | b'\n')).collect();
