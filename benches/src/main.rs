@@ -162,9 +162,9 @@ fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
 
 const INTRODUCTION: &str = "# Benchmarks
 
-Written by `cargo run --release --manifest-path benches/Cargo.toml -- all`, which measures everything in one run. The
-machine had two cores and was **shared with other work** meanwhile, so read the ratios, not the times: contenders take
-turns, times are CPU time of the thread in medians of interleaved rounds, and the fan-out counts the server's CPU time.
+Written by `cargo run --release --manifest-path benches/Cargo.toml -- all`, which measures everything in one run, on a
+virtual machine of two cores. Read the ratios, not the times: contenders take turns, times are CPU time of the thread in
+medians of interleaved rounds, and the fan-out counts the server's CPU time. A ratio moves by some hundredths between runs.
 
 Instructions are counted by callgrind (`-- count`, or `-- count encode --only JSON`), where valgrind is installed. They
 repeat exactly, but are no time: a copy or a search counts for little, and where a buffer lies may move a count by 2%.
