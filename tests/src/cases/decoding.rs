@@ -35,6 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         "CONFORMANCE, /decode; reliability B13",
         many_lines,
     ));
+    cases.push(Case::on(Group::Decoding, "a_crlf_cut_anywhere", promise, source, cut));
     cases.push(Case::on(
         Group::Decoding,
         "a_limit_is_told_and_decoding_goes_on",
@@ -43,6 +44,18 @@ pub(super) fn cases() -> Vec<Case> {
         limit,
     ));
     cases
+}
+
+/// Chunks of every length, so that one ends between a CR and its LF after each line but the first.
+fn cut(target: &Target) -> Verdict {
+    let body = "data: a\r\n".repeat(5) + "\r\n";
+    let event = json!({ "type": "message", "data": "a\na\na\na\na", "id": "" });
+    let expected = json!({ "events": [event], "retry": null, "last_event_id": "" });
+    for chunk in 1..=body.len() {
+        let seen = post(target, &format!("/decode?chunk={chunk}"), body.clone().into_bytes())?;
+        check(seen == expected, || format!("in chunks of {chunk}\n    expected {expected}\n    saw      {seen}"))?;
+    }
+    Ok(())
 }
 
 fn decode(target: &Target, vector: &Vector) -> Verdict {
