@@ -125,7 +125,11 @@ mod tests {
 
     proptest! {
         // Under miri, which looks at the one `unsafe` call, a case takes a second.
-        #![proptest_config(Config { cases: if cfg!(miri) { 3 } else { 256 }, failure_persistence: None, ..Config::default() })]
+        #![proptest_config(Config {
+            cases: if cfg!(miri) { 3 } else { 256 },
+            failure_persistence: None,
+            ..Config::default()
+        })]
 
         #[test]
         fn every_break_is_told_once_and_in_order(text in "(\r|\n|[a-c]{0,9}|[a-c\u{8a}\u{8d}]{50,90}){0,40}") {

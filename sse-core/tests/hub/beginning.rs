@@ -1,0 +1,109 @@
+//! Where a reader begins, and what goes before everything else.
+
+use super::*;
+
+// Fresh.
+
+#[test]
+fn a_fresh_reader_begins_with_what_is_published_from_now_on() {
+    let world = World::new();
+    let [old] = world.publish("news", ["old"]);
+    let feed = world.fresh(["news"]);
+    assert_eq!(feed.resumption(), Resumption::Fresh);
+    let mut reader = read(feed);
+    assert_eq!(reader.text(), opening(old));
+    let [new] = world.publish("news", ["new"]);
+    assert_eq!(reader.text(), block("new", new));
+    assert_eq!(reader.wakes(), 1);
+}
+
+/// Hazard G1.
+#[test]
+fn what_is_published_between_subscribing_and_reading_is_not_lost() {
+    let world = World::new();
+    let feed = world.fresh(["news"]);
+    let [id] = world.publish("news", ["a"]);
+    assert_eq!(text(feed), opening(at(0, id)) + &block("a", id));
+}
+
+#[test]
+fn oldest_begins_with_everything_that_is_kept_after_the_position_before_it() {
+    let world = World::with(|bounds| bounds.topic_events(2));
+    let ids = world.publish("news", ["a", "b", "c"]);
+    let kept = block("b", ids[1]) + &block("c", ids[2]);
+    assert_eq!(text(world.fresh(["news"]).from(Start::Oldest)), opening(ids[0]) + &kept);
+}
+
+#[test]
+fn oldest_of_several_topics_begins_where_each_is_whole() {
+    let world = World::with(|bounds| bounds.topic_events(2));
+    let [_] = world.publish("quiet", ["q1"]);
+    let busy = world.publish("busy", ["b1", "b2", "b3"]);
+    let [quiet] = world.publish("quiet", ["q2"]);
+    // `quiet` is whole from 0, `busy` only after b1: no gap, and so not q1.
+    let kept = block("b2", busy[1]) + &block("b3", busy[2]) + &block("q2", quiet);
+    assert_eq!(text(world.fresh(["quiet", "busy"]).from(Start::Oldest)), opening(busy[0]) + &kept);
+}
+
+#[test]
+fn last_n_counts_the_topics_together() {
+    let world = World::new();
+    let [a1] = world.publish("a", ["a1"]);
+    let [b1] = world.publish("b", ["b1"]);
+    let [other] = world.publish("other", ["x"]);
+    let [a2] = world.publish("a", ["a2"]);
+    let last = |events| text(world.fresh(["a", "b"]).from(Start::Last(events)));
+    assert_eq!(last(0), opening(a2));
+    assert_eq!(last(1), opening(other) + &block("a2", a2));
+    assert_eq!(last(2), opening(a1) + &block("b1", b1) + &block("a2", a2));
+    let all = opening(at(0, a1)) + &block("a1", a1) + &block("b1", b1) + &block("a2", a2);
+    assert_eq!(last(3), all);
+    assert_eq!(last(usize::MAX), all);
+}
+
+#[test]
+fn a_client_that_resumes_is_not_moved_by_a_start() {
+    let world = World::new();
+    let ids = world.publish("news", ["a", "b"]);
+    let whole = opening(ids[0]) + &block("b", ids[1]);
+    assert_eq!(text(world.after(ids[0], ["news"]).from(Start::Oldest)), whole);
+    assert_eq!(text(world.after(ids[0], ["news"]).from(Start::Live)), whole);
+}
+
+#[test]
+fn a_topic_named_twice_is_one_topic() {
+    let world = World::new();
+    let mut reader = read(world.fresh(["news", "news"]));
+    reader.text();
+    let [id] = world.publish("news", ["a"]);
+    assert_eq!(reader.text(), block("a", id));
+}
+
+#[test]
+fn an_event_of_another_topic_wakes_nobody() {
+    let world = World::new();
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    world.publish("sport", ["a"]);
+    assert_eq!((reader.wakes(), reader.text()), (0, String::new()));
+}
+
+// First.
+
+#[test]
+fn a_position_is_told_only_after_what_is_put_first() {
+    let world = World::new();
+    let [id] = world.publish("board", ["a"]);
+    let snapshot = || [Event::data("all").event("snapshot")];
+    let put = "retry: 3000\n\nevent: snapshot\ndata: all\n\n";
+    assert_eq!(text(world.fresh(["board"]).first(snapshot())), format!("{put}id: {id}\n\n"));
+    let resumed = world.after(at(0, id), ["board"]).first(snapshot());
+    assert_eq!(text(resumed), format!("{put}id: {}\n\n{}", at(0, id), block("a", id)));
+    let missed = world.after("nonsense", ["board"]).first(snapshot());
+    assert_eq!(text(missed), format!("{put}event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n"));
+    // The same whether the request or the subscription takes them, and the welcome is before them.
+    let sse = world.clock.sse().welcome().first(["one"]).subscribe(&world.hub, ["board"]).first(["two"]);
+    let uuid = sse.id().unwrap();
+    let welcome = format!("retry: 3000\n\nevent: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n");
+    assert_eq!(text(sse), format!("{welcome}data: one\n\ndata: two\n\nid: {id}\n\n"));
+}

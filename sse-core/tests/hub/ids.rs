@@ -1,0 +1,82 @@
+//! Ids: the hub gives them, and each is a place to come back to.
+
+use super::*;
+
+#[test]
+fn publish_gives_the_id_that_resumes_after_the_event() {
+    let world = World::new();
+    let ids = world.publish("news", ["a", "b", "c"]);
+    let feed = world.after(ids[0], ["news"]);
+    assert_eq!(feed.resumption(), Resumption::Resumed);
+    assert_eq!(text(feed), opening(ids[0]) + &block("b", ids[1]) + &block("c", ids[2]));
+    assert_eq!(text(world.after(ids[2], ["news"])), opening(ids[2]));
+    assert_eq!(world.hub.stats().resumed, 2);
+}
+
+#[test]
+fn ids_count_the_events_of_the_hub_whatever_their_topic() {
+    let world = World::new();
+    let [one] = world.publish("a", ["x"]);
+    let [two] = world.publish("b", ["y"]);
+    assert_eq!((one.position(), two.position()), ((1, 0), (2, 0)));
+    assert_eq!(one.tag(), two.tag());
+    let text = two.to_string();
+    assert!(text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)));
+}
+
+#[test]
+fn an_empty_hub_tells_position_0_and_a_client_resumes_from_it() {
+    let world = World::new();
+    let told = text(world.fresh(["news"]));
+    let zero = told.strip_prefix("retry: 3000\nid: ").and_then(|rest| rest.strip_suffix("\n\n")).unwrap();
+    let [one] = world.publish("news", ["a"]);
+    assert_eq!(zero, at(0, one).to_string());
+    let feed = world.after(zero, ["news"]);
+    assert_eq!(feed.resumption(), Resumption::Resumed);
+    assert_eq!(text(feed), opening(at(0, one)) + &block("a", one));
+}
+
+/// Hazard A7.
+#[test]
+fn the_hub_gives_the_ids_and_refuses_an_application_s() {
+    let world = World::new();
+    let refused = Err(PublishError::Invalid(FrameError::IdNotAllowed));
+    assert_eq!(world.hub.publish("news", ("1", "type", "data")), refused);
+    assert_eq!(world.hub.publish("news", Event::data("x").id("")), refused);
+    assert_eq!(world.hub.publish("news", Event::checkpoint("7")), refused);
+    assert_eq!(world.hub.publish("news", Event::data("x").id("7").frame().unwrap()), refused);
+    assert_eq!(world.hub.topic("news").unwrap().publish(Event::data("x").id("7")), refused);
+
+    let feed = world.fresh(["news"]);
+    let sender = feed.sender();
+    assert_eq!(sender.try_send(("1", "type", "data")), Err(SendError::Invalid(FrameError::IdNotAllowed)));
+    assert_eq!(sender.try_send("hello"), Ok(()));
+    assert!(text(feed).ends_with("data: hello\n\n"));
+
+    let mut reader = read(world.fresh(["news"]).first([Event::data("snapshot").id("7")]));
+    assert_eq!(reader.text(), ":\n");
+    assert!(reader.has_ended());
+    assert_eq!(world.hub.stats().ended(CloseReason::Failed), 1);
+    assert_eq!(world.hub.stats().published, 0);
+}
+
+#[test]
+fn an_event_without_data_moves_the_client_on_all_the_same() {
+    let world = World::new();
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    let only = world.hub.publish("news", Event::new()).unwrap();
+    assert_eq!(reader.text(), format!("id: {only}\n\n"));
+    let comment = world.hub.publish("news", Event::new().comment("note")).unwrap();
+    assert_eq!(reader.text(), format!(": note\nid: {comment}\n\n"));
+}
+
+#[test]
+fn a_frame_published_to_many_topics_has_an_id_of_its_own_in_each() {
+    let world = World::new();
+    let frame = Event::data("x").frame().unwrap();
+    let mut reader = read(world.fresh(["a", "b"]));
+    reader.text();
+    let ids = ["a", "b"].map(|topic| world.hub.publish(topic, &frame).unwrap());
+    assert_eq!(reader.text(), block("x", ids[0]) + &block("x", ids[1]));
+}

@@ -1,0 +1,134 @@
+//! Limits, and counters.
+
+use super::*;
+
+/// `retry: N`, with N in the range that is drawn from, and nothing else.
+fn is_soft_refusal(text: &str) -> bool {
+    let wait = text.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n"));
+    wait.and_then(|wait| wait.parse().ok()).is_some_and(|wait: u64| (1_000..=5_000).contains(&wait))
+}
+
+/// Hazards B5, H1 and H2.
+#[test]
+fn a_stream_too_many_is_sent_away_softly_and_nobody_is_evicted() {
+    let world = World::with(|bounds| bounds.max_streams(2));
+    let mut held = read(world.fresh(["news"]));
+    let (sender, channel) = world.clock.sse().attach(&world.hub).channel();
+    let response = world.fresh(["news"]).into_response();
+    assert_eq!((response.status(), response.id()), (200, None));
+    let headers: Vec<_> = response.headers().collect();
+    assert_eq!(headers, sse_core::STREAM_HEADERS);
+    let mut refused = Reader::new(response.into_body());
+    let text = refused.text();
+    assert!(is_soft_refusal(&text), "{text:?}");
+    assert!(refused.has_ended());
+    let (also, response) = world.clock.sse().attach(&world.hub).channel();
+    assert_eq!(response.id(), None);
+    assert_eq!(also.try_send("x"), Err(SendError::Closed));
+    assert!(!held.has_ended() && sender.is_active());
+    assert_eq!(world.hub.stats().streams, 2);
+    drop(channel);
+    let next = text_of_new(&world);
+    assert!(next.starts_with("retry: 3000\n"), "the normal wait, so that the other does not stick: {next:?}");
+}
+
+fn text_of_new(world: &World) -> String {
+    text(world.fresh(["news"]))
+}
+
+#[test]
+fn a_stream_too_many_by_another_method_is_answered_503() {
+    let world = World::with(|bounds| bounds.max_streams(0));
+    let admitted = Policy::default().methods(["POST"]).admit(&Request::new("POST", None, [])).unwrap();
+    let response = Sse::new(world.clock.clone(), admitted).subscribe(&world.hub, ["news"]).into_response();
+    assert_eq!(response.status(), 503);
+    let (_, seconds) = response.headers().find(|(name, _)| *name == "retry-after").unwrap();
+    assert!((1..=5).contains(&seconds.parse::<u64>().unwrap()));
+    assert!(Reader::new(response.into_body()).bytes().is_empty());
+}
+
+#[test]
+fn a_stream_that_is_sent_away_counts_as_nothing_and_has_missed_nothing() {
+    let world = World::with(|bounds| bounds.max_streams(0));
+    let [id] = world.publish("news", ["a"]);
+    for client in [id.to_string(), "nonsense".into()] {
+        let feed = world.after(client, ["news", "other"]);
+        assert_eq!(feed.resumption(), Resumption::Fresh, "no snapshot need be made for it");
+        assert_eq!(world.hub.stats().topics, 1, "it takes no topic's place");
+        assert!(is_soft_refusal(&text(feed.from(Start::Oldest).first(["snapshot"]))));
+    }
+    let stats = world.hub.stats();
+    assert_eq!((stats.resumed, stats.gaps, stats.streams), (0, 0, 0));
+}
+
+/// Hazard B5.
+#[test]
+fn past_max_topics_a_publish_is_refused_and_a_subscription_softly() {
+    let world = World::with(|bounds| bounds.max_topics(2));
+    world.publish("a", ["1"]);
+    let reader = read(world.fresh(["b"]));
+    assert_eq!(world.hub.publish("c", "x"), Err(PublishError::TooManyTopics));
+    for topics in [["c", "a"], ["c", "d"]] {
+        let feed = world.fresh(topics);
+        assert_eq!(feed.id(), None);
+        let text = text(feed);
+        assert!(is_soft_refusal(&text), "{text:?}");
+    }
+    assert_eq!(world.hub.stats().topics, 2);
+    assert!(world.hub.publish("b", "x").is_ok() && world.fresh(["a", "b"]).id().is_some());
+    drop(reader);
+    assert_eq!(world.hub.publish("c", "x"), Err(PublishError::TooManyTopics), "it holds an event");
+}
+
+#[test]
+fn a_topic_without_events_and_readers_makes_room_and_what_it_forgot_is_remembered() {
+    let world = World::with(|bounds| bounds.max_topics(1).topic_age(SECOND));
+    let [a] = world.publish("a", ["1"]);
+    world.clock.advance(2 * SECOND);
+    let [b] = world.publish("b", ["1"]);
+    world.clock.advance(2 * SECOND);
+    assert_eq!(world.hub.stats().topics, 0);
+    let zero = at(0, a);
+    for _ in 0..2 {
+        assert_eq!(text(world.after(zero, ["a"])), opening(zero) + &trimmed("a", a));
+        assert_eq!(text(world.after(a, ["b"])), opening(a) + &trimmed("b", b));
+        assert_eq!(text(world.after(a, ["a"])), opening(a));
+        assert_eq!(world.after(zero, ["c"]).resumption(), Resumption::Resumed, "a topic that lost nothing");
+    }
+}
+
+#[test]
+fn stats_say_what_the_hub_holds_and_did() {
+    let world = World::new();
+    let mut reader = read(world.fresh(["a"]));
+    reader.text();
+    let ids = world.publish("a", ["1", "2"]);
+    world.publish("b", ["3"]);
+    reader.text();
+    let (sender, channel) = world.clock.sse().attach(&world.hub).channel();
+    let stats = world.hub.stats();
+    assert_eq!((stats.streams, stats.topics, stats.published, stats.delivered), (2, 2, 3, 2));
+    let bytes = block("1", ids[0]).len() * 3;
+    assert_eq!((stats.held_events, stats.held_bytes), (3, bytes));
+    sender.close();
+    assert!(Reader::new(channel.into_body()).has_ended());
+    drop(reader);
+    let stats = world.hub.stats();
+    assert_eq!((stats.streams, stats.ended(CloseReason::Closed), stats.ended(CloseReason::Gone)), (0, 1, 1));
+    assert_eq!(world.hub.clone().stats(), stats, "a clone is the same hub");
+}
+
+#[test]
+fn the_bounds_may_be_chosen_to_the_last_second() {
+    let world = World::with(|bounds| {
+        let never = Duration::MAX;
+        bounds.retry(Duration::from_millis(1_234)).topic_age(never).drain_grace(never).drain_retry(SECOND..=SECOND)
+    });
+    let [id] = world.publish("news", ["a"]);
+    let mut reader = read(world.fresh(["news"]));
+    assert_eq!(reader.text(), format!("retry: 1234\nid: {id}\n\n"));
+    let draining = world.hub.drain(Duration::MAX);
+    assert!(!reader.has_ended());
+    drop((draining, reader));
+    assert_eq!(text(world.fresh(["news"])), "retry: 1000\n\n");
+}

@@ -1,0 +1,88 @@
+//! The hub as its users meet it, one promise a test, in bytes where that is possible. The clock stands still.
+
+mod beginning;
+mod ids;
+mod limits;
+mod publishing;
+mod reading;
+mod resumption;
+mod retention;
+
+use sse_core::hub::{Builder, EventId, MAX_TOPIC_BYTES, PublishError};
+use sse_core::testing::{Clock, Reader};
+use sse_core::{
+    CloseReason, Event, EventStream, FrameError, Hub, LastEventId, Policy, Request, Resumption, SendError, Sse, Start,
+    Subscription,
+};
+use std::fmt::Display;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A hub and its clock.
+struct World {
+    clock: Clock,
+    hub: Hub,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(|bounds| bounds)
+    }
+
+    fn with(bounds: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::on(Clock::new(), bounds)
+    }
+
+    fn on(clock: Clock, bounds: impl FnOnce(Builder) -> Builder) -> Self {
+        let hub = bounds(Hub::builder()).build_on(clock.clone());
+        Self { clock, hub }
+    }
+
+    /// Publishes these data one after another.
+    fn publish<const N: usize>(&self, topic: &str, data: [&str; N]) -> [EventId; N] {
+        data.map(|data| self.hub.publish(topic, Event::data(data)).unwrap())
+    }
+
+    /// A client without an id asks for these topics.
+    fn fresh<const N: usize>(&self, topics: [&str; N]) -> Subscription<Clock> {
+        self.clock.sse().subscribe(&self.hub, topics)
+    }
+
+    /// A client that brings an id asks for these topics.
+    fn after<const N: usize>(&self, id: impl Display, topics: [&str; N]) -> Subscription<Clock> {
+        self.clock.sse_after(LastEventId::Text(id.to_string().into())).subscribe(&self.hub, topics)
+    }
+}
+
+fn read(subscription: Subscription<Clock>) -> Reader<EventStream<Clock>> {
+    Reader::new(subscription.into_response().into_body())
+}
+
+/// What a subscription says at its first breath.
+fn text(subscription: Subscription<Clock>) -> String {
+    read(subscription).text()
+}
+
+/// How a stream opens at a position.
+fn opening(id: EventId) -> String {
+    format!("retry: 3000\nid: {id}\n\n")
+}
+
+fn block(data: impl Display, id: EventId) -> String {
+    format!("data: {data}\nid: {id}\n\n")
+}
+
+fn trimmed(topic: &str, id: EventId) -> String {
+    format!("event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{topic}\"}}\nid: {id}\n\n")
+}
+
+/// How a stream opens whose client brought an id that says nothing.
+fn unknown(id: EventId) -> String {
+    format!("retry: 3000\n\nevent: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
+}
+
+/// The id at another position of the same history.
+fn at(position: u64, id: EventId) -> EventId {
+    EventId::new((position, 0), id.tag())
+}

@@ -1,0 +1,87 @@
+//! Publishing: one by one, in a batch, by a topic's handle.
+
+use super::*;
+
+#[test]
+fn a_batch_is_published_in_a_row() {
+    let world = World::new();
+    let mut reader = read(world.fresh(["a", "b"]));
+    reader.text();
+    let ids = world.hub.publish_all([("a", "1"), ("b", "2"), ("a", "3")]).unwrap();
+    assert_eq!(reader.text(), block("1", ids[0]) + &block("2", ids[1]) + &block("3", ids[2]));
+    assert_eq!(ids.iter().map(|id| id.position().0).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(world.hub.publish_all([("a", "x"); 0]), Ok(Vec::new()));
+}
+
+#[test]
+fn a_batch_is_published_whole_or_not_at_all() {
+    let world = World::with(|bounds| bounds.max_topics(2));
+    let long = "x".repeat(MAX_TOPIC_BYTES + 1);
+    let batch = |topics: [&str; 3], last: Event<'static>| {
+        let events = [Event::data("1"), Event::data("2"), last];
+        world.hub.publish_all(topics.into_iter().zip(events)).map(|_| ())
+    };
+    let fine = || Event::data("3");
+    let break_in_type = FrameError::LineBreak(sse_core::Field::Event);
+    assert_eq!(batch(["a", "b", "a"], fine().event("x\ny")), Err(break_in_type.into()));
+    assert_eq!(batch(["a", "b", "a"], fine().id("7")), Err(FrameError::IdNotAllowed.into()));
+    assert_eq!(batch(["a", "b", &long], fine()), Err(PublishError::TopicName(257)));
+    assert_eq!(batch(["a", "b", "c"], fine()), Err(PublishError::TooManyTopics));
+    assert_eq!((world.hub.stats().topics, world.hub.stats().published), (0, 0));
+    assert_eq!(batch(["a", "b", "a"], fine()), Ok(()));
+    assert_eq!((world.hub.stats().topics, world.hub.stats().published), (2, 3));
+}
+
+#[test]
+fn a_batch_larger_than_a_topic_keeps_is_a_gap_for_everyone() {
+    let world = World::with(|bounds| bounds.topic_events(2).gap_on_lag());
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    let ids = world.hub.publish_all(["1", "2", "3"].map(|data| ("news", data))).unwrap();
+    assert_eq!(reader.text(), trimmed("news", ids[0]) + &block("2", ids[1]) + &block("3", ids[2]));
+}
+
+#[test]
+fn a_topic_s_name_is_any_text_up_to_256_bytes() {
+    let world = World::new();
+    let (longest, long) = ("é".repeat(128), "é".repeat(128) + "x");
+    for name in ["", "a b\n\"\0", &longest] {
+        let mut reader = read(world.fresh([name]));
+        reader.text();
+        let [id] = world.publish(name, ["a"]);
+        assert_eq!(reader.text(), block("a", id));
+        assert_eq!(world.hub.topic(name).unwrap().name(), name);
+    }
+    assert_eq!(world.hub.publish(&long, "x"), Err(PublishError::TopicName(257)));
+    assert_eq!(world.hub.topic(&long).err(), Some(PublishError::TopicName(257)));
+    let feed = world.fresh(["news", &long]);
+    let closed = feed.sender();
+    let mut reader = read(feed);
+    assert_eq!((reader.text().as_str(), reader.has_ended()), (":\n", true));
+    assert_eq!(closed.close_reason(), Some(CloseReason::Failed));
+}
+
+#[test]
+fn a_topic_s_handle_publishes_into_the_same_order() {
+    let world = World::with(|bounds| bounds.max_topics(1));
+    let topic = world.hub.topic("news").unwrap();
+    assert_eq!(topic.name(), "news");
+    let mut reader = read(world.fresh(["news"]));
+    reader.text();
+    let one = topic.publish("1").unwrap();
+    let two = world.hub.publish("news", "2").unwrap();
+    let three = topic.clone().publish("3").unwrap();
+    assert_eq!(reader.text(), block("1", one) + &block("2", two) + &block("3", three));
+}
+
+#[test]
+fn a_topic_s_handle_keeps_the_topic_and_the_last_one_lets_it_go() {
+    let world = World::with(|bounds| bounds.max_topics(1));
+    let topic = world.hub.topic("news").unwrap();
+    let other = topic.clone();
+    drop(topic);
+    assert_eq!(world.hub.topic("sport").err(), Some(PublishError::TooManyTopics));
+    drop(other);
+    assert_eq!(world.hub.stats().topics, 0);
+    assert!(world.hub.topic("sport").is_ok());
+}
