@@ -28,7 +28,7 @@ async fn main() -> ExitCode {
 
 async fn take() -> Result {
     // It has a past to show by the time it is its turn.
-    let monitored = start(env!("CARGO_BIN_EXE_monitor"), &[]).await?;
+    let monitored = start(env!("CARGO_BIN_EXE_example-monitor"), &[]).await?;
     let browser = Chromium::start().await?;
     let cable = Cable::to(monitored.address()).await?;
     let monitor = open(&browser, &cable.url()).await?;
@@ -49,7 +49,7 @@ async fn take() -> Result {
 }
 
 async fn chat(browser: &Chromium) -> Result {
-    let server = start(env!("CARGO_BIN_EXE_chat"), &[]).await?;
+    let server = start(env!("CARGO_BIN_EXE_example-chat"), &[]).await?;
     let mut people = Vec::new();
     for name in ["ada", "grace", "linus"] {
         let page = open(browser, server.url()).await?;
@@ -74,7 +74,7 @@ async fn chat(browser: &Chromium) -> Result {
 }
 
 async fn completions(browser: &Chromium) -> Result {
-    let server = start(env!("CARGO_BIN_EXE_completions"), &[]).await?;
+    let server = start(env!("CARGO_BIN_EXE_example-completions"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.run("$('get').click()").await?;
     page.wait("document.querySelector('#work').textContent.includes('finished')", BACK).await?;
@@ -86,7 +86,7 @@ async fn completions(browser: &Chromium) -> Result {
 }
 
 async fn fragments(browser: &Chromium) -> Result {
-    let server = start(env!("CARGO_BIN_EXE_fragments"), &["--seconds", "90"]).await?;
+    let server = start(env!("CARGO_BIN_EXE_example-fragments"), &["--seconds", "90"]).await?;
     let page = open(browser, server.url()).await?;
     page.wait(LIVE, SOON).await?;
     for (name, amount) in [("Zoë", 12), ("Benjamin F.", 40), ("Nikola", 45), ("Zoë", 60)] {
@@ -102,9 +102,9 @@ async fn fragments(browser: &Chromium) -> Result {
 }
 
 async fn proxy(browser: &Chromium) -> Result {
-    let mut news = start(env!("CARGO_BIN_EXE_news"), &[]).await?;
+    let mut news = start(env!("CARGO_BIN_EXE_example-news"), &[]).await?;
     let upstream = format!("{}/events", news.url());
-    let server = start(env!("CARGO_BIN_EXE_proxy"), &["--upstream", &upstream]).await?;
+    let server = start(env!("CARGO_BIN_EXE_example-proxy"), &["--upstream", &upstream]).await?;
     let page = open(browser, server.url()).await?;
     page.wait("upstream.textContent === 'upstream connected'", SOON).await?;
     for headline in ["Night trains return: Oslo to Milan in nineteen hours", "Storm warning lifted; ferries sail again"]
@@ -120,7 +120,7 @@ async fn proxy(browser: &Chromium) -> Result {
 }
 
 async fn custom_server(browser: &Chromium) -> Result {
-    let server = start(env!("CARGO_BIN_EXE_custom-server"), &[]).await?;
+    let server = start(env!("CARGO_BIN_EXE_example-custom-server"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.wait("readers.textContent === '1 reader'", SOON).await?;
     // The hands turn before they point.
@@ -129,7 +129,7 @@ async fn custom_server(browser: &Chromium) -> Result {
 }
 
 async fn cluster(browser: &Chromium) -> Result {
-    let server = start(env!("CARGO_BIN_EXE_cluster"), &[]).await?;
+    let server = start(env!("CARGO_BIN_EXE_example-cluster"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.wait("tally.seen > 11", BACK).await?;
     page.run("document.querySelector('.here button').click()").await?;
@@ -154,8 +154,8 @@ async fn open(browser: &Chromium, url: &str) -> Result<Page> {
 const DRAWN: Duration = Duration::from_millis(600);
 
 async fn pictures(page: &Page, name: &str, (width, height): (u32, u32)) -> Result {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
-    let shots = PathBuf::from(env!("CARGO_BIN_EXE_news")).with_file_name("../screenshots");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pictures");
+    let shots = PathBuf::from(env!("CARGO_BIN_EXE_example-news")).with_file_name("../screenshots");
     for folder in [&docs, &shots] {
         std::fs::create_dir_all(folder)?;
     }

@@ -36,8 +36,8 @@ async fn main() -> ExitCode {
 }
 
 async fn take() -> Result {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_news"));
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
     command.args(["--listen", "127.0.0.1:0"]);
     let mut server = Server::start(command).await?;
     let browser = Chromium::start().await?;

@@ -8,7 +8,7 @@ use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chat");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-chat");
 
 /// Somebody who is logged in.
 struct Person<'s> {

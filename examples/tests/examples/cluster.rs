@@ -9,7 +9,7 @@ use sse_test_support::trials::Trials;
 use sse_test_support::{Result, eventually};
 use std::time::Instant;
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cluster");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_example-cluster");
 
 /// The cluster, from outside.
 struct Cluster {

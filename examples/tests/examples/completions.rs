@@ -6,7 +6,7 @@ use sse_test_support::Result;
 use sse_test_support::http::Reader;
 use sse_test_support::trials::Trials;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_completions");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-completions");
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("completions::get_and_post_tell_the_same_and_finish", async || {

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_custom-server");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-custom-server");
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("custom_server::ticks_and_resumes", async || {

@@ -7,7 +7,7 @@ use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_fragments");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-fragments");
 
 async fn bid(server: &Server, name: &str, amount: &str) -> Result<(u16, String)> {
     let url = format!("{}/bids", server.url());

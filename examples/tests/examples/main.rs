@@ -69,13 +69,13 @@ fn main() -> ExitCode {
 }
 
 const PROGRAMS: [(&str, &str); 7] = [
-    ("chat", env!("CARGO_BIN_EXE_chat")),
-    ("cluster", env!("CARGO_BIN_EXE_cluster")),
-    ("completions", env!("CARGO_BIN_EXE_completions")),
-    ("custom_server", env!("CARGO_BIN_EXE_custom-server")),
-    ("fragments", env!("CARGO_BIN_EXE_fragments")),
-    ("monitor", env!("CARGO_BIN_EXE_monitor")),
-    ("proxy", env!("CARGO_BIN_EXE_proxy")),
+    ("chat", env!("CARGO_BIN_EXE_example-chat")),
+    ("cluster", env!("CARGO_BIN_EXE_example-cluster")),
+    ("completions", env!("CARGO_BIN_EXE_example-completions")),
+    ("custom_server", env!("CARGO_BIN_EXE_example-custom-server")),
+    ("fragments", env!("CARGO_BIN_EXE_example-fragments")),
+    ("monitor", env!("CARGO_BIN_EXE_example-monitor")),
+    ("proxy", env!("CARGO_BIN_EXE_example-proxy")),
 ];
 
 /// A proxy to nowhere is a server all the same.

@@ -7,7 +7,7 @@ use sse_test_support::cable::Cable;
 use sse_test_support::http::Reader;
 use sse_test_support::trials::Trials;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_monitor");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-monitor");
 
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("monitor::tells_what_the_machine_does", async || {

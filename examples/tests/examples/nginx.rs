@@ -10,7 +10,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_monitor");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-monitor");
 const DOCUMENT: &str = include_str!("../../../docs/proxies.md");
 
 /// An nginx on the loopback, killed when this is dropped.

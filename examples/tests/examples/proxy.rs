@@ -7,11 +7,11 @@ use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
 use tokio::process::Command;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_proxy");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_example-proxy");
 
 /// The news example is what there is upstream.
 async fn news(address: &str) -> Result<Server> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_news"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
     command.args(["--listen", address]);
     Server::start(command).await
 }

@@ -26,7 +26,7 @@ impl News {
     }
 
     async fn start_with<'a>(self, args: impl IntoIterator<Item = &'a str>) -> Result<Server> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_news"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
         command.args(["--framework", self.framework]).args(args);
         Server::start(command).await
     }

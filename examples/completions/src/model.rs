@@ -5,7 +5,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 use std::time::Duration;
 
-const ANSWER: &str = include_str!("answer.txt");
+const ANSWER: &str = include_str!("../answer.txt");
 
 /// One piece of an answer, as a chunk of a chat completion.
 #[derive(Debug, Serialize)]

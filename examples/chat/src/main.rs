@@ -1,8 +1,8 @@
 //! A chat: rooms and private messages over one connection with one id, for as long as a login lasts.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin chat
-//! cargo run -p sse-examples --bin chat -- --login-seconds 20
+//! cargo run -p chat
+//! cargo run -p chat -- --login-seconds 20
 //! ```
 
 mod login;
@@ -11,9 +11,9 @@ mod messages;
 use actix_web::web::{self, Data, Html};
 use actix_web::{App, HttpServer, Responder};
 use clap::Parser;
+use example_common::{Listen, stop_signal};
 use login::{Login, Logins};
 use sse_actix::{Event, Hub, Sse, Start};
-use sse_examples::{Listen, stop_signal};
 use std::io;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn main() -> io::Result<()> {
             .app_data(shared.clone())
             .app_data(logins.clone())
             .app_data(web::JsonConfig::default().limit(16 * 1024))
-            .route("/", web::get().to(async || Html::new(include_str!("page.html"))))
+            .route("/", web::get().to(async || Html::new(include_str!("../page.html"))))
             .route("/login", web::post().to(login::login))
             .route("/logout", web::post().to(login::logout))
             .route("/me", web::get().to(login::me))

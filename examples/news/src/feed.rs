@@ -1,10 +1,10 @@
 //! The feed: what is published, and who reads it.
 
-use sse_core::{CloseReason, Event, Hub, Start};
+use sse_axum::{CloseReason, Event, Hub, Start};
 use std::time::Duration;
 
 /// The page, in one file, without anything from elsewhere.
-pub(crate) const PAGE: &str = include_str!("page.html");
+pub(crate) const PAGE: &str = include_str!("../page.html");
 
 /// The longest headline, in bytes.
 pub(crate) const MAX_HEADLINE_BYTES: usize = 2_000;

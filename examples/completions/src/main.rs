@@ -1,7 +1,7 @@
 //! A model's answer, token by token: by POST for `fetch`, by GET for `EventSource`. When the reader leaves, the work stops.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin completions
+//! cargo run -p completions
 //! curl -N localhost:3000/completions -H 'content-type: application/json' -d '{"prompt": "Why?"}'
 //! ```
 
@@ -13,10 +13,10 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use clap::Parser;
+use example_common::{Listen, stop_signal};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use sse_axum::{AcceptMode, Event, Hub, Policy, Sse, Start};
-use sse_examples::{Listen, stop_signal};
 use std::io;
 use std::time::Duration;
 use work::Work;
@@ -37,7 +37,7 @@ async fn main() -> io::Result<()> {
     // Clients of models ask by POST for JSON and get a stream: which requests open one is the route's own policy.
     let asked = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/", get(|| async { Html(include_str!("../page.html")) }))
         .route("/completions", get(by_query).post(by_json).layer(Extension(asked)))
         .route("/work", get(progress))
         .with_state(work.clone());

@@ -1,7 +1,7 @@
 //! The core alone, on a bare tokio socket: no framework and no HTTP library.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin custom-server
+//! cargo run -p custom-server
 //! curl -N localhost:3000/events
 //! ```
 //!
@@ -12,10 +12,10 @@ mod request;
 mod respond;
 
 use clap::Parser;
+use example_common::{Listen, stop_signal};
 use request::Head;
 use respond::Respond;
 use sse_core::{Event, Hub, Policy, Sse, Tokio};
-use sse_examples::{Listen, stop_signal};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = include_str!("../page.html");
 
 /// How long a client may take to ask.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
 //! Reads one event stream and serves it to many: the server upstream has one reader, however many there are here.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin news
-//! cargo run -p sse-examples --bin proxy -- --listen 127.0.0.1:3001 --upstream http://127.0.0.1:3000/events
+//! cargo run -p news
+//! cargo run -p proxy -- --listen 127.0.0.1:3001 --upstream http://127.0.0.1:3000/events
 //! ```
 
 mod upstream;
@@ -14,8 +14,8 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
 use axum::routing::{any, get};
 use clap::Parser;
+use example_common::{Listen, stop_signal};
 use sse_axum::{Hub, Sse, Start};
-use sse_examples::{Listen, stop_signal};
 use std::io;
 use std::time::Duration;
 use upstream::Upstream;
@@ -40,7 +40,7 @@ async fn main() -> io::Result<()> {
     tokio::spawn(upstream.clone().follow());
 
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/", get(|| async { Html(include_str!("../page.html")) }))
         .route("/events", any(events).post(add))
         .with_state(upstream);
     let signal = stop_signal()?;

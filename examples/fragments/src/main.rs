@@ -1,7 +1,7 @@
 //! An auction in fragments of HTML: the server renders, and htmx swaps what it sends by `sse-swap` and `sse-close`.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin fragments
+//! cargo run -p fragments
 //! ```
 //!
 //! htmx puts what it gets into the page as HTML, so here it is the server that must escape; see [`html`].
@@ -17,8 +17,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
 use clap::Parser;
+use example_common::{Listen, stop_signal};
 use sse_axum::{Hub, Sse, Start};
-use sse_examples::{Listen, stop_signal};
 use std::io;
 use std::time::Duration;
 
@@ -43,9 +43,9 @@ async fn main() -> io::Result<()> {
 
     let script = |text: &'static str| get(async move || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], text));
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("page.html")) }))
-        .route("/htmx.min.js", script(include_str!("vendor/htmx.min.js")))
-        .route("/sse.min.js", script(include_str!("vendor/sse.min.js")))
+        .route("/", get(|| async { Html(include_str!("../page.html")) }))
+        .route("/htmx.min.js", script(include_str!("../vendor/htmx.min.js")))
+        .route("/sse.min.js", script(include_str!("../vendor/sse.min.js")))
         .route("/events", any(events))
         .route("/bids", post(bid))
         .with_state(auction);

@@ -110,7 +110,7 @@ pub(crate) struct App {
 
 pub(crate) fn routes(app: App) -> Router {
     Router::new()
-        .route("/", get(|| async { Html(include_str!("page.html")) }))
+        .route("/", get(|| async { Html(include_str!("../page.html")) }))
         .route("/events", get(events))
         .route("/readyz", get(readyz))
         .route("/state", get(state))

@@ -2,7 +2,7 @@
 //! into a hub: its counters for Prometheus, and whether it still takes newcomers.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin monitor
+//! cargo run -p monitor
 //! curl localhost:3000/metrics
 //! ```
 
@@ -10,7 +10,7 @@ mod metrics;
 mod sample;
 
 use clap::Parser;
-use sse_examples::{Listen, stop_signal};
+use example_common::{Listen, stop_signal};
 use sse_warp::{Event, Hub, Refused, Sse, Start};
 use std::io;
 use std::time::Duration;
@@ -50,7 +50,7 @@ async fn main() -> io::Result<()> {
         let hub = hub.clone();
         warp::any().map(move || hub.clone())
     };
-    let page = path::end().map(|| reply::html(include_str!("page.html")));
+    let page = path::end().map(|| reply::html(include_str!("../page.html")));
     let events = path!("events")
         .and(sse_warp::offered())
         .and(with_hub.clone())

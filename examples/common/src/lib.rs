@@ -1,4 +1,4 @@
-//! What every example does and none is about: where it listens, and when it is told to stop.
+//! The parts that every example has and no example is about: the listening address and the stop signal.
 
 use sse_core::{SocketLimits, bound_sockets};
 use std::future::Future;
@@ -14,25 +14,25 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// Listens, with bounds on what lies beneath each body, and prints `listening on http://ADDRESS`.
+    /// Listens with [`SocketLimits`] and prints `listening on http://ADDRESS`.
     ///
     /// # Errors
-    /// The address is not to be had.
+    /// The system rejects the address.
     pub fn bind(&self) -> io::Result<TcpListener> {
         let listener = TcpListener::bind(&self.address)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", self.address)))?;
         listener.set_nonblocking(true)?;
         bound_sockets(&listener, &SocketLimits::default())?;
-        // Whoever started this may have closed its standard output; that is no reason to stop.
+        // A closed standard output is no reason to stop.
         let _ = writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?);
         Ok(listener)
     }
 }
 
-/// SIGTERM or ctrl-c, listened for from this call on.
+/// Waits for SIGTERM or ctrl-c, from this call on.
 ///
 /// # Errors
-/// The system does not let it listen.
+/// The system installs no signal handler.
 #[cfg(unix)]
 pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -57,26 +57,4 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
             std::future::pending::<()>().await;
         }
     })
-}
-
-/// The code in the documents, compiled and run by `cargo test -p sse-examples --doc`.
-#[cfg(doctest)]
-mod documents {
-    macro_rules! documents {
-        ($($name:ident $file:literal)*) => {$(#[doc = include_str!($file)] struct $name;)*};
-    }
-
-    documents! {
-        Readme "../../README.md"
-        Authentication "../../docs/authentication.md"
-        Cancelling "../../docs/cancelling.md"
-        Compression "../../docs/compression.md"
-        Cors "../../docs/cors.md"
-        Deploys "../../docs/deploys.md"
-        ManyConnections "../../docs/many-connections.md"
-        Migrating "../../docs/migrating.md"
-        Post "../../docs/post.md"
-        Snapshots "../../docs/snapshots.md"
-        Testing "../../docs/testing.md"
-    }
 }

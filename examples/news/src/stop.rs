@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 pub(crate) fn on_signal(
     feed: Feed,
 ) -> io::Result<(impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static)> {
-    let signal = sse_examples::stop_signal()?;
+    let signal = example_common::stop_signal()?;
     let (drained, is_drained) = oneshot::channel();
     let stop = async move {
         signal.await;

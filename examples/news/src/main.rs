@@ -1,8 +1,9 @@
 //! A live news feed: headlines from standard input, from a file and from a form, in every browser that has the page open.
 //!
 //! ```sh
-//! ping localhost | cargo run -p sse-examples --bin news
-//! cargo run -p sse-examples --bin news -- --follow /var/log/syslog --framework actix
+//! ping localhost | cargo run -p news
+//! cargo run -p news -- --follow /var/log/syslog
+//! cargo run -p news --features actix,warp -- --framework actix
 //! ```
 //!
 //! What an application would copy is in `serve/`, one short file for each framework; [`feed`] is what they share.
@@ -15,10 +16,9 @@ mod serve;
 mod stop;
 
 use clap::{Parser, ValueEnum};
+use example_common::Listen;
 use feed::Feed;
-use sse_core::SocketLimits;
-use std::io::{IsTerminal, Read, Write};
-use std::net::TcpListener;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{io, thread};
@@ -29,13 +29,12 @@ use std::{io, thread};
 /// the form on the page.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The framework that serves it
+    /// The framework that serves the feed; `--features actix,warp` before `--` adds the other two
     #[arg(long, value_enum, default_value_t = Framework::Axum)]
     framework: Framework,
 
-    /// The address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    listen: String,
+    #[command(flatten)]
+    listen: Listen,
 
     /// A file whose new lines are headlines, followed as `tail -F` does
     #[arg(long, value_name = "FILE")]
@@ -45,7 +44,9 @@ struct Args {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Framework {
     Axum,
+    #[cfg(feature = "actix")]
     Actix,
+    #[cfg(feature = "warp")]
     Warp,
 }
 
@@ -62,23 +63,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> io::Result<()> {
-    let listener = TcpListener::bind(&args.listen)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.listen)))?;
-    listener.set_nonblocking(true)?;
-    sse_core::bound_sockets(&listener, &SocketLimits::default())?;
-    let address = listener.local_addr()?;
-
+    let listener = args.listen.bind()?;
     let feed = Feed::new();
     let (stop, late) = stop::on_signal(feed.clone())?;
     tokio::spawn(feed.clone().tell_readers());
     read_inputs(args, &feed)?;
-    // Whoever started this may have closed its standard output; that is no reason to stop.
-    let _ = writeln!(io::stdout(), "listening on http://{address}");
 
     let server = async {
         match args.framework {
             Framework::Axum => serve::axum::serve(listener, feed, stop).await,
+            #[cfg(feature = "actix")]
             Framework::Actix => serve::actix::serve(listener, feed, stop).await,
+            #[cfg(feature = "warp")]
             Framework::Warp => serve::warp::serve(listener, feed, stop).await,
         }
     };

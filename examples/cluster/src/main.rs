@@ -1,7 +1,7 @@
 //! Three nodes and one engine: kill a node or the engine, and watch the clients resume.
 //!
 //! ```sh
-//! cargo run -p sse-examples --bin cluster
+//! cargo run -p cluster
 //! ```
 //!
 //! Each node serves the same page on a port of its own. The page follows one node and, when that goes, the next; its
@@ -16,7 +16,7 @@ mod node;
 use clap::Parser;
 use cluster::Cluster;
 use engine::Engine;
-use sse_examples::stop_signal;
+use example_common::stop_signal;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,0 +1,23 @@
+//! The suites of the examples and of the documents. `cargo test -p sse-examples --doc` compiles and runs the code in the
+//! documents.
+
+#[cfg(doctest)]
+mod documents {
+    macro_rules! documents {
+        ($($name:ident $file:literal)*) => {$(#[doc = include_str!($file)] struct $name;)*};
+    }
+
+    documents! {
+        Readme "../../../README.md"
+        Authentication "../../../docs/authentication.md"
+        Cancelling "../../../docs/cancelling.md"
+        Compression "../../../docs/compression.md"
+        Cors "../../../docs/cors.md"
+        Deploys "../../../docs/deploys.md"
+        ManyConnections "../../../docs/many-connections.md"
+        Migrating "../../../docs/migrating.md"
+        Post "../../../docs/post.md"
+        Snapshots "../../../docs/snapshots.md"
+        Testing "../../../docs/testing.md"
+    }
+}
