@@ -2,7 +2,7 @@
 //! `target/screenshots`, to be looked at when a page was changed.
 
 use sse_test_support::Result;
-use sse_test_support::browser::{Chromium, Page};
+use sse_test_support::browser::{Browser, Engine, Page};
 use sse_test_support::cable::Cable;
 use sse_test_support::process::Server;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
 async fn take() -> Result {
     // It has a past to show by the time it is its turn.
     let monitored = start(env!("CARGO_BIN_EXE_example-monitor"), &[]).await?;
-    let browser = Chromium::start().await?;
+    let browser = Browser::start(Engine::Chromium).await?;
     let cable = Cable::to(monitored.address()).await?;
     let monitor = open(&browser, &cable.url()).await?;
     chat(&browser).await?;
@@ -48,7 +48,7 @@ async fn take() -> Result {
     Ok(())
 }
 
-async fn chat(browser: &Chromium) -> Result {
+async fn chat(browser: &Browser) -> Result {
     let server = start(env!("CARGO_BIN_EXE_example-chat"), &[]).await?;
     let mut people = Vec::new();
     for name in ["ada", "grace", "linus"] {
@@ -73,7 +73,7 @@ async fn chat(browser: &Chromium) -> Result {
     pictures(&people[0], "chat", (800, 640)).await
 }
 
-async fn completions(browser: &Chromium) -> Result {
+async fn completions(browser: &Browser) -> Result {
     let server = start(env!("CARGO_BIN_EXE_example-completions"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.run("$('get').click()").await?;
@@ -85,7 +85,7 @@ async fn completions(browser: &Chromium) -> Result {
     pictures(&page, "completions", (760, 640)).await
 }
 
-async fn fragments(browser: &Chromium) -> Result {
+async fn fragments(browser: &Browser) -> Result {
     let server = start(env!("CARGO_BIN_EXE_example-fragments"), &["--seconds", "90"]).await?;
     let page = open(browser, server.url()).await?;
     page.wait(LIVE, SOON).await?;
@@ -101,7 +101,7 @@ async fn fragments(browser: &Chromium) -> Result {
     pictures(&page, "fragments", (800, 640)).await
 }
 
-async fn proxy(browser: &Chromium) -> Result {
+async fn proxy(browser: &Browser) -> Result {
     let mut news = start(env!("CARGO_BIN_EXE_example-news"), &[]).await?;
     let upstream = format!("{}/events", news.url());
     let server = start(env!("CARGO_BIN_EXE_example-proxy"), &["--upstream", &upstream]).await?;
@@ -119,7 +119,7 @@ async fn proxy(browser: &Chromium) -> Result {
     pictures(&page, "proxy", (800, 440)).await
 }
 
-async fn custom_server(browser: &Chromium) -> Result {
+async fn custom_server(browser: &Browser) -> Result {
     let server = start(env!("CARGO_BIN_EXE_example-custom-server"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.wait("readers.textContent === '1 reader'", SOON).await?;
@@ -128,7 +128,7 @@ async fn custom_server(browser: &Chromium) -> Result {
     pictures(&page, "custom-server", (800, 570)).await
 }
 
-async fn cluster(browser: &Chromium) -> Result {
+async fn cluster(browser: &Browser) -> Result {
     let server = start(env!("CARGO_BIN_EXE_example-cluster"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.wait("tally.seen > 11", BACK).await?;
@@ -143,7 +143,7 @@ async fn start(program: &str, args: &[&str]) -> Result<Server> {
     Server::start(command).await
 }
 
-async fn open(browser: &Chromium, url: &str) -> Result<Page> {
+async fn open(browser: &Browser, url: &str) -> Result<Page> {
     let page = browser.open(url).await?;
     page.resize(800, 640, 1.0).await?;
     page.prefer("light").await?;

@@ -1,7 +1,7 @@
 //! Makes the README's pictures of the news page: `docs/screenshot`.
 
 use sse_test_support::Result;
-use sse_test_support::browser::{Chromium, Page};
+use sse_test_support::browser::{Browser, Engine, Page};
 use sse_test_support::cable::Cable;
 use sse_test_support::process::Server;
 use std::path::Path;
@@ -40,7 +40,7 @@ async fn take() -> Result {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
     command.args(["--listen", "127.0.0.1:0"]);
     let mut server = Server::start(command).await?;
-    let browser = Chromium::start().await?;
+    let browser = Browser::start(Engine::Chromium).await?;
     let cable = Cable::to(server.address()).await?;
     let light = open(&browser, &cable, "light").await?;
     let dark = open(&browser, &cable, "dark").await?;
@@ -70,7 +70,7 @@ async fn take() -> Result {
     Ok(())
 }
 
-async fn open(browser: &Chromium, cable: &Cable, scheme: &str) -> Result<Page> {
+async fn open(browser: &Browser, cable: &Cable, scheme: &str) -> Result<Page> {
     let page = browser.open(&cable.url()).await?;
     page.resize(960, 640, 1.5).await?;
     page.prefer(scheme).await?;

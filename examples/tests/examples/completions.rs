@@ -69,7 +69,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_browser("completions::page_reads_by_both_ways_and_leaves", async |browser| {
+    trials.add_in_chromium("completions::page_reads_by_both_ways_and_leaves", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let page = browser.open(server.url()).await?;
         for button in ["post", "get"] {

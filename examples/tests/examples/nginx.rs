@@ -82,7 +82,7 @@ pub(crate) fn add(trials: &mut Trials) {
         eventually("nginx finds the server again", SOON, back).await
     });
 
-    trials.add_in_browser("nginx::page_comes_back_after_a_deploy", async |browser| {
+    trials.add_in_chromium("nginx::page_comes_back_after_a_deploy", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let address = server.address().to_owned();
         let nginx = Nginx::before(&server).await?;

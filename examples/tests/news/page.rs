@@ -13,7 +13,7 @@ const BACK: Duration = Duration::from_secs(20);
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::page::{what}", news.framework);
 
-    trials.add_in_browser(name("shows_headlines_from_everywhere_as_text"), async move |browser| {
+    trials.add_in_chromium(name("shows_headlines_from_everywhere_as_text"), async move |browser| {
         let mut server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;
@@ -29,7 +29,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_browser(name("its_form_publishes"), async move |browser| {
+    trials.add_in_chromium(name("its_form_publishes"), async move |browser| {
         let server = news.start().await?;
         let page = browser.open(server.url()).await?;
         let other = browser.open(server.url()).await?;
@@ -46,7 +46,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_browser(name("counts_its_readers"), async move |browser| {
+    trials.add_in_chromium(name("counts_its_readers"), async move |browser| {
         let server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("readers.textContent === '1 reader'", SOON).await?;
@@ -59,7 +59,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     });
 
     #[cfg(unix)]
-    trials.add_in_browser(name("comes_back_when_the_server_does"), async move |browser| {
+    trials.add_in_chromium(name("comes_back_when_the_server_does"), async move |browser| {
         let server = news.start().await?;
         let address = server.address().to_owned();
         let page = browser.open(server.url()).await?;
@@ -82,7 +82,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_browser(name("comes_back_from_being_offline"), async move |browser| {
+    trials.add_in_chromium(name("comes_back_from_being_offline"), async move |browser| {
         let server = news.start().await?;
         let cable = Cable::to(server.address()).await?;
         let page = browser.open(&cable.url()).await?;
@@ -110,7 +110,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_browser(name("survives_a_reload_and_a_flood"), async move |browser| {
+    trials.add_in_chromium(name("survives_a_reload_and_a_flood"), async move |browser| {
         let mut server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;

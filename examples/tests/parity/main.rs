@@ -6,7 +6,7 @@ mod script;
 mod warp;
 
 use sse_test_support::Result;
-use sse_test_support::browser::{Chromium, Page};
+use sse_test_support::browser::{Browser, Page};
 use sse_test_support::trials::Trials;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +19,7 @@ type Start = fn(std::net::TcpListener) -> std::io::Result<()>;
 const FRAMEWORKS: [(&str, Start); 3] = [("axum", axum::start), ("actix", actix::start), ("warp", warp::start)];
 
 /// A page on the server, and what its event sources have told so far in `log`.
-async fn open(browser: &Chromium, start: Start, url: &str) -> Result<Page> {
+async fn open(browser: &Browser, start: Start, url: &str) -> Result<Page> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     for (framework, start) in FRAMEWORKS {
         let name = |what: &str| format!("{framework}::{what}");
 
-        trials.add_in_browser(name("welcome_brings_the_connections_uuid"), async move |browser| {
+        trials.add_in_chromium(name("welcome_brings_the_connections_uuid"), async move |browser| {
             let page = open(browser, start, "/sse/welcome").await?;
             page.wait("log.length >= 3", SOON).await?;
             let uuid = "JSON.parse(log[1].slice('welcome '.length)).uuid";
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
             page.close().await
         });
 
-        trials.add_in_browser(
+        trials.add_in_chromium(
             name("a_named_event_reaches_its_listener_and_data_alone_onmessage"),
             async move |browser| {
                 let page = open(browser, start, "/sse/names").await?;
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
             },
         );
 
-        trials.add_in_browser(name("closed_it_comes_back_and_finished_it_does_not"), async move |browser| {
+        trials.add_in_chromium(name("closed_it_comes_back_and_finished_it_does_not"), async move |browser| {
             let page = open(browser, start, "/sse/visits").await?;
             page.wait("log.includes('closed')", SOON).await?;
             // Twice closed, then finished: the browser asked once more, was answered 204, and is silent since.
@@ -83,14 +83,17 @@ fn main() -> ExitCode {
             page.close().await
         });
 
-        trials.add_in_browser(name("s42cores_example_an_event_after_1_s_and_closed_after_5_s"), async move |browser| {
-            let page = open(browser, start, "/sse/s42core").await?;
-            page.wait("log.includes('message {\"hello\":\"world\"}')", SOON).await?;
-            assert!(page.eval::<bool>("since(950) && !since(4000)").await?, "the event did not come after 1 s");
-            page.wait("log.includes('lost')", SOON).await?;
-            assert!(page.eval::<bool>("since(4950) && !since(8000)").await?, "the end did not come after 5 s");
-            page.close().await
-        });
+        trials.add_in_chromium(
+            name("s42cores_example_an_event_after_1_s_and_closed_after_5_s"),
+            async move |browser| {
+                let page = open(browser, start, "/sse/s42core").await?;
+                page.wait("log.includes('message {\"hello\":\"world\"}')", SOON).await?;
+                assert!(page.eval::<bool>("since(950) && !since(4000)").await?, "the event did not come after 1 s");
+                page.wait("log.includes('lost')", SOON).await?;
+                assert!(page.eval::<bool>("since(4950) && !since(8000)").await?, "the end did not come after 5 s");
+                page.close().await
+            },
+        );
     }
     trials.run()
 }

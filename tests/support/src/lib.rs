@@ -8,6 +8,8 @@ pub mod http;
 pub mod process;
 pub mod trials;
 
+use std::path::PathBuf;
+
 /// What went wrong, for a test to show.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,14 +28,20 @@ impl std::fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// Looks whether the system has this command.
+/// Checks that the system has this command.
 ///
 /// # Errors
-/// [`Missing`].
+/// [`Missing`] if the command is not in `PATH`.
 pub fn need(command: &str) -> Result<(), Missing> {
+    find(&[command]).map(|_| ())
+}
+
+/// The first of these commands that is in `PATH`.
+fn find(commands: &[&str]) -> Result<PathBuf, Missing> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(command).is_file());
-    if found { Ok(()) } else { Err(Missing(command.to_owned())) }
+    let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut files = commands.iter().flat_map(|name| directories.iter().map(move |directory| directory.join(name)));
+    files.find(|file| file.is_file()).ok_or_else(|| Missing(commands.join(" or ")))
 }
 
 /// Asks until the answer is yes, for at most this long.

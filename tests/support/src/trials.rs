@@ -1,6 +1,6 @@
-//! Trials of `libtest-mimic` that are futures, some of them in a browser that all of them share.
+//! Trials of `libtest-mimic` that are futures. Trials in a browser share one browser of each engine.
 
-use crate::browser::Chromium;
+use crate::browser::{Browser, Engine};
 use crate::{Missing, Result, need};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub struct Trials {
 #[derive(Debug, Default)]
 struct Shared {
     runtime: OnceLock<Runtime>,
-    browser: OnceCell<Chromium>,
+    browsers: [OnceCell<Browser>; Engine::ALL.len()],
 }
 
 impl Shared {
@@ -85,22 +85,41 @@ impl Trials {
         self.trials.push(Trial::ignorable_test(name, move || shared.block_on(test())));
     }
 
-    /// Adds a trial in the browser.
-    pub fn add_in_browser<T>(&mut self, name: impl Into<String>, test: T)
+    /// Adds a trial in Chromium. [`add_in_each_browser`](Self::add_in_each_browser) is for all that other engines can do
+    /// too.
+    pub fn add_in_chromium<T>(&mut self, name: impl Into<String>, test: T)
     where
-        T: AsyncFnOnce(&Chromium) -> Result + Send + 'static,
+        T: AsyncFnOnce(&Browser) -> Result + Send + 'static,
+    {
+        self.add_in(Engine::Chromium, name, test);
+    }
+
+    /// Adds a trial in each engine: `NAME::chromium`, `NAME::firefox`, `NAME::webkit`.
+    pub fn add_in_each_browser<T>(&mut self, name: impl Into<String>, test: T)
+    where
+        T: AsyncFnOnce(&Browser) -> Result + Clone + Send + 'static,
+    {
+        let name = name.into();
+        for engine in Engine::ALL {
+            self.add_in(engine, format!("{name}::{}", engine.as_str()), test.clone());
+        }
+    }
+
+    fn add_in<T>(&mut self, engine: Engine, name: impl Into<String>, test: T)
+    where
+        T: AsyncFnOnce(&Browser) -> Result + Send + 'static,
     {
         let shared = self.shared.clone();
         let trial = move || {
             shared.block_on(async {
-                let browser = shared.browser.get_or_try_init(Chromium::start).await?;
+                let browser = shared.browsers[engine as usize].get_or_try_init(|| Browser::start(engine)).await?;
                 test(browser).await
             })
         };
         self.trials.push(Trial::ignorable_test(name, trial));
     }
 
-    /// Runs the trials as the arguments of the process say, and ends the browser.
+    /// Runs the trials as the arguments of the process say, and stops the browsers.
     #[must_use]
     pub fn run(self) -> ExitCode {
         let Self { trials, shared, at_once } = self;
@@ -108,10 +127,12 @@ impl Trials {
         arguments.test_threads = arguments.test_threads.or(at_once);
         let conclusion = libtest_mimic::run(&arguments, trials);
         // Every trial is over, and its share of this with it.
-        if let Some(Shared { mut runtime, mut browser }) = Arc::into_inner(shared)
-            && let (Some(runtime), Some(browser)) = (runtime.take(), browser.take())
+        if let Some(Shared { mut runtime, browsers }) = Arc::into_inner(shared)
+            && let Some(runtime) = runtime.take()
         {
-            runtime.block_on(browser.stop());
+            for browser in browsers.into_iter().filter_map(OnceCell::into_inner) {
+                runtime.block_on(browser.stop());
+            }
         }
         conclusion.exit_code()
     }

@@ -6,14 +6,14 @@ use sse_conformance::client::Request;
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
 use sse_test_support::Result;
-use sse_test_support::browser::Chromium;
+use sse_test_support::browser::Browser;
 use sse_test_support::trials::Trials;
 
 pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
     let name = |what: &str| format!("{}::{what}", adapter.as_str());
 
     // Hazard H2.
-    trials.add_in_browser(name("drained_it_is_refused_until_a_successor_is_there"), async move |browser| {
+    trials.add_in_each_browser(name("drained_it_is_refused_until_a_successor_is_there"), async move |browser| {
         let (server, tab) = seen_two(browser, adapter).await?;
         let answer = server.target().read(&Request::new("POST", "/drain").body(""))?;
         assert_eq!(answer.head.status, 202);
@@ -25,14 +25,14 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
 
     // Hazard B11.
     #[cfg(unix)]
-    trials.add_in_browser(name("sigterm_hands_it_to_a_successor"), async move |browser| {
+    trials.add_in_each_browser(name("sigterm_hands_it_to_a_successor"), async move |browser| {
         let (server, tab) = seen_two(browser, adapter).await?;
         handed_over(server, adapter, tab).await
     });
 }
 
 /// A tab that has seen two events of a server.
-async fn seen_two(browser: &Chromium, adapter: Adapter) -> Result<(Server, Tab)> {
+async fn seen_two(browser: &Browser, adapter: Adapter) -> Result<(Server, Tab)> {
     let server = start(adapter, &[])?;
     let tab = Tab::open(browser, &url(server.target()), "/topics?name=news&from=oldest").await?;
     publish(server.target(), [("1", None), ("2", None)])?;

@@ -10,7 +10,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
     let name = |what: &str| format!("{}::{what}", adapter.as_str());
 
     // Hazard H2.
-    trials.add_in_browser(name("refused_softly_it_asks_until_there_is_room"), async move |browser| {
+    trials.add_in_each_browser(name("refused_softly_it_asks_until_there_is_room"), async move |browser| {
         let server = start(adapter, &["--max-streams", "1"])?;
         let target = server.target();
         let taken = target.script("[]")?;
@@ -23,7 +23,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
         tab.close().await
     });
 
-    trials.add_in_browser(name("it_waits_as_long_as_it_was_told"), async move |browser| {
+    trials.add_in_each_browser(name("it_waits_as_long_as_it_was_told"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"retry":1000,"data":"x"}},{"close":true}]"#;
         let tab = Tab::script(browser, server.target(), steps).await?;
@@ -36,7 +36,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
     });
 
     // Hazard H3.
-    trials.add_in_browser(name("finished_it_stays_away"), async move |browser| {
+    trials.add_in_each_browser(name("finished_it_stays_away"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"retry":100,"data":"x"}},{"finish":true}]"#;
         let tab = Tab::script(browser, server.target(), steps).await?;
@@ -46,7 +46,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
         tab.close().await
     });
 
-    trials.add_in_browser(name("the_page_of_the_routes_shows_what_comes"), async move |browser| {
+    trials.add_in_each_browser(name("the_page_of_the_routes_shows_what_comes"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"data":"plain"}},{"send":{"id":"7","event":"tick","data":"two\nlines"}},
             {"send":{"data":"<b>\ud83e\udd80</b>"}},{"send":{"id":"a\nb","data":"refused"}}]"#;

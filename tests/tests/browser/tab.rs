@@ -4,7 +4,7 @@ use crate::SOON;
 use sse_conformance::Target;
 use sse_conformance::client::Request;
 use sse_test_support::Result;
-use sse_test_support::browser::{Chromium, Page};
+use sse_test_support::browser::{Browser, Page};
 use std::time::Duration;
 
 /// A page whose `log` holds what its event source was told, in order: `open`, `lost`, `closed`, or an event's type and
@@ -14,9 +14,9 @@ pub(crate) struct Tab(Page);
 
 impl Tab {
     /// Opens an event source on this path of a server.
-    pub(crate) async fn open(browser: &Chromium, origin: &str, path: &str) -> Result<Self> {
-        // Any page of the server's own will do, but for the one that opens a stream itself.
-        let page = browser.open(&format!("{origin}/about")).await?;
+    pub(crate) async fn open(browser: &Browser, origin: &str, path: &str) -> Result<Self> {
+        // A page of the same origin that opens no stream itself. Firefox shows JSON in a page that may open none.
+        let page = browser.open(&format!("{origin}/optional")).await?;
         page.run(&format!(
             "log = []; at = [];
              note = (what) => {{ log.push(what); at.push(performance.now()); }};
@@ -32,7 +32,7 @@ impl Tab {
     }
 
     /// Opens one that runs these steps, every time it comes.
-    pub(crate) async fn script(browser: &Chromium, target: &Target, steps: &str) -> Result<Self> {
+    pub(crate) async fn script(browser: &Browser, target: &Target, steps: &str) -> Result<Self> {
         Self::open(browser, &url(target), &Request::script_path(steps)).await
     }
 

@@ -1,0 +1,141 @@
+//! Headless Firefox, driven by WebDriver BiDi.
+
+use super::bidi::Bidi;
+use super::within;
+use crate::{Result, find};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::time::timeout;
+
+/// How long Firefox may take to end by itself before it is killed.
+const END: Duration = Duration::from_secs(5);
+
+/// Everything but the loopback goes to a proxy that does not exist. So no update, report or list leaves the machine.
+const PREFERENCES: &str = r#"user_pref("network.proxy.type", 1);
+user_pref("network.proxy.http", "127.0.0.1");
+user_pref("network.proxy.http_port", 9);
+user_pref("network.proxy.ssl", "127.0.0.1");
+user_pref("network.proxy.ssl_port", 9);
+"#;
+
+#[derive(Debug)]
+pub(super) struct Firefox {
+    bidi: Bidi,
+    child: Child,
+    /// Deleted when this is dropped.
+    _profile: TempDir,
+}
+
+impl Firefox {
+    pub(super) async fn start() -> Result<Self> {
+        let firefox = find(&["firefox-esr", "firefox"])?;
+        let profile = tempfile::tempdir()?;
+        std::fs::write(profile.path().join("user.js"), PREFERENCES)?;
+        let mut child = Command::new(firefox)
+            .args(["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile"])
+            .arg(profile.path())
+            .env("HOME", profile.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stderr = child.stderr.take().ok_or("no standard error")?;
+        let mut lines = BufReader::new(stderr).lines();
+        let bidi = within("Firefox listens", async {
+            let bidi = Bidi::connect(&format!("{}/session", address(&mut lines).await?)).await?;
+            bidi.send("session.new", json!({ "capabilities": {} })).await?;
+            Ok(bidi)
+        });
+        let bidi = bidi.await?;
+        // Firefox would wait if its standard error were not read.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { bidi, child, _profile: profile })
+    }
+
+    /// Opens a page in a user context of its own, and in a window of its own, because hidden tabs are throttled.
+    pub(super) async fn open(&self, url: &str) -> Result<Page> {
+        let context = self.bidi.send("browser.createUserContext", json!({})).await?["userContext"].take();
+        let window = json!({ "type": "window", "userContext": context });
+        let page = self.bidi.send("browsingContext.create", window).await?["context"].take();
+        let page = Page { bidi: self.bidi.clone(), context, page };
+        page.command("browsingContext.navigate", json!({ "url": url, "wait": "complete" })).await?;
+        Ok(page)
+    }
+
+    pub(super) async fn stop(mut self) {
+        let ended = timeout(END, async {
+            let _ = self.bidi.send("browser.close", json!({})).await;
+            self.child.wait().await
+        });
+        if !matches!(ended.await, Ok(Ok(_))) {
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// Reads the address that Firefox prints when it listens.
+async fn address(lines: &mut Lines<BufReader<ChildStderr>>) -> Result<String> {
+    while let Some(line) = lines.next_line().await? {
+        if let Some(address) = line.strip_prefix("WebDriver BiDi listening on ") {
+            return Ok(address.to_owned());
+        }
+    }
+    Err("Firefox ended without listening".into())
+}
+
+#[derive(Debug)]
+pub(super) struct Page {
+    bidi: Bidi,
+    context: Value,
+    page: Value,
+}
+
+impl Page {
+    /// The expression comes back as JSON text, which spares a reader of the types that BiDi has for values.
+    pub(super) async fn eval(&self, expression: &str) -> Result<Value> {
+        let text = self.evaluate(&format!("(async () => JSON.stringify(await ({expression})))()")).await?;
+        Ok(text.as_str().map_or(Ok(Value::Null), serde_json::from_str)?)
+    }
+
+    pub(super) async fn run(&self, statements: &str) -> Result {
+        self.evaluate(statements).await?;
+        Ok(())
+    }
+
+    async fn evaluate(&self, expression: &str) -> Result<Value> {
+        let target = json!({ "context": self.page });
+        let params = json!({ "expression": expression, "target": target, "awaitPromise": true });
+        let mut answer = self.bidi.send("script.evaluate", params).await?;
+        match answer["type"].as_str() {
+            Some("success") => Ok(answer["result"]["value"].take()),
+            _ => Err(answer["exceptionDetails"]["text"].as_str().unwrap_or("an exception").into()),
+        }
+    }
+
+    pub(super) async fn reload(&self) -> Result {
+        self.command("browsingContext.reload", json!({ "wait": "complete" })).await?;
+        Ok(())
+    }
+
+    pub(super) async fn screenshot(&self) -> Result<Vec<u8>> {
+        let answer = self.command("browsingContext.captureScreenshot", json!({})).await?;
+        Ok(BASE64_STANDARD.decode(answer["data"].as_str().ok_or("no picture")?)?)
+    }
+
+    pub(super) async fn close(self) -> Result {
+        self.bidi.send("browser.removeUserContext", json!({ "userContext": self.context })).await?;
+        Ok(())
+    }
+
+    async fn command(&self, method: &'static str, mut params: Value) -> Result<Value> {
+        params["context"] = self.page.clone();
+        self.bidi.send(method, params).await
+    }
+}
