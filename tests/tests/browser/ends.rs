@@ -36,7 +36,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
     });
 
     // Hazard H3.
-    trials.add_in_each_browser(name("finished_it_stays_away"), async move |browser| {
+    trials.add_in_chromium(name("finished_it_stays_away"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"retry":100,"data":"x"}},{"finish":true}]"#;
         let tab = Tab::script(browser, server.target(), steps).await?;
