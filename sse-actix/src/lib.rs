@@ -114,22 +114,22 @@
 //!
 //! # Only if the request asked for one
 //!
-//! actix-web does not tell `Option<Sse>` from `Sse`, so the route says that the type must be named in `Accept`: a page
-//! navigation, which would take anything, then gets the page. `Result<Sse, Refused>` also tells why not.
+//! [`OptionalSse`] holds `Some` if the request's `Accept` names the type, and nothing else decides that: a page
+//! navigation, which would take anything, gets the page. Do not take `Option<Sse>`: actix-web turns every rejection of
+//! `Sse` into `None`, and 403, 405, 204 and the answer to HEAD with it.
 //!
 //! ```
 //! use actix_web::{App, Either, Responder, web};
-//! use sse_actix::{AcceptMode, Policy, Sse};
+//! use sse_actix::{OptionalSse, Sse};
 //!
-//! async fn page(sse: Option<Sse>) -> impl Responder {
+//! async fn page(OptionalSse(sse): OptionalSse) -> impl Responder {
 //!     match sse {
 //!         Some(sse) => Either::Left(sse.first(["hello"]).channel().1),
 //!         None => Either::Right(web::Html::new("<script>new EventSource(location)</script>")),
 //!     }
 //! }
 //!
-//! let named = Policy::default().accept(AcceptMode::Named);
-//! let app = App::new().service(web::resource("/").app_data(named).to(page));
+//! let app = App::new().route("/", web::to(page));
 //! # let _ = app;
 //! ```
 //!
@@ -186,7 +186,8 @@
 //!
 //! # Features
 //!
-//! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
+//! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
+//! that no client may see is only there.
 
 // As in the core: no text of a caller or a peer reaches a panic.
 #![cfg_attr(
@@ -196,7 +197,7 @@
 
 use actix_web::body::{self, BodyStream, BoxBody};
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_ENCODING, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, ContentType, HeaderName, HeaderValue, UPGRADE};
 use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError, web};
 use futures_util::StreamExt;
@@ -212,12 +213,64 @@ impl FromRequest for Sse {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let shared = || request.app_data::<web::Data<Policy>>().map(|policy| policy.get_ref());
-        let policy = request.app_data::<Policy>().or_else(shared);
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let query = Some(request.query_string());
-        let authority = request.uri().authority().map(|authority| authority.as_str());
-        ready(Self::admit(policy, &Request::new(request.method().as_str(), query, headers).authority(authority)))
+        ready(judge(request, Self::admit))
+    }
+}
+
+/// A stream if the request's `Accept` names the type, as the argument of a handler that has another answer too. A request
+/// that names the type and may not open a stream is answered in place of the handler, as by [`Sse`].
+///
+/// Take this in place of `Option<Sse>`, with which actix-web turns 403, 405, 204 and the answer to HEAD into `None`.
+#[derive(Debug)]
+#[must_use = "no stream opens until this becomes a response"]
+pub struct OptionalSse(pub Option<Sse>);
+
+impl FromRequest for OptionalSse {
+    type Error = Refused;
+    type Future = Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(judge(request, Sse::admit_if_named).map(Self))
+    }
+}
+
+fn judge<T>(
+    request: &HttpRequest,
+    admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
+) -> Result<T, Refused> {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let query = Some(request.query_string());
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let asked = Request::new(request.method().as_str(), query, headers).authority(authority);
+    admit(app_data(request), &asked)
+        .map_err(|refused| Refused { ends_connection: framing(request) != Framing::Kept, ..refused })
+}
+
+/// What the application gave to a route as it is, or as `web::Data`.
+fn app_data<T: 'static>(request: &HttpRequest) -> Option<&T> {
+    let shared = || request.app_data::<web::Data<T>>().map(|shared| shared.get_ref());
+    request.app_data::<T>().or_else(shared)
+}
+
+/// What the answer to a request must do to its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Kept,
+    /// End it: the client asked for another protocol, to which actix-web would say yes.
+    Ended,
+    /// End it in place of the sizes of chunks: to a client of HTTP/1.0 they are part of the stream, and after
+    /// `Upgrade: websocket` actix-web announces sizes that it does not write.
+    Unsized,
+}
+
+fn framing(request: &HttpRequest) -> Framing {
+    let websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    if request.version() < Version::HTTP_11 || request.headers().get_all(UPGRADE).any(websocket) {
+        Framing::Unsized
+    } else if request.head().upgrade() {
+        Framing::Ended
+    } else {
+        Framing::Kept
     }
 }
 
@@ -226,9 +279,11 @@ impl<S: Source + 'static> Responder for SseResponse<S> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::from(self);
-        if request.version() < Version::HTTP_11 {
-            // actix would write the sizes of chunks, which such a client reads as part of the stream.
+        let framing = framing(request);
+        if framing == Framing::Unsized {
             response.head_mut().no_chunking(true);
+        }
+        if framing != Framing::Kept {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         response
@@ -243,7 +298,8 @@ impl Responder for Subscription {
     }
 }
 
-/// For a response that is built by hand. Only as a [`Responder`] it knows the request, and with it that of HTTP/1.0.
+/// For a response that is built by hand. Only as a [`Responder`] it knows the request, which for HTTP/1.0 and with
+/// `Upgrade` decides the framing: prefer `respond_to`.
 impl<S: Source + 'static> From<SseResponse<S>> for HttpResponse {
     fn from(response: SseResponse<S>) -> Self {
         let head = head(response.0.status(), response.0.headers());
@@ -260,15 +316,32 @@ impl From<Subscription> for HttpResponse {
 
 impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status()).unwrap_or_default()
+        StatusCode::from_u16(self.reason.status()).unwrap_or_default()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let head = head(self.0.status(), self.0.headers());
-        match self.0 {
+        let mut head = head(self.reason.status(), self.reason.headers());
+        if self.ends_connection {
+            head.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        match self.reason {
             // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
             Refusal::Head => head.set_body(body::None::new()).map_into_boxed_body(),
-            _ => head.set_body(self.0.body()).map_into_boxed_body(),
+            _ => head.set_body(self.reason.body()).map_into_boxed_body(),
+        }
+    }
+}
+
+impl ResponseError for Error {
+    fn error_response(&self) -> HttpResponse {
+        match self.refused() {
+            Some(refused) => refused.error_response(),
+            // The request, which may have asked for an upgrade, is not known here.
+            None => HttpResponse::InternalServerError()
+                .force_close()
+                .insert_header((CACHE_CONTROL, "no-store"))
+                .content_type(ContentType::plaintext())
+                .body(Self::BODY),
         }
     }
 }
@@ -291,8 +364,9 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::FromRequest;
-    use actix_web::test::TestRequest;
+    use actix_web::http::Method;
+    use actix_web::test::{self, TestRequest};
+    use actix_web::{App, FromRequest};
     use std::rc::Rc;
 
     #[actix_web::test]
@@ -308,11 +382,55 @@ mod tests {
         assert_eq!(status(post().app_data(web::Data::new(posted))).await, Ok(()));
     }
 
+    /// Hazard E9.
     #[actix_web::test]
-    async fn an_option_is_none_where_the_type_is_not_named() {
-        let page = TestRequest::get().insert_header(("accept", "text/html, */*;q=0.8"));
-        let page = page.app_data(Policy::default().accept(AcceptMode::Named)).to_http_request();
-        assert!(matches!(Option::<Sse>::extract(&page).await, Ok(None)));
+    async fn an_option_is_decided_by_accept_alone() {
+        let status = async |request: TestRequest| {
+            let taken = OptionalSse::extract(&request.to_http_request()).await;
+            taken.map(|optional| optional.0.is_some()).map_err(|refused| refused.status_code().as_u16())
+        };
+        let named = |request: TestRequest| request.insert_header(("accept", "application/json, text/event-stream"));
+        let page = |request: TestRequest| request.insert_header(("accept", "text/html, */*;q=0.8"));
+        assert_eq!(status(page(TestRequest::get())).await, Ok(false));
+        assert_eq!(status(page(TestRequest::post())).await, Ok(false));
+        assert_eq!(status(named(TestRequest::get())).await, Ok(true));
+        assert_eq!(status(named(TestRequest::post())).await, Err(405));
+        let posted = Policy::default().methods(["POST"]);
+        assert_eq!(status(named(TestRequest::post()).app_data(posted)).await, Ok(true));
+        assert_eq!(status(named(TestRequest::default().method(Method::HEAD))).await, Err(200));
+        assert_eq!(status(named(TestRequest::get()).insert_header(("last-event-id", "end"))).await, Err(204));
+        assert_eq!(status(named(TestRequest::get()).app_data(Policy::local())).await, Err(403));
+    }
+
+    #[actix_web::test]
+    async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
+        async fn header(sse: Sse) -> Result<SseResponse, Error> {
+            Ok(sse.header("content-type", "text/secret")?.channel().1)
+        }
+        async fn publish(sse: Sse, hub: web::Data<Hub>) -> Result<Subscription, Error> {
+            hub.publish("secret".repeat(100), Event::data("x"))?;
+            Ok(sse.subscribe(&hub, ["news"]))
+        }
+        async fn send(sse: Sse) -> Result<SseResponse, Error> {
+            let (events, response) = sse.channel();
+            events.try_send(Event::data("x").event("\nsecret"))?;
+            Ok(response)
+        }
+        async fn frame(sse: Result<Sse, Error>) -> Result<SseResponse, Error> {
+            let frame = Event::data("x").id("secret\0").frame()?;
+            Ok(sse?.first([frame]).channel().1)
+        }
+        let app = App::new().app_data(web::Data::new(Hub::new()));
+        let app = app.route("/header", web::to(header)).route("/publish", web::to(publish));
+        let app = test::init_service(app.route("/send", web::to(send)).route("/frame", web::to(frame))).await;
+        for path in ["/header", "/publish", "/send", "/frame"] {
+            let answer = test::call_service(&app, TestRequest::get().uri(path).to_request()).await;
+            assert_eq!(answer.status().as_u16(), 500, "{path}");
+            assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
+            assert_eq!(test::read_body(answer).await, Error::BODY);
+        }
+        let answer = test::call_service(&app, TestRequest::post().uri("/header").to_request()).await;
+        assert_eq!(answer.status().as_u16(), 405);
     }
 
     /// Hazard E11.

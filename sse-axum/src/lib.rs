@@ -114,8 +114,9 @@
 //!
 //! # Only if the request asked for one
 //!
-//! `Option<Sse>` is `Some` if the request's `Accept` names the type. A page navigation, which would take anything, gets
-//! the page.
+//! `Option<Sse>` is `Some` if the request's `Accept` names the type, and nothing else decides that: a page navigation,
+//! which would take anything, gets the page. A request that names the type and may not open a stream (405, 403, HEAD, 204)
+//! is answered in place of the handler.
 //!
 //! ```
 //! use axum::response::{Html, IntoResponse, Response};
@@ -175,7 +176,8 @@
 //!
 //! # Features
 //!
-//! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
+//! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
+//! that no client may see is only there.
 
 // As in the core: no text of a caller or a peer reaches a panic.
 #![cfg_attr(
@@ -186,6 +188,7 @@
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Response};
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use sse_core::Request;
@@ -233,10 +236,19 @@ impl IntoResponse for Subscription {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        head(self.0.status(), self.0.headers()).map(|()| match self.0 {
+        head(self.reason.status(), self.reason.headers()).map(|()| match self.reason {
             Refusal::Head => Body::new(NoContent),
             refusal => refusal.body().into(),
         })
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        match self.refused() {
+            Some(refused) => refused.clone().into_response(),
+            None => (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")], Self::BODY).into_response(),
+        }
     }
 }
 
@@ -293,16 +305,43 @@ mod tests {
 
     #[tokio::test]
     async fn the_policy_of_a_route_is_an_extension() {
-        assert_eq!(taken(parts("POST", "*/*", None)).await.map(drop).map_err(|refused| refused.0.status()), Err(405));
+        assert_eq!(
+            taken(parts("POST", "*/*", None)).await.map(drop).map_err(|refused| refused.reason.status()),
+            Err(405)
+        );
         assert!(taken(parts("POST", "*/*", Some(Policy::default().methods(["POST"])))).await.is_ok());
     }
 
+    #[tokio::test]
+    async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
+        let sse = async || taken(parts("GET", "*/*", None)).await;
+        let header = async || Ok(sse().await?.header("content-type", "text/secret")?.channel().1);
+        let publish = async || Ok(Hub::new().publish("secret".repeat(100), Event::data("x")).map(drop)?);
+        let send = async || Ok(sse().await?.channel().0.try_send(Event::data("x").event("\nsecret"))?);
+        let frame = async || Ok(Event::data("x").id("secret\0").frame().map(drop)?);
+        let answers: [Result<(), Error>; 4] = [header().await.map(drop), publish().await, send().await, frame().await];
+        for answer in answers {
+            let answer = answer.into_response();
+            assert_eq!(
+                (answer.status().as_u16(), &answer.headers()["cache-control"]),
+                (500, &"no-store".parse().unwrap())
+            );
+            assert_eq!(axum::body::to_bytes(answer.into_body(), 1000).await.unwrap(), Error::BODY);
+        }
+        let refused = async || Ok::<_, Error>(taken(parts("POST", "*/*", None)).await?);
+        assert_eq!(refused().await.map(drop).into_response().status().as_u16(), 405);
+    }
+
+    /// Hazard E9.
     #[tokio::test]
     async fn an_option_must_be_named_and_still_answers_head() {
         assert!(matches!(taken_if_named(parts("GET", "*/*", None)).await, Ok(None)));
         assert!(matches!(taken_if_named(parts("GET", "text/event-stream", None)).await, Ok(Some(_))));
         let refused = taken_if_named(parts("HEAD", "text/event-stream", None)).await.map(drop);
-        assert_eq!(refused.map_err(|refused| refused.0), Err(Refusal::Head));
+        assert_eq!(refused.map_err(|refused| refused.reason), Err(Refusal::Head));
+        let posted = |policy| taken_if_named(parts("POST", "application/json, text/event-stream", policy));
+        assert_eq!(posted(None).await.map(drop).map_err(|refused| refused.reason.status()), Err(405));
+        assert!(matches!(posted(Some(Policy::default().methods(["POST"]))).await, Ok(Some(_))));
     }
 
     /// Hazard E11.
@@ -316,7 +355,7 @@ mod tests {
                     .headers
                     .insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
             }
-            taken(parts).await.map(drop).map_err(|refused| refused.0.status())
+            taken(parts).await.map(drop).map_err(|refused| refused.reason.status())
         };
         assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
         assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");

@@ -3,7 +3,7 @@
 //! A framework's traits can only be implemented for types of the adapter's own crate. [`adapter!`](crate::adapter)
 //! declares those types and everything about them that names no framework, so that three adapters cannot differ.
 
-/// Declares `Sse`, `SseResponse`, `Subscription` and `Refused` in an adapter, over the core's types on tokio.
+/// Declares `Sse`, `SseResponse`, `Subscription`, `Refused` and `Error` in an adapter, over the core's types on tokio.
 ///
 /// The argument is what a stream of events must be beside a stream: what the framework asks of a body.
 ///
@@ -24,17 +24,16 @@ macro_rules! adapter {
         impl Sse {
             /// Takes the request under the policy of its route, or the default one.
             fn admit(policy: Option<&$crate::Policy>, request: &$crate::Request<'_>) -> Result<Self, Refused> {
-                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused)?;
+                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused::new)?;
                 Ok(Self($crate::Sse::new($crate::Tokio, admitted)))
             }
 
             /// As [`Sse::admit`], on a route that has another answer too; `None` asks for that one.
-            #[allow(dead_code, reason = "not every framework tells an option from the thing itself")]
             fn admit_if_named(
                 policy: Option<&$crate::Policy>,
                 request: &$crate::Request<'_>,
             ) -> Result<Option<Self>, Refused> {
-                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused)?;
+                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused::new)?;
                 Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio, admitted))))
             }
 
@@ -176,30 +175,83 @@ macro_rules! adapter {
             }
         }
 
-        /// A request that opens no stream, and its answer: 405, 406, the head alone, or 204.
+        /// A request that opens no stream, and its answer: 405, 406, 403, the head alone, or 204.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct Refused($crate::Refusal);
+        pub struct Refused {
+            reason: $crate::Refusal,
+            /// The connection must end with the answer; few frameworks leave that to an adapter.
+            ends_connection: bool,
+        }
 
         impl Refused {
+            const fn new(reason: $crate::Refusal) -> Self {
+                Self { reason, ends_connection: false }
+            }
+
             /// Why.
             #[must_use]
             pub const fn reason(&self) -> &$crate::Refusal {
-                &self.0
+                &self.reason
             }
         }
 
         impl ::std::fmt::Display for Refused {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                self.0.fmt(f)
+                self.reason.fmt(f)
             }
         }
 
         impl ::std::error::Error for Refused {}
 
+        /// Any error that a handler meets, as its answer: 500 without a word of the error, which goes to `tracing` as
+        /// `handler.failed`. A [`Refused`] keeps the answer that it has.
+        ///
+        /// Every type that is a [`std::error::Error`] becomes one by `?`: [`HeaderError`], [`hub::PublishError`],
+        /// [`SendError`] and [`FrameError`] as well as a database's.
+        pub struct Error(::std::boxed::Box<dyn ::std::error::Error + Send + Sync>);
+
+        impl Error {
+            /// The error itself; `downcast_ref` tells which one it is.
+            #[must_use]
+            pub fn get_ref(&self) -> &(dyn ::std::error::Error + Send + Sync + 'static) {
+                &*self.0
+            }
+
+            /// The answer of a [`Refused`], or a log line, after which the answer is 500.
+            fn refused(&self) -> Option<&Refused> {
+                let refused = self.0.downcast_ref();
+                if refused.is_none() {
+                    $crate::__handler_failed(&*self.0);
+                }
+                refused
+            }
+
+            /// The body of the 500.
+            const BODY: &str = "the server failed to answer this request\n";
+        }
+
+        impl<E: ::std::error::Error + Send + Sync + 'static> From<E> for Error {
+            fn from(error: E) -> Self {
+                Self(error.into())
+            }
+        }
+
+        impl ::std::fmt::Debug for Error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl ::std::fmt::Display for Error {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(&self.0, f)
+            }
+        }
+
         #[doc(no_inline)]
         pub use $crate::{
             AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
-            LastEventId, Policy, Refusal, Resumption, SendError, Sender, SocketLimits, Start, Stats, Uuid, bound_sockets,
+            LastEventId, Policy, PolicyError, Refusal, Resumption, SendError, Sender, SocketLimits, Start, Stats, Uuid, bound_sockets,
             hub, stream,
         };
     };

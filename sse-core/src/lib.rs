@@ -147,6 +147,7 @@ pub use head::STREAM_HEADERS;
 pub use hub::{Hub, Resumption, Start, Stats, Subscription};
 pub use last_event_id::LastEventId;
 pub use message_event::MessageEvent;
+pub use origin::PolicyError;
 pub use policy::{Admitted, Policy};
 pub use refusal::Refusal;
 pub use request::Request;
@@ -160,6 +161,9 @@ pub use uuid::Uuid;
 
 #[doc(hidden)]
 pub use futures_core::Stream as __Stream;
+#[cfg(feature = "adapter")]
+#[doc(hidden)]
+pub use trace::handler_failed as __handler_failed;
 
 use std::time::Duration;
 

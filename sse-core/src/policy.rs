@@ -1,7 +1,7 @@
 //! Which requests open a stream on a route.
 
 use crate::grammar::is_token;
-use crate::origin::Origins;
+use crate::origin::{Origins, PolicyError};
 use crate::{AcceptMode, LastEventId, Refusal, Request};
 use std::sync::Arc;
 
@@ -88,25 +88,58 @@ impl Policy {
         self
     }
 
-    /// Answers only requests for one of these hosts, and others 403. A name without a port, as `localhost` or `[::1]`, is
-    /// good for any port. Any host by default.
+    /// Answers only requests for one of these hosts, and others 403: names and addresses, with or without a port, as
+    /// `app.example`, `localhost:3000` or `[::1]`. A host without a port allows every port. Any host by default.
     ///
-    /// It is what keeps a page whose own name was pointed at this server's address (DNS rebinding) from reading it.
-    #[must_use]
-    pub fn hosts<H: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
-        self.origins.hosts = Some(hosts.into_iter().map(|host| host.as_ref().into()).collect());
-        self
+    /// The host of a request is its `:authority` or its `Host`. A request in which the two differ, or in which one of
+    /// them is no host by RFC 9110 7.2 (a name with userinfo or a path for one), is answered 403 as well.
+    ///
+    /// It keeps a page whose own name was pointed at this server's address (DNS rebinding) from reading the stream.
+    ///
+    /// # Errors
+    /// [`PolicyError::Host`] for an entry that no request can match, as `http://app.example` or `*.app.example`. `::1` is
+    /// taken for `[::1]`.
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let policy = Policy::default().hosts(["app.example", "[::1]:3000"])?;
+    /// let allows = |host: &str| policy.admit(&Request::new("GET", None, [("host", host.as_bytes())])).is_ok();
+    /// assert!(allows("app.example") && allows("APP.example:8443") && allows("[0:0::1]:3000"));
+    /// assert!(!allows("app.example:x@evil.example") && !allows("[::1]:4000"));
+    /// # Ok::<(), sse_core::PolicyError>(())
+    /// ```
+    pub fn hosts<H: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = H>) -> Result<Self, PolicyError> {
+        self.origins.set_hosts(hosts)?;
+        Ok(self)
     }
 
     /// Answers only pages of the server's own origin and of these, as `https://app.example`, and others 403. A request
     /// that names no page, as curl's, passes. Any page by default.
     ///
+    /// A port that is the scheme's own may be left out, here as in `Origin` and in `Host`, and one slash may end an entry.
+    /// The own origin is the host of the request, whatever the scheme, because a proxy may end TLS. Behind a proxy that
+    /// changes `Host` (nginx's `$host` cuts the port off, `$http_host` does not), name the own origin too.
+    ///
     /// A browser keeps a page of another origin from reading a stream unless CORS headers allow it, which this crate
-    /// never sends; this keeps it from opening one. Behind a proxy that changes `Host`, name the own origin too.
-    #[must_use]
-    pub fn origins<O: AsRef<str>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
-        self.origins.pages = Some(origins.into_iter().map(|origin| origin.as_ref().into()).collect());
-        self
+    /// never sends; this keeps it from opening one. `null` allows files and frames in a sandbox.
+    ///
+    /// # Errors
+    /// [`PolicyError::Origin`] for an entry that no page can have, as `app.example` or `https://app.example/feed`.
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let policy = Policy::default().origins(["https://app.example:443/"])?;
+    /// let allows = |origin: &str| {
+    ///     let headers = [("host", &b"feed.example:443"[..]), ("origin", origin.as_bytes())];
+    ///     policy.admit(&Request::new("GET", None, headers)).is_ok()
+    /// };
+    /// assert!(allows("https://app.example") && allows("https://feed.example"));
+    /// assert!(!allows("http://app.example") && !allows("https://feed.example:8443"));
+    /// # Ok::<(), sse_core::PolicyError>(())
+    /// ```
+    pub fn origins<O: AsRef<str>>(mut self, origins: impl IntoIterator<Item = O>) -> Result<Self, PolicyError> {
+        self.origins.set_pages(origins)?;
+        Ok(self)
     }
 
     /// The strict preset for a server on the user's own machine: for the hosts `localhost`, `127.0.0.1` and `[::1]`, and
@@ -121,7 +154,7 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn local() -> Self {
-        Self::default().hosts(["localhost", "127.0.0.1", "[::1]"]).origins([""; 0])
+        Self { origins: Origins::local(), ..Self::default() }
     }
 
     /// Judges a request for a route that is an event stream and nothing else.
@@ -138,26 +171,28 @@ impl Policy {
     /// Judges a request for a route that answers with a stream only if it is asked for one, and else with something of
     /// its own. The type must be named, as in [`AcceptMode::Named`], unless the policy is [`AcceptMode::Any`].
     ///
-    /// `Ok(None)` is a request that asked for something else. If a cache may store that answer, give it `vary: accept`.
+    /// `Ok(None)` is a request whose `Accept` asks for something else, whatever its method. If a cache may store that
+    /// answer, give it `vary: accept`.
     ///
     /// # Errors
-    /// All but the first two of [`Policy::admit`], of a request that did ask for a stream.
+    /// For a request whose `Accept` asks for a stream: those of [`Policy::admit`] but [`Refusal::NotAcceptable`].
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
     /// let page = Request::new("GET", None, [("accept", &b"text/html, */*;q=0.8"[..])]);
     /// assert_eq!(Policy::default().admit_if_named(&page), Ok(None));
+    ///
+    /// let posted = Request::new("POST", None, [("accept", &b"text/event-stream"[..])]);
+    /// assert_eq!(Policy::default().admit_if_named(&posted).unwrap_err().status(), 405);
+    /// assert!(Policy::default().methods(["POST"]).admit_if_named(&posted)?.is_some());
+    /// # Ok::<(), sse_core::Refusal>(())
     /// ```
     pub fn admit_if_named(&self, request: &Request<'_>) -> Result<Option<Admitted>, Refusal> {
         let mode = match self.accept {
             AcceptMode::Any => AcceptMode::Any,
             AcceptMode::Negotiated | AcceptMode::Named => AcceptMode::Named,
         };
-        match self.judge(request, mode) {
-            Ok(admitted) => Ok(Some(admitted)),
-            Err(Refusal::MethodNotAllowed { .. } | Refusal::NotAcceptable { .. }) => Ok(None),
-            Err(refusal) => Err(refusal),
-        }
+        if request.accept.allows(mode) { self.judge(request, mode).map(Some) } else { Ok(None) }
     }
 
     fn judge(&self, request: &Request<'_>, mode: AcceptMode) -> Result<Admitted, Refusal> {

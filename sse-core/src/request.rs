@@ -52,19 +52,22 @@ impl<'h> Request<'h> {
             } else if name.eq_ignore_ascii_case("origin") {
                 request.from.ambiguous |= request.from.origin.replace(trim(value)).is_some();
             } else if name.eq_ignore_ascii_case("sec-fetch-site") {
-                request.from.site = Some(trim(value));
+                request.from.ambiguous |= request.from.site.replace(trim(value)).is_some();
             }
         }
         request
     }
 
-    /// Sets the authority that the request is for where no `Host` header says it: HTTP/2 has it in `:authority`. With the
-    /// crate `http` that is `parts.uri.authority().map(|authority| authority.as_str())`.
+    /// Sets the authority of the request's target: HTTP/2 has it in `:authority`, HTTP/1 in a target of absolute form.
+    /// With the crate `http` that is `parts.uri.authority().map(|authority| authority.as_str())`.
     ///
-    /// Source: RFC 9113 8.3.1.
+    /// A `Host` header beside it must name the same host: [`Policy::hosts`](crate::Policy::hosts) and
+    /// [`Policy::origins`](crate::Policy::origins) reject a request in which they differ.
+    ///
+    /// Source: RFC 9112 3.2.2, RFC 9113 8.3.1.
     #[must_use]
     pub fn authority(mut self, authority: Option<&'h str>) -> Self {
-        self.from.host = authority.map(str::as_bytes).or(self.from.host);
+        self.from.authority = authority.map(str::as_bytes);
         self
     }
 

@@ -50,6 +50,14 @@ events! {
         INFO "drain.over" { left } "the drain is over";
 }
 
+/// A handler returned an adapter's `Error`, and its client gets 500. For the macro [`adapter!`](crate::adapter).
+#[cfg(feature = "adapter")]
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "told to nobody"))]
+pub fn handler_failed(error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::event!(name: "handler.failed", target: "sse_core", tracing::Level::ERROR, { error = %error }, "a handler failed; its client gets 500");
+}
+
 /// What is kept of an open stream in order to tell it: its span, and how much was written. As long as nobody asks for
 /// spans of this level, a null pointer; without the feature nothing at all.
 #[derive(Debug, Default)]

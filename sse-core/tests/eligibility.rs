@@ -315,7 +315,13 @@ fn taken_as_an_option_the_type_must_be_named() {
     assert_eq!(some(named(&policy, "GET", CHROME_NAVIGATION)), Ok(false));
     assert_eq!(some(named(&policy, "GET", b"text/*, text/event-stream;q=0")), Ok(false));
     assert_eq!(some(policy.admit_if_named(&Request::new("GET", None, []))), Ok(false));
-    assert_eq!(some(named(&policy, "POST", b"text/event-stream")), Ok(false), "405 is another answer's");
+    let not_allowed = Err(Refusal::MethodNotAllowed { allow: "GET, HEAD".into() });
+    assert_eq!(some(named(&policy, "POST", b"text/event-stream")), not_allowed);
+    assert_eq!(some(named(&policy, "POST", b"application/json, text/event-stream")), not_allowed);
+    assert_eq!(some(named(&policy, "POST", b"application/json")), Ok(false), "only Accept decides");
+    let posted = Policy::default().methods(["POST"]);
+    assert_eq!(some(named(&posted, "POST", b"application/json, text/event-stream")), Ok(true));
+    assert_eq!(some(named(&posted, "GET", b"text/html")), Ok(false));
     assert_eq!(named(&policy, "HEAD", b"text/event-stream"), Err(Refusal::Head));
     assert_eq!(some(named(&policy, "HEAD", b"*/*")), Ok(false));
     let any = Policy::default().accept(Any);
@@ -431,7 +437,7 @@ const FROM: &[From<'_>] = &[
 /// Hazard E11.
 #[test]
 fn only_the_named_hosts_and_pages_are_answered() {
-    let policy = Policy::local().origins(["https://app.example"]);
+    let policy = Policy::local().origins(["https://app.example"]).unwrap();
     for (host, origin, site, expected) in FROM {
         let lines = [("Host", host), ("Origin", origin), ("Sec-Fetch-Site", site)];
         let lines = lines.iter().filter_map(|(name, value)| value.map(|value| (*name, value.as_bytes())));

@@ -116,8 +116,8 @@
 //!
 //! # Only if the request asked for one
 //!
-//! [`optional`] extracts `Some` if the request's `Accept` names the type. A page navigation, which would take anything,
-//! gets the page.
+//! [`optional`] extracts `Some` if the request's `Accept` names the type, and nothing else decides that: a page navigation,
+//! which would take anything, gets the page. A request that names the type and may not open a stream is [`Refused`].
 //!
 //! ```
 //! use sse_warp::{Refused, Sse};
@@ -189,7 +189,8 @@
 //!
 //! # Features
 //!
-//! `tracing`, off by default: what happens to streams is told to `tracing`, under the names in `docs/observing.md`.
+//! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
+//! that no client may see is only there.
 
 // As in the core: no text of a caller or a peer reaches a panic.
 #![cfg_attr(
@@ -220,8 +221,8 @@ pub fn offered_with(policy: Policy) -> impl Filter<Extract = (Result<Sse, Refuse
     judge(policy, Sse::admit)
 }
 
-/// Takes any request and says whether it asked for a stream by name; never rejects. A refusal is the answer to HEAD, or
-/// to a client whose stream has finished.
+/// Takes any request and says whether its `Accept` asks for a stream by name; never rejects. A refusal is the answer to a
+/// request that does and may not open one: 405, 403, the answer to HEAD, or 204 for a stream that has finished.
 pub fn optional() -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Error = Infallible> + Clone {
     optional_with(Policy::default())
 }
@@ -265,29 +266,41 @@ fn judge<T: Send + 'static>(
     admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
 ) -> impl Filter<Extract = (Result<T, Refused>,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    // It rejects a host that it cannot read; then the header itself is judged.
-    let host = warp::host::optional().or(warp::any().map(|| None)).unify();
+    // warp rejects a `Host` that it cannot read, or that differs from the target's: for the policy that is no host.
+    let host = warp::host::optional().map(Ok).or(warp::any().map(|| Err(()))).unify();
     let judged = warp::method().and(warp::header::headers_cloned()).and(host).and(query).map(
-        move |method: Method, headers: HeaderMap, host: Option<Authority>, query: String| {
+        move |method: Method, headers: HeaderMap, host: Result<Option<Authority>, ()>, query: String| {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-            let authority = host.as_ref().map(Authority::as_str);
+            let authority = host.as_ref().map_or(Some(""), |host| host.as_ref().map(Authority::as_str));
             admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers).authority(authority))
         },
     );
     // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers. None
     // of the filters rejects, but the box forgets that: were there a rejection, it would be of a host that nobody can read.
-    judged.boxed().or_else(async |_| Ok::<_, Infallible>((Err(Refused(Refusal::HostNotAllowed)),)))
+    judged.boxed().or_else(async |_| Ok::<_, Infallible>((Err(Refused::new(Refusal::HostNotAllowed)),)))
 }
 
 impl Reject for Refused {}
 
 impl Reply for Refused {
     fn into_response(self) -> Response {
-        let head = head(self.0.status(), self.0.headers());
-        match self.0 {
+        let head = head(self.reason.status(), self.reason.headers());
+        match self.reason {
             // At its end from the beginning: a stream, even an empty one, would be sent over HTTP/2 as a frame of data.
             Refusal::Head => head.map(|()| Response::default().into_body()),
-            _ => head.map(|()| self.0.body()).into_response(),
+            _ => head.map(|()| self.reason.body()).into_response(),
+        }
+    }
+}
+
+impl Reply for Error {
+    fn into_response(self) -> Response {
+        match self.refused() {
+            Some(refused) => refused.clone().into_response(),
+            None => {
+                let body = reply::with_header(Self::BODY, "cache-control", "no-store");
+                reply::with_status(body, StatusCode::INTERNAL_SERVER_ERROR).into_response()
+            }
         }
     }
 }
@@ -346,7 +359,40 @@ mod tests {
         let taken = request().filter(&posted).await.expect("never rejects").expect("is offered");
         assert_eq!(taken.last_event_id().as_str(), Some("7"));
         let refused = request().filter(&offered()).await.expect("never rejects").map(drop);
-        assert_eq!(refused.map_err(|refused| refused.0.status()), Err(405));
+        assert_eq!(refused.map_err(|refused| refused.reason.status()), Err(405));
+    }
+
+    /// Hazard E9.
+    #[tokio::test]
+    async fn an_option_is_decided_by_accept_alone() {
+        let status = async |method, accept: &str| {
+            let request = warp::test::request().method(method).header("accept", accept);
+            let taken = request.filter(&optional()).await.expect("never rejects");
+            taken.map(|sse| sse.is_some()).map_err(|refused| refused.reason.status())
+        };
+        assert_eq!(status("GET", "text/html, */*;q=0.8").await, Ok(false));
+        assert_eq!(status("POST", "application/json").await, Ok(false));
+        assert_eq!(status("GET", "text/event-stream").await, Ok(true));
+        assert_eq!(status("POST", "application/json, text/event-stream").await, Err(405));
+        assert_eq!(status("HEAD", "text/event-stream").await, Err(200));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
+        let header = |sse: Result<Sse, Refused>| Ok(sse?.header("content-type", "text/secret")?.channel().1);
+        let routes = offered().map(move |sse| -> Result<SseResponse, Error> { header(sse) });
+        let answer = warp::test::request().reply(&routes).await;
+        assert_eq!((answer.status().as_u16(), answer.body().as_ref()), (500, Error::BODY.as_bytes()));
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(warp::test::request().method("POST").reply(&routes).await.status().as_u16(), 405);
+        let publish = || Ok(Hub::new().publish("secret".repeat(100), Event::data("x")).map(drop)?);
+        let send = |events: Sender| Ok(events.try_send(Event::data("x").event("\nsecret"))?);
+        let frame = || Ok(Event::data("x").id("secret\0").frame().map(drop)?);
+        let sse = warp::test::request().filter(&offered()).await.expect("never rejects").expect("is offered");
+        let answers: [Result<(), Error>; 3] = [publish(), send(sse.channel().0), frame()];
+        for answer in answers {
+            assert_eq!(answer.map(|()| reply::reply()).into_response().status().as_u16(), 500);
+        }
     }
 
     /// Hazard E11.
@@ -359,7 +405,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let taken = request.filter(&local).await.expect("never rejects");
-            taken.map(drop).map_err(|refused| refused.0.status())
+            taken.map(drop).map_err(|refused| refused.reason.status())
         };
         assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
         assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");

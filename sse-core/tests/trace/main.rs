@@ -48,6 +48,7 @@ fn everything(clock: &Clock, hub: &Hub) {
     events.try_send("secret").unwrap();
     assert!(poll(events.send("secret")).is_none());
     drop(response);
+    sse_core::__handler_failed(&sse_core::SendError::Closed);
     // Down, and then nobody comes in.
     assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
     drop(clock.sse().subscribe(hub, ["news"]));

@@ -128,6 +128,10 @@ fn allows(target: &Target, path: &str, allowed: &[&str]) -> Verdict {
 }
 
 fn optional(target: &Target) -> Verdict {
+    for (method, accept, status) in [("POST", "text/html", 200), ("POST", "text/html, text/event-stream", 405)] {
+        let head = target.read(&Request::new(method, "/optional").header("accept", accept).body(""))?.head;
+        check(head.status == status, || format!("{method}, {accept}: not {status}: {head}"))?;
+    }
     for (what, accept, streams) in OPTIONAL {
         let request = accept.iter().fold(Request::get("/optional"), |request, line| request.header("accept", line));
         let response = target.read(&request)?;

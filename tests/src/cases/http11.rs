@@ -25,6 +25,12 @@ pub(super) fn cases() -> Vec<Case> {
         case("a_request_byte_by_byte", "a request may come in any pieces", "RFC 9112 2", bytes),
         case("names_in_any_case", "the names of headers have no case", "RFC 9110 5.1", names),
         case("a_chunked_script", "a posted script may come in chunks", "RFC 9112 7.1", chunked),
+        case(
+            "an_upgrade_is_not_promised",
+            "a request for another protocol gets a stream in valid framing, or a rejection, and no response agrees",
+            "RFC 9110 7.8",
+            upgrade,
+        ),
         case("no_request_is_400", "what is no request is refused, and no stream opens", "RFC 9112 2.2", malformed),
     ]
 }
@@ -87,6 +93,38 @@ fn chunked(target: &Target) -> Verdict {
     let mut stream = connection.answer(false)?;
     stream.read_to_end(SECOND * 5)?;
     same("the body", BODY, stream.body())
+}
+
+fn upgrade(target: &Target) -> Verdict {
+    let asks: [&[(&str, &str)]; 6] = [
+        &[("connection", "upgrade"), ("upgrade", "websocket")],
+        &[("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket"), ("sec-websocket-version", "13")],
+        &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABkAAQAAP__")],
+        // As nginx sends it with the usual two lines, to a client that asked for nothing.
+        &[("connection", "upgrade")],
+        &[("upgrade", "websocket")],
+        &[("connection", "upgrade"), ("upgrade", "foo/2")],
+    ];
+    let requests = [
+        Request::script(STEPS),
+        Request::script(STEPS).with_method("HEAD"),
+        Request::script(STEPS).with_method("PUT").body(""),
+        Request::script(STEPS).header("last-event-id", "end"),
+        Request::get(Request::script_path(STEPS)).header("accept", "text/html"),
+    ];
+    for ask in asks {
+        for request in &requests {
+            let request = ask.iter().fold(request.clone(), |request, (name, value)| request.header(name, value));
+            let stream = target.read(&request)?;
+            let head = &stream.head;
+            let connection = head.header("connection").unwrap_or_default().to_ascii_lowercase();
+            check(!connection.contains("upgrade") && !head.has("upgrade"), || format!("{ask:?}: {head}"))?;
+            if head.status == 200 && request.method == "GET" {
+                same("the body", BODY, stream.body())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn malformed(target: &Target) -> Verdict {

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Compress, Condition};
 use actix_web::{App as Routes, HttpRequest, HttpResponse, HttpServer, Responder, web};
-use sse_actix::{Refusal, Refused, Sse, SseResponse};
+use sse_actix::{OptionalSse, Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
             .app_data(web::Data::new(shared.clone()))
             .service(web::resource("/script").to(script))
             .service(web::resource("/fetch").app_data(App::fetch_policy()).to(fetch))
-            .service(web::resource("/optional").app_data(App::named_policy()).to(optional))
+            .service(web::resource("/optional").to(optional))
             .service(web::resource("/topics").to(topics))
             .default_service(web::to(plain))
     };
@@ -60,19 +60,8 @@ async fn fetch(sse: Sse, app: web::Data<App>, request: HttpRequest, chunks: web:
     }
 }
 
-async fn optional(
-    sse: Result<Sse, Refused>,
-    app: web::Data<App>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Refused> {
-    let sse = match sse {
-        Ok(sse) => Some(sse),
-        Err(refused) => match refused.reason() {
-            Refusal::MethodNotAllowed { .. } | Refusal::NotAcceptable { .. } => None,
-            _ => return Err(refused),
-        },
-    };
-    Ok(respond(&request, app.optional(sse, request.method().as_str())))
+async fn optional(OptionalSse(sse): OptionalSse, app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    respond(&request, app.optional(sse, request.method().as_str()))
 }
 
 async fn topics(sse: Sse, app: web::Data<App>, request: HttpRequest) -> HttpResponse {

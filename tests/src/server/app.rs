@@ -7,7 +7,7 @@ use super::streams::Streams;
 use super::{decode, log, publish, steps};
 use crate::Group;
 use sse_core::hub::EventId;
-use sse_core::{AcceptMode, CloseReason, Hub, Policy, Start};
+use sse_core::{CloseReason, Hub, Policy, Start};
 use sse_redis::Redis;
 use std::io;
 use std::sync::Arc;
@@ -39,11 +39,6 @@ impl App {
     /// The policy of `/fetch`.
     pub(crate) fn fetch_policy() -> Policy {
         Policy::default().methods(["GET", "POST"])
-    }
-
-    /// The policy of `/optional` where a framework cannot tell an option from the thing itself.
-    pub(crate) fn named_policy() -> Policy {
-        Policy::default().accept(AcceptMode::Named)
     }
 
     /// `/script`, and `/fetch` by GET.
