@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sse_core::testing::{Clock, Reader};
-use sse_core::{CloseReason, Decoder, EventStream, Hub, LastEventId, Sender, Start};
+use sse_core::{CloseReason, Decoder, EventStream, Hub, LastEventId, Sender, Replay};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ fuzz_target!(|input: Input| {
             LastEventId::Text(id) => id,
             _ => "",
         });
-        let feed = clock.sse_after(id).subscribe(&hub, names(topics)).from(start);
+        let feed = clock.sse_after(id).subscribe(&hub, names(topics)).replay(start);
         *opened += u64::from(feed.id().is_some());
         let (sender, body) = (feed.sender(), Reader::new(feed.into_response().into_body()));
         clients.push(Client { body, sender, decoder, topics, next, ended: false });
@@ -133,9 +133,9 @@ fuzz_target!(|input: Input| {
             }
             Operation::Subscribe { topics, start } => {
                 let start = match start % 3 {
-                    0 => Start::Live,
-                    1 => Start::Oldest,
-                    _ => Start::Last(start.into()),
+                    0 => Replay::None,
+                    1 => Replay::All,
+                    _ => Replay::Last(start.into()),
                 };
                 open(&mut clients, &mut opened, topics, "", start, [None; 3]);
             }
@@ -145,7 +145,7 @@ fuzz_target!(|input: Input| {
                     let id = old.decoder.last_event_id().to_owned();
                     let next = if id.is_empty() { [None; 3] } else { old.next };
                     drop(old.body);
-                    open(&mut clients, &mut opened, old.topics, &id, Start::Live, next);
+                    open(&mut clients, &mut opened, old.topics, &id, Replay::None, next);
                 }
             }
             Operation::Poll { reader } => drop(at(reader).map(|at| clients[at].poll())),

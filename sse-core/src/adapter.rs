@@ -152,9 +152,17 @@ macro_rules! adapter {
                 self.0.resumption()
             }
 
-            /// Where to begin if the client brought no id that is known: live by default.
-            pub fn from(self, start: $crate::Start) -> Self {
-                Self(self.0.from(start))
+            /// Sends stored events to a new client: none by default. A client that resumes receives what it missed
+            /// instead.
+            pub fn replay(self, replay: $crate::Replay) -> Self {
+                Self(self.0.replay(replay))
+            }
+
+            /// Sends stored events of one topic to a new client, whatever [`replay`](Self::replay) says for the other
+            /// topics. Call it after `replay`. A topic that the subscription does not name ends the stream as
+            /// [`CloseReason::Failed`].
+            pub fn replay_topic(self, topic: &str, replay: $crate::Replay) -> Self {
+                Self(self.0.replay_topic(topic, replay))
             }
 
             /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids.
@@ -251,7 +259,7 @@ macro_rules! adapter {
         #[doc(no_inline)]
         pub use $crate::{
             AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
-            LastEventId, Policy, PolicyError, Refusal, Resumption, SendError, Sender, SocketLimits, Start, Stats, Uuid, bound_sockets,
+            LastEventId, Policy, PolicyError, Refusal, Resumption, SendError, Sender, SocketLimits, Replay, Stats, Uuid, bound_sockets,
             hub, stream,
         };
     };

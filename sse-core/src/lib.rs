@@ -144,7 +144,7 @@ pub use error::{Field, FrameError, SendError};
 pub use event::Event;
 pub use frame::{Frame, IntoFrame};
 pub use head::STREAM_HEADERS;
-pub use hub::{Hub, Resumption, Start, Stats, Subscription};
+pub use hub::{Hub, Replay, Resumption, Stats, Subscription};
 pub use last_event_id::LastEventId;
 pub use message_event::MessageEvent;
 pub use origin::PolicyError;

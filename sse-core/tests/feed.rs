@@ -2,7 +2,7 @@
 
 use sse_core::hub::{Builder, EventId, Feed, FeedError, PublishError};
 use sse_core::testing::{Clock, Reader};
-use sse_core::{Event, EventStream, FrameError, Hub, LastEventId, Resumption, Start, Subscription};
+use sse_core::{Event, EventStream, FrameError, Hub, LastEventId, Replay, Resumption, Subscription};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -173,12 +173,12 @@ fn the_oldest_position_that_is_told_resumes() {
     world.feed.advance(id(1, 0)).unwrap();
     world.append("b", id(2, 0));
     world.append("a", id(3, 0));
-    for start in [Start::Oldest, Start::Last(5)] {
+    for start in [Replay::All, Replay::Last(5)] {
         let whole = format!("{}{}", opening(id(2, 0)), block(id(3, 0)));
-        assert_eq!(text(world.fresh(["a"]).from(start)), whole);
-        assert_eq!(text(world.fresh(["c"]).from(start)), opening(id(3, 0)));
+        assert_eq!(text(world.fresh(["a"]).replay(start)), whole);
+        assert_eq!(text(world.fresh(["c"]).replay(start)), opening(id(3, 0)));
         let both = format!("{}{}{}", opening(id(1, 0)), block(id(2, 0)), block(id(3, 0)));
-        assert_eq!(text(world.fresh(["a", "b"]).from(start)), both);
+        assert_eq!(text(world.fresh(["a", "b"]).replay(start)), both);
     }
     let resumed = world.after(id(2, 0), ["a"]);
     assert_eq!(resumed.resumption(), Resumption::Resumed);
@@ -189,7 +189,7 @@ fn the_oldest_position_that_is_told_resumes() {
 fn before_the_first_event_of_a_log_there_is_no_position() {
     let mut world = World::new();
     world.append("a", id(1, 0));
-    let first = world.fresh(["a"]).from(Start::Oldest);
+    let first = world.fresh(["a"]).replay(Replay::All);
     assert_eq!(text(first), format!("retry: 3000\n\n{}", block(id(1, 0))));
 }
 
@@ -247,7 +247,7 @@ fn what_a_follower_forgot_is_told_by_the_log_s_id() {
     assert_eq!(feed.resumption(), Resumption::Gap);
     assert_eq!(text(feed), opening(id(1, 0)) + &trimmed("news", id(3, 0)) + &block(id(4, 0)));
     assert_eq!(text(world.after(id(3, 0), ["news"])), opening(id(3, 0)) + &block(id(4, 0)));
-    assert_eq!(text(world.fresh(["news"]).from(Start::Oldest)), opening(id(3, 0)) + &block(id(4, 0)));
+    assert_eq!(text(world.fresh(["news"]).replay(Replay::All)), opening(id(3, 0)) + &block(id(4, 0)));
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn who_comes_back_with_what_was_taken_back_is_told_and_goes_on_from_what_remains
     world.append("news", id(3, 0));
     world.feed.truncate(id(1, 0)).unwrap();
     let welcome = "retry: 3000\n\n";
-    let back = |world: &World, lost: u64| world.after(id(lost, 0), ["news"]).from(Start::Oldest);
+    let back = |world: &World, lost: u64| world.after(id(lost, 0), ["news"]).replay(Replay::All);
     assert_eq!(back(&world, 3).resumption(), Resumption::Gap);
     assert_eq!(text(back(&world, 3)), welcome.to_owned() + TAKEN_BACK);
     world.append("news", id(2, 7));

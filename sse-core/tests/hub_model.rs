@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use sse_core::hub::{EventId, Feed, FeedError, PublishError};
 use sse_core::testing::{Clock, Reader};
-use sse_core::{CloseReason, Event, EventStream, Hub, LastEventId, Resumption, Sender, Start};
+use sse_core::{CloseReason, Event, EventStream, Hub, LastEventId, Replay, Resumption, Sender};
 use std::collections::BTreeSet;
 use std::task::Poll;
 use std::time::Duration;
@@ -46,7 +46,7 @@ struct Send {
 #[derive(Debug, Clone)]
 struct Connect {
     id: Id,
-    start: Start,
+    start: Replay,
     first: usize,
     welcome: bool,
     beside: bool,
@@ -116,7 +116,7 @@ fn id(clients: usize) -> impl Strategy<Value = Id> {
 }
 
 fn connect(clients: usize) -> impl Strategy<Value = Connect> {
-    let start = prop_oneof![Just(Start::Live), Just(Start::Oldest), (0..6_usize).prop_map(Start::Last)];
+    let start = prop_oneof![Just(Replay::None), Just(Replay::All), (0..6_usize).prop_map(Replay::Last)];
     let first = prop_oneof![4 => Just(0), 1 => 1..3_usize];
     let sometimes = || prop::bool::weighted(0.2);
     (id(clients), start, first, sometimes(), sometimes(), sometimes(), any::<u16>()).prop_map(
@@ -452,7 +452,7 @@ impl World {
         if connect.welcome {
             sse = sse.welcome();
         }
-        let feed = sse.subscribe(&self.hub, names).from(connect.start);
+        let feed = sse.subscribe(&self.hub, names).replay(connect.start);
         let feed = feed.first((0..connect.first).map(|n| Event::data(format!("first {n}"))));
         let resumption = feed.resumption();
         let beside = connect.beside.then(|| feed.sender());
@@ -482,8 +482,8 @@ impl World {
         };
         client.first_to_come = connect.first;
         let position = found.or(gone).unwrap_or_else(|| match connect.start {
-            Start::Oldest => history.whole(&client.topics),
-            Start::Last(events) => history.last(&client.topics, events),
+            Replay::All => history.whole(&client.topics),
+            Replay::Last(events) => history.last(&client.topics, events),
             _ => history.head(),
         });
         let (position, unnamed) = if self.feed.is_some() && position == 0 && found.is_none() && history.head() > 0 {
@@ -721,7 +721,7 @@ impl World {
             for _ in 0..2 {
                 let own = Connect {
                     id: Id::Own,
-                    start: Start::Live,
+                    start: Replay::None,
                     first: 0,
                     welcome: false,
                     beside: false,

@@ -2,7 +2,7 @@
 
 use sse_core::hub::EventId;
 use sse_core::testing::Clock;
-use sse_core::{Decoder, EventStream, Hub, LastEventId, Start};
+use sse_core::{Decoder, EventStream, Hub, LastEventId, Replay};
 use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Client {
 
 fn connect(clock: &Clock, hub: &Hub, topics: &[&str], id: LastEventId) -> Pin<Box<EventStream<Clock>>> {
     let sse = clock.sse_after(id).keep_alive(None);
-    Box::pin(sse.subscribe(hub, topics).from(Start::Live).into_response().into_body())
+    Box::pin(sse.subscribe(hub, topics).replay(Replay::None).into_response().into_body())
 }
 
 fn position(id: &str) -> u64 {

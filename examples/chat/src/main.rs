@@ -13,7 +13,7 @@ use actix_web::{App, HttpServer, Responder};
 use clap::Parser;
 use example_common::{Listen, stop_signal};
 use login::{Login, Logins};
-use sse_actix::{Event, Hub, Sse, Start};
+use sse_actix::{Event, Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) ->
     sse.expires_at(login.ends)
         .key(&login.key)
         .subscribe(&hub, topics)
-        .from(Start::Last(100))
+        .replay(Replay::Last(100))
         // Who is here now: a state, so it goes first and has no place in the history.
         .first([Event::json(&logins.people()).event("people")])
 }

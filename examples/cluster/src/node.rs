@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use sse_axum::Sse;
 use sse_core::hub::EventId;
-use sse_core::{Event, Hub, Policy, SocketLimits, Start, bound_sockets};
+use sse_core::{Event, Hub, Policy, Replay, SocketLimits, bound_sockets};
 use sse_redis::{Builder, Redis};
 use std::future::Future;
 use std::io;
@@ -130,7 +130,7 @@ async fn events(sse: Sse, State(app): State<App>) -> impl IntoResponse {
     if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
         let _ = timeout(Duration::from_secs(2), app.redis.reached(id)).await;
     }
-    (ANY_ORIGIN, sse.subscribe(&app.hub, ["cluster"]).from(Start::Last(60)))
+    (ANY_ORIGIN, sse.subscribe(&app.hub, ["cluster"]).replay(Replay::Last(60)))
 }
 
 /// Publishes through this node, or says at once why not.

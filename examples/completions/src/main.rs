@@ -16,7 +16,7 @@ use clap::Parser;
 use example_common::{Listen, stop_signal};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use sse_axum::{AcceptMode, Event, Hub, Policy, Sse, Start};
+use sse_axum::{AcceptMode, Event, Hub, Policy, Replay, Sse};
 use std::io;
 use std::time::Duration;
 use work::Work;
@@ -81,5 +81,5 @@ fn answer(sse: Sse, work: &Work, method: &'static str, prompt: &Prompt) -> impl 
 }
 
 async fn progress(sse: Sse, State(work): State<Work>) -> impl IntoResponse {
-    sse.subscribe(&work.hub, ["work"]).from(Start::Last(6))
+    sse.subscribe(&work.hub, ["work"]).replay(Replay::Last(6))
 }

@@ -18,7 +18,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
 use clap::Parser;
 use example_common::{Listen, stop_signal};
-use sse_axum::{Hub, Sse, Start};
+use sse_axum::{Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn main() -> io::Result<()> {
 async fn events(sse: Sse, State(auction): State<Auction>) -> Response {
     let feed = sse.subscribe(&auction.hub, ["bids", "clock"]);
     // A page that is new gets every bid there was; one that comes back has what it saw, and gets what it missed.
-    feed.from(Start::Oldest).into_response()
+    feed.replay(Replay::All).into_response()
 }
 
 /// The answer is the text that htmx shows beneath the form: nothing, or what was wrong.

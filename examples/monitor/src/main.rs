@@ -11,7 +11,7 @@ mod sample;
 
 use clap::Parser;
 use example_common::{Listen, stop_signal};
-use sse_warp::{Event, Hub, Refused, Sse, Start};
+use sse_warp::{Event, Hub, Refused, Replay, Sse};
 use std::io;
 use std::time::Duration;
 use warp::http::StatusCode;
@@ -51,10 +51,10 @@ async fn main() -> io::Result<()> {
         warp::any().map(move || hub.clone())
     };
     let page = path::end().map(|| reply::html(include_str!("../page.html")));
-    let events = path!("events")
-        .and(sse_warp::offered())
-        .and(with_hub.clone())
-        .map(|sse: Result<Sse, Refused>, hub| sse.map(|sse| sse.subscribe(&hub, ["machine"]).from(Start::Last(KEPT))));
+    let events =
+        path!("events").and(sse_warp::offered()).and(with_hub.clone()).map(|sse: Result<Sse, Refused>, hub| {
+            sse.map(|sse| sse.subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)))
+        });
     let metrics = path!("metrics").and(with_hub.clone()).map(|hub: Hub| metrics::text(&hub.stats()));
     // A balancer that asks this sends newcomers elsewhere as soon as the hub begins to drain.
     let readyz = path!("readyz").and(with_hub).map(|hub: Hub| match hub.is_draining() {

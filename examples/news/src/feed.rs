@@ -1,6 +1,6 @@
 //! The feed: what is published, and who reads it.
 
-use sse_axum::{CloseReason, Event, Hub, Start};
+use sse_axum::{CloseReason, Event, Hub, Replay};
 use std::time::Duration;
 
 /// The page, in one file, without anything from elsewhere.
@@ -10,7 +10,7 @@ pub(crate) const PAGE: &str = include_str!("../page.html");
 pub(crate) const MAX_HEADLINE_BYTES: usize = 2_000;
 
 /// How much of the past a page is shown that opens for the first time.
-pub(crate) const PAST: Start = Start::Last(50);
+pub(crate) const PAST: Replay = Replay::Last(50);
 
 /// How often the count of readers is looked at: however many come and go, nobody hears of it more often.
 const COUNT_EVERY: Duration = Duration::from_millis(250);

@@ -15,7 +15,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::{any, get};
 use clap::Parser;
 use example_common::{Listen, stop_signal};
-use sse_axum::{Hub, Sse, Start};
+use sse_axum::{Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
 use upstream::Upstream;
@@ -52,7 +52,7 @@ async fn main() -> io::Result<()> {
 }
 
 async fn events(sse: Sse, State(upstream): State<Upstream>) -> impl IntoResponse {
-    sse.subscribe(&upstream.hub, ["events", "proxy"]).from(Start::Last(50)).first([upstream.told()])
+    sse.subscribe(&upstream.hub, ["events", "proxy"]).replay(Replay::Last(50)).first([upstream.told()])
 }
 
 /// Whoever has something to add posts it as a server would have written it.

@@ -26,13 +26,16 @@ pub(crate) struct Cursor {
     told: u64,
     /// What of the history was taken back when it last looked.
     epoch: u64,
+    /// Whether it replays, and each place skips the events up to its own start.
+    replays: bool,
     waker: Option<Waker>,
 }
 
 struct Place {
     topic: Arc<Topic>,
-    /// What the topic had forgotten of what the client asks for, when it asked.
-    known_gap: u64,
+    /// In a replay the position up to which the client asked for no events. Otherwise the position up to which the topic
+    /// had trimmed its events when the client asked.
+    missing: u64,
     /// The round in which it was parked, and where.
     parked: (u64, usize),
 }
@@ -51,11 +54,11 @@ impl Cursor {
     pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<Topic>>) -> Self {
         let place = |topic: Arc<Topic>| {
             topic.lock().readers += 1;
-            Place { topic, known_gap: 0, parked: (0, 0) }
+            Place { topic, missing: 0, parked: (0, 0) }
         };
         let places = topics.into_iter().map(place).collect();
         let epoch = hub.epoch.load(Ordering::Acquire);
-        Self { hub: hub.clone(), places, position: 0, told: 0, epoch, waker: None }
+        Self { hub: hub.clone(), places, position: 0, told: 0, epoch, replays: false, waker: None }
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
@@ -67,8 +70,32 @@ impl Cursor {
         (self.position, self.told) = (position, position);
         self.epoch = self.hub.epoch.load(Ordering::Acquire);
         for place in &mut self.places {
-            place.known_gap = place.topic.lock().ring.forgotten().position;
+            place.missing = place.topic.lock().ring.forgotten().position;
         }
+        self.replays = false;
+    }
+
+    /// Starts a replay of every topic after one position. The caller holds the order's lock.
+    pub(crate) fn replay_after(&mut self, position: u64) {
+        self.start_at(position);
+        self.replays = true;
+        for place in &mut self.places {
+            place.missing = position;
+        }
+    }
+
+    /// Starts the replay of one topic after a position of its own, and returns the position of the whole cursor. `None` if
+    /// the cursor does not follow the topic. The caller holds the order's lock.
+    pub(crate) fn replay_topic_after(&mut self, topic: &Arc<Topic>, position: u64) -> Option<u64> {
+        self.places.iter_mut().find(|place| Arc::ptr_eq(&place.topic, topic))?.missing = position;
+        self.position = self.places.iter().map(|place| place.missing).min()?;
+        self.told = self.position;
+        Some(self.position)
+    }
+
+    /// The position after which a place sends its next event.
+    fn position_at(&self, place: &Place) -> u64 {
+        if self.replays { self.position.max(place.missing) } else { self.position }
     }
 
     /// Stands where the history was taken back since. The caller holds the order's lock.
@@ -107,7 +134,7 @@ impl Cursor {
             return None;
         }
         let head = self.hub.head.load(Ordering::Acquire);
-        if self.is_rewritten() || self.places.iter().any(|place| place.topic.newest() > self.position) {
+        if self.is_rewritten() || self.places.iter().any(|place| place.topic.newest() > self.position_at(place)) {
             return None;
         }
         // Nothing of its topics lies between.
@@ -146,10 +173,11 @@ impl Cursor {
     fn take(&mut self, head: u64) -> Option<Step> {
         // The next of one topic alone need not be looked for, unless it is a gap.
         if let [place] = &*self.places {
-            if place.topic.newest() <= self.position {
+            let position = self.position_at(place);
+            if place.topic.newest() <= position {
                 return None;
             }
-            let run = place.topic.lock().ring.take(self.position, head, CHUNK_BYTES);
+            let run = place.topic.lock().ring.take(position, head, CHUNK_BYTES);
             if let Some(run) = run {
                 Counters::add(&self.hub.counters.delivered, run.events);
                 (self.position, self.told) = (run.last, run.last);
@@ -172,7 +200,8 @@ impl Cursor {
                     let room = CHUNK_BYTES - chunk.len();
                     let Some(place) = self.places.get(at) else { break };
                     // What was there may have been forgotten since: look again.
-                    let Some(run) = place.topic.lock().ring.take(self.position, upto, room) else { continue };
+                    let position = self.position_at(place);
+                    let Some(run) = place.topic.lock().ring.take(position, upto, room) else { continue };
                     if run.bytes.len() > room && !chunk.is_empty() {
                         break;
                     }
@@ -202,10 +231,11 @@ impl Cursor {
         let mut first: Option<(usize, Next)> = None;
         let mut second = u64::MAX;
         for (at, place) in self.places.iter().enumerate() {
-            if place.topic.newest() <= self.position {
+            let position = self.position_at(place);
+            if place.topic.newest() <= position {
                 continue;
             }
-            let Some(next) = place.topic.lock().ring.next_after(self.position) else { continue };
+            let Some(next) = place.topic.lock().ring.next_after(position) else { continue };
             match first {
                 Some((_, found)) if found.position() <= next.position() => second = second.min(next.position()),
                 found => {
@@ -229,10 +259,11 @@ impl Cursor {
         let mut lagged = false;
         for place in &self.places {
             let locked = place.topic.lock();
-            if locked.ring.forgotten().position == mark.position {
+            let position = self.position_at(place);
+            if locked.ring.forgotten().position == mark.position && mark.position > position {
                 gaps.push(place);
                 // What the client asked for too late is told, and what the log lost; what it lost while it read is lag.
-                lagged |= self.position >= place.known_gap.max(locked.ring.reset());
+                lagged |= position >= place.missing.max(locked.ring.reset());
             }
         }
         if gaps.is_empty() {
@@ -269,9 +300,10 @@ impl Cursor {
             if parked && same {
                 continue;
             }
+            let position = if self.replays { self.position.max(place.missing) } else { self.position };
             let fresh = waker.clone();
             let mut locked = place.topic.lock();
-            if locked.ring.newest() > self.position || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
+            if locked.ring.newest() > position || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
                 return false;
             }
             let old = if place.topic.round() == place.parked.0 {

@@ -24,7 +24,7 @@ pub use order::MAX_TOPIC_BYTES;
 pub use publish::{PublishError, Topic};
 pub use registry::Draining;
 pub use stats::Stats;
-pub use subscription::{Resumption, Start, Subscription};
+pub use subscription::{Replay, Resumption, Subscription};
 
 use crate::runtime::{Random, Runtime, Timer};
 use crate::stream::shared::Rules;

@@ -18,16 +18,17 @@ use crate::sync::atomic::Ordering;
 use crate::{FrameError, IntoFrame, LastEventId, Response, Sse};
 use uuid::Uuid;
 
-/// Where a subscription begins, if the client brought no id that is known.
+/// The stored events that a new client receives: one that has no last event ID, or one that this hub does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Start {
-    /// With what is published from now on.
+pub enum Replay {
+    /// No stored event. The stream starts with the next publish.
     #[default]
-    Live,
-    /// With the oldest event from which on every topic is whole.
-    Oldest,
-    /// With the newest so many events of the topics together, as far as every topic is whole.
+    None,
+    /// All stored events, from the oldest one after which every topic is complete.
+    All,
+    /// The newest events, at most this many of all topics together, as far as every topic is complete.
+    /// [`Subscription::replay_topic`] counts one topic alone.
     Last(usize),
 }
 
@@ -146,33 +147,86 @@ impl<R: Runtime> Subscription<R> {
         subscription
     }
 
-    /// Where to begin if the client brought no id that is known: live by default.
+    /// Sends stored events to a new client: none by default. A client that resumes receives what it missed instead.
     ///
     /// ```
-    /// # use sse_core::{Hub, Start, testing::Clock};
+    /// # use sse_core::{Hub, Replay, testing::Clock};
     /// # let clock = Clock::new();
     /// let hub = Hub::builder().build_on(clock.clone());
     /// for n in ["1", "2", "3"] {
     ///     hub.publish("news", n)?;
     /// }
-    /// let feed = clock.sse().subscribe(&hub, ["news"]).from(Start::Last(2));
+    /// let feed = clock.sse().subscribe(&hub, ["news"]).replay(Replay::Last(2));
     /// let text = clock.read(feed.into_response()).text();
     /// assert!(!text.contains("data: 1") && text.contains("data: 2") && text.contains("data: 3"));
     /// # Ok::<(), sse_core::hub::PublishError>(())
     /// ```
-    pub fn from(mut self, start: Start) -> Self {
-        if self.unknown || self.resumption == Resumption::Fresh {
+    pub fn replay(mut self, replay: Replay) -> Self {
+        if self.is_new() {
             let inner = self.hub.inner.clone();
             if let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor {
                 let topics = cursor.topics();
                 let order = inner.order.lock();
-                let (position, begins) = order.begin(&inner, &topics, start);
-                cursor.start_at(position);
+                let (position, begins) = order.begin(&inner, &topics, replay);
+                cursor.replay_after(position);
                 self.begins = begins;
             }
             self.prepare();
         }
         self
+    }
+
+    /// Sends stored events of one topic to a new client, whatever [`replay`](Self::replay) says for the other topics. Call
+    /// it after `replay`, once for each topic.
+    ///
+    /// The events of all topics are in the order of the history. A client that disconnects during the replay resumes after
+    /// the last event that it received, and then receives every later event of every topic.
+    ///
+    /// # Errors
+    /// A topic that the subscription does not name ends the stream as [`CloseReason::Failed`](crate::CloseReason::Failed),
+    /// before any event.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, Replay, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// hub.publish("news", "headline")?;
+    /// for readers in ["1 reader", "2 readers", "3 readers"] {
+    ///     hub.publish("readers", readers)?;
+    /// }
+    /// let feed = clock.sse().subscribe(&hub, ["news", "readers"]);
+    /// let feed = feed.replay_topic("news", Replay::Last(50)).replay_topic("readers", Replay::Last(1));
+    /// let text = clock.read(feed.into_response()).text();
+    /// assert!(text.contains("data: headline") && text.contains("data: 3 readers"));
+    /// assert!(!text.contains("data: 1 reader\n") && !text.contains("data: 2 readers"));
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
+    pub fn replay_topic(mut self, topic: &str, replay: Replay) -> Self {
+        if !self.is_new() {
+            return self;
+        }
+        let inner = self.hub.inner.clone();
+        let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor else { return self };
+        let topics = cursor.topics();
+        let Some(topic) = topics.iter().find(|followed| *followed.name == *topic) else {
+            let error = format!("the stream does not follow the topic `{topic}`; name the topic in `subscribe`");
+            self.opened.fail(&FrameError::Source(error.into()));
+            return self;
+        };
+        {
+            let order = inner.order.lock();
+            let (start, _) = order.begin(&inner, std::slice::from_ref(topic), replay);
+            if let Some(position) = cursor.replay_topic_after(topic, start) {
+                self.begins = order.id_at(position, &topics);
+            }
+        }
+        self.prepare();
+        self
+    }
+
+    /// Whether stored events may be replayed: the client has no last event ID that the hub knows.
+    fn is_new(&self) -> bool {
+        self.unknown || self.resumption == Resumption::Fresh
     }
 
     /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids: only after
@@ -304,8 +358,8 @@ impl Order {
                 Entered { resumption: Resumption::Gap, unknown: false, begins: None }
             }
             (None, None) => {
-                let (position, begins) = self.begin(hub, &topics, Start::Live);
-                cursor.start_at(position);
+                let (position, begins) = self.begin(hub, &topics, Replay::None);
+                cursor.replay_after(position);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
                 let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
                 Entered { resumption, unknown: !fresh, begins }
@@ -315,9 +369,9 @@ impl Order {
     }
 
     /// The position before the first event that is to come, and the id that says it.
-    fn begin(&self, hub: &Inner, topics: &[Arc<Topic>], start: Start) -> (u64, Option<EventId>) {
+    fn begin(&self, hub: &Inner, topics: &[Arc<Topic>], replay: Replay) -> (u64, Option<EventId>) {
         let head = hub.head.load(Ordering::Acquire);
-        match (self.start(hub, topics, start), &self.ids) {
+        match (self.start(hub, topics, replay), &self.ids) {
             // No id of a log says its beginning: but that of whatever is just before the first event of these topics
             // says the same. Where the first event is what the log begins with, it is the first to tell an id.
             (0, Ids::Followed(_)) if head > 0 => {
@@ -330,13 +384,13 @@ impl Order {
     }
 
     /// The position before the first event that is to come.
-    fn start(&self, hub: &Inner, topics: &[Arc<Topic>], start: Start) -> u64 {
+    fn start(&self, hub: &Inner, topics: &[Arc<Topic>], replay: Replay) -> u64 {
         let head = hub.head.load(Ordering::Acquire);
         let whole = || topics.iter().map(|topic| topic.lock().ring.forgotten().position).max().unwrap_or(head);
-        match start {
-            Start::Live | Start::Last(0) => head,
-            Start::Oldest => whole(),
-            Start::Last(events) => {
+        match replay {
+            Replay::None | Replay::Last(0) => head,
+            Replay::All => whole(),
+            Replay::Last(events) => {
                 let after =
                     |position: u64| topics.iter().map(|topic| topic.lock().ring.count_after(position)).sum::<usize>();
                 // The latest position with at least so many events after it, but not before what is whole.

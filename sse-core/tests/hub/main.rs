@@ -11,7 +11,7 @@ mod retention;
 use sse_core::hub::{Builder, EventId, MAX_TOPIC_BYTES, PublishError};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{
-    CloseReason, Event, EventStream, FrameError, Hub, LastEventId, Policy, Request, Resumption, SendError, Sse, Start,
+    CloseReason, Event, EventStream, FrameError, Hub, LastEventId, Policy, Replay, Request, Resumption, SendError, Sse,
     Subscription,
 };
 use std::fmt::Display;

@@ -123,7 +123,7 @@ fn an_id_that_says_nothing_is_one_gap_with_the_position_it_goes_on_from() {
         assert_eq!(feed.resumption(), Resumption::Gap, "{name}");
         assert_eq!(text(feed), unknown(ids[1]), "{name}");
         // Then as one that brings none.
-        let feed = request(&world, brought.iter().copied()).subscribe(&world.hub, ["news"]).from(Start::Last(1));
+        let feed = request(&world, brought.iter().copied()).subscribe(&world.hub, ["news"]).replay(Replay::Last(1));
         assert_eq!(text(feed), unknown(ids[0]) + &block("b", ids[1]), "{name}");
     }
     let fresh: [&[&[u8]]; 2] = [&[], &[b""]];

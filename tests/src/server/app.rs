@@ -7,7 +7,7 @@ use super::streams::Streams;
 use super::{decode, log, publish, steps};
 use crate::Group;
 use sse_core::hub::EventId;
-use sse_core::{CloseReason, Hub, Policy, Start};
+use sse_core::{CloseReason, Hub, Policy, Replay};
 use sse_redis::Redis;
 use std::io;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl App {
             return Err(Plain::bad_request("no name"));
         }
         let start = match query.get("from").as_deref() {
-            None => Start::default(),
+            None => Replay::default(),
             Some(from) => start(from).ok_or_else(|| Plain::bad_request("no such from"))?,
         };
         let id = sse.last_event_id().as_str().and_then(EventId::parse);
@@ -186,11 +186,11 @@ impl App {
 }
 
 /// `live`, `oldest` or `last:N`.
-fn start(from: &str) -> Option<Start> {
+fn start(from: &str) -> Option<Replay> {
     match from {
-        "live" => Some(Start::Live),
-        "oldest" => Some(Start::Oldest),
-        _ => from.strip_prefix("last:")?.parse().ok().map(Start::Last),
+        "live" => Some(Replay::None),
+        "oldest" => Some(Replay::All),
+        _ => from.strip_prefix("last:")?.parse().ok().map(Replay::Last),
     }
 }
 

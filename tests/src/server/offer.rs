@@ -2,7 +2,7 @@
 
 use super::app::App;
 use http::{HeaderName, HeaderValue};
-use sse_core::{LastEventId, Resumption, Sender, Start, Uuid};
+use sse_core::{LastEventId, Replay, Resumption, Sender, Uuid};
 
 /// A request that may open a stream, in any adapter.
 pub(crate) trait Offer: Sized {
@@ -16,7 +16,7 @@ pub(crate) trait Offer: Sized {
     fn channel(self, app: &App, welcome: bool) -> (Sender, Opened<Self::Reply>);
 
     /// A subscription, set up as the server's options say.
-    fn subscribe(self, app: &App, topics: &[String], start: Start) -> (Sender, Opened<Self::Reply>);
+    fn subscribe(self, app: &App, topics: &[String], start: Replay) -> (Sender, Opened<Self::Reply>);
 }
 
 /// A reply, and what the application tells of it in the head.
@@ -66,8 +66,8 @@ macro_rules! offer {
                 (events, Opened { reply, id, resumption: None })
             }
 
-            fn subscribe(self, app: &App, topics: &[String], start: Start) -> (Sender, Opened<$reply>) {
-                let $subscription = offer!(set_up self, app).subscribe(&app.hub, topics).from(start);
+            fn subscribe(self, app: &App, topics: &[String], start: Replay) -> (Sender, Opened<$reply>) {
+                let $subscription = offer!(set_up self, app).subscribe(&app.hub, topics).replay(start);
                 let (id, resumption) = ($subscription.id(), Some($subscription.resumption()));
                 ($subscription.sender(), Opened { reply: $into, id, resumption })
             }

@@ -39,7 +39,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, feed: Data<Feed>) -> impl Responder {
-    sse.subscribe(&feed.hub, ["news"]).from(PAST)
+    sse.subscribe(&feed.hub, ["news"]).replay(PAST)
 }
 
 async fn headlines(feed: Data<Feed>, request: HttpRequest, body: Bytes) -> HttpResponse {

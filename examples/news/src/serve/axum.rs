@@ -28,7 +28,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, State(feed): State<Feed>) -> impl IntoResponse {
-    sse.subscribe(&feed.hub, ["news"]).from(PAST)
+    sse.subscribe(&feed.hub, ["news"]).replay(PAST)
 }
 
 async fn headlines(State(feed): State<Feed>, headers: HeaderMap, body: Bytes) -> Response {

@@ -32,7 +32,7 @@ pub(crate) async fn serve(
 }
 
 fn events(sse: Result<Sse, Refused>, feed: Feed) -> Result<impl Reply, Refused> {
-    Ok(sse?.subscribe(&feed.hub, ["news"]).from(PAST))
+    Ok(sse?.subscribe(&feed.hub, ["news"]).replay(PAST))
 }
 
 fn headlines(feed: Feed, content_type: Option<String>, accept: Option<String>, body: Bytes) -> Response {
