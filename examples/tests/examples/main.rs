@@ -6,8 +6,6 @@ mod completions;
 mod custom_server;
 mod fragments;
 mod monitor;
-#[cfg(unix)]
-mod nginx;
 mod proxy;
 
 use sse_test_support::browser::Page;
@@ -34,8 +32,6 @@ fn main() -> ExitCode {
     custom_server::add(&mut trials);
     fragments::add(&mut trials);
     monitor::add(&mut trials);
-    #[cfg(unix)]
-    nginx::add(&mut trials);
     proxy::add(&mut trials);
     #[cfg(unix)]
     for (name, program) in PROGRAMS {

@@ -28,6 +28,19 @@ impl std::fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
+/// A program that no run of the tests requires: a trial that fails because the program is not there is ignored, also under
+/// `CI=true`, and shows this text.
+#[derive(Debug)]
+pub struct Optional(pub String);
+
+impl std::fmt::Display for Optional {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Optional {}
+
 /// Checks that the system has this command.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Trials of `libtest-mimic` that are futures. Trials in a browser share one browser of each engine.
 
 use crate::browser::{Browser, Engine};
-use crate::{Missing, Result, need};
+use crate::{Missing, Optional, Result, need};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -33,13 +33,25 @@ impl Shared {
         let runtime = self.runtime.get_or_init(|| Runtime::new().expect("a runtime can be made"));
         match runtime.block_on(async { timeout(BOUND, test).await }) {
             Ok(Ok(())) => Ok(Completion::Completed),
-            Ok(Err(error)) => match error.downcast_ref() {
-                Some(missing) => without(missing),
-                None => Err(error.to_string().into()),
+            Ok(Err(error)) => match (error.downcast_ref(), error.downcast_ref::<Optional>()) {
+                (Some(missing), _) => without(missing),
+                (None, Some(optional)) => Ok(Completion::ignored_with(optional)),
+                (None, None) => Err(with_sources(&*error).into()),
             },
             Err(_) => Err(format!("took longer than {BOUND:?}").into()),
         }
     }
+}
+
+/// An error and its sources: reqwest's own text does not name the reason.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// What a trial comes to that cannot run for want of this.
@@ -74,6 +86,12 @@ impl Trials {
     #[must_use]
     pub fn that_wait() -> Self {
         Self { at_once: Some(12), ..Self::default() }
+    }
+
+    /// No trials yet. They run one after another, because they measure time.
+    #[must_use]
+    pub fn one_at_a_time() -> Self {
+        Self { at_once: Some(1), ..Self::default() }
     }
 
     /// Adds a trial. One that fails for want of something [`Missing`] is ignored and says so; under `CI=true` it fails.
