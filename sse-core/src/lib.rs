@@ -123,6 +123,7 @@ mod refusal;
 mod request;
 mod response;
 mod runtime;
+mod shrink;
 #[cfg(feature = "socket")]
 mod socket;
 mod sse;
@@ -133,6 +134,7 @@ pub mod testing;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod trace;
+mod wake;
 
 #[cfg(feature = "tokio")]
 pub use crate::tokio::{Tokio, TokioTimer};

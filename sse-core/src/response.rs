@@ -53,6 +53,11 @@ impl<B> Response<B> {
         response
     }
 
+    /// A request that no stream can answer. A browser does not repeat it.
+    pub(crate) fn invalid(body: B) -> Self {
+        Self { status: 400, headers: vec![("cache-control".into(), "no-store".into())], id: None, body }
+    }
+
     /// The status code.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -371,3 +371,10 @@ pub(crate) fn refuse<R: Runtime, S>(
     body.shared().end(CloseReason::Drained, None);
     Response::refusal(is_get, retry, body)
 }
+
+/// Turns a body into the answer to a request that names impossible topics.
+pub(crate) fn invalid<R: Runtime, S>(body: EventStream<R, S>) -> Response<EventStream<R, S>> {
+    crate::trace::stream_refused("invalid");
+    body.shared().end(CloseReason::Failed, None);
+    Response::invalid(body)
+}

@@ -76,3 +76,34 @@ fn a_stream_ends_when_its_login_does_also_without_keep_alive() {
     assert!(reader.has_ended());
     assert_eq!(events.close_reason(), Some(CloseReason::Expired));
 }
+
+/// Hazard B19.
+#[test]
+fn streams_of_a_key_leave_in_any_order_and_the_rest_still_have_it() {
+    let clock = Clock::new();
+    let hub = Hub::builder().build_on(clock.clone());
+    let open = |n: usize| {
+        let sse = clock.sse().attach(&hub);
+        let sse = if n.is_multiple_of(3) { sse } else { sse.key(["ann", "bob"][n % 2]) };
+        sse.channel()
+    };
+    let mut crowd: Vec<_> = (0..2_000).map(|n| (n, open(n))).collect();
+    // An order that jumps about: far enough that the tables shrink on the way.
+    for left in (1..=1_990).rev() {
+        drop(crowd.swap_remove(left * 7_919 % crowd.len()));
+    }
+    crowd.extend((2_000..2_010).map(|n| (n, open(n))));
+    assert_eq!(hub.stats().streams, crowd.len());
+    for key in ["ann", "bob"] {
+        let of_key = |n: &usize| !n.is_multiple_of(3) && ["ann", "bob"][n % 2] == key;
+        let count = crowd.iter().filter(|(n, _)| of_key(n)).count();
+        assert_eq!(hub.close_where(key), count, "{key}");
+        for (n, (sender, _)) in crowd.iter().filter(|(n, _)| of_key(n)) {
+            assert!(!sender.is_active(), "stream {n} of {key}");
+        }
+    }
+    let active = crowd.iter().filter(|(_, (sender, _))| sender.is_active());
+    assert!(active.clone().count() > 0 && active.into_iter().all(|(n, _)| n.is_multiple_of(3)));
+    drop(crowd);
+    assert_eq!(hub.stats().streams, 0);
+}

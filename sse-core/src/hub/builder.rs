@@ -19,6 +19,7 @@ pub(crate) struct Limits {
     pub(crate) topic_age: Option<Duration>,
     pub(crate) hub_bytes: usize,
     pub(crate) max_topics: usize,
+    pub(crate) max_topics_per_stream: usize,
     pub(crate) max_streams: usize,
     pub(crate) max_streams_per_key: usize,
     pub(crate) lag_ends: bool,
@@ -75,6 +76,7 @@ impl Default for Builder {
             topic_age: None,
             hub_bytes: 64 * 1024 * 1024,
             max_topics: 100_000,
+            max_topics_per_stream: 256,
             max_streams: usize::MAX,
             max_streams_per_key: usize::MAX,
             lag_ends: true,
@@ -103,8 +105,9 @@ impl Builder {
         self
     }
 
-    /// How long a topic keeps an event: no bound by default. An event goes when the hub is next used after its time, up
-    /// to a 64th of it late.
+    /// How long a topic keeps an event: no bound by default. The hub trims old events when it is next used, up to a 64th
+    /// of the age late. Each use trims a bounded number of them, so that no publish waits for many; a subscription never
+    /// begins with an event that is older.
     pub const fn topic_age(mut self, age: Duration) -> Self {
         self.limits.topic_age = Some(age);
         self
@@ -117,11 +120,34 @@ impl Builder {
         self
     }
 
-    /// At most this many topics at once: 100,000 by default. Past it, a publish to another topic is refused, and a
-    /// subscription softly. A topic without events and readers is dropped; of 65,536 such the hub remembers what they
-    /// forgot, and past that it may tell a gap where there is none.
+    /// At most this many topics at once: 100,000 by default.
+    ///
+    /// At the bound a new topic takes the place of another: the hub drops the topic without subscribers and handles whose
+    /// newest event is the oldest, and counts it in [`Stats::dropped_topics`](super::Stats::dropped_topics). A client that
+    /// resumes there receives a gap. While each topic has a subscriber or a [handle](Hub::topic), a publish to a new topic
+    /// returns [`PublishError::TooManyTopics`](super::PublishError::TooManyTopics), and a subscription with a new topic is
+    /// answered "retry later". The hub remembers where 65,536 dropped topics ended; after more, a client may receive a gap
+    /// although nothing is missing.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::PublishError};
+    /// let hub = Hub::builder().max_topics(2).build();
+    /// for user in ["user/1", "user/2", "user/3"] {
+    ///     hub.publish(user, "you have mail")?;
+    /// }
+    /// let stats = hub.stats();
+    /// assert_eq!((stats.topics, stats.dropped_topics, stats.held_events), (2, 1, 2));
+    /// # Ok::<(), PublishError>(())
+    /// ```
     pub const fn max_topics(mut self, topics: usize) -> Self {
         self.limits.max_topics = topics;
+        self
+    }
+
+    /// At most this many different topics for one stream: 256 by default. A subscription with more is answered 400 and
+    /// opens no stream; [`Subscription::error`](super::Subscription::error) names the limit.
+    pub const fn max_topics_per_stream(mut self, topics: usize) -> Self {
+        self.limits.max_topics_per_stream = topics;
         self
     }
 

@@ -11,6 +11,8 @@ use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use bytes::Bytes;
 use slab::Slab;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::task::{Poll, Waker};
 
@@ -40,23 +42,13 @@ struct Place {
     parked: (u64, usize),
 }
 
-/// What a merge step found at the earliest position.
-enum Earliest {
-    /// Gaps of one or more topics.
-    Gaps(Mark),
-    /// An event of the topic with this index, and how far its run may go.
-    Run(usize, u64),
-    Nothing,
-}
+/// The places with something new, by the position of what comes next there; the least is the first.
+type Merge = BinaryHeap<Reverse<(u64, usize)>>;
 
 impl Cursor {
-    /// Enters the topics as a reader.
+    /// A cursor over topics that it was entered in. It leaves them when it is dropped.
     pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<Topic>>) -> Self {
-        let place = |topic: Arc<Topic>| {
-            topic.lock().readers += 1;
-            Place { topic, missing: 0, parked: (0, 0) }
-        };
-        let places = topics.into_iter().map(place).collect();
+        let places = topics.into_iter().map(|topic| Place { topic, missing: 0, parked: (0, 0) }).collect();
         let epoch = hub.epoch.load(Ordering::Acquire);
         Self { hub: hub.clone(), places, position: 0, told: 0, epoch, replays: false, waker: None }
     }
@@ -186,22 +178,39 @@ impl Cursor {
         }
         let mut chunk = Pending::default();
         let (mut events, mut lagged) = (0, false);
-        while chunk.len() < CHUNK_BYTES {
-            match self.earliest(head) {
-                Earliest::Nothing => break,
-                Earliest::Gaps(mark) => match self.gaps(mark) {
-                    Some(gaps) => chunk.push(gaps.into()),
-                    None => {
-                        lagged = true;
-                        break;
+        let mut merge: Merge = (0..self.places.len()).filter_map(|at| self.next_at(at, head)).collect();
+        while chunk.len() < CHUNK_BYTES
+            && let Some(Reverse((position, at))) = merge.pop()
+            && let Some(place) = self.places.get(at)
+        {
+            let after = self.position_at(place);
+            let mut locked = place.topic.lock();
+            match locked.ring.next_after(after).filter(|next| next.position() == position) {
+                // It was trimmed since: look again.
+                None => drop(locked),
+                Some(Next::Gap(mark)) => {
+                    drop(locked);
+                    let mut topics = vec![at];
+                    while let Some(&Reverse((same, at))) = merge.peek()
+                        && same == position
+                    {
+                        topics.push(at);
+                        merge.pop();
                     }
-                },
-                Earliest::Run(at, upto) => {
+                    match self.gaps(mark, &topics) {
+                        Some(gaps) => chunk.push(gaps.into()),
+                        None => {
+                            lagged = true;
+                            break;
+                        }
+                    }
+                    merge.extend(topics.into_iter().skip(1).filter_map(|at| self.next_at(at, head)));
+                }
+                Some(Next::Event(_)) => {
+                    let upto = merge.peek().map_or(head, |Reverse((second, _))| head.min(second - 1));
                     let room = CHUNK_BYTES - chunk.len();
-                    let Some(place) = self.places.get(at) else { break };
-                    // What was there may have been forgotten since: look again.
-                    let position = self.position_at(place);
-                    let Some(run) = place.topic.lock().ring.take(position, upto, room) else { continue };
+                    let Some(run) = locked.ring.take(after, upto, room) else { continue };
+                    drop(locked);
                     if run.bytes.len() > room && !chunk.is_empty() {
                         break;
                     }
@@ -214,6 +223,7 @@ impl Cursor {
                     }
                 }
             }
+            merge.extend(self.next_at(at, head));
         }
         Counters::add(&self.hub.counters.delivered, events);
         if let Some(chunk) = chunk.take() {
@@ -226,38 +236,23 @@ impl Cursor {
         })
     }
 
-    /// What comes first after the position and not beyond the head, in any topic.
-    fn earliest(&self, head: u64) -> Earliest {
-        let mut first: Option<(usize, Next)> = None;
-        let mut second = u64::MAX;
-        for (at, place) in self.places.iter().enumerate() {
-            let position = self.position_at(place);
-            if place.topic.newest() <= position {
-                continue;
-            }
-            let Some(next) = place.topic.lock().ring.next_after(position) else { continue };
-            match first {
-                Some((_, found)) if found.position() <= next.position() => second = second.min(next.position()),
-                found => {
-                    second = found.map_or(second, |(_, next)| next.position());
-                    first = Some((at, next));
-                }
-            }
+    /// What comes next at a place, if there is something that is not beyond the head.
+    fn next_at(&self, at: usize, head: u64) -> Option<Reverse<(u64, usize)>> {
+        let place = self.places.get(at)?;
+        let after = self.position_at(place);
+        if place.topic.newest() <= after {
+            return None;
         }
-        match first {
-            Some((_, next)) if next.position() > head => Earliest::Nothing,
-            Some((_, Next::Gap(mark))) => Earliest::Gaps(mark),
-            Some((at, Next::Event(_))) => Earliest::Run(at, head.min(second - 1)),
-            None => Earliest::Nothing,
-        }
+        let next = place.topic.lock().ring.next_after(after)?.position();
+        (next <= head).then_some(Reverse((next, at)))
     }
 
-    /// Passes the gaps at a position: a block for each topic that has one there, with its id told in the last.
-    /// Nothing, if this cursor fell behind and such a one is to end.
-    fn gaps(&mut self, mark: Mark) -> Option<Vec<u8>> {
+    /// Passes the gaps at a position: a block for each of these places that has one there. Only the last block has the id.
+    /// `None` if this cursor lags and the hub ends such streams.
+    fn gaps(&mut self, mark: Mark, places: &[usize]) -> Option<Vec<u8>> {
         let mut gaps = Vec::new();
         let mut lagged = false;
-        for place in &self.places {
+        for place in places.iter().filter_map(|at| self.places.get(*at)) {
             let locked = place.topic.lock();
             let position = self.position_at(place);
             if locked.ring.forgotten().position == mark.position && mark.position > position {

@@ -52,8 +52,9 @@ impl Feed {
 
     /// Appends the log's next event.
     ///
-    /// Where the hub may have no more topics, a new one's event is forgotten at once, and whoever asks for the topic
-    /// later is told.
+    /// At [`max_topics`](super::Builder::max_topics) a new topic takes the place of one without subscribers. While each
+    /// topic has a subscriber, the hub trims the event of a new topic at once: a client that subscribes to the topic with
+    /// an older id receives a gap.
     ///
     /// # Errors
     /// [`FeedError::OutOfOrder`], [`FeedError::Invalid`], [`FeedError::TopicName`].
@@ -67,7 +68,7 @@ impl Feed {
             let mut order = inner.order.lock();
             ascends(&order.ids, id).map(|()| {
                 order.expire(inner, now, &mut left);
-                match order.topic(topic, &inner.limits) {
+                match order.topic(inner, topic, &mut left) {
                     Ok(topic) => {
                         order.append(inner, now, &topic, Some(id), block, &mut left);
                     }
@@ -75,8 +76,8 @@ impl Feed {
                 }
             })
         };
-        left.settle();
         Counters::add(&inner.counters.published, usize::from(appended.is_ok()));
+        left.settle();
         appended
     }
 

@@ -6,6 +6,7 @@ mod builder;
 mod cursor;
 mod feed;
 mod id;
+mod idle;
 mod ids;
 mod order;
 mod publish;
@@ -16,6 +17,7 @@ mod subscription;
 mod taken_back;
 mod tombstones;
 mod topic;
+mod topics;
 
 pub use builder::Builder;
 pub use feed::{Feed, FeedError};
@@ -24,7 +26,7 @@ pub use order::MAX_TOPIC_BYTES;
 pub use publish::{PublishError, Topic};
 pub use registry::Draining;
 pub use stats::Stats;
-pub use subscription::{Replay, Resumption, Subscription};
+pub use subscription::{Replay, Resumption, SubscribeError, Subscription};
 
 use crate::runtime::{Random, Runtime, Timer};
 use crate::stream::shared::Rules;
@@ -196,13 +198,17 @@ impl Hub {
         let inner = &self.inner;
         let now = inner.now_if_aging();
         let mut left = topic::Leftovers::default();
-        let (topics, held_events, held_bytes) = {
+        let mut stats = inner.counters.read();
+        {
             let mut order = inner.order.lock();
             order.expire(inner, now, &mut left);
-            (order.topics(), order.held_events, order.held_bytes)
-        };
+            let topics = &order.topics;
+            (stats.topics, stats.dropped_topics) = (topics.len(), topics.dropped);
+            (stats.held_events, stats.held_bytes) = (topics.held_events, topics.held_bytes);
+        }
+        stats.streams = inner.registry.len();
         left.settle();
-        inner.counters.read(inner.registry.len(), topics, held_events, held_bytes)
+        stats
     }
 }
 

@@ -1,10 +1,11 @@
 //! Publishing: one event, several at once, or to a topic that was looked up before.
 
 use super::ids::Ids;
-use super::order::{MAX_TOPIC_BYTES, Order, TooManyTopics};
+use super::order::{MAX_TOPIC_BYTES, Order};
 use super::stats::Counters;
 use super::topic::{self, Leftovers};
-use super::{EventId, Hub, Inner, Limits};
+use super::topics::TooManyTopics;
+use super::{EventId, Hub, Inner};
 use crate::sync::Arc;
 use crate::{Frame, FrameError, IntoFrame};
 use std::fmt;
@@ -19,8 +20,9 @@ pub enum PublishError {
     /// The topic's name is longer than [`MAX_TOPIC_BYTES`].
     #[error("the topic's name has {0} bytes, more than {MAX_TOPIC_BYTES}")]
     TopicName(usize),
-    /// There are as many topics as the hub may have ([`Builder::max_topics`](super::Builder::max_topics)).
-    #[error("there are too many topics")]
+    /// The hub has as many topics as it may have, and each of them has a subscriber or a handle. Raise the bound by
+    /// [`Builder::max_topics`](super::Builder::max_topics).
+    #[error("the hub has `max_topics` topics, and each of them has a subscriber or a handle")]
     TooManyTopics,
     /// The hub follows a log; publish there.
     #[error("this hub follows a log and does not publish by itself")]
@@ -49,7 +51,7 @@ impl Hub {
         // Read outside the lock: it is the caller's code.
         let topic = topic.as_ref();
         check_name(topic)?;
-        self.inner.append(|order, limits| order.topic(topic, limits), block)
+        self.inner.append(|order, left| order.topic(&self.inner, topic, left), block)
     }
 
     /// Publishes all of these events, each to its topic, or none of them. They follow each other in the history. A batch
@@ -89,9 +91,9 @@ impl Hub {
                 return Err(PublishError::Followed);
             }
             order.expire(inner, now, &mut left);
-            if order.has_room_for(events.iter().map(|(topic, _)| *topic), &inner.limits) {
+            if order.topics.have_room_for(events.iter().map(|(topic, _)| *topic), inner.limits.max_topics) {
                 let publish = |(topic, block)| {
-                    let topic = order.topic(topic, &inner.limits).map_err(|_| PublishError::TooManyTopics)?;
+                    let topic = order.topic(inner, topic, &mut left).map_err(|_| PublishError::TooManyTopics)?;
                     Ok(order.append(inner, now, &topic, None, block, &mut left))
                 };
                 events.into_iter().map(publish).collect()
@@ -99,8 +101,8 @@ impl Hub {
                 Err(PublishError::TooManyTopics)
             }
         };
-        left.settle();
         Counters::add(&inner.counters.published, published.as_ref().map_or(0, Vec::len));
+        left.settle();
         published
     }
 
@@ -133,11 +135,14 @@ impl Hub {
     pub fn topic(&self, name: impl AsRef<str>) -> Result<Topic, PublishError> {
         let name = name.as_ref();
         check_name(name)?;
-        let mut order = self.inner.order.lock();
-        let topic = order.topic(name, &self.inner.limits).map_err(|_| PublishError::TooManyTopics)?;
-        topic.lock().readers += 1;
-        drop(order);
-        Ok(Topic { hub: self.clone(), topic })
+        let mut left = Leftovers::default();
+        let topic = {
+            let mut order = self.inner.order.lock();
+            let topic = order.topic(&self.inner, name, &mut left);
+            topic.inspect(|topic| order.topics.enter(topic))
+        };
+        left.settle();
+        Ok(Topic { hub: self.clone(), topic: topic.map_err(|_| PublishError::TooManyTopics)? })
     }
 }
 
@@ -204,7 +209,7 @@ impl Inner {
 
     fn append(
         &self,
-        topic: impl FnOnce(&mut Order, &Limits) -> Result<Arc<topic::Topic>, TooManyTopics>,
+        topic: impl FnOnce(&mut Order, &mut Leftovers) -> Result<Arc<topic::Topic>, TooManyTopics>,
         block: Vec<u8>,
     ) -> Result<EventId, PublishError> {
         let now = self.now_if_aging();
@@ -215,24 +220,24 @@ impl Inner {
                 return Err(PublishError::Followed);
             }
             order.expire(self, now, &mut left);
-            let topic = topic(&mut order, &self.limits).map_err(|_| PublishError::TooManyTopics);
+            let topic = topic(&mut order, &mut left).map_err(|_| PublishError::TooManyTopics);
             topic.map(|topic| order.append(self, now, &topic, None, block, &mut left))
         };
-        left.settle();
         Counters::add(&self.counters.published, usize::from(published.is_ok()));
+        left.settle();
         published
     }
 
-    /// One reader of a topic fewer. What `forget` takes out is dropped without a lock.
+    /// One subscriber or handle of a topic fewer. What `forget` takes out is dropped without a lock.
     pub(crate) fn leave_topic<T>(&self, topic: &Arc<topic::Topic>, forget: impl FnOnce(&mut topic::Locked) -> T) {
-        let (forgotten, idle) = {
+        let (forgotten, was_last) = {
             let mut locked = topic.lock();
             locked.readers -= 1;
-            (forget(&mut locked), locked.readers == 0 && locked.ring.is_empty())
+            (forget(&mut locked), locked.readers == 0)
         };
         drop(forgotten);
-        if idle {
-            self.order.lock().drop_if_idle(topic);
+        if was_last {
+            self.order.lock().topics.left(topic);
         }
     }
 }

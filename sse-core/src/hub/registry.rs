@@ -3,8 +3,10 @@
 use super::stats::Counters;
 use super::{Inner, Limits};
 use crate::runtime::Timer;
+use crate::shrink::{is_sparse, shrink};
 use crate::stream::shared::Shared;
 use crate::stream::state::{CloseReason, Drain};
+use crate::sync::atomic::Ordering;
 use crate::sync::{Arc, Mutex};
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
@@ -19,9 +21,9 @@ pub(crate) struct Registry(Mutex<Locked>);
 #[derive(Debug, Default)]
 struct Locked {
     streams: Slab<Entry>,
-    /// The streams that have a key, by it; and the key of each, apart because most streams have none.
+    /// The streams of each key; and the key of each stream, apart because most streams have none.
     keyed: HashMap<std::sync::Arc<str>, Vec<usize>>,
-    keys: HashMap<usize, std::sync::Arc<str>>,
+    keys: HashMap<usize, Keyed>,
     drain: Option<Window>,
     /// Whoever waits until no stream is left.
     waiters: BTreeMap<u64, Waker>,
@@ -32,6 +34,13 @@ struct Locked {
 struct Entry {
     shared: Arc<Shared>,
     kind: Kind,
+}
+
+/// A stream's key, and its index among the streams of that key.
+#[derive(Debug)]
+struct Keyed {
+    key: std::sync::Arc<str>,
+    index: usize,
 }
 
 /// How a stream goes down.
@@ -61,43 +70,34 @@ impl Registry {
 
     /// Enters a stream, unless the hub drains or has enough of them: looked at under the lock under which a drain
     /// begins, so that no stream slips past it.
-    fn enter(&self, entry: Entry, key: Option<std::sync::Arc<str>>, limits: &Limits) -> Option<usize> {
+    fn enter(&self, entry: Entry, key: Option<std::sync::Arc<str>>, limits: &Limits) -> bool {
         let mut locked = self.0.lock();
+        let locked = &mut *locked;
         let of_key = key.as_ref().and_then(|key| locked.keyed.get(key)).map_or(0, Vec::len);
         let full = locked.streams.len() >= limits.max_streams || of_key >= limits.max_streams_per_key;
         if full || locked.drain.is_some() {
-            return None;
+            return false;
         }
+        let shared = entry.shared.clone();
         let at = locked.streams.insert(entry);
+        shared.slot.store(at, Ordering::Relaxed);
         if let Some(key) = key {
-            locked.keyed.entry(key.clone()).or_default().push(at);
-            locked.keys.insert(at, key);
+            let streams = locked.keyed.entry(key.clone()).or_default();
+            locked.keys.insert(at, Keyed { key, index: streams.len() });
+            streams.push(at);
         }
-        Some(at)
+        true
     }
 
-    fn leave(&self, at: usize) {
-        let (entry, emptied, waiters) = {
+    fn leave(&self, shared: &Shared) {
+        let (entry, waiters) = {
             let mut locked = self.0.lock();
-            let locked = &mut *locked;
-            let entry = locked.streams.try_remove(at);
-            if let Some(key) = locked.keys.remove(&at)
-                && let Some(streams) = locked.keyed.get_mut(&key)
-            {
-                streams.retain(|&stream| stream != at);
-                if streams.is_empty() {
-                    locked.keyed.remove(&key);
-                }
-            }
-            if locked.streams.is_empty() {
-                // A crowd that has left leaves no room behind either.
-                (entry, std::mem::take(&mut locked.streams), std::mem::take(&mut locked.waiters))
-            } else {
-                (entry, Slab::new(), BTreeMap::new())
-            }
+            let entry = locked.remove(shared.slot.load(Ordering::Relaxed));
+            let waiters = if locked.streams.is_empty() { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() };
+            (entry, waiters)
         };
-        drop((entry, emptied));
-        waiters.into_values().for_each(Waker::wake);
+        drop(entry);
+        crate::wake::all(waiters.into_values());
     }
 
     /// Ends every stream of a key at once, and forgets that they had it.
@@ -110,16 +110,62 @@ impl Registry {
                 locked.keys.remove(&at);
                 locked.streams.get(at).map(|entry| entry.shared.clone())
             };
-            streams.into_iter().filter_map(forget).collect()
+            let streams = streams.into_iter().filter_map(forget).collect();
+            shrink(&mut locked.keyed);
+            shrink(&mut locked.keys);
+            streams
         };
-        streams.iter().filter(|shared| shared.cut(CloseReason::Closed)).count()
+        let mut ended = 0;
+        crate::wake::each(streams, |shared| ended += usize::from(shared.cut(CloseReason::Closed)));
+        ended
+    }
+}
+
+impl Locked {
+    fn remove(&mut self, at: usize) -> Option<Entry> {
+        let entry = self.streams.try_remove(at);
+        if let Some(Keyed { key, index }) = self.keys.remove(&at)
+            && let Some(streams) = self.keyed.get_mut(&key)
+        {
+            streams.swap_remove(index);
+            // Another stream of the key is in its place now.
+            if let Some(moved) = streams.get(index).and_then(|moved| self.keys.get_mut(moved)) {
+                moved.index = index;
+            }
+            if streams.is_empty() {
+                self.keyed.remove(&key);
+                shrink(&mut self.keyed);
+            } else if is_sparse(streams.len(), streams.capacity()) {
+                streams.shrink_to(2 * streams.len());
+            }
+            shrink(&mut self.keys);
+        }
+        if is_sparse(self.streams.len(), self.streams.capacity()) {
+            self.compact();
+        }
+        entry
+    }
+
+    /// Moves the streams of a crowd's remainder together, so that its room can be given back.
+    fn compact(&mut self) {
+        let Self { streams, keyed, keys, .. } = self;
+        streams.compact(|entry, from, to| {
+            entry.shared.slot.store(to, Ordering::Relaxed);
+            if let Some(of) = keys.remove(&from) {
+                if let Some(at) = keyed.get_mut(&of.key).and_then(|streams| streams.get_mut(of.index)) {
+                    *at = to;
+                }
+                keys.insert(to, of);
+            }
+            true
+        });
     }
 }
 
 /// A stream's entry in its hub, for as long as its body lives.
 pub(crate) struct Attachment {
     hub: Arc<Inner>,
-    at: usize,
+    shared: Arc<Shared>,
 }
 
 impl Attachment {
@@ -129,8 +175,8 @@ impl Attachment {
         kind: Kind,
         key: Option<std::sync::Arc<str>>,
     ) -> Option<Self> {
-        let at = hub.registry.enter(Entry { shared: shared.clone(), kind }, key, &hub.limits)?;
-        Some(Self { hub: hub.clone(), at })
+        let enters = hub.registry.enter(Entry { shared: shared.clone(), kind }, key, &hub.limits);
+        enters.then(|| Self { hub: hub.clone(), shared: shared.clone() })
     }
 
     pub(crate) fn counters(&self) -> &Counters {
@@ -140,7 +186,7 @@ impl Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.hub.registry.leave(self.at);
+        self.hub.registry.leave(&self.shared);
     }
 }
 
@@ -160,7 +206,7 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
     if first {
         crate::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
     }
-    for (shared, kind) in streams {
+    crate::wake::each(streams, |(shared, kind)| {
         let random = hub.runtime.random();
         let wait = match kind {
             Kind::Subscription => random.duration(Duration::ZERO..=window),
@@ -168,7 +214,7 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
         };
         let retry = random.duration(hub.limits.drain_retry.clone());
         shared.drain(Drain { at: now.checked_add(wait), retry });
-    }
+    });
     Draining { hub: hub.clone(), timer: None, ticket: None }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   forgotten │ segment │ segment │ segment │ frame frame frame
-//!             └ 32 KiB each, contiguous ────┘ └ the tail, joined when somebody needs more than one
+//!             └ 32 KiB each, contiguous ────┘ └ the tail
 //! ```
 //!
-//! A reader takes a slice of one segment, or of the joined tail: no copy of its own, wherever it stands. What was
-//! forgotten is one mark, the position of the last event that was.
+//! A run of events of 2 KiB or more is a slice of one segment, or of the joined tail, so that a crowd of subscribers
+//! shares it. A shorter run is a copy, so that a chunk in a slow connection's buffer never keeps 32 KiB in memory; the
+//! subscribers that take the same newest run share that copy. One event in the tail is shared as the publish made it.
 
 use super::id::EventId;
 use bytes::Bytes;
@@ -15,6 +16,12 @@ use std::collections::VecDeque;
 
 /// How large the tail may become before it is sealed.
 pub(crate) const SEGMENT_BYTES: usize = 32 * 1024;
+
+/// A run shorter than this is copied, rather than a slice of something that may be 16 times as large.
+pub(crate) const COPY_BYTES: usize = 2 * 1024;
+
+/// What it costs to trim a segment, where a single event of the tail costs 1.
+const SEGMENT_WORK: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -25,6 +32,8 @@ pub(crate) struct Ring {
     tail: Tail,
     events: usize,
     bytes: usize,
+    /// How many events were added, without those that were taken back.
+    added: usize,
 }
 
 /// A position, and the id that it has outside. It has none where something was taken back: what remains before that has
@@ -42,6 +51,8 @@ struct Segment {
     /// Ordered by position. Those before `first` are forgotten, although their bytes lie here still.
     entries: Vec<Entry>,
     first: usize,
+    /// How many events were added to the ring before these.
+    before: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +69,8 @@ struct Tail {
     end: u64,
     /// Some of the frames, joined, and where that begins.
     joined: (u64, Bytes),
+    /// The last short run that was copied, and where that begins.
+    copied: (u64, Bytes),
 }
 
 #[derive(Debug)]
@@ -102,7 +115,7 @@ pub(crate) struct Taken {
 
 impl Ring {
     pub(crate) fn new(forgotten: Mark) -> Self {
-        Self { forgotten, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0 }
+        Self { forgotten, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0, added: 0 }
     }
 
     pub(crate) const fn events(&self) -> usize {
@@ -146,41 +159,86 @@ impl Ring {
     /// Adds the newest event. What is no longer needed goes to `garbage`, to be dropped where no lock is held.
     pub(crate) fn push(&mut self, position: u64, bytes: Bytes, garbage: &mut Vec<Bytes>) {
         self.events += 1;
+        self.added += 1;
         self.bytes += bytes.len();
         self.tail.push(position, bytes);
         if self.tail.len_from(self.tail.start()) >= SEGMENT_BYTES {
-            self.segments.push_back(self.tail.seal(garbage));
+            let before = self.added - self.tail.frames.len();
+            self.segments.push_back(self.tail.seal(before, garbage));
         }
     }
 
-    /// Forgets the oldest event. `id` tells an event's id from its position and its block.
-    pub(crate) fn evict(&mut self, garbage: &mut Vec<Bytes>, id: impl FnOnce(u64, &[u8]) -> EventId) -> Option<u64> {
-        let (position, len) = match self.segments.front_mut() {
+    /// Trims the oldest event. `id` gives an event's id from its position and its block.
+    pub(crate) fn evict(&mut self, garbage: &mut Vec<Bytes>, id: impl FnOnce(u64, &[u8]) -> EventId) {
+        let len = match self.segments.front_mut() {
             Some(segment) => {
-                let entry = *segment.entries.get(segment.first)?;
-                let block = segment.block(segment.first)?;
+                let Some(entry) = segment.entries.get(segment.first).copied() else { return };
+                let Some(block) = segment.block(segment.first) else { return };
                 self.forgotten = Mark { position: entry.position, id: Some(id(entry.position, block)) };
                 let len = block.len();
                 segment.first += 1;
                 if segment.first == segment.entries.len() {
                     garbage.extend(self.segments.pop_front().map(|segment| segment.bytes));
                 }
-                (entry.position, len)
+                len
             }
             None => {
-                let frame = self.tail.frames.pop_front()?;
+                let Some(frame) = self.tail.frames.pop_front() else { return };
                 self.forgotten = Mark { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
-                if self.tail.start() >= self.tail.joined_end() {
-                    garbage.push(std::mem::take(&mut self.tail.joined.1));
-                }
-                (frame.position, len)
+                self.tail.drop_copies(garbage);
+                len
             }
         };
         self.events -= 1;
         self.bytes -= len;
-        Some(position)
+    }
+
+    /// Trims the events up to a position, a segment at once where all of it goes, as far as `work` allows.
+    pub(crate) fn trim(
+        &mut self,
+        upto: u64,
+        work: &mut usize,
+        garbage: &mut Vec<Bytes>,
+        id: impl Fn(u64, &[u8]) -> EventId,
+    ) {
+        while let Some(segment) = self.segments.front_mut() {
+            let keep = segment.after(upto);
+            if *work == 0 || keep == segment.first {
+                return;
+            }
+            if let (Some(entry), Some(block)) = (segment.entries.get(keep - 1), segment.block(keep - 1)) {
+                self.forgotten = Mark { position: entry.position, id: Some(id(entry.position, block)) };
+            }
+            self.events -= keep - segment.first;
+            self.bytes -= segment.start_of(keep) - segment.start_of(segment.first);
+            segment.first = keep;
+            if keep < segment.entries.len() {
+                return;
+            }
+            garbage.extend(self.segments.pop_front().map(|segment| segment.bytes));
+            *work = work.saturating_sub(SEGMENT_WORK);
+        }
+        let frames = self.tail.after(upto).min(*work);
+        *work -= frames;
+        if let Some(frame) = frames.checked_sub(1).and_then(|last| self.tail.frames.get(last)) {
+            self.forgotten = Mark { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
+        }
+        self.events -= frames;
+        self.bytes -= self.tail.frames.range(..frames).map(|frame| frame.bytes.len()).sum::<usize>();
+        garbage.extend(self.tail.frames.drain(..frames).map(|frame| frame.bytes));
+        self.tail.drop_copies(garbage);
+    }
+
+    /// The mark of a ring that lost everything it holds.
+    pub(crate) fn newest_mark(&self, id: impl FnOnce(u64, &[u8]) -> EventId) -> Mark {
+        let of_tail = self.tail.frames.back().map(|frame| (frame.position, &*frame.bytes));
+        let newest = of_tail.or_else(|| {
+            let segment = self.segments.back()?;
+            Some((segment.last(), segment.block(segment.entries.len() - 1)?))
+        });
+        newest.map_or(self.forgotten, |(position, block)| Mark { position, id: Some(id(position, block)) })
     }
 
     /// Forgets everything, up to a position that may be beyond it.
@@ -202,11 +260,13 @@ impl Ring {
             && let Some(frame) = self.tail.frames.pop_back()
         {
             self.events -= 1;
+            self.added -= 1;
             self.bytes -= frame.bytes.len();
             self.tail.end = frame.start;
             garbage.push(frame.bytes);
         }
-        garbage.push(std::mem::take(&mut self.tail.joined.1));
+        // What comes next lies where the dropped events did.
+        garbage.extend([&mut self.tail.joined.1, &mut self.tail.copied.1].map(std::mem::take));
         while let Some(segment) = self.segments.back_mut() {
             let keep = segment.after(position);
             if keep == segment.entries.len() {
@@ -214,6 +274,7 @@ impl Ring {
             }
             let end = segment.start_of(keep);
             self.events -= segment.entries.len() - keep.max(segment.first);
+            self.added -= segment.entries.len() - keep;
             self.bytes -= segment.bytes.len() - end.max(segment.start_of(segment.first));
             segment.entries.truncate(keep);
             garbage.push(segment.bytes.split_off(end));
@@ -250,9 +311,11 @@ impl Ring {
 
     /// How many events it holds after a position.
     pub(crate) fn count_after(&self, position: u64) -> usize {
-        let sealed = self.segments.iter().rev().map(|segment| segment.entries.len() - segment.after(position));
-        let sealed: usize = sealed.take_while(|&count| count > 0).sum();
-        sealed + self.tail.frames.len() - self.tail.after(position)
+        let passed = match self.segment_after(position) {
+            Some(segment) => segment.before + segment.after(position),
+            None => self.added - self.tail.frames.len() + self.tail.after(position),
+        };
+        self.added - passed
     }
 
     /// The position of an event that it holds, by its id. Ids must be in order, as positions are.
@@ -328,7 +391,10 @@ impl Segment {
         let fits = |entry: &Entry| entry.position <= upto && entry.end as usize - start <= budget;
         let events = rest.partition_point(fits).max(1);
         let last = rest.get(events - 1).filter(|entry| entry.position <= upto)?;
-        Some(Taken { bytes: self.bytes.slice(start..last.end as usize), events, last: last.position })
+        let run = start..last.end as usize;
+        let bytes =
+            if run.len() < COPY_BYTES { Bytes::copy_from_slice(self.bytes.get(run)?) } else { self.bytes.slice(run) };
+        Some(Taken { bytes, events, last: last.position })
     }
 }
 
@@ -364,14 +430,40 @@ impl Tail {
         let events = self.frames.range(from..).take_while(fits).count().max(1);
         let last = self.frames.get(from + events - 1)?;
         let (position, end) = (last.position, last.end());
-        if events == 1 {
-            return Some(Taken { bytes: first.bytes.clone(), events, last: position });
+        let (is_short, is_joined) = (((end - start) as usize) < COPY_BYTES, start < self.joined_end());
+        let bytes = if events == 1 && !(is_short && is_joined) {
+            first.bytes.clone()
+        } else if is_short {
+            self.copy(start, end, from..from + events)
+        } else {
+            if end > self.joined_end() {
+                self.join();
+            }
+            let (base, joined) = &self.joined;
+            joined.slice((start - base) as usize..(end - base) as usize)
+        };
+        Some(Taken { bytes, events, last: position })
+    }
+
+    /// A short run as bytes of its own. Whoever stands at the same position gets the same copy.
+    fn copy(&mut self, start: u64, end: u64, frames: std::ops::Range<usize>) -> Bytes {
+        if self.copied.0 != start || self.copied.1.len() != (end - start) as usize {
+            let mut copy = Vec::with_capacity((end - start) as usize);
+            self.frames.range(frames).for_each(|frame| copy.extend_from_slice(&frame.bytes));
+            self.copied = (start, copy.into());
         }
-        if end > self.joined_end() {
-            self.join();
+        self.copied.1.clone()
+    }
+
+    /// Drops the copies of frames that are no longer here.
+    fn drop_copies(&mut self, garbage: &mut Vec<Bytes>) {
+        let start = self.start();
+        if start >= self.joined_end() && !self.joined.1.is_empty() {
+            garbage.push(std::mem::take(&mut self.joined.1));
         }
-        let (base, joined) = &self.joined;
-        Some(Taken { bytes: joined.slice((start - base) as usize..(end - base) as usize), events, last: position })
+        if start > self.copied.0 && !self.copied.1.is_empty() {
+            garbage.push(std::mem::take(&mut self.copied.1));
+        }
     }
 
     /// Joins all frames, and lets each be a slice of that, so that nothing is held twice.
@@ -392,7 +484,7 @@ impl Tail {
     }
 
     /// Turns the tail into a segment, and begins a new one.
-    fn seal(&mut self, garbage: &mut Vec<Bytes>) -> Segment {
+    fn seal(&mut self, before: usize, garbage: &mut Vec<Bytes>) -> Segment {
         let tail = std::mem::take(self);
         let base = tail.start();
         let entry = |frame: &Frame| Entry { position: frame.position, end: (frame.end() - base) as u32 };
@@ -401,8 +493,8 @@ impl Tail {
         let alone = tail.frames.front().filter(|_| tail.frames.len() == 1).map(|frame| frame.bytes.clone());
         let bytes = alone.unwrap_or_else(|| tail.concat());
         garbage.extend(tail.frames.into_iter().map(|frame| frame.bytes));
-        garbage.push(tail.joined.1);
-        Segment { bytes, entries, first: 0 }
+        garbage.extend([tail.joined.1, tail.copied.1]);
+        Segment { bytes, entries, first: 0, before }
     }
 }
 

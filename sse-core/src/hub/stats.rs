@@ -25,14 +25,15 @@ impl Counters {
         }
     }
 
-    /// The counters, beside what the hub holds.
-    pub(crate) fn read(&self, streams: usize, topics: usize, held_events: usize, held_bytes: usize) -> Stats {
+    /// The counters alone.
+    pub(crate) fn read(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
-            streams,
-            topics,
-            held_events,
-            held_bytes,
+            streams: 0,
+            topics: 0,
+            dropped_topics: 0,
+            held_events: 0,
+            held_bytes: 0,
             published: read(&self.published),
             delivered: read(&self.delivered),
             lagged: read(&self.lagged),
@@ -49,8 +50,11 @@ impl Counters {
 pub struct Stats {
     /// Streams that are attached: subscriptions, channels and streams of events.
     pub streams: usize,
-    /// Topics that hold events or have readers.
+    /// Topics that hold events, or have a subscriber or a handle.
     pub topics: usize,
+    /// Topics that the hub dropped with their events to make room for others, because of
+    /// [`max_topics`](super::Builder::max_topics). Their clients receive a gap when they resume.
+    pub dropped_topics: u64,
     /// Events that are held for those who come back.
     pub held_events: usize,
     /// Their bytes on the wire.

@@ -3,19 +3,20 @@
 use super::cursor::Cursor;
 use super::id::EventId;
 use super::ids::Ids;
-use super::order::Order;
-use super::publish::check_name;
+use super::order::{MAX_TOPIC_BYTES, Order};
 use super::registry::Kind;
 use super::stats::Counters;
 use super::topic::{Leftovers, Topic};
 use super::{Hub, Inner};
 use crate::runtime::Runtime;
-use crate::sse::{First, Opened, refuse};
+use crate::sse::{First, Opened, invalid, refuse};
 use crate::stream::source::Live;
 use crate::stream::{EventStream, Sender};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::{FrameError, IntoFrame, LastEventId, Response, Sse};
+use std::collections::HashSet;
+use std::time::Instant;
 use uuid::Uuid;
 
 /// The stored events that a new client receives: one that has no last event ID, or one that this hub does not know.
@@ -91,36 +92,37 @@ pub struct Subscription<R: Runtime> {
     /// The id of the position it begins at, if that is known.
     begins: Option<EventId>,
     first: First,
+    error: Option<SubscribeError>,
 }
 
 impl<R: Runtime> Subscription<R> {
     pub(crate) fn new(mut sse: Sse<R>, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let inner = &hub.inner;
         let (last_event_id, first) = (sse.take_last_event_id(), sse.take_first());
-        let (names, is_get) = (Names::of(topics), sse.is_get());
-        let opened = sse.open(Some(hub), Kind::Subscription, inner.rules.clone(), Live::default());
+        let (names, is_get) = (Names::of(topics, inner.limits.max_topics_per_stream), sse.is_get());
+        // Without valid names there is no stream that the hub could count.
+        let (names, attach, error) = match names {
+            Ok(names) => (names, Some(hub), None),
+            Err(error) => (Names(Vec::new()), None, Some(error)),
+        };
+        let mut opened = sse.open(attach, Kind::Subscription, inner.rules.clone(), Live::default());
+        if error.is_some() {
+            opened.response = invalid(opened.response.into_body());
+        }
         let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
-        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first };
+        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first, error };
         let opened = &mut subscription.opened;
         if opened.response.id().is_none() {
-            // Refused: it enters no topic.
+            // Rejected: it enters no topic.
             return subscription;
         }
-        // A name that no topic can have is the handler's mistake.
-        let names = match names {
-            Ok(names) => names,
-            Err(error) => {
-                opened.fail(&error);
-                return subscription;
-            }
-        };
         // One look at the history: where it begins, and what is missing by then.
         let now = inner.now_if_aging();
         let mut left = Leftovers::default();
         let entered = {
             let mut order = inner.order.lock();
             order.expire(inner, now, &mut left);
-            order.enter(inner, &names, &last_event_id)
+            order.enter(inner, &names, &last_event_id, now, &mut left)
         };
         left.settle();
         let (cursor, entered) = match entered {
@@ -237,7 +239,25 @@ impl<R: Runtime> Subscription<R> {
         self
     }
 
-    /// The connection's identifier; `None` if the stream was refused because the hub drains or is full.
+    /// Why the subscription is answered 400 and opens no stream, if it is.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// use sse_core::hub::SubscribeError;
+    ///
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().max_topics_per_stream(2).build_on(clock.clone());
+    /// let feed = clock.sse().subscribe(&hub, ["a", "b", "c"]);
+    /// assert_eq!(feed.error(), Some(&SubscribeError::TooManyTopics(2)));
+    /// assert_eq!(feed.into_response().status(), 400);
+    /// ```
+    #[must_use]
+    pub const fn error(&self) -> Option<&SubscribeError> {
+        self.error.as_ref()
+    }
+
+    /// The stream's identifier; `None` if no stream opens: the hub drains or is full, or there is an
+    /// [`error`](Self::error).
     #[must_use]
     pub const fn id(&self) -> Option<Uuid> {
         self.opened.response.id()
@@ -298,18 +318,38 @@ impl<R: Runtime> Subscription<R> {
     }
 }
 
+/// Why a subscription is answered 400 and opens no stream, from [`Subscription::error`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// A topic's name is longer than [`MAX_TOPIC_BYTES`].
+    #[error("a topic's name has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
+    TopicName(usize),
+    /// There are more different names than this. [`Builder::max_topics_per_stream`](super::Builder::max_topics_per_stream)
+    /// changes the limit.
+    #[error("a stream follows at most {0} topics; `Builder::max_topics_per_stream` changes the limit")]
+    TooManyTopics(usize),
+}
+
 /// The names of a subscription's topics, each once.
 struct Names(Vec<String>);
 
 impl Names {
-    fn of(topics: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, FrameError> {
-        let mut names = Vec::new();
+    fn of(topics: impl IntoIterator<Item: AsRef<str>>, limit: usize) -> Result<Self, SubscribeError> {
+        let (mut names, mut known) = (Vec::new(), HashSet::new());
         for topic in topics {
             let name = topic.as_ref();
-            check_name(name).map_err(|error| FrameError::Source(error.to_string().into()))?;
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
+            if name.len() > MAX_TOPIC_BYTES {
+                return Err(SubscribeError::TopicName(name.len()));
             }
+            if known.contains(name) {
+                continue;
+            }
+            if names.len() == limit {
+                return Err(SubscribeError::TooManyTopics(limit));
+            }
+            known.insert(name.to_owned());
+            names.push(name.to_owned());
         }
         Ok(Self(names))
     }
@@ -328,20 +368,23 @@ impl Order {
         hub: &Arc<Inner>,
         names: &Names,
         client: &LastEventId,
+        now: Option<Instant>,
+        left: &mut Leftovers,
     ) -> Result<(Cursor, Entered), &'static str> {
-        const FULL: &str = "topics";
         if !self.admits {
             return Err("loading");
-        }
-        if !self.has_room_for(names.0.iter().map(String::as_str), &hub.limits) {
-            return Err(FULL);
         }
         let id = client.as_str().and_then(EventId::parse);
         if id.is_some_and(|id| self.may_come(hub, id, &names.0)) {
             return Err("behind");
         }
-        let topics = names.0.iter().map(|name| self.topic(name, &hub.limits).ok());
-        let topics: Vec<Arc<Topic>> = topics.collect::<Option<_>>().ok_or(FULL)?;
+        let topics = self.topics.enter_all(&names.0, hub.limits.max_topics, &self.ids, left).map_err(|_| "topics")?;
+        // One use of the hub trims little of what is too old, but no replay begins with it.
+        if let (Some(now), Some(age)) = (now, hub.limits.topic_age)
+            && let Some(upto) = self.ages.expired(now, age)
+        {
+            self.topics.trim_all(&topics, upto, &self.ids, left);
+        }
         let mut cursor = Cursor::new(hub, topics.clone());
         let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
         let taken_back = id.and_then(|id| self.find_taken_back(id));

@@ -3,7 +3,7 @@
 use super::id::EventId;
 use super::ring::{Mark, Ring};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use slab::Slab;
 use std::task::Waker;
@@ -20,13 +20,15 @@ pub(crate) struct Topic {
 pub(crate) struct Locked {
     pub(crate) ring: Ring,
     pub(crate) parked: Slab<Waker>,
-    /// Cursors and handles, which keep the topic although it may be empty.
+    /// Subscribers and handles, which keep the topic although it may be empty.
     pub(crate) readers: usize,
+    /// The position under which the hub finds the topic among those that hold events.
+    pub(crate) oldest: u64,
 }
 
 impl Topic {
     pub(crate) fn new(name: &str, forgotten: Mark) -> Self {
-        let locked = Locked { ring: Ring::new(forgotten), parked: Slab::new(), readers: 0 };
+        let locked = Locked { ring: Ring::new(forgotten), parked: Slab::new(), readers: 0, oldest: 0 };
         let newest = AtomicU64::new(forgotten.position);
         Self { name: name.into(), newest, round: AtomicU64::new(1), locked: Mutex::new(locked) }
     }
@@ -87,14 +89,14 @@ fn json_string(text: &str) -> String {
 pub(crate) struct Leftovers {
     pub(crate) garbage: Vec<Bytes>,
     pub(crate) woken: Vec<Slab<Waker>>,
+    pub(crate) topics: Vec<Arc<Topic>>,
 }
 
 impl Leftovers {
     /// To be called where no lock is held.
     pub(crate) fn settle(self) {
-        for mut parked in self.woken {
-            parked.drain().for_each(Waker::wake);
-        }
-        drop(self.garbage);
+        let Self { garbage, mut woken, topics } = self;
+        crate::wake::all(woken.iter_mut().flat_map(Slab::drain));
+        drop((garbage, topics));
     }
 }

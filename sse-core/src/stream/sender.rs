@@ -321,12 +321,7 @@ impl Future for Sending<'_> {
             this.leave_line();
             this.step = Step::Done(done.clone());
         }
-        if wakes {
-            shared.body.wake();
-        }
-        if let Some(next) = next {
-            next.wake();
-        }
+        shared.wake(wakes, next);
         result
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     /// The body's. Registered before the state is looked at.
     pub(crate) body: AtomicWaker,
     senders: AtomicUsize,
+    /// Where its hub keeps it, written and read under the lock of the hub's registry.
+    pub(crate) slot: AtomicUsize,
     locked: Mutex<Locked>,
 }
 
@@ -102,8 +104,8 @@ impl Locked {
 impl Shared {
     pub(crate) fn new(id: Uuid, is_get: bool, rules: Rules, state: State) -> Arc<Self> {
         let locked = Locked { state, waiting: None };
-        let (body, senders) = (AtomicWaker::new(), AtomicUsize::new(0));
-        Arc::new(Self { id, is_get, rules, body, senders, locked: Mutex::new(locked) })
+        let (body, senders, slot) = (AtomicWaker::new(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { id, is_get, rules, body, senders, slot, locked: Mutex::new(locked) })
     }
 
     /// Looks at the state, or changes it. Wakes nobody; nothing foreign may run inside.
@@ -142,11 +144,13 @@ impl Shared {
         self.wake(true, watchers);
     }
 
-    fn wake(&self, body: bool, others: impl IntoIterator<Item = Waker>) {
-        if body {
-            self.body.wake();
-        }
-        others.into_iter().for_each(Waker::wake);
+    /// Wakes the body, if so, and all of these.
+    pub(crate) fn wake(&self, body: bool, others: impl IntoIterator<Item = Waker>) {
+        let others = others.into_iter().map(Some);
+        crate::wake::each(body.then_some(None).into_iter().chain(others), |waker| match waker {
+            Some(waker) => waker.wake(),
+            None => self.body.wake(),
+        });
     }
 
     pub(crate) fn add_sender(&self) {

@@ -61,25 +61,6 @@ fn a_stream_that_is_sent_away_counts_as_nothing_and_has_missed_nothing() {
     assert_eq!((stats.resumed, stats.gaps, stats.streams), (0, 0, 0));
 }
 
-/// Hazard B5.
-#[test]
-fn past_max_topics_a_publish_is_refused_and_a_subscription_softly() {
-    let world = World::with(|bounds| bounds.max_topics(2));
-    world.publish("a", ["1"]);
-    let reader = read(world.fresh(["b"]));
-    assert_eq!(world.hub.publish("c", "x"), Err(PublishError::TooManyTopics));
-    for topics in [["c", "a"], ["c", "d"]] {
-        let feed = world.fresh(topics);
-        assert_eq!(feed.id(), None);
-        let text = text(feed);
-        assert!(is_soft_refusal(&text), "{text:?}");
-    }
-    assert_eq!(world.hub.stats().topics, 2);
-    assert!(world.hub.publish("b", "x").is_ok() && world.fresh(["a", "b"]).id().is_some());
-    drop(reader);
-    assert_eq!(world.hub.publish("c", "x"), Err(PublishError::TooManyTopics), "it holds an event");
-}
-
 #[test]
 fn a_topic_without_events_and_readers_makes_room_and_what_it_forgot_is_remembered() {
     let world = World::with(|bounds| bounds.max_topics(1).topic_age(SECOND));

@@ -7,6 +7,7 @@ mod publishing;
 mod reading;
 mod resumption;
 mod retention;
+mod topics;
 
 use sse_core::hub::{Builder, EventId, MAX_TOPIC_BYTES, PublishError};
 use sse_core::testing::{Clock, Reader};

@@ -107,3 +107,37 @@ fn bounds_hold_with_readers_and_without() {
     }
     assert_eq!(world.hub.stats().held_events, 4);
 }
+
+/// Hazard B17.
+#[test]
+fn a_use_of_the_hub_trims_few_of_many_old_events_and_a_replay_begins_with_none() {
+    let world = World::with(|bounds| bounds.topic_age(64 * SECOND));
+    for topic in 0..1_000 {
+        world.publish(&topic.to_string(), ["old", "old"]);
+    }
+    world.clock.advance(65 * SECOND);
+    let [new] = world.publish("999", ["new"]);
+    assert!(world.hub.stats().held_events > 1_800, "one publish does not trim them all");
+    let feed = world.fresh(["998", "999"]).replay(Replay::All);
+    let told = text(feed);
+    assert!(told.ends_with(&block("new", new)) && !told.contains("old"), "{told}");
+    let mut held = world.hub.stats().held_events;
+    while held > 1 {
+        let before = std::mem::replace(&mut held, world.hub.stats().held_events);
+        assert!(held < before, "each use trims some");
+    }
+    assert_eq!((world.hub.stats().topics, world.hub.stats().held_bytes), (1, block("new", new).len()));
+}
+
+#[test]
+fn the_newest_so_many_events_are_found_across_segments() {
+    let world = World::new();
+    for n in 0..2_000 {
+        world.publish(["a", "b"][n % 2], [&*format!("{n} {}", "x".repeat(100))]);
+    }
+    for last in [1, 2, 3, 333, 1_000, 1_999, 2_000, 5_000] {
+        let mut reader = read(world.fresh(["a", "b"]).replay(Replay::Last(last)));
+        let events = reader.text().matches("data: ").count();
+        assert_eq!(events, last.min(2_000));
+    }
+}

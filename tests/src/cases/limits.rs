@@ -1,6 +1,6 @@
 //! Bounds on what a client may ask, and malformed requests.
 
-use super::topics::{Follow, topic};
+use super::topics::{Follow, post, publish, topic};
 use crate::client::Request;
 use crate::failure::{check, same, show};
 use crate::{Case, Failure, Group, Target, Verdict};
@@ -40,8 +40,26 @@ pub(super) fn cases() -> Vec<Case> {
             |server| every_stream(server.target()),
         )
         .with([Group::Resumption]),
-        case("a_name_without_end", "a topic whose name no topic can have opens no stream that lasts", name)
+        case("a_name_without_end", "a topic's name of more than 256 bytes gets 400, and no stream", name)
             .with([Group::Resumption]),
+        Case::own(
+            Group::Limits,
+            "max_topics",
+            "at the bound a topic without subscribers makes room, and its clients get a gap later",
+            "CONFORMANCE, --max-topics",
+            &["--max-topics", "2"],
+            |server| topics(server.target()),
+        )
+        .with([Group::Resumption, Group::Publish]),
+        Case::own(
+            Group::Limits,
+            "max_topics_per_stream",
+            "a request with more different names gets 400, and no stream",
+            "CONFORMANCE, --max-topics-per-stream",
+            &["--max-topics-per-stream", "2"],
+            |server| topics_of_a_stream(server.target()),
+        )
+        .with([Group::Resumption]),
         Case::own(
             Group::Limits,
             "a_small_buffer",
@@ -167,14 +185,45 @@ fn every_stream(target: &Target) -> Verdict {
 }
 
 fn name(target: &Target) -> Verdict {
-    let mut answer = target.ask(&Follow::of([&"n".repeat(257)]).request())?;
-    if answer.head.status == 400 {
-        return Ok(());
+    let long = "n".repeat(257);
+    let head = target.read(&Follow::of([&long]).request())?.head;
+    let refused = head.status == 400 && !head.has("x-stream-id") && !head.has("x-resumption");
+    check(refused, || head.to_string())?;
+    if target.about()?.groups.iter().any(|offered| offered == Group::Publish.as_str()) {
+        let publish = post("/publish", serde_json::json!({ "topic": long, "data": "x" }).to_string());
+        let head = target.read(&publish)?.head;
+        check(head.status == 400, || format!("/publish: {head}"))?;
     }
-    // That it ends is what counts; how abruptly is the server's choice.
-    let _ = answer.read_to_end(Duration::from_secs(2));
-    let id = answer.stream_id()?;
-    target.ended(&id, "failed", Duration::from_secs(2))
+    Ok(())
+}
+
+fn topics(target: &Target) -> Verdict {
+    let [quiet, followed, new, other] = ["quiet", "followed", "new", "other"].map(topic);
+    let ids = ["1", "2"].map(|data| publish(target, &quiet, data));
+    let [seen, last] = ids.into_iter().collect::<Result<Vec<_>, _>>()?.try_into().unwrap_or_default();
+    publish(target, &followed, "1")?;
+    let mut stream = Follow::of([&followed]).expect(target, "fresh")?;
+    // There is room for two topics, and one of them has a subscriber.
+    publish(target, &new, "1")?;
+    publish(target, &followed, "2")?;
+    let live = stream.read_events(1, Duration::from_secs(5))?;
+    check(live.data() == ["2"], || show(stream.body()))?;
+    let mut back = Follow::of([&quiet]).after(&seen).expect(target, "gap")?;
+    let gap = back.read_events(1, Duration::from_secs(5))?;
+    let told = gap.events.first().is_some_and(|event| event.event_type == "gap" && event.id == last);
+    check(told, || show(back.body()))?;
+    // Now each has one.
+    let refused = target.read(&Follow::of([&other]).request())?;
+    let soft = refused.head.status == 200 && !refused.head.has("x-stream-id") && refused.body().starts_with(b"retry: ");
+    check(soft, || format!("{}, {}", refused.head, show(refused.body())))
+}
+
+fn topics_of_a_stream(target: &Target) -> Verdict {
+    let [one, two, three] = ["one", "two", "three"].map(topic);
+    Follow::of([&one, &two, &one, &two]).expect(target, "fresh")?;
+    let head = target.read(&Follow::of([&one, &two, &three]).request())?.head;
+    let refused = head.status == 400 && !head.has("x-stream-id") && !head.has("x-resumption");
+    check(refused, || head.to_string())
 }
 
 fn buffer(target: &Target) -> Result<(), Failure> {

@@ -37,6 +37,12 @@ pub struct Options {
     /// How many bytes all topics keep together.
     #[arg(long, default_value_t = 64 * 1024 * 1024)]
     pub hub_bytes: usize,
+    /// How many topics there may be at once.
+    #[arg(long, default_value_t = 100_000)]
+    pub max_topics: usize,
+    /// How many topics one stream may follow.
+    #[arg(long, default_value_t = 256)]
+    pub max_topics_per_stream: usize,
     /// What becomes of a cursor that fell off its ring.
     #[arg(long, default_value = "end")]
     pub lag: Lag,
@@ -151,6 +157,8 @@ impl Options {
             .topic_bytes(bound(self.topic_bytes))
             .topic_events(bound(self.topic_events))
             .hub_bytes(bound(self.hub_bytes))
+            .max_topics(self.max_topics)
+            .max_topics_per_stream(self.max_topics_per_stream)
             .max_streams(bound(self.max_streams))
             .drain_grace(self.drain_grace());
         let hub = match nonzero(self.topic_age_ms) {

@@ -53,28 +53,63 @@ fn readers_of_one_segment_share_its_bytes() {
 
 #[test]
 fn readers_of_the_tail_share_its_join_and_the_tail_is_held_once() {
-    let mut ring = ring([100; 10]);
+    let mut ring = ring([1000; 10]);
     let one = ring.take(0, u64::MAX, usize::MAX).unwrap();
     let other = ring.take(4, u64::MAX, usize::MAX).unwrap();
     let apart = one.bytes.len() - other.bytes.len();
     assert_eq!(one.bytes[apart..].as_ptr(), other.bytes.as_ptr());
-    let last = ring.take(9, u64::MAX, usize::MAX).unwrap();
-    assert_eq!(one.bytes[one.bytes.len() - last.bytes.len()..].as_ptr(), last.bytes.as_ptr());
-    // What is added later is joined when it is asked for.
-    ring.push(11, block(11, 100), &mut Vec::new());
+    // Events that are added later are joined when a reader asks for them.
+    ring.push(11, block(11, 1000), &mut Vec::new());
     assert_eq!(ring.take(0, u64::MAX, usize::MAX).unwrap().events, 11);
 }
 
 #[test]
+fn a_short_run_is_a_copy_that_readers_at_the_same_position_share() {
+    let mut ring = ring([1000; 40]);
+    let mut inside = |after| {
+        let taken = ring.take(after, u64::MAX, 1200).unwrap();
+        assert_eq!(taken.bytes, block(after + 1, 1000));
+        // What is held of it is its own length, and so it can be changed in place.
+        assert!(taken.bytes.try_into_mut().is_ok(), "after {after}");
+    };
+    inside(0);
+    inside(20);
+    // In the tail a single event is as the publish made it.
+    let last = ring.take(39, u64::MAX, usize::MAX).unwrap();
+    assert_eq!(last.bytes.as_ptr(), ring.tail.frames.back().unwrap().bytes.as_ptr());
+
+    ring.push(41, block(41, 10), &mut Vec::new());
+    let (one, other) = (ring.take(39, u64::MAX, 1200).unwrap(), ring.take(39, u64::MAX, 1200).unwrap());
+    assert_eq!((one.events, one.bytes.as_ptr()), (2, other.bytes.as_ptr()));
+    assert!(ring.tail.joined.1.is_empty(), "nothing was joined for it");
+}
+
+#[test]
 fn a_join_goes_with_the_last_frame_that_is_in_it() {
-    let mut ring = ring([100; 10]);
+    let mut ring = ring([1000; 10]);
     ring.take(0, u64::MAX, usize::MAX);
-    ring.push(11, block(11, 100), &mut Vec::new());
+    ring.push(11, block(11, 1000), &mut Vec::new());
     (1..10).for_each(|_| drop(evict(&mut ring)));
     assert!(!ring.tail.joined.1.is_empty());
     evict(&mut ring);
     assert!(ring.tail.joined.1.is_empty());
     assert_eq!(ring.take(10, u64::MAX, usize::MAX).unwrap().last, 11);
+}
+
+#[test]
+fn a_trim_goes_as_far_as_its_work_and_a_segment_at_once() {
+    let mut ring = ring([1000; 100]);
+    let trim = |ring: &mut Ring, upto, mut work| {
+        let mut garbage = Vec::new();
+        ring.trim(upto, &mut work, &mut garbage, |_, block| EventId::of_block(block).unwrap());
+        (work, garbage.iter().filter(|bytes| !bytes.is_empty()).count())
+    };
+    assert_eq!(trim(&mut ring, 40, SEGMENT_WORK), (0, 1), "the first segment, and no work is left for the second");
+    assert_eq!((ring.forgotten(), ring.events()), (mark(32), 68));
+    assert_eq!(trim(&mut ring, 40, 1), (1, 0), "events inside a segment cost nothing");
+    assert_eq!((ring.forgotten(), ring.events()), (mark(40), 60));
+    assert_eq!(trim(&mut ring, 99, 100).1, 2 + 3);
+    assert_eq!((ring.forgotten(), ring.events(), ring.bytes()), (mark(99), 1, block(100, 1000).len()));
 }
 
 #[test]
@@ -175,6 +210,10 @@ fn a_reset_forgets_all_and_says_that_it_was_the_log() {
 enum Op {
     Push(usize, u64),
     Evict,
+    /// All but so many, with so much work in each call.
+    Trim(u64, usize),
+    /// Reads from so far back, with this budget.
+    Take(u64, usize),
     Rewind(u64),
     Reset,
 }
@@ -184,6 +223,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (len, 1..4_u64).prop_map(|(len, apart)| Op::Push(len, apart)),
         5 => Just(Op::Evict),
+        2 => (0..60_u64, 1..40_usize).prop_map(|(back, work)| Op::Trim(back, work)),
+        6 => (0..40_u64, 1..9_000_usize).prop_map(|(back, budget)| Op::Take(back, budget)),
         2 => (0..40_u64).prop_map(Op::Rewind),
         1 => Just(Op::Reset),
     ]
@@ -209,6 +250,21 @@ proptest! {
                 Op::Evict => {
                     forgotten = list.remove(0).0;
                     evict(&mut ring);
+                }
+                Op::Trim(back, work) => {
+                    let upto = head.saturating_sub(back);
+                    let old: Vec<_> = list.extract_if(.., |(position, _)| *position <= upto).collect();
+                    forgotten = old.last().map_or(forgotten, |(position, _)| *position);
+                    while ring.oldest().is_some_and(|oldest| oldest <= upto) {
+                        let id = |_, block: &[u8]| EventId::of_block(block).unwrap();
+                        ring.trim(upto, &mut { work }, &mut Vec::new(), id);
+                    }
+                }
+                Op::Take(back, budget) => {
+                    let after = head.saturating_sub(back).max(forgotten);
+                    let bytes: Vec<u8> = read(&mut ring, after, budget).iter().flat_map(|taken| taken.bytes.to_vec()).collect();
+                    let expected = list.iter().filter(|(position, _)| *position > after);
+                    prop_assert!(bytes == expected.flat_map(|(_, block)| block.to_vec()).collect::<Vec<_>>());
                 }
                 Op::Rewind(back) => {
                     let kept = head.saturating_sub(back);
