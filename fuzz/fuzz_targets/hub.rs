@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sse_core::testing::{Clock, Reader};
-use sse_core::{CloseReason, Decoder, EventStream, Hub, LastEventId, Sender, Replay};
+use sse_core::{CloseReason, Decoder, EventStream, Hub, LastEventId, RESERVED_TYPES, Replay, Sender};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -74,6 +74,9 @@ impl Client {
         let mut bytes = &*chunk;
         while let Some(event) = self.decoder.decode(&mut bytes) {
             let event = event.unwrap();
+            if RESERVED_TYPES.contains(&&*event.event_type) {
+                continue;
+            }
             if event.event_type == "gap" {
                 // It may be of one topic or of all.
                 match NAMES.iter().position(|name| event.data.contains(&format!("\"topic\":\"{name}\""))) {

@@ -62,6 +62,13 @@ macro_rules! adapter {
                 Self(self.0.keep_alive(interval))
             }
 
+            /// Sends positions and the end of the stream as events of [`RESERVED_TYPES`], or without data. By default
+            /// they are events if the request's `Accept` names `text/event-stream` or `text/*`. Over other methods than
+            /// GET this changes nothing.
+            pub fn control_events(self, on: bool) -> Self {
+                Self(self.0.control_events(on))
+            }
+
             /// Bounds what a [`Sender`] may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers
             /// `Full` and `send` waits; an event that is larger than the bound is taken when nothing is pending.
             pub fn buffer(self, bytes: usize) -> Self {
@@ -259,7 +266,8 @@ macro_rules! adapter {
         #[doc(no_inline)]
         pub use $crate::{
             AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
-            LastEventId, Policy, PolicyError, Refusal, Resumption, SendError, Sender, SocketLimits, Replay, Stats, Uuid, bound_sockets,
+            LastEventId, Policy, PolicyError, RESERVED_TYPES, Refusal, Replay, Resumption, SendError, Sender, SocketLimits, Stats,
+            Uuid, bound_sockets,
             hub, stream,
         };
     };

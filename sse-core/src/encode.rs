@@ -4,7 +4,7 @@
 //! how long a text becomes is not known before its line breaks are, and looking for them twice is what encoding costs.
 
 use crate::breaks::Breaks;
-use crate::{Event, Field, Frame, FrameError, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_RETRY};
+use crate::{Event, Field, Frame, FrameError, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_RETRY, control};
 use bytes::Bytes;
 use memchr::memchr2;
 
@@ -48,6 +48,9 @@ impl<'e> Checked<'e> {
             if event_type.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) {
                 return Err(FrameError::LineBreak(Field::Event));
             }
+            if control::is_reserved(event_type) {
+                return Err(FrameError::ReservedType(event_type.into()));
+            }
             len_at_least += line_len(EVENT, event_type);
         }
         if let Some(words) = &event.json_error {
@@ -62,6 +65,9 @@ impl<'e> Checked<'e> {
             None => None,
         };
         len_at_least += retry_ms.map_or(0, |ms| "retry: \n".len() + decimal_len(ms));
+        if event.checkpoint {
+            len_at_least += "event: sse-position\ndata: {}\n".len();
+        }
         let is_block = event.data.is_some() || event.id.is_some() || event_type.is_some() || retry_ms.is_some();
         len_at_least += usize::from(is_block);
         Ok(Self { event, event_type, retry_ms, is_block, len_at_least })
@@ -73,6 +79,15 @@ impl<'e> Checked<'e> {
 
     pub(crate) fn event_type(&self) -> &str {
         self.event_type.unwrap_or_default()
+    }
+
+    /// Whether a client dispatches it.
+    pub(crate) const fn has_data(&self) -> bool {
+        self.event.data.is_some()
+    }
+
+    pub(crate) const fn is_checkpoint(&self) -> bool {
+        self.event.checkpoint
     }
 
     pub(crate) const fn len_at_least(&self) -> usize {
@@ -106,8 +121,11 @@ impl<'e> Checked<'e> {
         if let Some(text) = &self.event.comment {
             write_lines(out, COMMENT, text);
         }
+        if let (true, Some(id)) = (self.event.checkpoint, &self.event.id) {
+            return control::write_position(out, self.retry_ms, id);
+        }
         if let Some(id) = &self.event.id {
-            write_line(out, ID, id.as_bytes());
+            write_id(out, id);
         }
         if let Some(event_type) = self.event_type {
             write_line(out, EVENT, event_type.as_bytes());
@@ -130,13 +148,18 @@ pub(crate) fn frame(event: &Event<'_>) -> Result<Frame, FrameError> {
         let start = comment + event.id.as_deref().map_or(0, |id| line_len(ID, id)) + EVENT.spaced.len();
         start..start + event_type.len()
     });
-    Ok(Frame::new(checked.to_bytes(), checked.has_id(), event_type))
+    Ok(Frame::new(&checked, event_type))
 }
 
 /// Turns a buffer that is full into bytes that are kept, and lets go of what it was too large by.
 pub(crate) fn keep(mut block: Vec<u8>) -> Bytes {
     block.shrink_to_fit();
     block.into()
+}
+
+#[inline(always)]
+pub(crate) fn write_id(out: &mut Vec<u8>, id: &str) {
+    write_line(out, ID, id.as_bytes());
 }
 
 pub(crate) fn write_retry(out: &mut Vec<u8>, ms: u64) {

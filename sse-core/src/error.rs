@@ -66,8 +66,9 @@ pub enum FrameError {
     /// An id where the hub gives the ids: in `publish`, in `first`, or on a sender beside a subscription.
     #[error("here the hub gives the ids; send the event without one")]
     IdNotAllowed,
-    /// The event type is one that the hub itself sends, as `gap`.
-    #[error("the hub itself sends events of type `{0}`; choose another")]
+    /// The event type belongs to the server: one of [`RESERVED_TYPES`](crate::RESERVED_TYPES), or on a hub the type of
+    /// its [gap events](crate::hub::Builder::gap_type).
+    #[error("the field `event` is `{0}`, a type of events that the server itself sends; choose another type")]
     ReservedType(Box<str>),
     /// The event is larger than [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
     #[error("the event has {0} bytes, more than {max}", max = crate::MAX_EVENT_BYTES)]

@@ -30,12 +30,14 @@ pub struct Event<'a> {
     pub(crate) retry: Option<Duration>,
     /// What the serialiser said, in place of data.
     pub(crate) json_error: Option<Box<str>>,
+    /// Whether it only moves the client's last event ID. It then has an ID, and neither type nor data.
+    pub(crate) checkpoint: bool,
 }
 
 impl<'a> Event<'a> {
     /// An event without any field.
     pub const fn new() -> Self {
-        Self { comment: None, id: None, event: None, data: None, retry: None, json_error: None }
+        Self { comment: None, id: None, event: None, data: None, retry: None, json_error: None, checkpoint: false }
     }
 
     /// An event with this text as its data. CRLF, CR and LF are one line break each, and arrive as LF; nothing else is
@@ -69,34 +71,53 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// An event that only moves the client's last event ID; nothing is dispatched.
+    /// An event that only moves the client's last event ID. No listener of the application hears of it.
+    ///
+    /// Firefox, WebKit and many libraries keep no ID of a block without data. So a GET stream whose client names
+    /// `text/event-stream` in `Accept` sends an event of the reserved type `sse-position` with the data `{}`. Other GET
+    /// streams send the ID alone, and streams over other methods send nothing: see
+    /// [`Sse::control_events`](crate::Sse::control_events).
     ///
     /// ```
-    /// # use sse_core::Event;
-    /// assert_eq!(Event::checkpoint("42").frame()?, "id: 42\n\n");
-    /// # Ok::<(), sse_core::FrameError>(())
+    /// # use sse_core::{Event, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.try_send(Event::checkpoint("42"))?;
+    /// let text = clock.read(response).text();
+    /// assert_eq!(text, ":\nevent: sse-open\n\nevent: sse-position\nid: 42\ndata: {}\n\n");
+    ///
+    /// let (events, response) = clock.sse().control_events(false).channel();
+    /// events.try_send(Event::checkpoint("42"))?;
+    /// assert_eq!(clock.read(response).text(), ":\nid: 42\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
     /// ```
     pub fn checkpoint(id: impl Into<Cow<'a, str>>) -> Self {
-        Self::new().id(id)
+        Self { checkpoint: true, ..Self::new().id(id) }
     }
 
     /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is
     /// `message`.
     ///
-    /// A line break in it is refused as [`FrameError::LineBreak`].
+    /// A type with a line break is [`FrameError::LineBreak`], and one of [`RESERVED_TYPES`](crate::RESERVED_TYPES) is
+    /// [`FrameError::ReservedType`]. An event with a type of its own is no [checkpoint](Self::checkpoint) any more.
     ///
     /// ```
     /// # use sse_core::{Event, Field, FrameError};
     /// assert_eq!(Event::data("up 2").event("price").frame()?, "event: price\ndata: up 2\n\n");
     /// assert_eq!(Event::data("up 2").event("a\nb").frame(), Err(FrameError::LineBreak(Field::Event)));
+    /// assert_eq!(Event::data("up 2").event("sse-end").frame(), Err(FrameError::ReservedType("sse-end".into())));
     /// # Ok::<(), FrameError>(())
     /// ```
     pub fn event(mut self, event_type: impl Into<Cow<'a, str>>) -> Self {
         self.event = Some(event_type.into());
+        self.checkpoint = false;
         self
     }
 
     /// Sets the id, which the client returns as `Last-Event-ID` when it reconnects; `""` clears the client's.
+    ///
+    /// Give it to events that have data. Firefox, WebKit and many libraries ignore the ID of an event without data, and
+    /// only [`Event::checkpoint`] moves theirs.
     ///
     /// Refused: line breaks, NUL and other control characters, a space at either end, more than
     /// [`MAX_ID_BYTES`](crate::MAX_ID_BYTES) bytes. An id that is to cross origins without a preflight keeps to

@@ -1,5 +1,6 @@
 //! The proof that an event can be sent: its checked, encoded bytes; and what can become one.
 
+use crate::control::{self, Control};
 use crate::encode::Checked;
 use crate::{Event, FrameError};
 use bytes::Bytes;
@@ -23,14 +24,18 @@ pub struct Frame {
     bytes: Bytes,
     event_type: Range<usize>,
     has_id: bool,
+    has_data: bool,
+    is_checkpoint: bool,
 }
 
 impl Frame {
-    pub(crate) const fn new(bytes: Bytes, has_id: bool, event_type: Range<usize>) -> Self {
-        Self { bytes, event_type, has_id }
+    pub(crate) fn new(event: &Checked<'_>, event_type: Range<usize>) -> Self {
+        let (has_id, has_data, is_checkpoint) = (event.has_id(), event.has_data(), event.is_checkpoint());
+        Self { bytes: event.to_bytes(), event_type, has_id, has_data, is_checkpoint }
     }
 
-    /// The bytes as they go on the wire.
+    /// The bytes as they go on the wire. Those of an event without data depend on the stream, see
+    /// [`Event::checkpoint`](crate::Event::checkpoint); these are what most browsers receive.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -117,13 +122,37 @@ pub struct Piece<'a>(Content<'a>);
 enum Content<'a> {
     Event(Checked<'a>),
     Frame(&'a Frame),
+    /// As one stream sends it, after everything was checked.
+    Bytes(Bytes),
 }
 
 impl Piece<'_> {
+    /// The same event, as a stream of this kind sends it.
+    pub(crate) fn on(self, control: Control) -> Self {
+        let (has_data, is_checkpoint) = match &self.0 {
+            Content::Event(event) => (event.has_data(), event.is_checkpoint()),
+            Content::Frame(frame) => (frame.has_data, frame.is_checkpoint),
+            Content::Bytes(_) => (true, false),
+        };
+        match control {
+            _ if has_data => self,
+            Control::Omitted => Self(Content::Bytes(Bytes::copy_from_slice(control::comments(&self.into_bytes())))),
+            Control::Blocks if is_checkpoint => {
+                let block = self.into_bytes();
+                let data_less = block.strip_suffix(b"data: {}\n\n").unwrap_or(&block);
+                let (comments, fields) = data_less.split_at(control::comments(data_less).len());
+                let fields = fields.strip_prefix(b"event: sse-position\n").unwrap_or(fields);
+                Self(Content::Bytes([comments, fields, b"\n"].concat().into()))
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn has_id(&self) -> bool {
         match &self.0 {
             Content::Event(event) => event.has_id(),
             Content::Frame(frame) => frame.has_id,
+            Content::Bytes(_) => false,
         }
     }
 
@@ -131,12 +160,13 @@ impl Piece<'_> {
         match &self.0 {
             Content::Event(event) => event.event_type().as_bytes(),
             Content::Frame(frame) => frame.bytes.get(frame.event_type.clone()).unwrap_or_default(),
+            Content::Bytes(_) => &[],
         }
     }
 
     /// Whether it was encoded before, so that sending it need not copy.
     pub(crate) const fn is_shared(&self) -> bool {
-        matches!(self.0, Content::Frame(_))
+        matches!(self.0, Content::Frame(_) | Content::Bytes(_))
     }
 
     /// How many bytes it has, or nearly so.
@@ -144,6 +174,7 @@ impl Piece<'_> {
         match &self.0 {
             Content::Event(event) => event.len_at_least(),
             Content::Frame(frame) => frame.bytes.len(),
+            Content::Bytes(bytes) => bytes.len(),
         }
     }
 
@@ -152,6 +183,7 @@ impl Piece<'_> {
         match &self.0 {
             Content::Event(event) => event.fits(room),
             Content::Frame(frame) => frame.bytes.len() <= room,
+            Content::Bytes(bytes) => bytes.len() <= room,
         }
     }
 
@@ -160,6 +192,7 @@ impl Piece<'_> {
         match &self.0 {
             Content::Event(event) => event.write(out),
             Content::Frame(frame) => out.extend_from_slice(&frame.bytes),
+            Content::Bytes(bytes) => out.extend_from_slice(bytes),
         }
     }
 
@@ -167,8 +200,7 @@ impl Piece<'_> {
     pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
         match &self.0 {
             Content::Event(event) => event.write_fields(out),
-            Content::Frame(frame) => {
-                let block: &[u8] = &frame.bytes;
+            Content::Frame(Frame { bytes: block, .. }) | Content::Bytes(block) => {
                 // A comment alone has no blank line.
                 out.extend_from_slice(if block.ends_with(b"\n\n") {
                     block.get(..block.len() - 1).unwrap_or(block)
@@ -184,6 +216,7 @@ impl Piece<'_> {
         match self.0 {
             Content::Frame(frame) => frame.bytes.clone(),
             Content::Event(event) => event.to_bytes(),
+            Content::Bytes(bytes) => bytes,
         }
     }
 }

@@ -9,7 +9,8 @@ pub(crate) const END: &str = "end";
 
 /// The last event ID a request brings: the id of the last event its client saw, or why there is none to go by.
 ///
-/// Read from the header, or where the policy says so from the query. None of these is an error. The text is the client's
+/// Read from the header or, on a GET where that is absent or empty, from the query
+/// ([`Policy::last_event_id_query`](crate::Policy::last_event_id_query)). None of these is an error. The text is the client's
 /// word and nothing more: any text of at most [`MAX_ID_BYTES`] bytes, control characters included.
 ///
 /// # Examples

@@ -58,7 +58,7 @@
 //! let now = Instant::now();
 //!
 //! events.try_send("hello")?;
-//! assert_eq!(body.as_mut().poll_chunk(now, &mut cx), Poll::Ready(Some(":\ndata: hello\n\n".into())));
+//! assert_eq!(body.as_mut().poll_chunk(now, &mut cx), Poll::Ready(Some(":\nevent: sse-open\n\ndata: hello\n\n".into())));
 //! assert_eq!(body.as_mut().poll_chunk(now, &mut cx), Poll::Pending);
 //! assert_eq!(body.deadline(), Some(now + Duration::from_secs(15)));
 //! # Ok::<(), sse_core::SendError>(())
@@ -106,6 +106,7 @@ mod accept;
 mod adapter;
 mod block;
 mod breaks;
+mod control;
 mod decode_stream;
 mod decoder;
 mod encode;
@@ -140,6 +141,7 @@ mod wake;
 pub use crate::tokio::{Tokio, TokioTimer};
 pub use accept::AcceptMode;
 pub use block::BlockError;
+pub use control::RESERVED_TYPES;
 pub use decode_stream::{Chunk, DecodeStream, DecodeStreamError};
 pub use decoder::{DecodeError, Decoder};
 pub use error::{Field, FrameError, SendError};

@@ -23,8 +23,27 @@ pub struct Policy {
     /// As the `allow` header lists them; `None` is GET.
     methods: Option<Arc<str>>,
     accept: AcceptMode,
-    last_event_id_query: Option<Arc<str>>,
+    last_event_id_query: Parameter,
     origins: Origins,
+}
+
+/// The parameter of the query that holds the last event ID.
+#[derive(Debug, Clone, Default)]
+enum Parameter {
+    #[default]
+    LastEventId,
+    Named(Arc<str>),
+    None,
+}
+
+impl Parameter {
+    fn name(&self, is_get: bool) -> Option<&str> {
+        match self {
+            Self::LastEventId => is_get.then_some("lastEventId"),
+            Self::Named(name) => Some(name),
+            Self::None => None,
+        }
+    }
 }
 
 /// A request that may open a stream, and what it brings.
@@ -35,6 +54,9 @@ pub struct Admitted {
     pub last_event_id: LastEventId,
     /// Whether its method is GET: only then an `EventSource` may be at the other end, which comes back by itself.
     pub is_get: bool,
+    /// Whether its `Accept` names `text/event-stream` or `text/*`, as an `EventSource` does. It is the default of
+    /// [`Sse::control_events`](crate::Sse::control_events).
+    pub names_type: bool,
 }
 
 const DEFAULT_METHODS: &str = "GET, HEAD";
@@ -70,21 +92,27 @@ impl Policy {
         self
     }
 
-    /// Reads the last event ID from this parameter of the query where the request has no such header, for polyfills that
-    /// cannot set one. Off by default: a URL is logged and shared.
+    /// Sets the parameter of the query that holds the last event ID if the header is absent or empty, for polyfills that
+    /// cannot set a header. By default it is `lastEventId`, on GET alone; `None` turns it off.
     ///
-    /// What is not UTF-8, or holds U+FFFD, is [`LastEventId::NotUtf8`].
+    /// Text that is not UTF-8, or that holds U+FFFD, is [`LastEventId::NotUtf8`].
     ///
     /// ```
-    /// # use sse_core::{Policy, Request};
-    /// let policy = Policy::default().last_event_id_query("lastEventId");
-    /// let admitted = policy.admit(&Request::new("GET", Some("room=1&lastEventId=41"), []))?;
-    /// assert_eq!(admitted.last_event_id.as_str(), Some("41"));
+    /// # use sse_core::{LastEventId, Policy, Request};
+    /// let request = Request::new("GET", Some("room=1&lastEventId=41"), []);
+    /// assert_eq!(Policy::default().admit(&request)?.last_event_id.as_str(), Some("41"));
+    ///
+    /// let header_only = Policy::default().last_event_id_query(None);
+    /// assert_eq!(header_only.admit(&request)?.last_event_id, LastEventId::Absent);
+    ///
+    /// let renamed = Policy::default().last_event_id_query("after");
+    /// let request = Request::new("GET", Some("after=41"), [("last-event-id", &b""[..])]);
+    /// assert_eq!(renamed.admit(&request)?.last_event_id.as_str(), Some("41"));
     /// # Ok::<(), sse_core::Refusal>(())
     /// ```
     #[must_use]
-    pub fn last_event_id_query(mut self, name: &str) -> Self {
-        self.last_event_id_query = Some(name.into());
+    pub fn last_event_id_query<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.last_event_id_query = name.into().map_or(Parameter::None, |name| Parameter::Named(name.into()));
         self
     }
 
@@ -209,11 +237,11 @@ impl Policy {
             return Err(Refusal::Head);
         }
         let is_get = request.method == "GET";
-        let last_event_id = request.last_event_id(self.last_event_id_query.as_deref());
+        let last_event_id = request.last_event_id(self.last_event_id_query.name(is_get));
         if is_get && last_event_id.is_end() {
             return Err(Refusal::Finished);
         }
-        Ok(Admitted { last_event_id, is_get })
+        Ok(Admitted { last_event_id, is_get, names_type: request.accept.allows(AcceptMode::Named) })
     }
 }
 

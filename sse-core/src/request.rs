@@ -71,11 +71,16 @@ impl<'h> Request<'h> {
         self
     }
 
-    /// From the header; where there is none, from this parameter of the query.
+    /// From the header; if it is absent or empty, from this parameter of the query.
     pub(crate) fn last_event_id(&self, parameter: Option<&str>) -> LastEventId {
-        match (self.last_event_id.outcome(), parameter, self.query) {
-            (LastEventId::Absent, Some(name), Some(query)) => last_event_id::from_query(query, name),
-            (outcome, ..) => outcome,
+        let header = self.last_event_id.outcome();
+        let (LastEventId::Absent | LastEventId::Empty, Some(name), Some(query)) = (&header, parameter, self.query)
+        else {
+            return header;
+        };
+        match last_event_id::from_query(query, name) {
+            LastEventId::Absent => header,
+            from_query => from_query,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From an admitted request to its response: the one place where a stream is put together.
 
+use crate::control::Control;
 use crate::hub::{Attachment, Hub, Kind, Subscription};
 use crate::response::{HeaderError, Response, check_header};
 use crate::runtime::Runtime;
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 /// events.close();
 ///
 /// assert_eq!(response.status(), 200);
-/// assert_eq!(clock.read(response).bytes(), b":\nevent: greeting\ndata: hello\n\n");
+/// assert_eq!(clock.read(response).bytes(), b":\nevent: sse-open\n\nevent: greeting\ndata: hello\n\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -43,10 +44,13 @@ pub struct Sse<R: Runtime> {
     expires_at: Option<Instant>,
     key: Option<std::sync::Arc<str>>,
     welcome: bool,
+    control_events: Option<bool>,
     first: First,
     headers: Vec<(String, String)>,
     hub: Option<Hub>,
 }
+
+const NO_POSITION: Option<&str> = None;
 
 /// Events that go before everything else, or what was wrong with them.
 #[derive(Debug, Default)]
@@ -76,15 +80,19 @@ impl First {
         }
     }
 
-    /// All of them, as the stream's hub allows.
-    pub(crate) fn blocks(&self, rules: &Rules) -> Result<Vec<u8>, FrameError> {
+    /// All of them, as the stream sends them and its hub allows.
+    pub(crate) fn blocks(&self, rules: &Rules, control: Control) -> Result<Vec<u8>, FrameError> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
         let mut blocks = Vec::with_capacity(self.bytes);
         for frame in &self.frames {
-            frame.lend(|piece| piece.and_then(|piece| rules.check(&piece)))?;
-            blocks.extend_from_slice(frame.as_bytes());
+            frame.lend(|piece| {
+                let piece = piece?;
+                rules.check(&piece)?;
+                piece.on(control).write(&mut blocks);
+                Ok(())
+            })?;
         }
         Ok(blocks)
     }
@@ -102,6 +110,7 @@ impl<R: Runtime> Sse<R> {
             expires_at: None,
             key: None,
             welcome: false,
+            control_events: None,
             first: First::default(),
             headers: Vec::new(),
             hub: None,
@@ -140,7 +149,7 @@ impl<R: Runtime> Sse<R> {
     /// # let clock = sse_core::testing::Clock::new();
     /// let (events, response) = clock.sse().welcome().channel();
     /// let text = clock.read(response).text();
-    /// assert_eq!(text, format!(":\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\n", events.id()));
+    /// assert_eq!(text, format!(":\nevent: sse-open\n\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\n", events.id()));
     /// ```
     pub const fn welcome(mut self) -> Self {
         self.welcome = true;
@@ -155,12 +164,40 @@ impl<R: Runtime> Sse<R> {
     /// # let clock = Clock::new();
     /// let (_events, response) = clock.sse().keep_alive(Duration::from_secs(5)).channel();
     /// let mut reader = clock.read(response);
-    /// assert_eq!(reader.text(), ":\n"); // which opens the stream
+    /// assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     /// clock.advance(Duration::from_secs(5));
     /// assert_eq!(reader.text(), ":\n");
     /// ```
     pub fn keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive = interval.into().filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// Sends positions and the end of the stream as events of [`RESERVED_TYPES`](crate::RESERVED_TYPES), or without data.
+    ///
+    /// By default they are events if the request's `Accept` names `text/event-stream` or `text/*`, as in
+    /// [`AcceptMode::Named`](crate::AcceptMode::Named). Firefox, WebKit and many libraries keep no ID of a block without
+    /// data, so without these events they lose what was sent while they reconnected. An `EventSource` always names the
+    /// type. A `fetch` that sends `Accept: */*` may parse the data of every event, so it receives blocks without data.
+    ///
+    /// Over other methods than GET this changes nothing: the stream opens with a comment and holds no block without
+    /// data.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.finish();
+    /// let text = ":\nevent: sse-open\n\nevent: sse-end\nid: end\ndata: {}\n\n";
+    /// assert_eq!(clock.read(response).text(), text);
+    ///
+    /// let (events, response) = clock.sse().control_events(false).channel();
+    /// events.finish();
+    /// assert_eq!(clock.read(response).text(), ":\nid: end\n\n");
+    /// ```
+    ///
+    /// Source: WHATWG HTML 9.2.6, from which those engines deviate.
+    pub const fn control_events(mut self, on: bool) -> Self {
+        self.control_events = Some(on);
         self
     }
 
@@ -228,7 +265,7 @@ impl<R: Runtime> Sse<R> {
     /// # let clock = sse_core::testing::Clock::new();
     /// let (events, response) = clock.sse().first([("state", "all of it")]).channel();
     /// events.try_send("then this")?;
-    /// assert_eq!(clock.read(response).text(), ":\nevent: state\ndata: all of it\n\ndata: then this\n\n");
+    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\nevent: state\ndata: all of it\n\ndata: then this\n\n");
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
     pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
@@ -244,7 +281,7 @@ impl<R: Runtime> Sse<R> {
     /// events.try_send("hello")?;
     /// drop(events); // the last one: the stream ends, and a browser comes back
     /// let mut reader = clock.read(response);
-    /// assert_eq!(reader.text(), ":\ndata: hello\n\n");
+    /// assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: hello\n\n");
     /// assert!(reader.has_ended());
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
@@ -260,14 +297,17 @@ impl<R: Runtime> Sse<R> {
     /// # let clock = sse_core::testing::Clock::new();
     /// let tokens = futures_util::stream::iter(["to", "ken"]);
     /// let mut reader = clock.read(clock.sse().stream(tokens));
-    /// // At the end the client's id moves to `end`, with which it is told to stay away.
-    /// assert_eq!(reader.text(), ":\ndata: to\n\ndata: ken\n\nid: end\n\n");
+    /// let mut expected = String::from(":\nevent: sse-open\n\ndata: to\n\ndata: ken\n\n");
+    /// // At the end the client's last event ID moves to `end`. A request with this ID is answered 204.
+    /// expected.push_str("event: sse-end\nid: end\ndata: {}\n\n");
+    /// assert_eq!(reader.text(), expected);
     /// ```
     pub fn stream<S>(self, events: S) -> Response<EventStream<R, Items<S>>>
     where
         S: Stream<Item: IntoFrame>,
     {
-        self.respond(Items::new(events))
+        let control = self.control();
+        self.respond(Items::new(events, control))
     }
 
     /// A place in this hub's history: the events of these topics, from where the client's last event ID says. See
@@ -278,11 +318,13 @@ impl<R: Runtime> Sse<R> {
 
     fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
         let hub = self.hub.take();
-        let first = std::mem::take(&mut self.first).blocks(&Rules::default());
+        let (first, control) = (std::mem::take(&mut self.first), self.control());
+        let first = first.blocks(&Rules::default(), control);
         let mut opened = self.open(hub.as_ref(), Kind::Handled, Rules::default(), source);
         match first {
             Ok(first) => {
-                opened.opening(|welcome| [b":\n", welcome, &first].concat());
+                let opening = control.opening(None, NO_POSITION);
+                opened.opening(|welcome| [&*opening, welcome, &first].concat());
                 opened.tell(None);
             }
             Err(error) => opened.fail(&error),
@@ -292,6 +334,14 @@ impl<R: Runtime> Sse<R> {
 
     pub(crate) const fn is_get(&self) -> bool {
         self.admitted.is_get
+    }
+
+    pub(crate) fn control(&self) -> Control {
+        match self.control_events.unwrap_or(self.admitted.names_type) {
+            _ if !self.admitted.is_get => Control::Omitted,
+            true => Control::Events,
+            false => Control::Blocks,
+        }
     }
 
     pub(crate) fn take_last_event_id(&mut self) -> LastEventId {
@@ -305,13 +355,13 @@ impl<R: Runtime> Sse<R> {
     /// Puts a stream together and enters it with its hub. What goes first is yet to be said.
     pub(crate) fn open<S>(self, hub: Option<&Hub>, kind: Kind, rules: Rules, source: S) -> Opened<R, S> {
         let id = self.runtime.random().uuid();
-        let is_get = self.admitted.is_get;
+        let (is_get, control) = (self.admitted.is_get, self.control());
         let expires_at = self.max_lifetime.and_then(|lifetime| {
             let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);
             self.runtime.now().checked_add(lifetime)
         });
         let expires_at = expires_at.into_iter().chain(self.expires_at).min();
-        let shared = Shared::new(id, is_get, rules, State::new(self.buffer, expires_at));
+        let shared = Shared::new(id, control, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
         let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
             Some((hub, None)) => refuse(hub, "full", is_get, body),
@@ -352,7 +402,8 @@ impl<R: Runtime, S> Opened<R, S> {
     pub(crate) fn fail(&mut self, error: &FrameError) {
         let _entered = self.response.body().told().enter();
         crate::trace::stream_failed(error);
-        self.opening(|_| b":\n".to_vec());
+        let opening = self.response.body().shared().control.opening(None, NO_POSITION);
+        self.opening(|_| opening);
         self.response.body().shared().end(CloseReason::Failed, None);
     }
 }
@@ -366,7 +417,11 @@ pub(crate) fn refuse<R: Runtime, S>(
 ) -> Response<EventStream<R, S>> {
     crate::trace::stream_refused(if hub.is_draining() { "draining" } else { why });
     let retry = hub.draw_retry();
-    let opening = if is_get { retry_block(retry) } else { bytes::Bytes::new() };
+    let opening = match body.shared().control {
+        Control::Events => Control::Events.opening(Some(retry), NO_POSITION).into(),
+        Control::Blocks => retry_block(retry),
+        Control::Omitted => bytes::Bytes::new(),
+    };
     body.shared().with(|locked| locked.state.set_opening(opening));
     body.shared().end(CloseReason::Drained, None);
     Response::refusal(is_get, retry, body)

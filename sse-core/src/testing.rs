@@ -9,7 +9,7 @@
 //! let mut reader = clock.read(response);
 //!
 //! events.try_send(("tick", "1"))?;
-//! assert_eq!(reader.text(), ":\nevent: tick\ndata: 1\n\n");
+//! assert_eq!(reader.text(), ":\nevent: sse-open\n\nevent: tick\ndata: 1\n\n");
 //! clock.advance(Duration::from_secs(15));
 //! assert_eq!(reader.text(), ":\n");
 //! events.close();
@@ -73,14 +73,14 @@ impl Clock {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// A GET that brings no last event ID.
+    /// A GET of an `EventSource` that brings no last event ID.
     pub fn sse(&self) -> Sse<Self> {
         self.sse_after(LastEventId::Absent)
     }
 
-    /// A GET that brings this last event ID.
+    /// A GET of an `EventSource` that brings this last event ID.
     pub fn sse_after(&self, last_event_id: LastEventId) -> Sse<Self> {
-        Sse::new(self.clone(), Admitted { last_event_id, is_get: true })
+        Sse::new(self.clone(), Admitted { last_event_id, is_get: true, names_type: true })
     }
 
     /// Reads the body of a response.

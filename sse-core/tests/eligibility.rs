@@ -225,7 +225,7 @@ fn the_id_end_is_answered_204_on_get_alone() {
 }
 
 #[test]
-fn a_parameter_of_the_query_stands_in_for_an_absent_header() {
+fn on_get_a_parameter_of_the_query_stands_in_for_a_header_that_is_absent_or_empty() {
     let long = format!("id={}", "x".repeat(129));
     let table: &[(&str, LastEventId)] = &[
         ("", LastEventId::Absent),
@@ -249,15 +249,30 @@ fn a_parameter_of_the_query_stands_in_for_an_absent_header() {
     for (query, expected) in table {
         let request = Request::new("GET", Some(query), []);
         assert_eq!(policy.admit(&request).unwrap().last_event_id, *expected, "{query}");
-        assert_eq!(Policy::default().admit(&request).unwrap().last_event_id, LastEventId::Absent, "only by choice");
+        assert_eq!(Policy::default().admit(&request).unwrap().last_event_id, LastEventId::Absent, "another name");
+        let by_default = query.replacen("%69d=", "id=", 1).replace("id=", "lastEventId=");
+        let by_default = if *query == "id" { "lastEventId".to_owned() } else { by_default };
+        for header in [&[][..], &[("last-event-id", &b" "[..])]] {
+            let request = |method| Request::new(method, Some(&by_default), header.iter().copied());
+            let brought = |policy: Policy, method| policy.admit(&request(method)).unwrap().last_event_id;
+            let without = if header.is_empty() { LastEventId::Absent } else { LastEventId::Empty };
+            let expected = if *expected == LastEventId::Absent { &without } else { expected };
+            assert_eq!(brought(Policy::default(), "GET"), *expected, "{by_default}");
+            assert_eq!(brought(Policy::default().last_event_id_query(None), "GET"), without, "{by_default}");
+            let post = || Policy::default().methods(["POST"]);
+            assert_eq!(brought(post(), "POST"), without, "{by_default}");
+            assert_eq!(brought(post().last_event_id_query("lastEventId"), "POST"), *expected, "{by_default}");
+        }
     }
     assert_eq!(policy.admit(&Request::new("GET", None, [])).unwrap().last_event_id, LastEventId::Absent);
     assert_eq!(policy.admit(&Request::new("GET", Some("id=end"), [])), Err(Refusal::Finished));
-    // The header, even an empty one, comes first.
-    for (header, expected) in [(&b"7"[..], text("7")), (b"", LastEventId::Empty), (b"\xFF", LastEventId::NotUtf8)] {
+    // A header that is not empty comes first.
+    for (header, expected) in [(&b"7"[..], text("7")), (b"\xFF", LastEventId::NotUtf8)] {
         let request = Request::new("GET", Some("id=end"), [("Last-Event-Id", header)]);
         assert_eq!(policy.admit(&request).unwrap().last_event_id, expected);
     }
+    let empty = Request::new("GET", Some("id=end"), [("Last-Event-Id", &b""[..])]);
+    assert_eq!(policy.admit(&empty), Err(Refusal::Finished));
 }
 
 #[test]
@@ -388,7 +403,7 @@ proptest! {
         let lines = accept.iter().map(|line| ("accept", &line[..])).chain([("accept", lookalike.as_bytes())]);
         let headers = || lines.clone().chain(ids.iter().map(|id| ("last-event-id", &id[..])));
         for mode in [Negotiated, Named, Any] {
-            let policy = Policy::default().methods(["GET", &method]).accept(mode).last_event_id_query(&name);
+            let policy = Policy::default().methods(["GET", &method]).accept(mode).last_event_id_query(&*name);
             for method in ["GET", &method] {
                 let request = Request::new(method, query.as_deref(), headers());
                 if let Err(refusal) = policy.admit(&request) {

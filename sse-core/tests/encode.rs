@@ -61,7 +61,18 @@ fn what_is_written_and_what_is_read_back() {
         (Event::new().event("note"), "event: note\n\n", vec![]),
         (Event::new().event(""), "", vec![]),
         (Event::new().retry(Duration::ZERO), "retry: 0\n\n", vec![]),
-        (Event::checkpoint("42"), "id: 42\n\n", vec![]),
+        (Event::new().id("42"), "id: 42\n\n", vec![]),
+        (
+            Event::checkpoint("42"),
+            "event: sse-position\nid: 42\ndata: {}\n\n",
+            vec![("sse-position".into(), "{}".into(), "42".into())],
+        ),
+        (
+            Event::checkpoint("").comment("c").retry(Duration::from_secs(1)),
+            ": c\nevent: sse-position\nretry: 1000\nid:\ndata: {}\n\n",
+            vec![("sse-position".into(), "{}".into(), String::new())],
+        ),
+        (Event::checkpoint("42").event("x"), "id: 42\nevent: x\n\n", vec![]),
         (Event::new().comment(""), ":\n", vec![]),
         (Event::new().comment("one\r\ntwo\rthree\n"), ": one\n: two\n: three\n:\n", vec![]),
     ] {

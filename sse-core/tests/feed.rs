@@ -19,7 +19,7 @@ impl World {
 
     fn with(bounds: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = Clock::new();
-        let (hub, feed) = bounds(Hub::builder()).follower_on(clock.clone());
+        let (hub, feed) = bounds(Hub::builder().retry(Duration::ZERO)).follower_on(clock.clone());
         Self { clock, hub, feed }
     }
 
@@ -50,8 +50,11 @@ fn id(ms: u64, n: u64) -> EventId {
     EventId::new((1_700_000_000_000 + ms, n), (ms * 31 + n) as u32)
 }
 
+/// How a stream opens that may send no position yet.
+const OPEN: &str = ":\nevent: sse-open\nretry: 0\n\n";
+
 fn opening(id: EventId) -> String {
-    format!("retry: 3000\nid: {id}\n\n")
+    format!(":\nevent: sse-position\nretry: 0\nid: {id}\ndata: {{}}\n\n")
 }
 
 fn block(id: EventId) -> String {
@@ -140,7 +143,7 @@ fn an_id_must_match_exactly() {
     for wrong in [other_tag, EventId::new((position.0, 1), tag), id(2, 0), id(4, 0), id(0, 0)] {
         let feed = world.after(wrong, ["news"]);
         assert_eq!(feed.resumption(), Resumption::Gap, "{wrong}");
-        assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(3, 0)));
+        assert_eq!(text(feed), OPEN.to_owned() + &unknown(id(3, 0)));
     }
 }
 
@@ -164,7 +167,7 @@ fn before_the_log_has_said_anything_the_position_told_is_a_gap_for_who_comes_bac
     assert_eq!(reader.text(), block(id(1, 0)));
     let feed = world.after(none, ["news"]);
     assert_eq!(feed.resumption(), Resumption::Gap);
-    assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(1, 0)));
+    assert_eq!(text(feed), OPEN.to_owned() + &unknown(id(1, 0)));
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn before_the_first_event_of_a_log_there_is_no_position() {
     let mut world = World::new();
     world.append("a", id(1, 0));
     let first = world.fresh(["a"]).replay(Replay::All);
-    assert_eq!(text(first), format!("retry: 3000\n\n{}", block(id(1, 0))));
+    assert_eq!(text(first), format!("{OPEN}{}", block(id(1, 0))));
 }
 
 #[test]
@@ -304,7 +307,7 @@ fn who_comes_back_with_what_was_taken_back_is_told_and_goes_on_from_what_remains
     world.append("news", id(2, 0));
     world.append("news", id(3, 0));
     world.feed.truncate(id(1, 0)).unwrap();
-    let welcome = "retry: 3000\n\n";
+    let welcome = OPEN;
     let back = |world: &World, lost: u64| world.after(id(lost, 0), ["news"]).replay(Replay::All);
     assert_eq!(back(&world, 3).resumption(), Resumption::Gap);
     assert_eq!(text(back(&world, 3)), welcome.to_owned() + TAKEN_BACK);
@@ -366,7 +369,7 @@ fn a_reset_is_one_gap_in_each_topic_for_readers_and_for_who_comes_back() {
     for topic in ["a", "b", "never-used"] {
         let feed = world.after(id(2, 0), [topic]);
         assert_eq!(feed.resumption(), Resumption::Gap);
-        assert_eq!(text(feed), "retry: 3000\n\n".to_owned() + &unknown(id(10, 0)));
+        assert_eq!(text(feed), OPEN.to_owned() + &unknown(id(10, 0)));
     }
     assert_eq!(text(world.after(id(9, 0), ["a", "b"])), opening(id(9, 0)) + &block(id(10, 0)));
 }
@@ -389,7 +392,7 @@ fn by_default_a_follower_s_heartbeat_carries_the_position() {
     world.append("busy", id(1, 0));
     world.feed.advance(id(2, 0)).unwrap();
     world.clock.advance(Duration::from_secs(15));
-    assert_eq!(reader.text(), format!("id: {}\n\n", id(2, 0)));
+    assert_eq!(reader.text(), format!("event: sse-position\nid: {}\ndata: {{}}\n\n", id(2, 0)));
 
     let mut without = World::with(|bounds| bounds.heartbeats(false));
     let mut reader = read(without.fresh(["quiet"]));

@@ -42,9 +42,9 @@ fn within(limit: Duration, run: impl FnOnce() + Send + 'static) {
 /// What 99 readers see, and how often each was polled and woken, beside so many that are never polled again.
 fn ninety_nine_fast_readers(stalled: usize) -> Vec<(Vec<u8>, usize, usize)> {
     let clock = Clock::new();
-    let hub = Hub::builder().topic_bytes(64 * 1024).build_on(clock.clone());
+    let hub = Hub::builder().retry(Duration::ZERO).topic_bytes(64 * 1024).build_on(clock.clone());
     let mut slow: Vec<_> = (0..stalled).map(|_| subscribe(&clock, &hub, "news")).collect();
-    slow.iter_mut().for_each(|reader| assert!(reader.text().starts_with("retry")));
+    slow.iter_mut().for_each(|reader| assert!(reader.text().starts_with(":\nevent: sse-position\nretry: ")));
     let mut fast: Vec<_> = (0..99).map(|_| (subscribe(&clock, &hub, "news"), Vec::new(), 0)).collect();
     for n in 0..1_000 {
         // Far more than the topic keeps.
@@ -112,7 +112,7 @@ impl Meddler {
         self.hub.publish("news", "from a waker").unwrap();
         self.hub.publish_all([("news", "a"), ("other", "b")]).unwrap();
         let mut reader = subscribe(&self.clock, &self.hub, "news");
-        assert!(reader.text().starts_with("retry: "));
+        assert!(reader.text().contains("\nretry: "));
         drop(self.hub.topic("news").unwrap());
         assert!(self.hub.stats().published > 0);
         let victim = self.victims.lock().unwrap().pop();
@@ -277,7 +277,7 @@ fn a_topic_s_name_may_use_the_hub() {
         hub.publish_all([(name(), "x"), (name(), "y")]).unwrap();
         hub.publish_all([(name(), Event::data("x")), (name(), Event::data("y").id("7"))]).unwrap_err();
         drop(hub.topic(name()).unwrap());
-        assert!(read(clock.sse().subscribe(&hub, [name()])).text().starts_with("retry"));
+        assert!(read(clock.sse().subscribe(&hub, [name()])).text().starts_with(":\nevent: sse-position\nretry: "));
     });
 }
 
@@ -392,7 +392,7 @@ fn a_channel_is_told_of_the_drain_and_has_until_its_end_to_say_goodbye() {
     polite.try_send("goodbye").unwrap();
     polite.close();
     let text = leaves.text();
-    assert!(text.starts_with(":\ndata: goodbye\n\nretry: "), "{text:?}");
+    assert!(text.starts_with(":\nevent: sse-open\n\ndata: goodbye\n\nretry: "), "{text:?}");
     assert_eq!((leaves.has_ended(), polite.close_reason()), (true, Some(CloseReason::Closed)));
     clock.advance(10 * SECOND - Duration::from_nanos(1));
     assert!(!is_ended.has_ended());
@@ -412,7 +412,7 @@ fn after_a_drain_began_whoever_comes_is_sent_away_softly() {
         assert_eq!((response.status(), response.id()), (200, None));
         let mut reader = Reader::new(response.into_body());
         let text = reader.text();
-        assert_eq!(text, format!("retry: {}\n\n", retry(&text)));
+        assert_eq!(text, format!(":\nevent: sse-open\nretry: {}\n\n", retry(&text)));
         assert!((1_000..=5_000).contains(&retry(&text)) && reader.has_ended());
     }
     assert_eq!(hub.stats().streams, 0);

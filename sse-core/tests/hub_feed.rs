@@ -5,6 +5,8 @@ use sse_core::testing::{Clock, Reader};
 use sse_core::{EventStream, Hub, LastEventId};
 use std::time::Duration;
 
+const AGE: Duration = Duration::from_secs(64);
+
 fn id(position: u64, tag: u32) -> EventId {
     EventId::new((position, 0), tag)
 }
@@ -14,7 +16,7 @@ fn read(clock: &Clock, hub: &Hub, brings: LastEventId) -> Reader<EventStream<Clo
 }
 
 fn follower(clock: &Clock) -> (Hub, Feed) {
-    Hub::builder().follower_on(clock.clone())
+    Hub::builder().retry(Duration::ZERO).follower_on(clock.clone())
 }
 
 #[test]
@@ -39,14 +41,15 @@ fn more_truncations_than_are_remembered_are_told_all_the_same() {
 #[test]
 fn an_event_without_room_for_its_topic_is_told_to_whoever_asks_later() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().max_topics(1).topic_age(Duration::from_secs(64)).follower_on(clock.clone());
+    let (hub, mut feed) = Hub::builder().retry(Duration::ZERO).max_topics(1).topic_age(AGE).follower_on(clock.clone());
     feed.append(id(1, 0), "b", "x").unwrap();
     feed.append(id(2, 0), "a", "lost").unwrap();
-    clock.advance(Duration::from_secs(64));
+    clock.advance(AGE);
     feed.append(id(3, 0), "a", "x").unwrap();
     let mut reader = read(&clock, &hub, LastEventId::Text("1-00000000".into()));
+    let opening = ":\nevent: sse-position\nretry: 0\nid: 1-00000000\ndata: {}\n\n";
     let gap = "event: gap\ndata: {\"reason\":\"trimmed\",\"topic\":\"a\"}\nid: 2-00000000\n\n";
-    assert_eq!(reader.text(), format!("retry: 3000\nid: 1-00000000\n\n{gap}data: x\nid: 3-00000000\n\n"));
+    assert_eq!(reader.text(), format!("{opening}{gap}data: x\nid: 3-00000000\n\n"));
 }
 
 #[test]

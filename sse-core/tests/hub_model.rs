@@ -235,7 +235,11 @@ impl World {
     fn new(case: &Case) -> Self {
         let clock = Clock::new();
         let Bounds { topic_bytes, topic_events, hub_bytes, age } = case.bounds;
-        let mut builder = Hub::builder().topic_bytes(topic_bytes).topic_events(topic_events).hub_bytes(hub_bytes);
+        let mut builder = Hub::builder()
+            .retry(Duration::ZERO)
+            .topic_bytes(topic_bytes)
+            .topic_events(topic_events)
+            .hub_bytes(hub_bytes);
         builder = builder.heartbeats(case.heartbeats);
         if let Some(age) = age {
             builder = builder.topic_age(Duration::from_secs(age));
@@ -249,9 +253,15 @@ impl World {
         } else {
             (builder.build_on(clock.clone()), None)
         };
-        // The first thing that a stream says is the position; on an empty hub that is 0, with the tag.
+        // A stream opens with its position. On an empty hub that is 0, with the tag.
         let opening = clock.read(clock.sse().subscribe(&hub, ["probe"]).into_response()).text();
-        let tag = opening.strip_prefix("retry: 3000\nid: 0-").unwrap().trim_end().to_owned();
+        let tag = opening
+            .strip_prefix(":\nevent: sse-position\nretry: 0\nid: 0-")
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned();
         let history = History::new(case.bounds.clone(), format!("0-{tag}"), case.follows);
         Self {
             clock,
@@ -441,7 +451,10 @@ impl World {
             Id::Repeated => LastEventId::Repeated,
         };
         let (client, stream) = &mut self.clients[at];
-        self.history.expire(self.now);
+        // A hub that drains rejects a client before it looks at its history.
+        if self.drain.is_none() {
+            self.history.expire(self.now);
+        }
         let history = &self.history;
         let names: Vec<&str> = client.topics.iter().chain(client.topics.first()).map(|&at| TOPICS[at].0).collect();
 
@@ -509,17 +522,20 @@ impl World {
         // A follower that was fed nothing stands at a position without a name, which resumes nowhere.
         let marked = position == 0 || client.topics.iter().any(|&topic| history.forgotten[topic] == position);
         let id = history.id_at(position).or(marked.then(|| history.id_of(position)));
-        let id = id.filter(|_| gone.is_none() && !unnamed).map(|id| format!("id: {id}\n")).unwrap_or_default();
+        let id = id.filter(|_| gone.is_none() && !unnamed);
+        let line = id.as_ref().map(|id| format!("id: {id}\n")).unwrap_or_default();
+        let open = ":\nevent: sse-open\nretry: 0\n\n";
         let welcome =
             if connect.welcome { format!("event: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n") } else { String::new() };
         let first: String = (0..connect.first).map(|n| format!("data: first {n}\n\n")).collect();
         new.pending = if client.asked_unknown {
-            format!("retry: 3000\n\n{welcome}{first}event: gap\ndata: {{\"reason\":\"unknown\"}}\n{id}\n")
+            format!("{open}{welcome}{first}event: gap\ndata: {{\"reason\":\"unknown\"}}\n{line}\n")
+        } else if line.is_empty() {
+            format!("{open}{welcome}{first}")
         } else if connect.first == 0 {
-            format!("retry: 3000\n{id}\n{welcome}")
+            format!(":\nevent: sse-position\nretry: 0\n{line}data: {{}}\n\n{welcome}")
         } else {
-            let id = if id.is_empty() { id } else { id + "\n" };
-            format!("retry: 3000\n\n{welcome}{first}{id}")
+            format!("{open}{welcome}{first}event: sse-position\n{line}data: {{}}\n\n")
         };
         new.place = Some(Place {
             position,
@@ -542,7 +558,7 @@ impl World {
             // Refused: a moment to come back, and the end.
             match polled {
                 Poll::Ready(Some(chunk)) => {
-                    assert!(is_drains_retry(std::str::from_utf8(&chunk).unwrap()));
+                    assert!(is_retry_later(std::str::from_utf8(&chunk).unwrap()));
                     assert_eq!(stream.ending.replace(CloseReason::Drained), None);
                     stream.wire.extend_from_slice(&chunk);
                 }
@@ -677,7 +693,8 @@ impl World {
                     place.position = place.position.max(history.head());
                     if place.position != place.told {
                         place.told = place.position;
-                        block = format!("id: {}\n\n", history.id_at(place.position).unwrap());
+                        let id = history.id_at(place.position).unwrap();
+                        block = format!("event: sse-position\nid: {id}\ndata: {{}}\n\n");
                     }
                 }
                 assert_eq!(chunk, block);
@@ -746,6 +763,11 @@ impl World {
         self.clients.clear();
         assert_eq!(self.hub.stats().streams, 0);
     }
+}
+
+/// Whether this is the whole answer to a client that comes while the hub drains.
+fn is_retry_later(text: &str) -> bool {
+    text.strip_prefix(":\nevent: sse-open\n").is_some_and(is_drains_retry)
 }
 
 /// Whether this asks a client to come back in 1,000 to 5,000 ms, and nothing else.

@@ -2,7 +2,7 @@
 
 use sse_core::hub::EventId;
 use sse_core::testing::Clock;
-use sse_core::{Decoder, EventStream, Hub, LastEventId, Replay};
+use sse_core::{Decoder, EventStream, Hub, LastEventId, RESERVED_TYPES, Replay};
 use std::collections::{BTreeMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -73,6 +73,9 @@ impl Client {
         let mut input = &chunk[..];
         while let Some(event) = self.decoder.decode(&mut input) {
             let event = event.unwrap();
+            if RESERVED_TYPES.contains(&&*event.event_type) {
+                continue;
+            }
             let id = event.last_event_id.clone().into_owned();
             told.push(match (&*event.event_type, &*event.data) {
                 ("gap", r#"{"reason":"unknown"}"#) => Told::Unknown,

@@ -13,7 +13,7 @@ use std::task::Poll;
 fn a_source_that_ends_finishes_the_stream() {
     let clock = Clock::new();
     let mut reader = clock.read(clock.sse().stream(stream::iter(["1", "2"])));
-    assert_eq!(reader.text(), ":\ndata: 1\n\ndata: 2\n\nid: end\n\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: 1\n\ndata: 2\n\nevent: sse-end\nid: end\ndata: {}\n\n");
     assert!(reader.has_ended());
 }
 
@@ -21,7 +21,7 @@ fn a_source_that_ends_finishes_the_stream() {
 fn an_empty_source_finishes_too() {
     let clock = Clock::new();
     let mut reader = clock.read(clock.sse().stream(stream::empty::<Event<'_>>()));
-    assert_eq!(reader.text(), ":\nid: end\n\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\nevent: sse-end\nid: end\ndata: {}\n\n");
     assert!(reader.has_ended());
 }
 
@@ -38,7 +38,7 @@ fn on_other_methods_than_get_it_just_ends() {
 fn the_stream_opens_before_its_source_has_anything() {
     let clock = Clock::new();
     let mut reader = clock.read(clock.sse().first(["first"]).stream(stream::pending::<&str>()));
-    assert_eq!(reader.text(), ":\ndata: first\n\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: first\n\n");
     assert_eq!(reader.poll(), Poll::Pending);
 }
 
@@ -49,7 +49,7 @@ fn an_error_ends_the_stream_and_says_nothing() {
     let hub = Hub::builder().build_on(clock.clone());
     let items = stream::iter([Ok("1"), Ok("2"), Err("MARKER: password=hunter2"), Ok("3")]);
     let mut reader = clock.read(clock.sse().attach(&hub).stream(items));
-    assert_eq!(reader.text(), ":\ndata: 1\n\ndata: 2\n\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: 1\n\ndata: 2\n\n");
     assert!(reader.has_ended());
     assert_eq!(hub.stats().ended(CloseReason::Failed), 1);
 }
@@ -60,7 +60,7 @@ fn an_event_that_cannot_be_sent_ends_the_stream() {
     let hub = Hub::builder().build_on(clock.clone());
     let items = stream::iter([("fine", "1"), ("MARKER\nid: 7", "2"), ("fine", "3")]);
     let mut reader = clock.read(clock.sse().attach(&hub).stream(items));
-    assert_eq!(reader.text(), ":\nevent: fine\ndata: 1\n\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\nevent: fine\ndata: 1\n\n");
     assert!(reader.has_ended());
     assert_eq!(hub.stats().ended(CloseReason::Failed), 1);
 }
@@ -102,8 +102,8 @@ fn chunks(items: impl IntoIterator<Item = String>) -> Vec<Bytes> {
     while let Poll::Ready(Some(chunk)) = reader.poll() {
         chunks.push(chunk);
     }
-    assert_eq!(chunks.remove(0), ":\n");
-    assert_eq!(chunks.pop().unwrap(), "id: end\n\n");
+    assert_eq!(chunks.remove(0), ":\nevent: sse-open\n\n");
+    assert_eq!(chunks.pop().unwrap(), "event: sse-end\nid: end\ndata: {}\n\n");
     chunks
 }
 
@@ -139,7 +139,7 @@ fn what_is_ready_before_an_error_is_delivered() {
     let large = sized(60 * KIB);
     let items = stream::iter([Ok(large.as_str()), Ok(large.as_str()), Err("no"), Ok("x")]);
     let mut reader = clock.read(clock.sse().stream(items));
-    assert_eq!(reader.bytes().len(), 2 + 120 * KIB);
+    assert_eq!(reader.bytes().len(), ":\nevent: sse-open\n\n".len() + 120 * KIB);
     assert!(reader.has_ended());
 }
 
@@ -148,12 +148,12 @@ fn events_leave_when_they_are_there_and_wait_for_no_other() {
     let clock = Clock::new();
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel::<&str>();
     let mut reader = clock.read(clock.sse().stream(stream::poll_fn(move |cx| receiver.poll_recv(cx))));
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     sender.send("1").unwrap();
     assert_eq!(reader.wakes(), 1);
     assert_eq!(reader.text(), "data: 1\n\n");
     drop(sender);
-    assert_eq!(reader.text(), "id: end\n\n");
+    assert_eq!(reader.text(), "event: sse-end\nid: end\ndata: {}\n\n");
     assert!(reader.has_ended());
 }
 
@@ -169,7 +169,7 @@ fn ten_million_events_of_nothing_neither_recurse_nor_hold_the_task() {
             Event::new()
         });
         let mut reader = pin!(clock.read(clock.sse().stream(nothing)));
-        assert_eq!(reader.text(), ":\n");
+        assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
         let last = loop {
             let before = (seen.get(), reader.wakes());
             if let Poll::Ready(chunk) = reader.poll() {
@@ -178,7 +178,7 @@ fn ten_million_events_of_nothing_neither_recurse_nor_hold_the_task() {
             assert!(reader.wakes() > before.1, "it is not over, and nobody will come again");
             assert!(seen.get() - before.0 <= 10_000, "one poll took {}", seen.get() - before.0);
         };
-        assert_eq!(last.unwrap(), "id: end\n\n");
+        assert_eq!(last.unwrap(), "event: sse-end\nid: end\ndata: {}\n\n");
         assert_eq!(seen.get(), 9_999_999);
     });
     done.unwrap().join().unwrap();
@@ -194,6 +194,6 @@ fn a_source_may_hold_what_is_not_send() {
         n.to_string()
     });
     let mut reader = clock.read(clock.sse().stream(items));
-    assert!(reader.text().ends_with("data: 2\n\nid: end\n\n"));
+    assert!(reader.text().ends_with("data: 2\n\nevent: sse-end\nid: end\ndata: {}\n\n"));
     assert_eq!(count.get(), 3);
 }

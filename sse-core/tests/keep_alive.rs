@@ -13,7 +13,7 @@ const MS: Duration = Duration::from_millis(1);
 fn open(clock: &Clock, configure: impl FnOnce(Sse<Clock>) -> Sse<Clock>) -> (Sender, Reader<EventStream<Clock>>) {
     let (events, response) = configure(clock.sse()).channel();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     (events, reader)
 }
 
@@ -111,7 +111,7 @@ fn a_source_of_nothing_does_not_silence_it() {
     // Always ready, and never with a byte.
     let nothing = futures_util::stream::repeat_with(sse_core::Event::new);
     let mut reader = clock.read(clock.sse().keep_alive(SECOND).stream(nothing));
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     for _ in 0..3 {
         assert_eq!(reader.poll(), Poll::Pending);
         clock.advance(SECOND);

@@ -13,7 +13,7 @@ fn a_stream_ends_at_its_lifetime_after_what_is_pending() {
     let clock = Clock::new();
     let (events, response) = clock.sse().keep_alive(None).max_lifetime(HOUR).channel();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     clock.advance(HOUR.mul_f64(0.8) - Duration::from_millis(1));
     assert_eq!(reader.wakes(), 0);
     assert_eq!(reader.text(), "");
@@ -41,7 +41,7 @@ fn a_stream_of_events_has_a_lifetime_too() {
     let clock = Clock::new();
     let response = clock.sse().max_lifetime(HOUR).stream(futures_util::stream::pending::<&str>());
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     clock.advance(HOUR);
     assert!(reader.has_ended());
 }
@@ -82,7 +82,7 @@ fn a_lifetime_of_zero_opens_and_ends() {
     let clock = Clock::new();
     let (events, response) = clock.sse().max_lifetime(Duration::ZERO).channel();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     assert!(reader.has_ended());
     assert_eq!(events.close_reason(), Some(CloseReason::Expired));
 }

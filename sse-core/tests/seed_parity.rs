@@ -16,7 +16,7 @@ fn ask(method: &str, accept: &str) -> Option<Admitted> {
 fn open(clock: &Clock) -> (Sender, Reader<EventStream<Clock>>) {
     let (events, response) = clock.sse().channel();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     (events, reader)
 }
 
@@ -36,7 +36,7 @@ fn open_tells_whether_it_opened_the_stream() {
     let (events, response) = clock.sse().channel();
     assert!(events.open());
     assert!(!events.open());
-    assert_eq!(clock.read(response).text(), ":\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn the_first_send_opens_the_stream() {
     let (events, response) = clock.sse().channel();
     assert!(events.try_send("hello").is_ok());
     assert!(!events.open());
-    assert_eq!(clock.read(response).text(), ":\ndata: hello\n\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\ndata: hello\n\n");
 }
 
 #[test]
@@ -148,7 +148,8 @@ fn a_welcome_event_brings_the_uuid() {
     let clock = Clock::new();
     let (events, response) = clock.sse().welcome().channel();
     events.try_send("next").unwrap();
-    let expected = format!(":\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\ndata: next\n\n", events.id());
+    let expected =
+        format!(":\nevent: sse-open\n\nevent: welcome\ndata: {{\"uuid\":\"{}\"}}\n\ndata: next\n\n", events.id());
     assert_eq!(clock.read(response).text(), expected);
 }
 
@@ -175,7 +176,7 @@ fn an_event_after_one_second_and_a_close_after_five() {
     let clock = Clock::new();
     let (events, response) = clock.sse().welcome().channel();
     let mut reader = clock.read(response);
-    assert!(reader.text().starts_with(":\nevent: welcome\n"));
+    assert!(reader.text().starts_with(":\nevent: sse-open\n\nevent: welcome\n"));
     clock.advance(SECOND);
     events.try_send(Event::json(&serde_json::json!({"hello": "world"})).event("greeting")).unwrap();
     assert_eq!(reader.text(), "event: greeting\ndata: {\"hello\":\"world\"}\n\n");

@@ -46,7 +46,8 @@ fn ten_thousand_clients_move_to_another_server_without_a_storm() {
     // The mean over the window is 333.
     assert!(arrivals.iter().all(|&arrived| arrived <= 500), "a second of a storm: {arrivals:?}");
     assert!(clients.iter().all(|client| client.asked == 2), "each came back once");
-    assert!(clients.iter().all(|client| client.retry == 3 * SECOND), "the drain's retry does not stick");
+    let waits = |client: &Client| (2 * SECOND..=4 * SECOND).contains(&client.retry);
+    assert!(clients.iter().all(waits), "the drain's retry does not stick");
     assert!(clients.iter().all(|client| client.gaps() == 1), "and each hears that the new one does not know its id");
 }
 

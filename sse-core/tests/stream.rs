@@ -69,7 +69,7 @@ fn a_host_with_a_clock_of_its_own_polls_at_the_deadlines() {
         }
     }
     // Opening, and a keep-alive after 10 and 20 s; the end between 20 and 25.
-    assert_eq!(written, [":\n", ":\n", ":\n"]);
+    assert_eq!(written, [":\nevent: sse-open\n\n", ":\n", ":\n"]);
     let lived = now - start;
     assert!((Duration::from_secs(20)..Duration::from_secs(26)).contains(&lived), "{lived:?}");
     assert_eq!(events.close_reason(), Some(CloseReason::Expired));
@@ -110,7 +110,7 @@ fn first_goes_before_everything_else_and_as_one() {
     assert_eq!(
         clock.read(response).text(),
         format!(
-            ":\nevent: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\ndata: 1\n\ndata: 2\n\nevent: b\ndata: 3\n\ndata: 4\n\n"
+            ":\nevent: sse-open\n\nevent: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\ndata: 1\n\ndata: 2\n\nevent: b\ndata: 3\n\ndata: 4\n\n"
         )
     );
 }
@@ -120,15 +120,15 @@ fn first_is_bounded_and_never_half_sent() {
     let clock = Clock::new();
     let mib = "x".repeat(1024 * 1024 - 8);
     let (events, response) = clock.sse().first(std::iter::repeat_n(&mib, 8)).channel();
-    assert_eq!(clock.read(response).bytes().len(), 2 + 8 * 1024 * 1024);
+    assert_eq!(clock.read(response).bytes().len(), ":\nevent: sse-open\n\n".len() + 8 * 1024 * 1024);
     assert_eq!(events.close_reason(), Some(CloseReason::Gone));
 
     let (events, response) = clock.sse().first(std::iter::repeat_n(&mib, 8)).first([""]).first(["x"]).channel();
-    assert_eq!(clock.read(response).text(), ":\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));
 
     let (_events, response) = clock.sse().welcome().first([Ok("good"), Err("bad"), Ok("late")]).channel();
-    assert_eq!(clock.read(response).text(), ":\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 fn sse() -> Sse<Tokio> {
-    Sse::new(Tokio, Policy::default().admit(&Request::new("GET", None, [])).unwrap())
+    Sse::new(
+        Tokio,
+        Policy::default().admit(&Request::new("GET", None, [("accept", &b"text/event-stream"[..])])).unwrap(),
+    )
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,7 +22,8 @@ async fn an_idle_stream_is_kept_alive() {
     let mut body = pin!(response.into_body());
     let start = Instant::now();
     for n in 0..4 {
-        assert_eq!(body.next().await.unwrap(), ":\n");
+        let expected = if n == 0 { ":\nevent: sse-open\n\n" } else { ":\n" };
+        assert_eq!(body.next().await.unwrap(), expected);
         let gap = start.elapsed().as_millis() as i64 - n * 15_000;
         assert!((0..=4).contains(&gap), "{gap} ms late");
     }
@@ -41,7 +45,7 @@ async fn a_write_puts_the_keep_alive_off() {
     while let Some(chunk) = body.next().await {
         seen.push((start.elapsed().as_secs(), String::from_utf8(chunk.to_vec()).unwrap()));
     }
-    let mut expected = vec![(0, String::from(":\n"))];
+    let mut expected = vec![(0, String::from(":\nevent: sse-open\n\n"))];
     expected.extend((0..5).map(|n| (7 * (n + 1), format!("data: {n}\n\n"))));
     expected.push((45, String::from(":\n")));
     assert_eq!(seen, expected);
@@ -53,7 +57,7 @@ async fn a_lifetime_and_a_drain_end_a_stream() {
     let (events, response) = sse().keep_alive(None).max_lifetime(100 * SECOND).channel();
     let start = Instant::now();
     let chunks: Vec<_> = response.into_body().collect().await;
-    assert_eq!(chunks, [":\n"]);
+    assert_eq!(chunks, [":\nevent: sse-open\n\n"]);
     assert!((80..=100).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     assert_eq!(events.closed().await, CloseReason::Expired);
 
@@ -83,7 +87,7 @@ async fn deadlines_far_beyond_the_timer_neither_panic_nor_spin() {
     for far in [Duration::MAX, Duration::from_secs(u64::MAX / 4), Duration::from_secs(1 << 40)] {
         let (_events, response) = sse().keep_alive(far).max_lifetime(far).channel();
         let mut body = pin!(response.into_body());
-        assert_eq!(body.next().await.unwrap(), ":\n");
+        assert_eq!(body.next().await.unwrap(), ":\nevent: sse-open\n\n");
         let quiet = tokio::time::timeout(Duration::from_secs(3600), body.next()).await;
         assert!(quiet.is_err(), "{far:?}: {quiet:?}");
     }
@@ -96,7 +100,7 @@ fn a_channel_is_made_outside_a_runtime_and_read_inside_one() {
     events.try_send("x").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let first = runtime.block_on(async move { pin!(response.into_body()).next().await });
-    assert_eq!(first.unwrap(), ":\ndata: x\n\n");
+    assert_eq!(first.unwrap(), ":\nevent: sse-open\n\ndata: x\n\n");
     drop(runtime);
     assert_eq!(events.try_send("x"), Err(SendError::Closed));
 }

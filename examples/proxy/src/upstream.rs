@@ -3,7 +3,7 @@
 use reqwest::{Client, StatusCode, Url, header};
 use serde::Serialize;
 use sse_axum::hub::PublishError;
-use sse_axum::{Event, Hub};
+use sse_axum::{Event, Hub, RESERVED_TYPES};
 use sse_core::{Decoder, MessageEvent};
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -113,6 +113,10 @@ impl Upstream {
 
     /// Under ids of this hub, so that readers resume here whatever the ids upstream are.
     fn pass_on(&self, event: &MessageEvent<'_>) {
+        // These are between the server upstream and its client, which is this program.
+        if RESERVED_TYPES.contains(&&*event.event_type) {
+            return;
+        }
         // `gap` is for what this hub forgot, `proxy` for what this program tells; what is upstream's gets a name beside.
         let event_type = match &*event.event_type {
             own @ ("gap" | "proxy") => format!("upstream-{own}"),

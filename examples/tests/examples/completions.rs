@@ -24,8 +24,9 @@ pub(crate) fn add(trials: &mut Trials) {
         assert!(answer.starts_with("You asked: \"<b>\"why\"\"\n\nA stream matters"), "{answer}");
         assert!(answer.contains("日本語 and 🦜.\n"), "{answer}");
         assert_eq!(got.data_of("message").last(), Some("[DONE]"));
-        // `EventSource` is told not to come back; a client of POST would not, and gets no block without data.
-        assert!(got.text().ends_with("data: [DONE]\n\nid: end\n\n"), "{:?}", got.text());
+        // The end makes an `EventSource` stop. A client of POST does not reconnect, and receives no such event.
+        let end = "data: [DONE]\n\nevent: sse-end\nid: end\ndata: {}\n\n";
+        assert!(got.text().ends_with(end), "{:?}", got.text());
         assert!(posted.ends_with("data: [DONE]\n\n"), "{posted:?}");
         assert_eq!(posted.matches("data: ").count(), got.data_of("message").count());
 

@@ -5,6 +5,8 @@ use super::order::Order;
 use super::registry::Registry;
 use super::stats::Counters;
 use super::{Feed, Hub, Inner};
+use crate::MAX_RETRY;
+use crate::control::is_reserved;
 use crate::runtime::Runtime;
 use crate::stream::shared::Rules;
 use crate::sync::atomic::AtomicU64;
@@ -24,10 +26,19 @@ pub(crate) struct Limits {
     pub(crate) max_streams_per_key: usize,
     pub(crate) lag_ends: bool,
     pub(crate) gap_type: std::sync::Arc<str>,
+    /// The middle of the range from which each stream's is drawn.
     pub(crate) retry: Duration,
     pub(crate) heartbeats: bool,
     pub(crate) drain_grace: Duration,
     pub(crate) drain_retry: RangeInclusive<Duration>,
+}
+
+impl Limits {
+    /// The reconnection times of the streams that open.
+    pub(crate) fn retry(&self) -> RangeInclusive<Duration> {
+        let third = self.retry / 3;
+        self.retry - third..=(self.retry + third).min(MAX_RETRY)
+    }
 }
 
 /// The bounds of a hub, each with its default.
@@ -171,24 +182,30 @@ impl Builder {
         self
     }
 
-    /// The type of the event that tells a gap: `gap` by default, and if this is empty. No event of the application may
-    /// have it. A line break in it becomes a space.
+    /// The type of gap events: `gap` by default, and if this is empty or one of
+    /// [`RESERVED_TYPES`](crate::RESERVED_TYPES). No event of the application may have it. A line break in it becomes a
+    /// space.
     pub fn gap_type(mut self, event_type: &str) -> Self {
-        if !event_type.is_empty() {
+        if !event_type.is_empty() && !is_reserved(event_type) {
             self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
         }
         self
     }
 
-    /// The reconnection time with which a subscription opens: 3 s by default.
+    /// The reconnection time with which a subscription opens: 3 s by default, at most [`MAX_RETRY`].
+    ///
+    /// Each stream draws its own, evenly between two thirds and four thirds of this time: from 2 to 4 s by default. The
+    /// clients of a server that crashed then do not all reconnect at the same moment.
     pub const fn retry(mut self, time: Duration) -> Self {
-        self.limits.retry = time;
+        self.limits.retry = at_most_max(time);
         self
     }
 
-    /// Lets the keep-alive of a subscription carry its position, as an `id:` block without data, so that the client of a
-    /// quiet topic does not fall behind. Some clients show such a block as an empty event; off by default, and on for a
-    /// follower.
+    /// Lets the keep-alive of a subscription carry its position, so that the client of a quiet topic does not fall
+    /// behind. Off by default, and on for a follower.
+    ///
+    /// A position update is an event of the reserved type `sse-position`. A GET whose `Accept` does not name
+    /// `text/event-stream` receives a block without data, and other methods than GET receive the usual comment.
     pub const fn heartbeats(mut self, on: bool) -> Self {
         self.heartbeats = Some(on);
         self
@@ -200,9 +217,10 @@ impl Builder {
         self
     }
 
-    /// What a client that is sent away is asked to wait before it comes back, drawn evenly: 1 to 5 s by default.
+    /// What a client that is sent away is asked to wait before it comes back, drawn evenly: 1 to 5 s by default, at most
+    /// [`MAX_RETRY`].
     pub const fn drain_retry(mut self, retry: RangeInclusive<Duration>) -> Self {
-        self.limits.drain_retry = retry;
+        self.limits.drain_retry = at_most_max(*retry.start())..=at_most_max(*retry.end());
         self
     }
 
@@ -251,4 +269,9 @@ impl Builder {
             }),
         }
     }
+}
+
+/// `min`, which is no `const fn` for a duration yet.
+const fn at_most_max(time: Duration) -> Duration {
+    if time.as_nanos() > MAX_RETRY.as_nanos() { MAX_RETRY } else { time }
 }

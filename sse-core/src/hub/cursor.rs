@@ -4,6 +4,7 @@ use super::Inner;
 use super::ring::{Mark, Next};
 use super::stats::Counters;
 use super::topic::Topic;
+use crate::control::Control;
 use crate::stream::CloseReason;
 use crate::stream::source::{CHUNK_BYTES, Step};
 use crate::stream::state::Pending;
@@ -30,6 +31,7 @@ pub(crate) struct Cursor {
     epoch: u64,
     /// Whether it replays, and each place skips the events up to its own start.
     replays: bool,
+    control: Control,
     waker: Option<Waker>,
 }
 
@@ -47,10 +49,10 @@ type Merge = BinaryHeap<Reverse<(u64, usize)>>;
 
 impl Cursor {
     /// A cursor over topics that it was entered in. It leaves them when it is dropped.
-    pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<Topic>>) -> Self {
+    pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<Topic>>, control: Control) -> Self {
         let places = topics.into_iter().map(|topic| Place { topic, missing: 0, parked: (0, 0) }).collect();
         let epoch = hub.epoch.load(Ordering::Acquire);
-        Self { hub: hub.clone(), places, position: 0, told: 0, epoch, replays: false, waker: None }
+        Self { hub: hub.clone(), places, position: 0, told: 0, epoch, replays: false, control, waker: None }
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
@@ -120,9 +122,9 @@ impl Cursor {
         }
     }
 
-    /// The position up to which everything was delivered, as an id-only block, if the client was not told yet.
+    /// The position up to which everything was delivered, as a block of its own, if the client was not told yet.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
-        if !self.hub.limits.heartbeats {
+        if !self.hub.limits.heartbeats || self.control == Control::Omitted {
             return None;
         }
         let head = self.hub.head.load(Ordering::Acquire);
@@ -136,7 +138,7 @@ impl Cursor {
         }
         let id = self.hub.order.lock().id_at(self.position, &[])?;
         self.told = self.position;
-        Some(format!("id: {id}\n\n").into())
+        self.control.position(id).map(Bytes::from)
     }
 
     /// Whether some of the history was taken back since it last looked.
@@ -173,7 +175,7 @@ impl Cursor {
             if let Some(run) = run {
                 Counters::add(&self.hub.counters.delivered, run.events);
                 (self.position, self.told) = (run.last, run.last);
-                return Some(Step::Chunk(run.bytes));
+                return Some(Step::Chunk(self.control.admit(run.bytes)));
             }
         }
         let mut chunk = Pending::default();
@@ -228,7 +230,7 @@ impl Cursor {
         Counters::add(&self.hub.counters.delivered, events);
         if let Some(chunk) = chunk.take() {
             self.told = self.position;
-            return Some(Step::Chunk(chunk));
+            return Some(Step::Chunk(self.control.admit(chunk)));
         }
         lagged.then(|| {
             Counters::add(&self.hub.counters.lagged, 1);
@@ -265,7 +267,8 @@ impl Cursor {
             // They have moved on since: look again.
             return Some(Vec::new());
         }
-        if lagged && self.hub.limits.lag_ends {
+        // A client that does not reconnect by itself would lose the rest too.
+        if lagged && self.hub.limits.lag_ends && self.control != Control::Omitted {
             return None;
         }
         if lagged {

@@ -57,7 +57,8 @@ use std::time::{Duration, Instant};
 /// // A client that comes back with the id of the first gets the second.
 /// let feed = clock.sse_after(LastEventId::Text(first.to_string().into())).subscribe(&hub, ["news"]);
 /// let text = clock.read(feed.into_response()).text();
-/// assert!(text.starts_with(&format!("retry: 3000\nid: {first}\n\nevent: article\ndata: sun\n")));
+/// assert!(text.starts_with(":\nevent: sse-position\nretry: ")); // from 2,000 to 4,000 ms
+/// assert!(text.contains(&format!("\nid: {first}\ndata: {{}}\n\nevent: article\ndata: sun\n")));
 /// # Ok::<(), sse_core::hub::PublishError>(())
 /// ```
 #[derive(Clone)]

@@ -212,7 +212,7 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
             Kind::Subscription => random.duration(Duration::ZERO..=window),
             Kind::Handled => window,
         };
-        let retry = random.duration(hub.limits.drain_retry.clone());
+        let retry = shared.control.has_retry().then(|| random.duration(hub.limits.drain_retry.clone()));
         shared.drain(Drain { at: now.checked_add(wait), retry });
     });
     Draining { hub: hub.clone(), timer: None, ticket: None }

@@ -8,6 +8,7 @@ use super::registry::Kind;
 use super::stats::Counters;
 use super::topic::{Leftovers, Topic};
 use super::{Hub, Inner};
+use crate::control::Control;
 use crate::runtime::Runtime;
 use crate::sse::{First, Opened, invalid, refuse};
 use crate::stream::source::Live;
@@ -16,7 +17,7 @@ use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::{FrameError, IntoFrame, LastEventId, Response, Sse};
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// The stored events that a new client receives: one that has no last event ID, or one that this hub does not know.
@@ -79,7 +80,9 @@ impl Resumption {
 ///
 /// let feed = feed.first([Event::data("the whole board").event("snapshot")]);
 /// let text = clock.read(feed.into_response()).text();
-/// assert!(text.starts_with("retry: 3000\n\nevent: snapshot\ndata: the whole board\n\nevent: gap\ndata: {\"reason\":\"unknown\"}\nid: 0-"));
+/// assert!(text.starts_with(":\nevent: sse-open\nretry: ")); // from 2,000 to 4,000 ms
+/// let (_, rest) = text.split_once("\n\n").unwrap();
+/// assert!(rest.starts_with("event: snapshot\ndata: the whole board\n\nevent: gap\ndata: {\"reason\":\"unknown\"}\nid: 0-"));
 /// ```
 #[derive(Debug)]
 #[must_use = "the stream opens when the subscription becomes a response"]
@@ -91,6 +94,7 @@ pub struct Subscription<R: Runtime> {
     unknown: bool,
     /// The id of the position it begins at, if that is known.
     begins: Option<EventId>,
+    retry: Duration,
     first: First,
     error: Option<SubscribeError>,
 }
@@ -99,7 +103,8 @@ impl<R: Runtime> Subscription<R> {
     pub(crate) fn new(mut sse: Sse<R>, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let inner = &hub.inner;
         let (last_event_id, first) = (sse.take_last_event_id(), sse.take_first());
-        let (names, is_get) = (Names::of(topics, inner.limits.max_topics_per_stream), sse.is_get());
+        let (is_get, control) = (sse.is_get(), sse.control());
+        let names = Names::of(topics, inner.limits.max_topics_per_stream);
         // Without valid names there is no stream that the hub could count.
         let (names, attach, error) = match names {
             Ok(names) => (names, Some(hub), None),
@@ -110,7 +115,8 @@ impl<R: Runtime> Subscription<R> {
             opened.response = invalid(opened.response.into_body());
         }
         let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
-        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, first, error };
+        let retry = inner.runtime.random().duration(inner.limits.retry());
+        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, retry, first, error };
         let opened = &mut subscription.opened;
         if opened.response.id().is_none() {
             // Rejected: it enters no topic.
@@ -122,7 +128,7 @@ impl<R: Runtime> Subscription<R> {
         let entered = {
             let mut order = inner.order.lock();
             order.expire(inner, now, &mut left);
-            order.enter(inner, &names, &last_event_id, now, &mut left)
+            order.enter(inner, &names, (&last_event_id, control), now, &mut left)
         };
         left.settle();
         let (cursor, entered) = match entered {
@@ -294,27 +300,21 @@ impl<R: Runtime> Subscription<R> {
         self.opened.response
     }
 
-    /// Says anew what goes first: `retry`, and with it the position, unless a gap or events must come before it.
+    /// Sets what goes first: the reconnection time, and the position, unless a gap or events must come before it.
     fn prepare(&mut self) {
-        let limits = &self.hub.inner.limits;
-        let position = self.begins.map(|id| format!("id: {id}\n")).unwrap_or_default();
-        let position = position.as_bytes();
-        let mut retry = Vec::new();
-        crate::encode::write_retry(&mut retry, limits.retry.as_millis() as u64);
-        match self.first.blocks(&self.hub.inner.rules) {
-            Err(error) => self.opened.fail(&error),
-            Ok(first) => self.opened.opening(|welcome| {
-                if self.unknown {
-                    let gap = self.hub.inner.unknown_gap(self.begins);
-                    [&*retry, b"\n", welcome, &first, &gap].concat()
-                } else if first.is_empty() {
-                    [&*retry, position, b"\n", welcome].concat()
-                } else {
-                    let end: &[u8] = if position.is_empty() { b"" } else { b"\n" };
-                    [&*retry, b"\n", welcome, &first, position, end].concat()
-                }
-            }),
-        }
+        let control = self.opened.response.body().shared().control;
+        let first = match self.first.blocks(&self.hub.inner.rules, control) {
+            Ok(first) => first,
+            Err(error) => return self.opened.fail(&error),
+        };
+        let holds = self.begins.filter(|_| !self.unknown && first.is_empty());
+        let after_first = if self.unknown {
+            Some(self.hub.inner.unknown_gap(self.begins))
+        } else {
+            self.begins.filter(|_| holds.is_none()).and_then(|id| control.position(id))
+        };
+        let opening = control.opening(Some(self.retry), holds);
+        self.opened.opening(|welcome| [&*opening, welcome, &first, &after_first.unwrap_or_default()].concat());
     }
 }
 
@@ -367,7 +367,7 @@ impl Order {
         &mut self,
         hub: &Arc<Inner>,
         names: &Names,
-        client: &LastEventId,
+        (client, control): (&LastEventId, Control),
         now: Option<Instant>,
         left: &mut Leftovers,
     ) -> Result<(Cursor, Entered), &'static str> {
@@ -385,7 +385,7 @@ impl Order {
         {
             self.topics.trim_all(&topics, upto, &self.ids, left);
         }
-        let mut cursor = Cursor::new(hub, topics.clone());
+        let mut cursor = Cursor::new(hub, topics.clone(), control);
         let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
         let taken_back = id.and_then(|id| self.find_taken_back(id));
         let entered = match (known, taken_back) {

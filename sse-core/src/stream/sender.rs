@@ -47,7 +47,7 @@ use uuid::Uuid;
 /// # let mut first = clock.read(first);
 /// # drop(second);
 /// # pool.broadcast(&Event::data("hello"))?;
-/// # assert_eq!(first.bytes(), b":\ndata: hello\n\n");
+/// # assert_eq!(first.bytes(), b":\nevent: sse-open\n\ndata: hello\n\n");
 /// # assert_eq!(pool.0.len(), 1);
 /// # Ok::<(), sse_core::FrameError>(())
 /// ```
@@ -179,9 +179,11 @@ impl Sender {
 
     /// Ends the stream for good after what is pending; true for the call that did.
     ///
-    /// It moves the client's last event ID to the reserved `end`; when a browser comes back with it, it is answered 204
-    /// and stops. On other methods than GET this is [`Sender::close`]: those clients do not come back by themselves,
-    /// and some trip over a block without data.
+    /// The last event has the reserved type `sse-end` and moves the client's last event ID to the reserved `end`. A
+    /// browser that reconnects with this ID is answered 204 and stops. A GET whose `Accept` does not name
+    /// `text/event-stream` receives `id: end` without data instead (see
+    /// [`Sse::control_events`](crate::Sse::control_events)). Over other methods than GET this is [`Sender::close`]:
+    /// those clients do not reconnect by themselves, and some fail at a block without data.
     ///
     /// Beside a subscription, events that were published and that the body has not taken yet are not sent any more, and
     /// this client does not come back for them; say the last thing through the sender.
@@ -192,7 +194,7 @@ impl Sender {
     /// let (events, response) = clock.sse().channel();
     /// let mut reader = clock.read(response);
     /// assert!(events.finish() && !events.finish());
-    /// assert_eq!(reader.text(), ":\nid: end\n\n");
+    /// assert_eq!(reader.text(), ":\nevent: sse-open\n\nevent: sse-end\nid: end\ndata: {}\n\n");
     /// assert!(reader.has_ended());
     /// assert_eq!(events.close_reason(), Some(CloseReason::Finished));
     /// ```
@@ -245,19 +247,17 @@ impl Sender {
         Watch { shared: self.shared.clone(), ticket: None, ready }
     }
 
-    /// What the stream's hub has to say about an event.
+    /// The event as this stream sends it, if its hub allows that.
     fn check<'p>(&self, piece: Piece<'p>) -> Result<Piece<'p>, FrameError> {
         self.shared.rules.check(&piece)?;
-        Ok(piece)
+        Ok(piece.on(self.shared.control))
     }
 }
 
 pub(crate) fn finish(shared: &Shared) -> bool {
-    if shared.is_get {
-        shared.end(CloseReason::Finished, Some(Bytes::from_static(b"id: end\n\n")))
-    } else {
-        shared.end(CloseReason::Closed, None)
-    }
+    let end = shared.control.end();
+    let reason = if end.is_some() { CloseReason::Finished } else { CloseReason::Closed };
+    shared.end(reason, end)
 }
 
 impl Clone for Sender {

@@ -2,6 +2,7 @@
 
 use super::state::{CloseReason, Drain, State};
 use crate::FrameError;
+use crate::control::Control;
 use crate::frame::Piece;
 use crate::sync::{
     Arc, AtomicWaker, Mutex,
@@ -14,8 +15,7 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) id: Uuid,
-    /// Whether the end of the stream may tell the client to stop: only a GET comes back by itself.
-    pub(crate) is_get: bool,
+    pub(crate) control: Control,
     pub(crate) rules: Rules,
     /// The body's. Registered before the state is looked at.
     pub(crate) body: AtomicWaker,
@@ -102,10 +102,10 @@ impl Locked {
 }
 
 impl Shared {
-    pub(crate) fn new(id: Uuid, is_get: bool, rules: Rules, state: State) -> Arc<Self> {
+    pub(crate) fn new(id: Uuid, control: Control, rules: Rules, state: State) -> Arc<Self> {
         let locked = Locked { state, waiting: None };
         let (body, senders, slot) = (AtomicWaker::new(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { id, is_get, rules, body, senders, slot, locked: Mutex::new(locked) })
+        Arc::new(Self { id, control, rules, body, senders, slot, locked: Mutex::new(locked) })
     }
 
     /// Looks at the state, or changes it. Wakes nobody; nothing foreign may run inside.

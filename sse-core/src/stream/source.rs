@@ -2,6 +2,7 @@
 
 use super::state::CloseReason;
 use crate::IntoFrame;
+use crate::control::Control;
 use crate::hub::Cursor;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -71,13 +72,14 @@ pin_project! {
         items: S,
         // An event that found no room in the last chunk.
         held: Bytes,
+        control: Control,
         ended: Option<CloseReason>,
     }
 }
 
 impl<S> Items<S> {
-    pub(crate) const fn new(items: S) -> Self {
-        Self { items, held: Bytes::new(), ended: None }
+    pub(crate) const fn new(items: S, control: Control) -> Self {
+        Self { items, held: Bytes::new(), control, ended: None }
     }
 }
 
@@ -99,7 +101,7 @@ impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
             match this.items.as_mut().poll_next(cx) {
                 Poll::Ready(Some(item)) => {
                     let written = item.lend(|piece| {
-                        let piece = piece?;
+                        let piece = piece?.on(*this.control);
                         let full = chunk.len();
                         if full > 0 && full + piece.len_at_least() > CHUNK_BYTES {
                             *this.held = piece.into_bytes();

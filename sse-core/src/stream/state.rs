@@ -90,7 +90,8 @@ enum Phase {
 pub(crate) struct Drain {
     /// `None`: never, because the clock does not reach that far.
     pub(crate) at: Option<Instant>,
-    pub(crate) retry: Duration,
+    /// `None`: nothing, because its client does not reconnect by itself.
+    pub(crate) retry: Option<Duration>,
 }
 
 /// What the body does next.
@@ -188,9 +189,9 @@ impl State {
             self.open();
             if let Some(goodbye) = goodbye {
                 self.pending.push(goodbye);
-            } else if let Some(drain) = &self.drain {
+            } else if let Some(retry) = self.drain.as_ref().and_then(|drain| drain.retry) {
                 // Whoever says goodbye while the hub drains is spread like the others.
-                self.pending.push(retry_block(drain.retry));
+                self.pending.push(retry_block(retry));
             }
             self.phase = Phase::Ending(reason);
         }

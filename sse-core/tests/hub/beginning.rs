@@ -95,17 +95,17 @@ fn a_position_is_told_only_after_what_is_put_first() {
     let world = World::new();
     let [id] = world.publish("board", ["a"]);
     let snapshot = || [Event::data("all").event("snapshot")];
-    let put = "retry: 3000\n\nevent: snapshot\ndata: all\n\n";
-    assert_eq!(text(world.fresh(["board"]).first(snapshot())), format!("{put}id: {id}\n\n"));
+    let put = format!("{OPEN}event: snapshot\ndata: all\n\n");
+    assert_eq!(text(world.fresh(["board"]).first(snapshot())), format!("{put}{}", moved(id)));
     let resumed = world.after(at(0, id), ["board"]).first(snapshot());
-    assert_eq!(text(resumed), format!("{put}id: {}\n\n{}", at(0, id), block("a", id)));
+    assert_eq!(text(resumed), format!("{put}{}{}", moved(at(0, id)), block("a", id)));
     let missed = world.after("nonsense", ["board"]).first(snapshot());
     assert_eq!(text(missed), format!("{put}event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n"));
     // The same whether the request or the subscription takes them, and the welcome is before them.
     let sse = world.clock.sse().welcome().first(["one"]).subscribe(&world.hub, ["board"]).first(["two"]);
     let uuid = sse.id().unwrap();
-    let welcome = format!("retry: 3000\n\nevent: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n");
-    assert_eq!(text(sse), format!("{welcome}data: one\n\ndata: two\n\nid: {id}\n\n"));
+    let welcome = format!("{OPEN}event: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n");
+    assert_eq!(text(sse), format!("{welcome}data: one\n\ndata: two\n\n{}", moved(id)));
 }
 
 // A replay of its own for each topic.

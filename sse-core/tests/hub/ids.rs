@@ -28,7 +28,8 @@ fn ids_count_the_events_of_the_hub_whatever_their_topic() {
 fn an_empty_hub_tells_position_0_and_a_client_resumes_from_it() {
     let world = World::new();
     let told = text(world.fresh(["news"]));
-    let zero = told.strip_prefix("retry: 3000\nid: ").and_then(|rest| rest.strip_suffix("\n\n")).unwrap();
+    let id = told.strip_prefix(":\nevent: sse-position\nretry: 0\nid: ");
+    let zero = id.and_then(|rest| rest.strip_suffix("\ndata: {}\n\n")).unwrap();
     let [one] = world.publish("news", ["a"]);
     assert_eq!(zero, at(0, one).to_string());
     let feed = world.after(zero, ["news"]);
@@ -54,7 +55,7 @@ fn the_hub_gives_the_ids_and_refuses_an_application_s() {
     assert!(text(feed).ends_with("data: hello\n\n"));
 
     let mut reader = read(world.fresh(["news"]).first([Event::data("snapshot").id("7")]));
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     assert!(reader.has_ended());
     assert_eq!(world.hub.stats().ended(CloseReason::Failed), 1);
     assert_eq!(world.hub.stats().published, 0);

@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// `retry: N`, with N in the range that is drawn from, and nothing else.
+/// A reconnection time in the range from which the hub draws it, and nothing else.
 fn is_soft_refusal(text: &str) -> bool {
-    let wait = text.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n"));
+    let wait = text.strip_prefix(":\nevent: sse-open\nretry: ").and_then(|rest| rest.strip_suffix("\n\n"));
     wait.and_then(|wait| wait.parse().ok()).is_some_and(|wait: u64| (1_000..=5_000).contains(&wait))
 }
 
@@ -29,7 +29,10 @@ fn a_stream_too_many_is_sent_away_softly_and_nobody_is_evicted() {
     assert_eq!(world.hub.stats().streams, 2);
     drop(channel);
     let next = text_of_new(&world);
-    assert!(next.starts_with("retry: 3000\n"), "the normal wait, so that the other does not stick: {next:?}");
+    assert!(
+        next.starts_with(":\nevent: sse-position\nretry: 0\n"),
+        "the normal wait, so that the other does not stick: {next:?}"
+    );
 }
 
 fn text_of_new(world: &World) -> String {
@@ -103,13 +106,13 @@ fn stats_say_what_the_hub_holds_and_did() {
 fn the_bounds_may_be_chosen_to_the_last_second() {
     let world = World::with(|bounds| {
         let never = Duration::MAX;
-        bounds.retry(Duration::from_millis(1_234)).topic_age(never).drain_grace(never).drain_retry(SECOND..=SECOND)
+        bounds.topic_age(never).drain_grace(never).drain_retry(SECOND..=SECOND)
     });
     let [id] = world.publish("news", ["a"]);
     let mut reader = read(world.fresh(["news"]));
-    assert_eq!(reader.text(), format!("retry: 1234\nid: {id}\n\n"));
+    assert_eq!(reader.text(), opening(id));
     let draining = world.hub.drain(Duration::MAX);
     assert!(!reader.has_ended());
     drop((draining, reader));
-    assert_eq!(text(world.fresh(["news"])), "retry: 1000\n\n");
+    assert_eq!(text(world.fresh(["news"])), ":\nevent: sse-open\nretry: 1000\n\n");
 }

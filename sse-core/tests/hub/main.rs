@@ -20,7 +20,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A hub and its clock.
+/// A hub and its clock. Its streams open with `retry: 0`, so that their bytes are known.
 struct World {
     clock: Clock,
     hub: Hub,
@@ -36,7 +36,7 @@ impl World {
     }
 
     fn on(clock: Clock, bounds: impl FnOnce(Builder) -> Builder) -> Self {
-        let hub = bounds(Hub::builder()).build_on(clock.clone());
+        let hub = bounds(Hub::builder().retry(Duration::ZERO)).build_on(clock.clone());
         Self { clock, hub }
     }
 
@@ -67,7 +67,7 @@ fn text(subscription: Subscription<Clock>) -> String {
 
 /// How a stream opens at a position.
 fn opening(id: EventId) -> String {
-    format!("retry: 3000\nid: {id}\n\n")
+    format!(":\nevent: sse-position\nretry: 0\nid: {id}\ndata: {{}}\n\n")
 }
 
 fn block(data: impl Display, id: EventId) -> String {
@@ -78,9 +78,17 @@ fn trimmed(topic: &str, id: EventId) -> String {
     format!("event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{topic}\"}}\nid: {id}\n\n")
 }
 
+/// How a stream opens that may send no position yet.
+const OPEN: &str = ":\nevent: sse-open\nretry: 0\n\n";
+
+/// What moves the position without an event.
+fn moved(id: EventId) -> String {
+    format!("event: sse-position\nid: {id}\ndata: {{}}\n\n")
+}
+
 /// How a stream opens whose client brought an id that says nothing.
 fn unknown(id: EventId) -> String {
-    format!("retry: 3000\n\nevent: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
+    format!("{OPEN}event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
 }
 
 /// The id at another position of the same history.

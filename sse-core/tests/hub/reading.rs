@@ -168,7 +168,7 @@ fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
     assert_eq!(reader.text(), ":\n", "it is where it was");
     let other = world.publish("busy", ["1", "2", "3"]);
     world.clock.advance(15 * SECOND);
-    assert_eq!(reader.text(), format!("id: {}\n\n", other[2]));
+    assert_eq!(reader.text(), moved(other[2]));
     world.clock.advance(15 * SECOND);
     assert_eq!(reader.text(), ":\n");
     let [id] = world.publish("quiet", ["q"]);

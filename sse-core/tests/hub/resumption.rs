@@ -75,7 +75,8 @@ fn a_gap_s_topic_is_written_as_json_whatever_its_name() {
         let world = World::with(|bounds| bounds.topic_events(1));
         let ids = world.publish(name, ["a", "b"]);
         let told = text(world.after(at(0, ids[0]), [name]));
-        let line = told.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        let gap = told.split_once("event: gap\n").unwrap().1;
+        let line = gap.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
         let json: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(json, serde_json::json!({"reason": "trimmed", "topic": name}));
         assert_eq!(told.matches("\n\n").count(), 3, "{told:?}");
@@ -86,7 +87,8 @@ fn a_gap_s_topic_is_written_as_json_whatever_its_name() {
 
 /// A request with these headers, as a server would hand it over.
 fn request<'h>(world: &World, ids: impl IntoIterator<Item = &'h [u8]>) -> Sse<Clock> {
-    let headers = ids.into_iter().map(|id| ("last-event-id", id));
+    let accept = ("accept", &b"text/event-stream"[..]);
+    let headers = ids.into_iter().map(|id| ("last-event-id", id)).chain([accept]);
     let admitted = Policy::default().admit(&Request::new("GET", None, headers)).unwrap();
     Sse::new(world.clock.clone(), admitted)
 }
@@ -167,7 +169,7 @@ fn a_gap_s_type_is_the_hub_s_to_choose_and_nobody_else_s_to_send() {
     let feed = world.fresh(["news"]);
     assert_eq!(feed.sender().try_send(("missed", "x")), Err(reserved.into()));
     let mut reader = read(feed.first([("missed", "x")]));
-    assert_eq!((reader.text().as_str(), reader.has_ended()), (":\n", true));
+    assert_eq!((reader.text().as_str(), reader.has_ended()), (":\nevent: sse-open\n\n", true));
 
     let id = world.hub.publish("news", ("gap", "an ordinary word here")).unwrap();
     let [last] = world.publish("news", ["b"]);

@@ -93,7 +93,7 @@ impl Client {
     /// The index of the event of the history that this is, if it is one.
     fn dispatch(&mut self, event_type: &str, data: &str, id: &str, history: &History) -> Option<usize> {
         match (event_type, data) {
-            ("welcome", _) => {}
+            ("welcome", _) | ("sse-position", "{}") => {}
             ("gap", r#"{"reason":"unknown"}"#) if self.asked_unknown => self.told_unknown = true,
             ("gap", r#"{"reason":"unknown"}"#) => {
                 let adrift = self.adrift || !self.told.is_empty();

@@ -22,7 +22,7 @@ fn a_stream_closed_before_it_was_read_still_opens() {
     let (events, response) = clock.sse().first(["first"]).channel();
     events.close();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\ndata: first\n\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: first\n\n");
     assert!(reader.has_ended());
 }
 
@@ -34,7 +34,7 @@ fn finish_moves_the_client_to_the_id_end() {
     assert!(events.finish());
     assert!(!events.finish());
     assert!(!events.close());
-    assert_eq!(reader.text(), "data: x\n\nid: end\n\n");
+    assert_eq!(reader.text(), "data: x\n\nevent: sse-end\nid: end\ndata: {}\n\n");
     assert!(reader.has_ended());
     assert_eq!(events.close_reason(), Some(CloseReason::Finished));
 }
@@ -56,7 +56,7 @@ fn the_end_goes_through_a_full_buffer() {
     let (events, mut reader) = open_with_buffer(SMALL);
     events.try_send("x").unwrap();
     assert!(events.finish());
-    assert_eq!(reader.text(), "data: x\n\nid: end\n\n");
+    assert_eq!(reader.text(), "data: x\n\nevent: sse-end\nid: end\ndata: {}\n\n");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_source_that_fails_ends_its_stream_as_failed() {
     let clock = Clock::new();
     let (events, response) = clock.sse().first([("bad\ntype", "x")]).channel();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));
     assert_eq!(events.try_send("x"), Err(SendError::Closed));
 }

@@ -21,7 +21,7 @@ fn open_with_buffer(bytes: usize) -> (Sender, Reader<EventStream<Clock>>) {
     let clock = Clock::new();
     let (events, response) = clock.sse().buffer(bytes).channel();
     let mut reader = clock.read(response);
-    assert_eq!(reader.text(), ":\n");
+    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
     (events, reader)
 }
 

@@ -10,7 +10,7 @@ fn the_first_send_opens_the_stream() {
     let (events, response) = clock.sse().channel();
     events.try_send("x").unwrap();
     assert!(!events.open());
-    assert_eq!(clock.read(response).text(), ":\ndata: x\n\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\ndata: x\n\n");
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn open_is_true_for_the_call_that_opens() {
     let (events, response) = clock.sse().channel();
     assert!(events.clone().open());
     assert!(!events.open());
-    assert_eq!(clock.read(response).text(), ":\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
 }
 
 /// Hazard E3.
@@ -27,7 +27,7 @@ fn open_is_true_for_the_call_that_opens() {
 fn the_first_poll_opens_the_stream() {
     let clock = Clock::new();
     let (events, response) = clock.sse().channel();
-    assert_eq!(clock.read(response).poll(), Poll::Ready(Some(":\n".into())));
+    assert_eq!(clock.read(response).poll(), Poll::Ready(Some(":\nevent: sse-open\n\n".into())));
     assert!(!events.open());
 }
 
@@ -37,7 +37,7 @@ fn an_ended_stream_is_not_opened_again() {
     let (closed, response) = clock.sse().channel();
     closed.close();
     assert!(!closed.open());
-    assert_eq!(clock.read(response).text(), ":\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
     let (left, response) = clock.sse().channel();
     drop(response);
     assert!(!left.open());
@@ -61,7 +61,7 @@ fn pending_frames_leave_as_one_chunk() {
     events.try_send("1").unwrap();
     events.comment("2").unwrap();
     events.try_send(Event::data("3").frame().unwrap()).unwrap();
-    assert_eq!(reader.poll(), Poll::Ready(Some(":\ndata: 1\n\n: 2\ndata: 3\n\n".into())));
+    assert_eq!(reader.poll(), Poll::Ready(Some(":\nevent: sse-open\n\ndata: 1\n\n: 2\ndata: 3\n\n".into())));
     assert_eq!(reader.poll(), Poll::Pending);
 }
 
@@ -85,7 +85,7 @@ fn what_opens_the_stream_takes_no_room() {
     events.open();
     events.try_send("1").unwrap();
     assert_eq!(events.try_send("2"), Err(SendError::Full));
-    assert_eq!(clock.read(response).text(), ":\ndata: a long first event\n\ndata: 1\n\n");
+    assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\ndata: a long first event\n\ndata: 1\n\n");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn every_form_of_an_event_can_be_sent() {
         "data: frame\n\n",
         "data: result\n\n",
         "data: [1,2]\n\n",
-        "id: 3\n\n",
+        "event: sse-position\nid: 3\ndata: {}\n\n",
     ];
     assert_eq!(reader.text(), expected.concat());
 }

@@ -200,7 +200,7 @@ async fn many_senders_lose_and_reorder_nothing() {
         writer.await.unwrap();
     }
     let mut next = [0; 4];
-    for block in text.strip_prefix(":\n").unwrap().split_terminator("\n\n") {
+    for block in text.strip_prefix(":\nevent: sse-open\n\n").unwrap().split_terminator("\n\n") {
         let (writer, n) = block.strip_prefix("event: ").unwrap().split_once("\ndata: ").unwrap();
         let next = &mut next[writer.parse::<usize>().unwrap()];
         assert_eq!(n, next.to_string());

@@ -2,7 +2,7 @@
 //! the last event ID.
 
 use sse_core::testing::{Clock, Reader};
-use sse_core::{Decoder, EventStream, Hub, Policy, Request, Runtime, Sender, Sse};
+use sse_core::{Decoder, EventStream, Hub, Policy, RESERVED_TYPES, Request, Runtime, Sender, Sse};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -120,7 +120,9 @@ impl Client {
         let State::Open(connection) = &mut self.state else { return };
         while let Some(event) = connection.decoder.decode(&mut bytes) {
             let event = event.expect("it is within the limits");
-            self.told.push((event.event_type != "gap").then(|| event.data.into_owned()));
+            if !RESERVED_TYPES.contains(&&*event.event_type) {
+                self.told.push((event.event_type != "gap").then(|| event.data.into_owned()));
+            }
         }
         self.id = connection.decoder.last_event_id().to_owned();
         self.retry = connection.decoder.reconnection_time().unwrap_or(self.retry);

@@ -1,7 +1,7 @@
 //! Publishers that number what they publish, and clients that know what they must get.
 
 use futures_util::StreamExt;
-use sse_core::{Decoder, Event, Hub, LastEventId, Policy, Request, Sse, Tokio};
+use sse_core::{Decoder, Event, Hub, LastEventId, Policy, RESERVED_TYPES, Request, Sse, Tokio};
 use sse_redis::{PublishError, PublishId, Redis};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -128,6 +128,9 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn take(&mut self, topic: &str, event_type: &str, data: &str, id: &str) {
+        if RESERVED_TYPES.contains(&event_type) {
+            return;
+        }
         if event_type == "gap" {
             self.gaps += 1;
             self.last.values_mut().for_each(|last| last.1 = true);

@@ -16,9 +16,10 @@ const streams = new Map();
 // One encoder writes every byte. CRLF, CR and LF are one break each.
 const lines = (name, text) => text.split(/\r\n|\r|\n/).map((line) => line ? `${name}: ${line}\n` : `${name}:\n`).join('');
 const badId = (id) => /[\u0000-\u001f\u007f-\u009f]|^ | $/.test(id) || Buffer.byteLength(id) > 128;
+const RESERVED = ['sse-position', 'sse-open', 'sse-end', 'sse-later'];
 function encode({ id, event, data, retry, comment }) {
   if (id !== undefined && badId(id)) return { refused: 'id' };
-  if (event !== undefined && /[\r\n]/.test(event)) return { refused: 'event' };
+  if (event !== undefined && (/[\r\n]/.test(event) || RESERVED.includes(event))) return { refused: 'event' };
   if (retry !== undefined && retry > 2147483647) return { refused: 'retry' };
   let fields = '';
   if (id !== undefined) fields += lines('id', id);
@@ -74,15 +75,26 @@ const isStep = (step) => step && typeof step === 'object' && (['open', 'close', 
   || only(step, 'sleep', (ms) => Number.isInteger(ms) && ms >= 0) || only(step, 'send', isFields)
   || only(step, 'json', (event) => event && 'payload' in event && isText(event.event)));
 
+// How a stream sends positions and its end: as events with data if the client names the type, because most clients keep
+// no ID of a block without data; without data on another GET; not at all over POST.
+const EVENTS = {
+  open: ':\nevent: sse-open\n\n',
+  position: (id) => `event: sse-position\n${lines('id', id)}data: {}\n\n`,
+  end: 'event: sse-end\nid: end\ndata: {}\n\n',
+};
+const BLOCKS = { open: ':\n', position: (id) => `${lines('id', id)}\n`, end: 'id: end\n\n' };
+const NONE = { open: ':\n' };
+
 class Stream {
   id = randomUUID();
   reason = null;
-  constructor(response) {
+  constructor(response, control) {
     this.response = response;
+    this.control = control;
     streams.set(this.id, this);
     head(response, { 'x-stream-id': this.id });
     response.on('close', () => this.end('gone'));
-    this.write(':\n');
+    this.write(control.open);
   }
   write(text) {
     clearInterval(this.timer);
@@ -104,17 +116,23 @@ class Stream {
     this.resolve();
     setTimeout(() => streams.delete(this.id), 60000).unref();
   }
-  async run(steps, isGet) {
+  async run(steps) {
     for (const step of steps) {
       if (this.reason) return;
       const [[name, value]] = Object.entries(step);
       if (name === 'send') await this.send(Object.fromEntries(Object.entries(value).filter(([, text]) => text !== null)));
       if (name === 'json') await this.send({ event: value.event ?? undefined, data: JSON.stringify(value.payload) });
       if (name === 'comment') await this.send({ comment: value });
-      if (name === 'checkpoint') await this.send({ id: value });
+      if (name === 'checkpoint') {
+        if (encode({ id: value }).refused) await this.send({ event: 'refused', data: 'id' });
+        else if (this.control.position) this.write(this.control.position(value));
+      }
       if (name === 'sleep') await Promise.race([sleep(value), this.closed]);
       if (name === 'close' && value) this.end('closed');
-      if (name === 'finish' && value) { if (isGet) this.write('id: end\n\n'); this.end(isGet ? 'finished' : 'closed'); }
+      if (name === 'finish' && value && !this.reason) {
+        if (this.control.end) this.write(this.control.end);
+        this.end(this.control.end ? 'finished' : 'closed');
+      }
     }
   }
 }
@@ -123,14 +141,16 @@ async function open(request, response, url, methods) {
   if (![...methods, 'HEAD'].includes(request.method)) return plain(response, 405, '', { allow: [...methods, 'HEAD'].join(', ') });
   if (!accepts(request.headers.accept, false)) return plain(response, 406);
   const isGet = request.method !== 'POST';
-  if (isGet && request.headers['last-event-id'] === 'end') return plain(response, 204);
+  const lastEventId = request.headers['last-event-id'] || url.searchParams.get('lastEventId');
+  if (isGet && lastEventId === 'end') return plain(response, 204);
   if (request.method === 'HEAD') return head(response).end();
   let steps;
   try { steps = JSON.parse(isGet ? url.searchParams.get('steps') : await body(request)); } catch { /* 400 */ }
   if (!Array.isArray(steps) || !steps.every(isStep)) return json(response, 400, { error: 'no steps' });
-  const stream = new Stream(response);
+  const named = accepts(request.headers.accept, true);
+  const stream = new Stream(response, isGet ? (named ? EVENTS : BLOCKS) : NONE);
   if (url.searchParams.get('welcome') === '1') stream.send({ event: 'welcome', data: JSON.stringify({ uuid: stream.id }) });
-  await stream.run(steps, isGet);
+  await stream.run(steps);
 }
 
 function optional(request, response) {
@@ -138,7 +158,7 @@ function optional(request, response) {
   if (!named) return plain(response, 200, 'not an event stream request', { 'content-type': 'text/plain' });
   if (request.method === 'HEAD') return head(response).end();
   if (request.headers['last-event-id'] === 'end') return plain(response, 204);
-  new Stream(response).run([{ send: { event: 'hello', data: 'hello' } }, { finish: true }], true);
+  new Stream(response, EVENTS).run([{ send: { event: 'hello', data: 'hello' } }, { finish: true }]);
 }
 
 const server = createServer((request, response) => {

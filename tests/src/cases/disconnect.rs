@@ -1,5 +1,6 @@
 //! Clients that leave.
 
+use super::opening;
 use super::topics::{Follow, SECOND, position, topic};
 use crate::{Case, Group, Target, Verdict};
 
@@ -31,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn closed(target: &Target) -> Verdict {
     let mut stream = target.script("[]")?;
-    stream.read_until(":\n", SECOND)?;
+    opening::read_opening(&mut stream)?;
     let id = stream.stream_id()?;
     drop(stream);
     target.ended(&id, "gone", SECOND)

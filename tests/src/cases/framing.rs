@@ -1,11 +1,12 @@
 //! The bytes of each kind of step.
 
+use super::opening::OPEN;
 use crate::client::Request;
 use crate::failure::same;
 use crate::{Case, Group};
 use std::time::Duration;
 
-/// A name, the steps, and the bytes after the opening comment.
+/// A name, the steps, and the bytes after the opening.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, &str); 33] = [
     ("data_alone", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
@@ -41,10 +42,10 @@ const TABLE: [(&str, &str, &str); 33] = [
     ("a_comment", r#"[{"comment":"still here"}]"#, ": still here\n"),
     ("a_comment_of_two_lines", r#"[{"comment":"a\r\nb"}]"#, ": a\n: b\n"),
     ("an_empty_comment", r#"[{"comment":""}]"#, ":\n"),
-    ("a_checkpoint_is_an_id_alone", r#"[{"checkpoint":"9"}]"#, "id: 9\n\n"),
+    ("a_checkpoint_moves_the_id", r#"[{"checkpoint":"9"}]"#, "event: sse-position\nid: 9\ndata: {}\n\n"),
     ("open_once_is_enough", r#"[{"open":true},{"open":true},{"send":{"data":"x"}}]"#, "data: x\n\n"),
     ("steps_run_in_order", r#"[{"send":{"data":"1"}},{"comment":"2"},{"send":{"data":"3"}},{"checkpoint":"4"}]"#,
-        "data: 1\n\n: 2\ndata: 3\n\nid: 4\n\n"),
+        "data: 1\n\n: 2\ndata: 3\n\nevent: sse-position\nid: 4\ndata: {}\n\n"),
 ];
 
 pub(super) fn cases() -> Vec<Case> {
@@ -54,7 +55,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::on(Group::Framing, name, promise, source, move |target| {
             // Closed by a step, so that all of it was read.
             let steps = format!("{},{{\"close\":true}}]", steps.trim_end_matches(']'));
-            same("the body", format!(":\n{bytes}"), target.run(&steps)?)
+            same("the body", format!("{OPEN}{bytes}"), target.run(&steps)?)
         })
     });
     let large = Case::on(Group::Framing, "an_event_of_a_mebibyte", promise, "DESIGN 4.1, max_event_bytes", |target| {

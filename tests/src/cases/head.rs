@@ -1,5 +1,6 @@
 //! The head of a stream.
 
+use super::opening::OPEN;
 use super::topics::{Follow, topic};
 use crate::client::{Head, Request};
 use crate::failure::{check, same};
@@ -81,7 +82,7 @@ fn first_byte(target: &Target) -> Verdict {
         let connection = target.connect()?;
         let asked = std::time::Instant::now();
         let mut response = connection.ask(&Request::script(r#"[{"sleep":60000}]"#))?;
-        last = response.read_until(":\n", Duration::from_secs(5));
+        last = response.read_until(OPEN, Duration::from_secs(5));
         let took = asked.elapsed();
         last = last.and_then(|()| check(took < Duration::from_millis(50), || format!("it took {took:?}")));
         if last.is_ok() {

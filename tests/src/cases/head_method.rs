@@ -1,5 +1,6 @@
 //! The method HEAD.
 
+use super::opening::OPEN;
 use crate::client::{Frame, Head, Http2, Request, frames};
 use crate::failure::{check, same};
 use crate::target::ANSWER;
@@ -71,7 +72,7 @@ fn reusable(target: &Target) -> Verdict {
     }
     let mut response = connection.ask(&Request::script(r#"[{"close":true}]"#))?;
     response.read_to_end(ANSWER)?;
-    same("the body of the GET after it", ":\n", response.body())
+    same("the body of the GET after it", OPEN, response.body())
 }
 
 fn over_http2(target: &Target) -> Verdict {
@@ -89,7 +90,7 @@ fn over_http2(target: &Target) -> Verdict {
     }
     let mut after = client.ask(&Request::script(r#"[{"close":true}]"#))?;
     after.read_until(None, ANSWER)?;
-    same("the body of the GET after it", ":\n", after.body())
+    same("the body of the GET after it", OPEN, after.body())
 }
 
 const PLAIN: [&str; 4] = ["/", "/about", "/optional", "/stats"];

@@ -40,5 +40,5 @@ fn read(target: &Target, request: &Request) -> Verdict {
         check(!response.head.has(name), || format!("{name} in {}", response.head))?;
     }
     // `Target::read` ends where the connection does, as there is no other framing.
-    same("the body", ":\ndata: x\n\ndata: y\n\n", response.body())
+    same("the body", ":\nevent: sse-open\n\ndata: x\n\ndata: y\n\n", response.body())
 }

@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 const STEPS: &str = r#"[{"send":{"data":"x"}},{"close":true}]"#;
-const BODY: &str = ":\ndata: x\n\n";
+const BODY: &str = ":\nevent: sse-open\n\ndata: x\n\n";
 
 fn chunks(target: &Target) -> Verdict {
     let stream = target.read(&Request::script(STEPS))?;
@@ -92,7 +92,7 @@ fn chunked(target: &Target) -> Verdict {
     connection.send(b"0\r\n\r\n")?;
     let mut stream = connection.answer(false)?;
     stream.read_to_end(SECOND * 5)?;
-    same("the body", BODY, stream.body())
+    same("the body", ":\ndata: x\n\n", stream.body())
 }
 
 fn upgrade(target: &Target) -> Verdict {

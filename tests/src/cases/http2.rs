@@ -1,5 +1,6 @@
 //! HTTP/2 with prior knowledge, on the same port.
 
+use super::opening::{self, END, OPEN};
 use super::topics::{Follow, publish, topic};
 use crate::client::{Http2, Request};
 use crate::failure::{check, same};
@@ -37,16 +38,16 @@ fn stream(target: &Target) -> Verdict {
         check(answer.header(name).is_none(), || format!("{name}: {:?}", answer.header(name)))?;
     }
     answer.read_until(None, ANSWER)?;
-    same("the body", ":\ndata: x\n\nid: end\n\n", answer.body())
+    same("the body", format!("{OPEN}data: x\n\n{END}"), answer.body())
 }
 
 fn share(target: &Target) -> Verdict {
     let client = Http2::open(target)?;
     let mut quiet = client.ask(&Request::script("[]"))?;
-    quiet.read_until(Some(b":\n"), ANSWER)?;
+    quiet.read_until(Some(OPEN.as_bytes()), ANSWER)?;
     let mut busy = client.ask(&Request::script(r#"[{"send":{"data":"x"}},{"close":true}]"#))?;
     busy.read_until(None, ANSWER)?;
-    same("the body", ":\ndata: x\n\n", busy.body())?;
+    same("the body", format!("{OPEN}data: x\n\n"), busy.body())?;
     check(!quiet.is_ended(), || "the other stream has ended".to_owned())
 }
 
@@ -60,7 +61,7 @@ fn posted(target: &Target) -> Verdict {
 fn reset(target: &Target) -> Verdict {
     let client = Http2::open(target)?;
     let mut answer = client.ask(&Request::script("[]"))?;
-    answer.read_until(Some(b":\n"), ANSWER)?;
+    answer.read_until(Some(OPEN.as_bytes()), ANSWER)?;
     let id = answer.header("x-stream-id").unwrap_or_default().to_owned();
     drop(answer);
     let keep_alive = Duration::from_millis(target.about()?.keep_alive_ms);
@@ -81,8 +82,9 @@ fn topics(target: &Target) -> Verdict {
     let client = Http2::open(target)?;
     let mut answer = client.ask(&Follow::of([&name]).after(&ids[0]).request())?;
     check(answer.header("x-resumption") == Some("resumed"), || format!("{:?}", answer.head.headers))?;
-    let replay = format!("retry: 3000\nid: {}\n\ndata: 2\nid: {}\n\n", ids[0], ids[1]);
-    answer.read_until(Some(replay.as_bytes()), ANSWER)?;
+    let replayed = format!("data: 2\nid: {}\n\n", ids[1]);
+    answer.read_until(Some(replayed.as_bytes()), ANSWER)?;
+    let replay = opening::at(&ids[0], answer.body())? + &replayed;
     let live = publish(target, &name, "3")?;
     let live = format!("data: 3\nid: {live}\n\n");
     answer.read_until(Some(live.as_bytes()), ANSWER)?;

@@ -2,7 +2,7 @@
 
 use crate::failure::same;
 use crate::{Case, Group};
-use sse_core::Decoder;
+use sse_core::{Decoder, RESERVED_TYPES};
 
 const PAYLOADS: [(&str, &str); 6] =
     [("cr", "\r"), ("lf", "\n"), ("crlf", "\r\n"), ("lf_lf", "\n\n"), ("nul", "\0"), ("bom", "\u{feff}")];
@@ -42,6 +42,7 @@ fn decoded(bytes: &[u8]) -> String {
     let (mut decoder, mut input, mut seen) = (Decoder::new(), bytes, String::new());
     while let Some(event) = decoder.decode(&mut input) {
         seen += &match event {
+            Ok(event) if RESERVED_TYPES.contains(&&*event.event_type) => String::new(),
             Ok(event) => format!("{} {:?} {:?}\n", event.event_type, event.data, event.last_event_id),
             Err(error) => format!("{error}\n"),
         };

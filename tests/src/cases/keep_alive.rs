@@ -1,5 +1,6 @@
 //! Keep-alives, at the interval that the server tells.
 
+use super::opening::OPEN;
 use super::topics::{Follow, position, topic};
 use crate::failure::{check, same, show};
 use crate::target::ANSWER;
@@ -19,7 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
             stream.read_for(interval(target)? * 3 / 2)?;
             let since = stream.body().get(opening..).unwrap_or_default();
             // Behind a log it is the position, where that has moved on without this topic.
-            let is_position = since.starts_with(b"id: ") && since.ends_with(b"\n\n");
+            let is_position = since.starts_with(b"event: sse-position\nid: ") && since.ends_with(b"\ndata: {}\n\n");
             if is_position { Ok(()) } else { same("what follows the opening", ":\n", since) }
         })
         .with([Group::Resumption]),
@@ -33,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
             |server| {
                 let mut stream = server.target().script("[]")?;
                 stream.read_for(Duration::from_millis(1200))?;
-                same("the body", ":\n", stream.body())
+                same("the body", OPEN, stream.body())
             },
         ),
     ]
@@ -48,14 +49,14 @@ fn interval(target: &Target) -> Result<Duration, Failure> {
 fn on_time(target: &Target) -> Verdict {
     let interval = interval(target)?;
     let mut stream = target.script("[]")?;
-    stream.read_until(":\n", interval)?;
+    stream.read_until(OPEN, interval)?;
     for round in 1..=3 {
         let before = Instant::now();
-        stream.read_until(":\n".repeat(round + 1), interval * 2)?;
+        stream.read_until(format!("{OPEN}{}", ":\n".repeat(round)), interval * 2)?;
         let took = before.elapsed();
         check(took + interval / 5 >= interval, || format!("round {round} came after {took:?}, not {interval:?}"))?;
     }
-    same("the body", ":\n:\n:\n:\n", stream.body())
+    same("the body", format!("{OPEN}:\n:\n:\n"), stream.body())
 }
 
 fn reset(target: &Target) -> Verdict {

@@ -1,5 +1,6 @@
 //! Open, send, close, finish.
 
+use super::opening::{END, OPEN};
 use crate::client::Request;
 use crate::failure::{check, same};
 use crate::target::ANSWER;
@@ -89,7 +90,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn close(target: &Target) -> Verdict {
     let mut stream = target.script(r#"[{"send":{"data":"last"}},{"close":true}]"#)?;
     stream.read_to_end(ANSWER)?;
-    same("the body", ":\ndata: last\n\n", stream.body())?;
+    same("the body", format!("{OPEN}data: last\n\n"), stream.body())?;
     target.ended(&stream.stream_id()?, "closed", SECOND)?;
     stream.into_connection()?.ask(&Request::get("/about")).map(drop)
 }
@@ -123,7 +124,7 @@ fn kept(target: &Target) -> Verdict {
 fn finish(target: &Target) -> Verdict {
     let mut stream = target.script(r#"[{"send":{"id":"7","data":"x"}},{"finish":true}]"#)?;
     stream.read_to_end(ANSWER)?;
-    same("the body", ":\nid: 7\ndata: x\n\nid: end\n\n", stream.body())?;
+    same("the body", format!("{OPEN}id: 7\ndata: x\n\n{END}"), stream.body())?;
     target.ended(&stream.stream_id()?, "finished", SECOND)?;
     let again = target.read(&Request::script("[]").header("last-event-id", "end"))?;
     check(again.head.status == 204 && again.body().is_empty(), || format!("not 204: {}", again.head))?;
@@ -180,6 +181,10 @@ fn refused(target: &Target) -> Verdict {
         ("id", r#"{"id":" a","data":"x"}"#),
         ("id", r#"{"id":"a\u0001","data":"x"}"#),
         ("event", r#"{"event":"a\rb","data":"x"}"#),
+        ("event", r#"{"event":"sse-position","data":"x"}"#),
+        ("event", r#"{"event":"sse-open","data":"x"}"#),
+        ("event", r#"{"event":"sse-end","id":"7","data":"x"}"#),
+        ("event", r#"{"event":"sse-later"}"#),
         ("retry", r#"{"retry":2147483648,"data":"x"}"#),
         ("retry", r#"{"retry":99999999999999999999999,"data":"x"}"#),
         ("id", r#"{"retry":2147483648,"event":"\n","id":"\n"}"#),
@@ -187,7 +192,7 @@ fn refused(target: &Target) -> Verdict {
     ];
     for (field, event) in rows {
         let body = target.run(&format!(r#"[{{"send":{event}}},{{"send":{{"data":"on"}}}},{{"close":true}}]"#))?;
-        same(event, format!(":\nevent: refused\ndata: {field}\n\ndata: on\n\n"), body)?;
+        same(event, format!("{OPEN}event: refused\ndata: {field}\n\ndata: on\n\n"), body)?;
     }
     Ok(())
 }
@@ -214,7 +219,7 @@ fn much(target: &Target) -> Verdict {
 fn s42core(target: &Target) -> Verdict {
     let steps =
         r#"[{"open":true},{"sleep":100},{"json":{"event":"test","payload":{"n":1}}},{"sleep":200},{"close":true}]"#;
-    same("the body", ":\nevent: test\ndata: {\"n\":1}\n\n", target.run(steps)?)
+    same("the body", format!("{OPEN}event: test\ndata: {{\"n\":1}}\n\n"), target.run(steps)?)
 }
 
 fn posted(target: &Target) -> Verdict {

@@ -19,6 +19,7 @@ mod lag;
 mod lifecycle;
 mod limits;
 mod nodes;
+mod opening;
 mod pipelining;
 mod publish;
 mod resumption;

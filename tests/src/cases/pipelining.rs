@@ -1,5 +1,6 @@
 //! Bytes that a client sends after its request.
 
+use super::opening;
 use super::topics::SECOND;
 use crate::client::Request;
 use crate::failure::{check, same};
@@ -39,7 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 const STEPS: &str = r#"[{"send":{"data":"x"}},{"sleep":100},{"send":{"data":"y"}},{"close":true}]"#;
-const BODY: &str = ":\ndata: x\n\ndata: y\n\n";
+const BODY: &str = ":\nevent: sse-open\n\ndata: x\n\ndata: y\n\n";
 
 fn after(target: &Target) -> Verdict {
     let mut connection = target.connect()?;
@@ -74,7 +75,7 @@ fn within(target: &Target) -> Verdict {
 
 fn gone(target: &Target) -> Verdict {
     let mut stream = target.script("[]")?;
-    stream.read_until(":\n", SECOND)?;
+    opening::read_opening(&mut stream)?;
     stream.connection().send(b"GET /about HTTP/1.1\r\nhost: conformance\r\n\r\n")?;
     std::thread::sleep(Duration::from_millis(50));
     let id = stream.stream_id()?;

@@ -1,5 +1,6 @@
 //! Publishing: all or nothing, and what an event becomes.
 
+use super::opening;
 use super::topics::{Follow, SECOND, position, post, publish, publish_all, topic};
 use crate::failure::{check, same, show};
 use crate::{Case, Failure, Group, Target, Verdict};
@@ -119,7 +120,7 @@ fn bytes(target: &Target) -> Verdict {
         (json!({ "topic": name, "retry": 1234, "data": "r" }), "retry: 1234\ndata: r\n"),
         (json!({ "topic": name }), ""),
     ];
-    let mut expected = format!("retry: 3000\nid: {told}\n\n");
+    let mut expected = opening::at(&told, stream.body())?;
     for (event, fields) in rows {
         let id = publish_all(target, &event)?.pop().unwrap_or_default();
         expected.push_str(&format!("{fields}id: {id}\n\n"));

@@ -1,5 +1,6 @@
 //! What a topic keeps, each bound on a server of its own that was started with it.
 
+use super::opening;
 use super::topics::{Follow, SECOND, position, publish, publish_all, topic};
 use crate::failure::{check, show};
 use crate::process::Server;
@@ -95,8 +96,9 @@ fn trimmed(server: Server) -> Verdict {
     let mut stream = Follow::of([&name]).after(&ids[0]).expect(target, "gap")?;
     let seen = stream.read_events(4, SECOND * 5)?;
     let expected = format!(
-        "retry: 3000\nid: {}\n\nevent: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{name}\"}}\nid: {}\n\n",
-        ids[0], ids[2]
+        "{}event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{name}\"}}\nid: {}\n\n",
+        opening::at(&ids[0], stream.body())?,
+        ids[2]
     );
     check(stream.body().starts_with(expected.as_bytes()), || {
         format!("expected {} first\n    saw {}", show(expected.as_bytes()), show(stream.body()))

@@ -6,6 +6,9 @@ use crate::Failure;
 use crate::failure::show;
 use std::time::Duration;
 
+/// The types of events that the server itself sends, and that no page listens to.
+const RESERVED: [&str; 4] = ["sse-position", "sse-open", "sse-end", "sse-later"];
+
 /// One dispatched event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,7 +25,7 @@ pub struct Event {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seen {
-    /// The events, in their order.
+    /// The events that a page can hear, in their order: those of the server's own types are not among them.
     pub events: Vec<Event>,
     /// The last reconnection time.
     pub retry: Option<u64>,
@@ -44,7 +47,7 @@ impl Seen {
             if line.is_empty() {
                 seen.last_event_id.clone_from(&id);
                 let event_type = std::mem::take(&mut event_type);
-                if let Some(data) = data.take() {
+                if let Some(data) = data.take().filter(|_| !RESERVED.contains(&&*event_type)) {
                     let event_type = if event_type.is_empty() { "message".to_owned() } else { event_type };
                     seen.events.push(Event { event_type, data, id: id.clone().unwrap_or_default() });
                 }

@@ -4,7 +4,7 @@ use super::Result;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use sse_core::Decoder;
+use sse_core::{Decoder, RESERVED_TYPES};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
@@ -118,7 +118,9 @@ impl Stream {
         let mut bytes = &*chunk;
         while let Some(event) = self.decoder.decode(&mut bytes) {
             let event = event?;
-            self.tally.take(&event.event_type, &event.data);
+            if !RESERVED_TYPES.contains(&&*event.event_type) {
+                self.tally.take(&event.event_type, &event.data);
+            }
         }
         self.decoder.last_event_id().clone_into(&mut self.tally.id);
         Ok(true)

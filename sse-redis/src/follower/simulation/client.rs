@@ -4,7 +4,7 @@ use super::TOPICS;
 use super::engine::World;
 use super::node::Node;
 use sse_core::testing::{Clock, Reader};
-use sse_core::{Decoder, EventStream, LastEventId};
+use sse_core::{Decoder, EventStream, LastEventId, RESERVED_TYPES};
 use std::collections::HashMap;
 
 /// What came of a run, or of many.
@@ -97,6 +97,9 @@ impl Client {
                 Some(Err(error)) => panic!("{error}"),
                 None => continue,
             };
+            if RESERVED_TYPES.contains(&&*event.event_type) {
+                continue;
+            }
             if event.event_type == "gap" {
                 self.gaps += 1;
                 verdict.gaps += 1;
