@@ -133,16 +133,34 @@
 //! # let _ = app;
 //! ```
 //!
-//! # A snapshot when something was missed
+//! # The history of a new client
+//!
+//! A client without a last event ID receives the events from now on. [`Subscription::replay`] sends stored events before
+//! them, and [`Subscription::replay_topic`] those of one topic:
 //!
 //! ```
 //! use actix_web::{Responder, web};
-//! use sse_actix::{Event, Hub, Sse};
+//! use sse_actix::{Hub, Replay, Sse};
+//!
+//! async fn news(sse: Sse, hub: web::Data<Hub>) -> impl Responder {
+//!     sse.subscribe(&hub, ["news", "readers"]).replay_topic("news", Replay::Last(50))
+//! }
+//! # let _ = web::to(news);
+//! ```
+//!
+//! # A snapshot for new clients, and after a gap
+//!
+//! ```
+//! use actix_web::{Responder, web};
+//! use sse_actix::{Event, Hub, Resumption, Sse};
 //!
 //! # fn snapshot() -> Event<'static> { Event::data("{}").event("board") }
 //! async fn board(sse: Sse, hub: web::Data<Hub>) -> impl Responder {
 //!     let feed = sse.subscribe(&hub, ["board"]);
-//!     if feed.resumption().is_gap() { feed.first([snapshot()]) } else { feed }
+//!     match feed.resumption() {
+//!         Resumption::Resumed => feed, // the missed changes follow
+//!         _ => feed.first([snapshot()]), // a new client, or a gap
+//!     }
 //! }
 //! # let _ = web::to(board);
 //! ```
@@ -207,9 +225,6 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 sse_core::adapter!('static);
-
-/// How a route gets its policy, for the body of 403, 405 and 406.
-const ATTACH: &str = "web::resource(path).app_data(policy).to(handler)";
 
 impl FromRequest for Sse {
     type Error = Refused;
@@ -330,7 +345,7 @@ impl ResponseError for Refused {
         match self.reason {
             // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
             Refusal::Head => head.set_body(body::None::new()).map_into_boxed_body(),
-            _ => head.set_body(self.reason.body_with(ATTACH)).map_into_boxed_body(),
+            _ => head.set_body(self.reason.body()).map_into_boxed_body(),
         }
     }
 }

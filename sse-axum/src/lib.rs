@@ -131,16 +131,34 @@
 //! # let _: axum::routing::MethodRouter = axum::routing::any(page);
 //! ```
 //!
-//! # A snapshot when something was missed
+//! # The history of a new client
+//!
+//! A client without a last event ID receives the events from now on. [`Subscription::replay`] sends stored events before
+//! them, and [`Subscription::replay_topic`] those of one topic:
 //!
 //! ```
 //! use axum::{extract::State, response::IntoResponse};
-//! use sse_axum::{Event, Hub, Sse};
+//! use sse_axum::{Hub, Replay, Sse};
+//!
+//! async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
+//!     sse.subscribe(&hub, ["news", "readers"]).replay_topic("news", Replay::Last(50))
+//! }
+//! # let _: axum::routing::MethodRouter<Hub> = axum::routing::any(news);
+//! ```
+//!
+//! # A snapshot for new clients, and after a gap
+//!
+//! ```
+//! use axum::{extract::State, response::IntoResponse};
+//! use sse_axum::{Event, Hub, Resumption, Sse};
 //!
 //! # fn snapshot() -> Event<'static> { Event::data("{}").event("board") }
 //! async fn board(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
 //!     let feed = sse.subscribe(&hub, ["board"]);
-//!     if feed.resumption().is_gap() { feed.first([snapshot()]) } else { feed }
+//!     match feed.resumption() {
+//!         Resumption::Resumed => feed, // the missed changes follow
+//!         _ => feed.first([snapshot()]), // a new client, or a gap
+//!     }
 //! }
 //! # let _: axum::routing::MethodRouter<Hub> = axum::routing::any(board);
 //! ```
@@ -199,9 +217,6 @@ use std::task::{Context, Poll};
 
 sse_core::adapter!(Send + 'static);
 
-/// How a route gets its policy, for the body of 403, 405 and 406.
-const ATTACH: &str = "any(handler).layer(Extension(policy))";
-
 impl<State: Send + Sync> FromRequestParts<State> for Sse {
     type Rejection = Refused;
 
@@ -241,7 +256,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         head(self.reason.status(), self.reason.headers()).map(|()| match self.reason {
             Refusal::Head => Body::new(NoContent),
-            refusal => refusal.body_with(ATTACH).into(),
+            refusal => refusal.body().into(),
         })
     }
 }

@@ -134,16 +134,32 @@
 //! # let _ = warp::serve(route);
 //! ```
 //!
-//! # A snapshot when something was missed
+//! # The history of a new client
+//!
+//! A client without a last event ID receives the events from now on. [`Subscription::replay`] sends stored events before
+//! them, and [`Subscription::replay_topic`] those of one topic:
 //!
 //! ```
-//! use sse_warp::{Event, Hub, Refused, Sse, Subscription};
+//! use sse_warp::{Hub, Replay, Sse, Subscription};
+//!
+//! fn news(sse: Sse, hub: &Hub) -> Subscription {
+//!     sse.subscribe(hub, ["news", "readers"]).replay_topic("news", Replay::Last(50))
+//! }
+//! ```
+//!
+//! # A snapshot for new clients, and after a gap
+//!
+//! ```
+//! use sse_warp::{Event, Hub, Refused, Resumption, Sse, Subscription};
 //! use warp::Filter;
 //!
 //! # fn snapshot() -> Event<'static> { Event::data("{}").event("board") }
 //! fn board(sse: Sse, hub: &Hub) -> Subscription {
 //!     let feed = sse.subscribe(hub, ["board"]);
-//!     if feed.resumption().is_gap() { feed.first([snapshot()]) } else { feed }
+//!     match feed.resumption() {
+//!         Resumption::Resumed => feed, // the missed changes follow
+//!         _ => feed.first([snapshot()]), // a new client, or a gap
+//!     }
 //! }
 //!
 //! let hub = Hub::new();
@@ -210,9 +226,6 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, reply};
 
 sse_core::adapter!(Send + 'static);
-
-/// How a route gets its policy, for the body of 403, 405 and 406.
-const ATTACH: &str = "warp::path(name).and(sse_warp::offered_with(policy)).map(handler)";
 
 /// Takes any request and says whether it may open a stream; never rejects.
 pub fn offered() -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
@@ -291,7 +304,7 @@ impl Reply for Refused {
         match self.reason {
             // At its end from the beginning: a stream, even an empty one, would be sent over HTTP/2 as a frame of data.
             Refusal::Head => head.map(|()| Response::default().into_body()),
-            _ => head.map(|()| self.reason.body_with(ATTACH)).into_response(),
+            _ => head.map(|()| self.reason.body()).into_response(),
         }
     }
 }
