@@ -29,6 +29,20 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+#[test]
+fn docs_client_md_holds_the_script_of_the_pages() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let script = fs::read_to_string(root.join("examples/common/client.js")).unwrap();
+    let document = fs::read_to_string(root.join("docs/client.md")).unwrap();
+    assert!(document.contains(&format!("```js\n{script}```\n")), "copy examples/common/client.js into docs/client.md");
+    let lines = script.lines().count();
+    assert!(
+        document.contains(&format!("\n{lines} lines, [examples/common/client.js]")),
+        "the script has {lines} lines"
+    );
+    assert!(lines < 100, "{lines}");
+}
+
 /// What is outside of the repository is not asked for.
 fn follow(file: &Path, link: &str, documents: &HashMap<PathBuf, Document>) -> Result<(), &'static str> {
     if link.starts_with("https://") || link.starts_with("http://") || link.starts_with("mailto:") {

@@ -1,5 +1,5 @@
-//! Makes the pictures of examples/README.md: `docs/screenshot`. What a phone shows, and who prefers the dark, goes to
-//! `target/screenshots`, to be looked at when a page was changed.
+//! Makes the pictures of examples/README.md: `docs/screenshot`. Each page at 1100 and 390
+//! pixels, light and dark, goes to `target/screenshots`. Look at these pictures after a change of a page.
 
 use sse_test_support::Result;
 use sse_test_support::browser::{Browser, Engine, Page};
@@ -38,6 +38,7 @@ async fn take() -> Result {
     fragments(&browser).await?;
     cable.plug();
     monitor.wait("document.body.dataset.state === 'live' && told.textContent.startsWith('Back')", BACK).await?;
+    news(&browser).await?;
     proxy(&browser).await?;
     custom_server(&browser).await?;
     cluster(&browser).await?;
@@ -101,6 +102,20 @@ async fn fragments(browser: &Browser) -> Result {
     pictures(&page, "fragments", (800, 640)).await
 }
 
+async fn news(browser: &Browser) -> Result {
+    let mut server = start(env!("CARGO_BIN_EXE_example-news"), &[]).await?;
+    let page = open(browser, server.url()).await?;
+    page.wait(LIVE, SOON).await?;
+    server.write("Night trains return: Oslo to Milan in nineteen hours, with breakfast\n").await?;
+    page.wait("document.querySelectorAll('.headline').length === 1", SOON).await?;
+    page.run("stream.pause(3000)").await?;
+    server.write("Storm warning lifted for the northern coast; ferries sail again from noon\n").await?;
+    page.wait("document.querySelector('.note.back')?.textContent.includes('1 headline')", SOON).await?;
+    server.write(format!("{}\n", "Averylongwordwithoutanybreak".repeat(8))).await?;
+    page.wait("document.querySelectorAll('.headline').length === 3", SOON).await?;
+    shots(&page, "news").await
+}
+
 async fn proxy(browser: &Browser) -> Result {
     let mut news = start(env!("CARGO_BIN_EXE_example-news"), &[]).await?;
     let upstream = format!("{}/events", news.url());
@@ -155,18 +170,23 @@ const DRAWN: Duration = Duration::from_millis(600);
 
 async fn pictures(page: &Page, name: &str, (width, height): (u32, u32)) -> Result {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pictures");
-    let shots = PathBuf::from(env!("CARGO_BIN_EXE_example-news")).with_file_name("../screenshots");
-    for folder in [&docs, &shots] {
-        std::fs::create_dir_all(folder)?;
-    }
+    std::fs::create_dir_all(&docs)?;
     page.resize(width, height, 1.0).await?;
     sleep(DRAWN).await;
     page.screenshot(&docs.join(format!("{name}.png"))).await?;
-    page.prefer("dark").await?;
-    sleep(DRAWN).await;
-    page.screenshot(&shots.join(format!("{name}-dark.png"))).await?;
-    page.prefer("light").await?;
-    page.resize(390, 844, 1.0).await?;
-    sleep(DRAWN).await;
-    page.screenshot(&shots.join(format!("{name}-phone.png"))).await
+    shots(page, name).await
+}
+
+async fn shots(page: &Page, name: &str) -> Result {
+    let shots = PathBuf::from(env!("CARGO_BIN_EXE_example-news")).with_file_name("../screenshots");
+    std::fs::create_dir_all(&shots)?;
+    for (width, height) in [(1100, 900), (390, 844)] {
+        for scheme in ["light", "dark"] {
+            page.prefer(scheme).await?;
+            page.resize(width, height, 1.0).await?;
+            sleep(DRAWN).await;
+            page.screenshot(&shots.join(format!("{name}-{width}-{scheme}.png"))).await?;
+        }
+    }
+    page.prefer("light").await
 }

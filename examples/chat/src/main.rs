@@ -11,14 +11,17 @@ mod messages;
 use actix_web::web::{self, Data, Html};
 use actix_web::{App, HttpServer, Responder};
 use clap::Parser;
-use example_common::{Listen, stop_signal};
+use example_common::{Listen, page, stop_signal};
 use login::{Login, Logins};
 use sse_actix::{Event, Hub, Replay, Sse};
 use std::io;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The rooms. Anybody who is logged in may read them all.
 const ROOMS: [&str; 3] = ["#general", "#rust", "#random"];
+
+static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
 
 /// A chat whose streams end when the login does.
 #[derive(Debug, Parser)]
@@ -44,7 +47,7 @@ async fn main() -> io::Result<()> {
             .app_data(shared.clone())
             .app_data(logins.clone())
             .app_data(web::JsonConfig::default().limit(16 * 1024))
-            .route("/", web::get().to(async || Html::new(include_str!("../page.html"))))
+            .route("/", web::get().to(async || Html::new(*PAGE)))
             .route("/login", web::post().to(login::login))
             .route("/logout", web::post().to(login::logout))
             .route("/me", web::get().to(login::me))
@@ -68,13 +71,12 @@ async fn main() -> io::Result<()> {
     server.await
 }
 
-/// What a login may read is decided here, on every request; an id that the client brings decides only from where.
+/// The topics that a login may read are decided here, on every request. The last event ID of the client decides only where
+/// the stream continues.
 async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) -> impl Responder {
-    let topics = ROOMS.into_iter().map(str::to_owned).chain([login.topic.clone(), "people".to_owned()]);
-    sse.expires_at(login.ends)
-        .key(&login.key)
-        .subscribe(&hub, topics)
-        .replay(Replay::Last(100))
-        // Who is here now: a state, so it goes first and has no place in the history.
+    let told = [&*login.topic].into_iter().chain(ROOMS);
+    let feed = sse.expires_at(login.ends).key(&login.key).subscribe(&hub, told.clone().chain(["people"]));
+    // The list of people is a state: the stream starts with the list as it is, and replays no older one.
+    told.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)))
         .first([Event::json(&logins.people()).event("people")])
 }

@@ -7,6 +7,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
 use sse_actix::{Event, Hub};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
@@ -19,6 +20,8 @@ struct Said<'a> {
     from: &'a str,
     to: &'a str,
     text: &'a str,
+    /// Milliseconds since 1970, by the server's clock.
+    at: u64,
 }
 
 /// To a room, `#general`, or to one person, `@ann`.
@@ -43,7 +46,8 @@ pub(crate) async fn say(
         },
         None => return Err(ErrorNotFound("there is no such room")),
     };
-    let said = Event::json(&Said { from: &login.name, to, text }).event("said");
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let said = Event::json(&Said { from: &login.name, to, text, at }).event("said");
     // Both or neither.
     hub.publish_all(topics.into_iter().map(|topic| (topic, said.clone()))).map_err(ErrorInternalServerError)?;
     Ok(HttpResponse::NoContent())

@@ -6,15 +6,16 @@ use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
+use example_common::page;
 use sse_axum::Sse;
 use sse_core::hub::EventId;
-use sse_core::{Event, Hub, Policy, Replay, SocketLimits, bound_sockets};
+use sse_core::{Event, Hub, Replay, SocketLimits, bound_sockets};
 use sse_redis::{Builder, Redis};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
@@ -108,16 +109,16 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
 }
 
+static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
+
 pub(crate) fn routes(app: App) -> Router {
     Router::new()
-        .route("/", get(|| async { Html(include_str!("../page.html")) }))
+        .route("/", get(|| async { Html(*PAGE) }))
         .route("/events", get(events))
         .route("/readyz", get(readyz))
         .route("/state", get(state))
         .route("/messages", post(publish))
         .route("/do/{what}/{which}", post(act))
-        // A browser that goes to another node cannot set the header, and brings its id in the query.
-        .layer(Extension(Policy::default().last_event_id_query("last-event-id")))
         .with_state(app)
 }
 

@@ -1,4 +1,5 @@
-//! The parts that every example has and no example is about: the listening address and the stop signal.
+//! The parts that every example has and no example is about: the listening address, the stop signal, and the script and
+//! the style of the pages.
 
 use sse_core::{SocketLimits, bound_sockets};
 use std::future::Future;
@@ -57,4 +58,18 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+/// The page with the shared style and the shared script in place of its references to them, so that one file
+/// is all that a browser loads. Call this once for each page: the text stays in memory until the process ends.
+pub fn page(html: &str) -> &'static str {
+    html.replace(
+        r#"<link rel="stylesheet" href="../common/page.css">"#,
+        concat!("<style>\n", include_str!("../page.css"), "</style>"),
+    )
+    .replace(
+        r#"<script src="../common/client.js"></script>"#,
+        concat!("<script>\n", include_str!("../client.js"), "</script>"),
+    )
+    .leak()
 }

@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use clap::Parser;
-use example_common::{Listen, stop_signal};
+use example_common::{Listen, page, stop_signal};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use sse_axum::{AcceptMode, Event, Hub, Policy, Replay, Sse};
@@ -36,8 +36,9 @@ async fn main() -> io::Result<()> {
 
     // Clients of models ask by POST for JSON and get a stream: which requests open one is the route's own policy.
     let asked = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
+    let page = page(include_str!("../page.html"));
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("../page.html")) }))
+        .route("/", get(async move || Html(page)))
         .route("/completions", get(by_query).post(by_json).layer(Extension(asked)))
         .route("/work", get(progress))
         .with_state(work.clone());

@@ -12,18 +12,18 @@ mod request;
 mod respond;
 
 use clap::Parser;
-use example_common::{Listen, stop_signal};
+use example_common::{Listen, page, stop_signal};
 use request::Head;
 use respond::Respond;
 use sse_core::{Event, Hub, Policy, Sse, Tokio};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-const PAGE: &str = include_str!("../page.html");
+static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
 
 /// How long a client may take to ask.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ async fn answer(mut socket: TcpStream, hub: &Hub) -> io::Result<()> {
             Ok(admitted) => respond.stream(Sse::new(Tokio, admitted).subscribe(hub, ["time"]).into_response()).await,
             Err(refusal) => respond.head_and(refusal.status(), refusal.headers(), &refusal.body()).await,
         },
-        "/" if head.method == "GET" => respond.text(200, "text/html; charset=utf-8", PAGE).await,
+        "/" if head.method == "GET" => respond.text(200, "text/html; charset=utf-8", &PAGE).await,
         _ => respond.text(404, "text/plain", "there is only / and /events\n").await,
     }
 }

@@ -55,16 +55,17 @@ impl Auction {
     /// Tells the time that is left, and at its end who won.
     pub(crate) async fn run(self) {
         while let Some(left) = self.ends.checked_duration_since(Instant::now()) {
-            self.publish("clock", [Event::data(format!("{} s", left.as_secs_f64().ceil())).event("left")]);
+            self.publish("clock", [Event::data(format!("ends in {} s", left.as_secs_f64().ceil())).event("left")]);
             tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         }
         let mut lot = self.lot();
         lot.is_sold = true;
         let sold = match &lot.best {
             Some(best) => format!("Sold to {} for {}.", html::text(best.name.trim()), best.amount),
-            None => "Nobody wanted it.".into(),
+            None => "No bids.".into(),
         };
-        // `closed` is what the page's `sse-close` waits for: it shows nothing, and ends the connection.
+        let sold = format!("<p class=\"sold\">{sold}</p>");
+        // At `closed` the page's `sse-close` closes the connection. No element shows this event.
         let last =
             [Event::data("over").event("left"), Event::data(sold).event("sold"), Event::data("").event("closed")];
         self.publish("bids", last);

@@ -17,10 +17,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
 use clap::Parser;
-use example_common::{Listen, stop_signal};
+use example_common::{Listen, page, stop_signal};
+use futures_util::{StreamExt, stream};
 use sse_axum::{Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
+
+const STORY: &str = "It struck the tower of Saint Elmo in March, and the sexton had a bottle at hand. \
+    The cork is original. Keep it away from metal, and from children.";
 
 /// An auction whose page is swapped piece by piece.
 #[derive(Debug, Parser)]
@@ -42,11 +46,13 @@ async fn main() -> io::Result<()> {
     tokio::spawn(auction.clone().run());
 
     let script = |text: &'static str| get(async move || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], text));
+    let page = page(include_str!("../page.html"));
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("../page.html")) }))
+        .route("/", get(async move || Html(page)))
         .route("/htmx.min.js", script(include_str!("../vendor/htmx.min.js")))
         .route("/sse.min.js", script(include_str!("../vendor/sse.min.js")))
         .route("/events", any(events))
+        .route("/story", any(story))
         .route("/bids", post(bid))
         .with_state(auction);
     let signal = stop_signal()?;
@@ -61,6 +67,15 @@ async fn events(sse: Sse, State(auction): State<Auction>) -> Response {
     let feed = sse.subscribe(&auction.hub, ["bids", "clock"]);
     // A page that is new gets every bid there was; one that comes back has what it saw, and gets what it missed.
     feed.replay(Replay::All).into_response()
+}
+
+/// A stream that has an end: it finishes after the last word, with the event `sse-end`.
+async fn story(sse: Sse, State(auction): State<Auction>) -> impl IntoResponse {
+    let words = stream::iter(STORY.split_inclusive(' ')).then(async |word| {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        word
+    });
+    sse.attach(&auction.hub).stream(words)
 }
 
 /// The answer is the text that htmx shows beneath the form: nothing, or what was wrong.

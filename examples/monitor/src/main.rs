@@ -10,7 +10,7 @@ mod metrics;
 mod sample;
 
 use clap::Parser;
-use example_common::{Listen, stop_signal};
+use example_common::{Listen, page, stop_signal};
 use sse_warp::{Event, Hub, Refused, Replay, Sse};
 use std::io;
 use std::time::Duration;
@@ -50,7 +50,8 @@ async fn main() -> io::Result<()> {
         let hub = hub.clone();
         warp::any().map(move || hub.clone())
     };
-    let page = path::end().map(|| reply::html(include_str!("../page.html")));
+    let html = page(include_str!("../page.html"));
+    let page = path::end().map(move || reply::html(html));
     let events =
         path!("events").and(sse_warp::offered()).and(with_hub.clone()).map(|sse: Result<Sse, Refused>, hub| {
             sse.map(|sse| sse.subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)))

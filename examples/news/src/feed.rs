@@ -1,21 +1,40 @@
-//! The feed: what is published, and who reads it.
+//! The feed: headlines, and the count of its readers.
 
+use example_common::page;
+use serde::Serialize;
 use sse_axum::{CloseReason, Event, Hub, Replay};
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The page, in one file, without anything from elsewhere.
-pub(crate) const PAGE: &str = include_str!("../page.html");
+/// The page, in one file.
+pub(crate) static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
 
 /// The longest headline, in bytes.
 pub(crate) const MAX_HEADLINE_BYTES: usize = 2_000;
 
-/// How much of the past a page is shown that opens for the first time.
+/// The number of headlines that a new page receives.
 pub(crate) const PAST: Replay = Replay::Last(50);
 
-/// How often the count of readers is looked at: however many come and go, nobody hears of it more often.
+/// The shortest time between two counts of readers.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
-/// Headlines and the count of readers are events of one topic, `news`. A clone is the same feed.
+#[derive(Debug, Serialize)]
+struct Headline<'a> {
+    /// Milliseconds since 1970, by the server's clock.
+    at: u64,
+    text: &'a str,
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+}
+
+fn readers(count: usize) -> Event<'static> {
+    Event::data(count.to_string()).event("readers")
+}
+
+/// Headlines are events of the topic `news`, and counts of readers are events of the topic `readers`. A clone is the same
+/// feed.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     pub(crate) hub: Hub,
@@ -23,13 +42,18 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn new() -> Self {
-        // Who does not end within half a second is cut off, see `stop`.
+        // `stop` cuts a client off that has not read its end within half a second.
         Self { hub: Hub::builder().drain_grace(Duration::from_millis(500)).build() }
     }
 
-    /// The line travels as it is; it is for the page to show it as text and never as HTML.
+    /// Publishes a line with the time. The page shows the line as text and never as HTML.
     pub(crate) fn headline(&self, line: &str) {
-        self.publish(Event::data(line).event("headline"));
+        self.publish("news", Event::json(&Headline { at: now(), text: line }).event("headline"));
+    }
+
+    /// The first events of each connection: the server's clock and the count of readers. They have no place in the history.
+    pub(crate) fn greeting(&self) -> [Event<'static>; 2] {
+        [Event::data(now().to_string()).event("now"), readers(self.hub.stats().streams)]
     }
 
     /// Ends every stream; ready when none is left.
@@ -37,24 +61,24 @@ impl Feed {
         self.hub.drain(Duration::ZERO).await;
     }
 
-    /// Tells the readers how many they are, whenever somebody came or left.
+    /// Publishes the count of readers after each change.
     pub(crate) async fn tell_readers(self) {
         let mut told = None;
         loop {
             tokio::time::sleep(COUNT_EVERY).await;
             let stats = self.hub.stats();
-            // One who came just as another left changes no count, but has not heard of it yet.
+            // A reader that came while another one left has received a count that was too high by one.
             let left = stats.ended(CloseReason::Gone) + stats.ended(CloseReason::Lagged);
             let now = Some((stats.streams, left));
             if stats.streams > 0 && now != told {
-                self.publish(Event::data(stats.streams.to_string()).event("readers"));
+                self.publish("readers", readers(stats.streams));
                 told = now;
             }
         }
     }
 
-    fn publish(&self, event: Event<'_>) {
-        if let Err(error) = self.hub.publish("news", event) {
+    fn publish(&self, topic: &str, event: Event<'_>) {
+        if let Err(error) = self.hub.publish(topic, event) {
             eprintln!("news: {error}");
         }
     }

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
 use axum::routing::{any, get};
 use clap::Parser;
-use example_common::{Listen, stop_signal};
+use example_common::{Listen, page, stop_signal};
 use sse_axum::{Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
@@ -26,9 +26,18 @@ struct Args {
     #[command(flatten)]
     listen: Listen,
 
-    /// The event stream to read; http alone, because this example brings no TLS
-    #[arg(long, value_name = "URL")]
+    /// The event stream to read; `http` alone, because this example has no TLS
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     upstream: reqwest::Url,
+}
+
+fn http_url(text: &str) -> Result<reqwest::Url, String> {
+    let url: reqwest::Url = text.parse().map_err(|error| format!("{error}"))?;
+    match url.scheme() {
+        "http" => Ok(url),
+        "https" => Err("this example has no TLS; use an http URL, or give reqwest the feature `rustls`".into()),
+        scheme => Err(format!("`{scheme}` is not http")),
+    }
 }
 
 #[tokio::main]
@@ -39,8 +48,9 @@ async fn main() -> io::Result<()> {
     let upstream = Upstream::new(hub.clone(), args.upstream);
     tokio::spawn(upstream.clone().follow());
 
+    let page = page(include_str!("../page.html"));
     let app = Router::new()
-        .route("/", get(|| async { Html(include_str!("../page.html")) }))
+        .route("/", get(async move || Html(page)))
         .route("/events", any(events).post(add))
         .with_state(upstream);
     let signal = stop_signal()?;

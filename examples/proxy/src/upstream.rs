@@ -47,7 +47,7 @@ struct Told<'k> {
 enum Ended {
     /// Reconnect.
     Lost(String),
-    /// The server said 204: do not come back.
+    /// The stream has finished, or the server answered 204. The client must not reconnect.
     Finished,
 }
 
@@ -103,6 +103,9 @@ impl Upstream {
             let mut input = &*chunk;
             while let Some(event) = decoder.decode(&mut input) {
                 match event {
+                    Ok(event) if event.event_type == "sse-end" => return Ended::Finished,
+                    // The other events of the server about the stream itself: they hold positions, and no data.
+                    Ok(event) if RESERVED_TYPES.contains(&&*event.event_type) => {}
                     Ok(event) => self.pass_on(&event),
                     // The block is left out, and the next one is as good as any.
                     Err(error) => eprintln!("proxy: {error}"),

@@ -48,8 +48,13 @@ impl<'s> Person<'s> {
     }
 }
 
-fn said(from: &str, to: &str, text: &str) -> String {
-    format!(r#"{{"from":"{from}","to":"{to}","text":"{text}"}}"#)
+/// The messages that a reader received: from, to and text. Each has the server's time.
+fn said(reader: &Reader) -> Vec<[String; 3]> {
+    let fields = ["from", "to", "text"].map(|field| reader.field_of("said", field));
+    let times = reader.data_of("said").filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok());
+    assert!(times.map(|said| said["at"].as_u64()).all(|at| at > Some(1_700_000_000_000)), "{}", reader.text());
+    let [from, to, text] = fields;
+    from.into_iter().zip(to).zip(text).map(|((from, to), text)| [from, to, text]).collect()
 }
 
 pub(crate) fn add(trials: &mut Trials) {
@@ -63,22 +68,22 @@ pub(crate) fn add(trials: &mut Trials) {
         ann.say("@bob", "to you").await?;
         bob.say("#general", "the last").await?;
         for reader in [&mut to_ann, &mut to_bob, &mut to_carl] {
-            reader.until("said", &said("bob", "#general", "the last"), SOON).await?;
+            reader.until_field("said", "text", "the last", SOON).await?;
         }
-        let all = [said("ann", "#rust", "to all"), said("ann", "@bob", "to you"), said("bob", "#general", "the last")];
-        assert_eq!(to_ann.data_of("said").collect::<Vec<_>>(), all);
-        assert_eq!(to_bob.data_of("said").collect::<Vec<_>>(), all);
-        assert_eq!(to_carl.data_of("said").collect::<Vec<_>>(), [&all[0], &all[2]]);
+        let all = [["ann", "#rust", "to all"], ["ann", "@bob", "to you"], ["bob", "#general", "the last"]];
+        assert_eq!(said(&to_ann), all);
+        assert_eq!(said(&to_bob), all);
+        assert_eq!(said(&to_carl), [all[0], all[2]]);
 
         // One id for all of it, and it opens nothing: carl does not get what bob's id stands before.
         let id = to_bob.last_event_id().to_owned();
         ann.say("@bob", "psst").await?;
         ann.say("#general", "aloud").await?;
         let mut back = bob.listen_after(Some(&id)).await?;
-        back.until("said", &said("ann", "#general", "aloud"), SOON).await?;
+        back.until_field("said", "text", "aloud", SOON).await?;
         assert_eq!(back.data_of("said").count(), 2);
         let mut thief = carl.listen_after(Some(&id)).await?;
-        thief.until("said", &said("ann", "#general", "aloud"), SOON).await?;
+        thief.until_field("said", "text", "aloud", SOON).await?;
         assert_eq!(thief.data_of("said").count(), 1);
         Ok(())
     });
@@ -93,8 +98,22 @@ pub(crate) fn add(trials: &mut Trials) {
         let again = Person::enter(&server, "ann").await?;
         again.say("@ann", "only mine").await?;
         let mut reader = again.listen().await?;
-        reader.until("said", &said("ann", "@ann", "only mine"), SOON).await?;
+        reader.until_field("said", "text", "only mine", SOON).await?;
         assert_eq!(reader.data_of("said").count(), 1);
+        Ok(())
+    });
+
+    trials.add("chat::messages_outlast_any_number_of_visitors", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let ann = Person::enter(&server, "ann").await?;
+        ann.say("#rust", "still here").await?;
+        for n in 0..60 {
+            let visitor = Person::enter(&server, &format!("visitor-{n}")).await?;
+            visitor.post("/logout", &json!({})).await?.error_for_status()?;
+        }
+        let mut reader = ann.listen().await?;
+        reader.until_field("said", "text", "still here", SOON).await?;
+        assert_eq!(reader.data_of("people").collect::<Vec<_>>(), [r#"["ann"]"#]);
         Ok(())
     });
 

@@ -3,9 +3,11 @@
 use crate::{LIVE, SOON, shows, start};
 use reqwest::Client;
 use sse_test_support::Result;
+use sse_test_support::cable::Cable;
 use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
+use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-fragments");
 
@@ -34,7 +36,7 @@ pub(crate) fn add(trials: &mut Trials) {
         let server = start(PROGRAM, &["--seconds", "1"]).await?;
         bid(&server, "ann", "3").await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
-        reader.until("sold", "Sold to ann for 3.", SOON).await?;
+        reader.until("sold", "<p class=\"sold\">Sold to ann for 3.</p>", SOON).await?;
         reader.until("closed", "", SOON).await?;
         assert_eq!(bid(&server, "bob", "9").await?, (422, "Too late, bob: it is sold.".into()));
         Ok(())
@@ -55,13 +57,30 @@ pub(crate) fn add(trials: &mut Trials) {
         bid(&server, "bob", "20").await?;
         shows(&page, "#bids li:first-child", "bob").await?;
         assert_eq!(page.eval::<usize>("bids.children.length").await?, 2);
-        shows(&page, "#sold", "Sold to bob for 20.").await?;
-        page.wait("document.body.dataset.state === 'finished'", SOON).await?;
-        // A page that comes later is told the same, and closes too.
+        shows(&page, ".sold", "Sold to bob for 20.").await?;
+        page.wait("document.body.dataset.state === 'done'", SOON).await?;
+        assert_eq!(page.eval::<usize>("document.forms.length").await?, 0, "the form is still there");
+        shows(&page, "#left", "over").await?;
+        assert!(!page.eval::<String>("document.body.innerText").await?.contains("ends in"));
+        // A later page receives the same, and closes its stream too.
         let late = browser.open(server.url()).await?;
-        shows(&late, "#sold", "Sold to bob for 20.").await?;
-        late.wait("document.body.dataset.state === 'finished'", SOON).await?;
+        shows(&late, ".sold", "Sold to bob for 20.").await?;
+        late.wait("document.body.dataset.state === 'done'", SOON).await?;
         late.close().await?;
+        page.close().await
+    });
+
+    trials.add_in_each_browser("fragments::htmx_requests_a_finished_stream_once", async |browser| {
+        let server = start(PROGRAM, &[]).await?;
+        let cable = Cable::to(server.address()).await?;
+        let page = browser.open(&cable.url()).await?;
+        shows(&page, "#story", "from children.").await?;
+        // htmx would open a new EventSource after the reconnection time and at least 0.5 s.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(page.eval::<String>("story.textContent").await?.matches("from children.").count(), 1);
+        let requests =
+            "performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('/story')).length";
+        assert!(page.eval::<usize>(requests).await? <= 1);
         page.close().await
     });
 }

@@ -28,13 +28,13 @@ pub(crate) fn add(trials: &mut Trials) {
         let (mut one, mut two) = (Reader::open(&url).await?, Reader::open(&url).await?);
         one.until("readers", "1", SOON).await?;
         news.write("two\u{2028}words <b>\n").await?;
-        one.until("headline", "two\u{2028}words <b>", SOON).await?;
-        two.until("headline", "two\u{2028}words <b>", SOON).await?;
+        one.until_field("headline", "text", "two\u{2028}words <b>", SOON).await?;
+        two.until_field("headline", "text", "two\u{2028}words <b>", SOON).await?;
         // Ids are this hub's, so a reader resumes here.
         let id = one.last_event_id().to_owned();
         news.write("the next\n").await?;
         let mut back = Reader::of(reqwest::Client::new().get(&url).header("last-event-id", id).send().await?);
-        back.until("headline", "the next", SOON).await?;
+        back.until_field("headline", "text", "the next", SOON).await?;
         assert_eq!(back.data_of("headline").count(), 1);
         assert!(one.data_of("readers").all(|readers| readers == "1"));
         Ok(())
@@ -47,14 +47,14 @@ pub(crate) fn add(trials: &mut Trials) {
         let proxy = proxy(&first).await?;
         let mut reader = Reader::open(format!("{}/events", proxy.url())).await?;
         first.write("before\n").await?;
-        reader.until("headline", "before", SOON).await?;
+        reader.until_field("headline", "text", "before", SOON).await?;
         first.terminate().await?;
         while !reader.data_of("proxy").any(|told| told.contains("\"lost\"")) {
             reader.next(SOON).await?;
         }
         let mut second = news(&address).await?;
         second.write("after\n").await?;
-        reader.until("headline", "after", SOON).await?;
+        reader.until_field("headline", "text", "after", SOON).await?;
         // Another process upstream cannot know what was read of the first, and says so; this hub lost nothing.
         reader.until("upstream-gap", r#"{"reason":"unknown"}"#, SOON).await?;
         assert_eq!(reader.data_of("gap").count(), 0);

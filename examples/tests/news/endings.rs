@@ -15,9 +15,9 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write("last words").await?;
         server.end_input();
-        reader.until("headline", "last words", SOON).await?;
+        reader.until_field("headline", "text", "last words", SOON).await?;
         post(&server, "still here").await?;
-        reader.until("headline", "still here", SOON).await?;
+        reader.until_field("headline", "text", "still here", SOON).await?;
         assert!(server.is_running()?);
         Ok(())
     });
@@ -56,7 +56,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         for round in 0..160 {
             server.write(line.repeat(25)).await?;
             server.write(format!("round {round}\n")).await?;
-            reader.until("headline", &format!("round {round}"), SOON).await?;
+            reader.until_field("headline", "text", &format!("round {round}"), SOON).await?;
         }
         let (status, took) = server.terminate().await?;
         assert!(status.success(), "{status}");

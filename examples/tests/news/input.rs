@@ -17,8 +17,8 @@ pub(crate) fn add(trials: &mut Trials) {
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write("first\r\n\n<i>sec").await?;
         server.write("ond</i>\n").await?;
-        reader.until("headline", "<i>second</i>", SOON).await?;
-        assert!(reader.data_of("headline").eq(["first", "<i>second</i>"]));
+        reader.until_field("headline", "text", "<i>second</i>", SOON).await?;
+        assert!(reader.field_of("headline", "text") == ["first", "<i>second</i>"]);
         Ok(())
     });
 
@@ -26,14 +26,14 @@ pub(crate) fn add(trials: &mut Trials) {
         let mut server = NEWS.start().await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write(b"caf\xe9 \0 \xff\n").await?;
-        reader.until("headline", "caf\u{fffd} \0 \u{fffd}", SOON).await?;
+        reader.until_field("headline", "text", "caf\u{fffd} \0 \u{fffd}", SOON).await?;
         for _ in 0..64 {
             server.write(vec![b'x'; 256 * 1024]).await?;
         }
         server.write("\nafter it\n").await?;
-        reader.until("headline", "after it", SOON).await?;
+        reader.until_field("headline", "text", "after it", SOON).await?;
         let long = format!("{}…", "x".repeat(2_000));
-        assert!(reader.data_of("headline").any(|line| line == long));
+        assert!(reader.field_of("headline", "text").contains(&long));
         Ok(())
     });
 
@@ -44,8 +44,8 @@ pub(crate) fn add(trials: &mut Trials) {
         fs::write(&file, lines)?;
         let (_server, mut reader) = follow(&file).await?;
         append(&file, "line 31.\n")?;
-        reader.until("headline", "line 21.", SOON).await?;
-        reader.until("headline", "line 31.", SOON).await?;
+        reader.until_field("headline", "text", "line 21.", SOON).await?;
+        reader.until_field("headline", "text", "line 31.", SOON).await?;
         assert!(!reader.text().contains("line 20."), "{}", reader.text());
         Ok(())
     });
@@ -57,28 +57,49 @@ pub(crate) fn add(trials: &mut Trials) {
         let (_server, mut reader) = follow(&file).await?;
 
         append(&file, "one\ntw")?;
-        reader.until("headline", "one", SOON).await?;
+        reader.until_field("headline", "text", "one", SOON).await?;
         append(&file, "o\n")?;
-        reader.until("headline", "two", SOON).await?;
+        reader.until_field("headline", "text", "two", SOON).await?;
 
         // Truncated in place, to less than was read.
         fs::write(&file, "three\n")?;
-        reader.until("headline", "three", SOON).await?;
+        reader.until_field("headline", "text", "three", SOON).await?;
 
         // Rotated: what is still written to the old file is read, and the new one from its start.
         let old = dir.path().join("log.1");
         fs::rename(&file, &old)?;
         append(&old, "four, late\n")?;
         fs::write(&file, "five\n")?;
-        reader.until("headline", "five", SOON).await?;
+        reader.until_field("headline", "text", "five", SOON).await?;
 
         // Gone for a while.
         fs::remove_file(&file)?;
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         fs::write(&file, "six\n")?;
-        reader.until("headline", "six", SOON).await?;
+        reader.until_field("headline", "text", "six", SOON).await?;
         let told = ["one", "two", "three", "four, late", "five", "six"];
-        assert!(reader.data_of("headline").eq(told), "{}", reader.text());
+        assert!(reader.field_of("headline", "text") == told, "{}", reader.text());
+        Ok(())
+    });
+
+    trials.add("input::headlines_outlast_any_number_of_visitors", async || {
+        let mut server = NEWS.start().await?;
+        server.write("still here\n").await?;
+        let url = format!("{}/events", server.url());
+        let mut watching = Reader::open(&url).await?;
+        watching.until_field("headline", "text", "still here", SOON).await?;
+        // More counts of readers than a new page receives headlines.
+        while watching.data_of("readers").count() < 60 {
+            let mut visitor = Reader::open(&url).await?;
+            let before = watching.data_of("readers").count();
+            while watching.data_of("readers").count() == before {
+                watching.next(SOON).await?;
+            }
+            visitor.next(SOON).await?;
+        }
+        let mut new = Reader::open(&url).await?;
+        new.until_field("headline", "text", "still here", SOON).await?;
+        assert!(new.data_of("readers").count() <= 2, "{}", new.text());
         Ok(())
     });
 
@@ -90,7 +111,7 @@ pub(crate) fn add(trials: &mut Trials) {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         fs::remove_dir(&file)?;
         fs::write(&file, "here I am\n")?;
-        reader.until("headline", "here I am", SOON).await
+        reader.until_field("headline", "text", "here I am", SOON).await
     });
 }
 
@@ -98,8 +119,10 @@ async fn follow(file: &Path) -> Result<(Server, Reader)> {
     let file = file.to_str().ok_or("a temporary directory that is no text")?;
     let server = NEWS.start_with(["--listen", "127.0.0.1:0", "--follow", file]).await?;
     let mut reader = Reader::open(format!("{}/events", server.url())).await?;
-    // By the first count, a look at the file is over too.
-    reader.until("readers", "1", SOON).await?;
+    // The program reads the file every 200 ms, and counts its readers every 250 ms.
+    while reader.data_of("readers").count() < 2 {
+        reader.next(SOON).await?;
+    }
     Ok((server, reader))
 }
 

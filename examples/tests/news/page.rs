@@ -74,9 +74,12 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         post(&server, "after").await?;
         shows(&page, "after").await?;
         page.wait("document.querySelector('.note.back')?.textContent.startsWith('Back after')", SOON).await?;
-        // Another process cannot know what the page has seen, and says so.
-        let gap = "document.querySelector('.note.gap')?.textContent.includes('does not know where this page was')";
-        page.wait(gap, SOON).await?;
+        // The text names what is known, and no headline that was published later counts as caught up.
+        let restarted =
+            "[...document.querySelectorAll('.note')].some((note) => note.textContent.includes('The server restarted'))";
+        page.wait(restarted, SOON).await?;
+        assert_eq!(page.eval::<usize>("document.querySelectorAll('.note.gap, .headline.late').length").await?, 0);
+        assert!(!page.eval::<String>("document.querySelector('.note.back').textContent").await?.contains("caught up"));
         once(&page, "before").await?;
         once(&page, "after").await?;
         page.close().await

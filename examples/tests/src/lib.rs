@@ -16,6 +16,7 @@ mod documents {
         Deploys "../../../docs/deploys.md"
         ManyConnections "../../../docs/many-connections.md"
         Migrating "../../../docs/migrating.md"
+        Progress "../../../docs/progress.md"
         Post "../../../docs/post.md"
         Snapshots "../../../docs/snapshots.md"
         Testing "../../../docs/testing.md"

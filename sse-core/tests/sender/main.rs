@@ -2,7 +2,6 @@
 
 mod ending;
 mod sending;
-mod unread;
 mod waiting;
 mod wakes;
 

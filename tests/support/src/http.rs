@@ -47,8 +47,27 @@ impl Reader {
     /// # Errors
     /// It does not come in time, or the stream ends without it.
     pub async fn until(&mut self, event_type: &str, data: &str, bound: Duration) -> Result {
+        self.until_event(event_type, data, |found| found == data, bound).await
+    }
+
+    /// Reads until there is an event of this type whose data is a JSON object with this text in a field, for at most this
+    /// long.
+    ///
+    /// # Errors
+    /// The event does not arrive in time, or the stream ends without it.
+    pub async fn until_field(&mut self, event_type: &str, field: &str, text: &str, bound: Duration) -> Result {
+        self.until_event(event_type, text, |data| json_field(data, field).as_deref() == Some(text), bound).await
+    }
+
+    async fn until_event(
+        &mut self,
+        event_type: &str,
+        wanted: &str,
+        matches: impl Fn(&str) -> bool,
+        bound: Duration,
+    ) -> Result {
         let arrived = timeout(bound, async {
-            while !self.events.iter().any(|event| event.event_type == event_type && event.data == data) {
+            while !self.events.iter().any(|event| event.event_type == event_type && matches(&event.data)) {
                 if self.ended {
                     return Err("the stream ended".into());
                 }
@@ -62,7 +81,7 @@ impl Reader {
             Err(_) => format!("not within {bound:?}").into(),
         };
         let last = self.events.get(self.events.len().saturating_sub(10)..).unwrap_or_default();
-        Err(format!("{why}: {event_type} {data:?}; the last events were {last:#?}").into())
+        Err(format!("{why}: {event_type} {wanted:?}; the last events were {last:#?}").into())
     }
 
     /// Reads to the end of the stream.
@@ -82,6 +101,11 @@ impl Reader {
     /// The data of every event of this type so far.
     pub fn data_of<'r>(&'r self, event_type: &'r str) -> impl Iterator<Item = &'r str> {
         self.events.iter().filter(move |event| event.event_type == event_type).map(|event| &*event.data)
+    }
+
+    /// The text in this field of every event of this type so far, whose data are JSON objects.
+    pub fn field_of(&self, event_type: &str, field: &str) -> Vec<String> {
+        self.data_of(event_type).filter_map(|data| json_field(data, field)).collect()
     }
 
     /// The id that a reconnect would bring.
@@ -109,4 +133,9 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+fn json_field(data: &str, field: &str) -> Option<String> {
+    let object: serde_json::Value = serde_json::from_str(data).ok()?;
+    object.get(field)?.as_str().map(str::to_owned)
 }

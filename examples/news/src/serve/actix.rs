@@ -18,7 +18,7 @@ pub(crate) async fn serve(
         App::new()
             .app_data(Data::new(feed.clone()))
             .app_data(PayloadConfig::new(MAX_BODY_BYTES))
-            .route("/", web::get().to(async || Html::new(PAGE)))
+            .route("/", web::get().to(async || Html::new(*PAGE)))
             .route("/events", web::to(events))
             .route("/headlines", web::post().to(headlines))
     };
@@ -39,7 +39,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, feed: Data<Feed>) -> impl Responder {
-    sse.subscribe(&feed.hub, ["news"]).replay(PAST)
+    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).first(feed.greeting())
 }
 
 async fn headlines(feed: Data<Feed>, request: HttpRequest, body: Bytes) -> HttpResponse {

@@ -18,7 +18,7 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let app = Router::new()
-        .route("/", get(|| async { Html(PAGE) }))
+        .route("/", get(|| async { Html(*PAGE) }))
         .route("/events", any(events))
         .route("/headlines", post(headlines))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -28,7 +28,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, State(feed): State<Feed>) -> impl IntoResponse {
-    sse.subscribe(&feed.hub, ["news"]).replay(PAST)
+    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).first(feed.greeting())
 }
 
 async fn headlines(State(feed): State<Feed>, headers: HeaderMap, body: Bytes) -> Response {
