@@ -2,8 +2,10 @@
 
 use crate::process::Server;
 use crate::{About, Failure, Group, Target, Verdict};
+use sse_test_support::child::Watch;
 use std::fmt;
 use std::process::Command;
+use std::time::Duration;
 
 /// A promise and its check.
 pub struct Case {
@@ -15,10 +17,12 @@ pub struct Case {
     pub name: String,
     /// The promise as a sentence.
     pub promise: &'static str,
-    /// Who promised it: a section of a standard, or of this project's contract.
+    /// The sentence of `tests/CONFORMANCE.md` that promises it.
     pub source: &'static str,
     /// How to see whether it is kept.
     pub run: Run,
+    /// Set where the promise is about time: how much a busy machine may add. Such a case runs while no other one does.
+    pub tolerance: Option<Duration>,
 }
 
 /// What a case needs to run.
@@ -35,34 +39,34 @@ pub enum Run {
 /// How two servers of one history are judged.
 pub type OnBoth = dyn Fn(&Target, &Target) -> Verdict + Send + Sync;
 
-/// Whom cases judge.
-#[derive(Clone, Copy)]
+/// The server that cases judge.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Subject<'s> {
     /// The server.
-    pub target: &'s Target,
+    pub target: Target,
     /// Another server of the same history.
-    pub also: Option<&'s Target>,
+    pub also: Option<Target>,
     /// The command of a server like it, for cases that need their own. Each time it is one with a history of its own.
     pub start: Option<&'s dyn Fn() -> Command>,
 }
 
 impl<'s> Subject<'s> {
-    /// A server that somebody else started.
+    /// A server that runs.
     #[must_use]
-    pub const fn new(target: &'s Target) -> Self {
-        Self { target, also: None, start: None }
+    pub fn new(target: &Target) -> Self {
+        Self { target: target.clone(), also: None, start: None }
     }
 
     /// The same, and another server of the same history.
     #[must_use]
-    pub const fn also(self, also: Option<&'s Target>) -> Self {
+    pub fn also(self, also: Option<Target>) -> Self {
         Self { also, ..self }
     }
 
     /// The same, and how to start one like it.
     #[must_use]
-    pub const fn start(self, start: Option<&'s dyn Fn() -> Command>) -> Self {
+    pub fn start(self, start: Option<&'s dyn Fn() -> Command>) -> Self {
         Self { start, ..self }
     }
 }
@@ -75,7 +79,15 @@ impl Case {
         source: &'static str,
         run: impl Fn(&Target) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        Self { group, also: Vec::new(), name: name.into(), promise, source, run: Run::On(Box::new(run)) }
+        Self {
+            group,
+            also: Vec::new(),
+            name: name.into(),
+            promise,
+            source,
+            run: Run::On(Box::new(run)),
+            tolerance: None,
+        }
     }
 
     pub(crate) fn own(
@@ -86,7 +98,15 @@ impl Case {
         options: &'static [&'static str],
         run: impl Fn(Server) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        Self { group, also: Vec::new(), name: name.into(), promise, source, run: Run::Own(options, Box::new(run)) }
+        Self {
+            group,
+            also: Vec::new(),
+            name: name.into(),
+            promise,
+            source,
+            run: Run::Own(options, Box::new(run)),
+            tolerance: None,
+        }
     }
 
     /// A case of [`Group::Nodes`].
@@ -103,12 +123,19 @@ impl Case {
             promise,
             source,
             run: Run::Both(Box::new(run)),
+            tolerance: None,
         }
     }
 
     /// The same, for servers that offer this as well.
     pub(crate) fn with(mut self, also: impl IntoIterator<Item = Group>) -> Self {
         self.also.extend(also);
+        self
+    }
+
+    /// The same, of a promise about time, which a busy machine may miss by this much.
+    pub(crate) const fn timed(mut self, tolerance: Duration) -> Self {
+        self.tolerance = Some(tolerance);
         self
     }
 
@@ -128,14 +155,15 @@ impl Case {
     /// What was seen, what was promised, and by whom.
     #[must_use]
     pub fn explain(&self, seen: impl fmt::Display) -> String {
-        format!("{seen}\n    promise: {}\n    source:  {}", self.promise, self.source)
+        let tolerance = self.tolerance.map(|most| format!(" (tolerance {most:?})")).unwrap_or_default();
+        format!("{seen}\n    promise: {}{tolerance}\n    source:  {}", self.promise, self.source)
     }
 
     /// Judges a server.
     ///
     /// # Errors
     /// The promise was not kept, or could not be looked at; the failure tells which.
-    pub fn judge(&self, subject: Subject<'_>) -> Verdict {
+    pub fn judge(&self, subject: &Subject<'_>) -> Verdict {
         match (&self.run, subject) {
             (Run::On(run), Subject { target, .. }) => run(target),
             (Run::Both(run), Subject { target, also: Some(also), .. }) => run(target, also),
@@ -144,7 +172,8 @@ impl Case {
                 let server = Server::start(command.args(*options))?;
                 // An option may bring a group with it, so this one is asked, and not the server beside it.
                 if self.is_offered(&server.target().about()?) {
-                    run(server)
+                    let watch = server.watch();
+                    run(server).map_err(|failure| ended(failure, &watch))
                 } else {
                     Err(Failure::out_of_scope("not offered"))
                 }
@@ -152,7 +181,8 @@ impl Case {
             (Run::Both(run), Subject { start: Some(start), .. }) => {
                 let one = Server::start(&mut start())?;
                 let other = one.another()?;
-                run(one.target(), other.target())
+                let failed = |failure| ended(ended(failure, &one.watch()), &other.watch());
+                run(one.target(), other.target()).map_err(failed)
             }
             (Run::Both(_), _) => Err(Failure::out_of_scope("needs another server of the same history")),
             (Run::Own([], _), _) => Err(Failure::out_of_scope("needs a server of its own")),
@@ -163,9 +193,17 @@ impl Case {
     }
 }
 
+/// A failure, or the better reason for it: the server ended during the case.
+fn ended(failure: Failure, watch: &Watch) -> Failure {
+    match watch.ended() {
+        Some(ended) => Failure::new(format_args!("{ended}\n    then {failure}")),
+        None => failure,
+    }
+}
+
 impl fmt::Debug for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subject").field("target", self.target).field("also", &self.also).finish_non_exhaustive()
+        f.debug_struct("Subject").field("target", &self.target).field("also", &self.also).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a case failed, with the bytes.
 
+use crate::client::{Event, changes};
+use sse_test_support::reader::Change;
 use std::fmt;
 
 /// What went wrong, as a person reads it.
@@ -65,6 +67,63 @@ pub(crate) fn same(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]
         return Ok(());
     }
     Err(Failure::new(format_args!("{what}\n    expected {}\n    saw      {}", show(expected), show(seen))))
+}
+
+/// Fails unless both bodies mean the same to a client: the same events with types, data and IDs, the same reconnection
+/// times and last event IDs, all in the same order. The spelling of a server is free.
+pub(crate) fn alike(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]>) -> Verdict {
+    let (expected, read) = (changes(expected.as_ref()), changes(seen.as_ref()));
+    compare(what, &expected, &read, seen.as_ref(), expected == read)
+}
+
+/// The same, where the data of every event is JSON and is compared as a value.
+pub(crate) fn alike_json(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]>) -> Verdict {
+    let (expected, read) = (changes(expected.as_ref()), changes(seen.as_ref()));
+    let alike = expected.len() == read.len()
+        && expected.iter().zip(&read).all(|(expected, read)| match (expected, read) {
+            (Change::Event(one), Change::Event(other)) => {
+                let beside = (&one.event_type, &one.id) == (&other.event_type, &other.id);
+                beside && (one.data == other.data || same_json(&one.data, &other.data))
+            }
+            (one, other) => one == other,
+        });
+    compare(what, &expected, &read, seen.as_ref(), alike)
+}
+
+/// Whether both texts are JSON of the same value.
+pub(crate) fn same_json(one: &str, other: &str) -> bool {
+    let value = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    value(one).is_some_and(|one| Some(one) == value(other))
+}
+
+fn compare(what: &str, expected: &[Change], read: &[Change], seen: &[u8], alike: bool) -> Verdict {
+    if alike {
+        return Ok(());
+    }
+    let (expected, read, seen) = (list(expected), list(read), show(seen));
+    Err(Failure::new(format_args!("{what}\n    expected {expected}\n    read     {read}\n    of       {seen}")))
+}
+
+/// Changes as a person reads them, a few of them.
+fn list(changes: &[Change]) -> String {
+    const MOST: usize = 20;
+    let text = |text: &str| show(text.as_bytes());
+    let words = changes.iter().take(MOST).map(|change| match change {
+        Change::Event(Event { event_type, data, id }) => {
+            format!(
+                "{} {}{}",
+                text(event_type),
+                text(data),
+                if id.is_empty() { String::new() } else { format!(" with ID {}", text(id)) }
+            )
+        }
+        Change::Id(id) => format!("ID {}", text(id)),
+        Change::Retry(ms) => format!("retry {ms}"),
+        _ => "something else".to_owned(),
+    });
+    let words: Vec<_> = words.collect();
+    let rest = if changes.len() > MOST { format!(", and {} more", changes.len() - MOST) } else { String::new() };
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") + &rest }
 }
 
 /// Fails with these words unless it is so.

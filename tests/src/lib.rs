@@ -5,6 +5,7 @@
 //! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
 //! - [`hazards`]: how such servers break, and which tests show that ours does not.
 //! - [`load`]: many clients at once, some of which do not read.
+//! - [`probe`]: judges one stream of any server, which need not know the contract.
 //! - [`process`]: starts a server and stops it.
 //! - [`Report`]: the run of cases against one server, as a person or a program reads it.
 //! - [`server`]: our own servers, behind each adapter.
@@ -16,6 +17,7 @@ mod failure;
 mod group;
 pub mod hazards;
 pub mod load;
+pub mod probe;
 pub mod process;
 mod report;
 pub mod server;
@@ -25,4 +27,4 @@ pub use case::{Case, OnBoth, Run, Subject};
 pub use failure::{Failure, Verdict};
 pub use group::Group;
 pub use report::{Outcome, Report, Row};
-pub use target::{About, State, Target};
+pub use target::{About, State, Target, set_patience};

@@ -1,6 +1,7 @@
 //! A run of cases against one server, and what it tells.
 
-use crate::{About, Case, Failure, Group, Subject};
+use crate::process::Server;
+use crate::{About, Case, Failure, Group, Subject, Target};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -30,8 +31,15 @@ pub struct Row {
     pub name: String,
     /// Its promise.
     pub promise: &'static str,
-    /// Who promised it.
+    /// The sentence of `tests/CONFORMANCE.md` that promises it.
     pub source: &'static str,
+    /// How much a busy machine may add, in milliseconds, where the promise is about time.
+    #[serde(
+        rename = "tolerance_ms",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_milliseconds"
+    )]
+    pub tolerance: Option<Duration>,
     /// How it ended.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -48,6 +56,8 @@ pub struct Report {
     pub server: String,
     /// In the order in which they ran.
     pub cases: Vec<Row>,
+    /// How many cases did not run, because the run ended before them.
+    pub not_run: usize,
 }
 
 fn name<S: Serializer>(group: &Group, serializer: S) -> Result<S::Ok, S::Error> {
@@ -58,32 +68,55 @@ fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, 
     serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
+fn optional_milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    milliseconds(&time.unwrap_or_default(), serializer)
+}
+
 impl Report {
-    /// Judges a server by these cases, one after another. `each` is told of every case before it runs, without an outcome, and after, when it
-    /// may say that it has seen enough.
+    /// Judges a server by these cases, one after another. The callback `each` is called before every case without a row,
+    /// and after it with the row; it can end the run. `server` is the process behind the subject, if the caller started
+    /// it: a process that ends during a case is started again.
     ///
     /// # Errors
-    /// The server does not say what it offers.
+    /// The server has no `/about`, or it cannot be started again.
     pub fn run(
-        subject: Subject<'_>,
+        mut subject: Subject<'_>,
+        mut server: Option<&mut Server>,
         cases: &[Case],
         mut each: impl FnMut(usize, &Case, Option<&Row>) -> ControlFlow<()>,
     ) -> Result<Self, Failure> {
-        let about = subject.target.about().map_err(|failure| failure.at("GET /about"))?;
+        let about = subject.target.about().map_err(|failure| no_routes(&subject.target, &failure))?;
         let mut rows = Vec::with_capacity(cases.len());
         for (at, case) in cases.iter().enumerate() {
             let _ = each(at, case, None);
             let begun = Instant::now();
-            let outcome = judge(subject, &about, case);
+            let mut outcome = judge(&subject, &about, case);
+            let mut is_over = false;
+            if let Outcome::Failed(words) = &mut outcome {
+                if let Some(server) = &mut server {
+                    if let Some(ended) = server.watch().ended() {
+                        *words = format!("{ended}\n    then {words}");
+                        **server = server.another().map_err(|failure| failure.at("starting the server again"))?;
+                        subject.target = server.target().clone();
+                    }
+                } else if subject.target.connect().is_err() {
+                    let address = subject.target.address();
+                    *words = format!(
+                        "the server ended during this case: nothing listens at {address} any more\n    {words}"
+                    );
+                    is_over = true;
+                }
+            }
             let (name, took) = (case.name.clone(), begun.elapsed());
-            let row = Row { group: case.group, name, promise: case.promise, source: case.source, outcome, took };
+            let Case { group, promise, source, tolerance, .. } = *case;
+            let row = Row { group, name, promise, source, tolerance, outcome, took };
             let go_on = each(at, case, Some(&row));
             rows.push(row);
-            if go_on.is_break() {
+            if go_on.is_break() || is_over {
                 break;
             }
         }
-        Ok(Self { server: about.name, cases: rows })
+        Ok(Self { server: about.name, not_run: cases.len() - rows.len(), cases: rows })
     }
 
     /// How many passed, failed, and were out of scope.
@@ -98,7 +131,15 @@ impl Report {
     }
 }
 
-fn judge(subject: Subject<'_>, about: &About, case: &Case) -> Outcome {
+fn no_routes(target: &Target, failure: &Failure) -> Failure {
+    let address = target.address();
+    Failure::new(format_args!(
+        "http://{address}/about is not the answer of a server that has the routes of this suite: {failure}\n    \
+         docs/conformance.md lists the routes; `conformance --stream URL` judges one stream of any server"
+    ))
+}
+
+fn judge(subject: &Subject<'_>, about: &About, case: &Case) -> Outcome {
     // What starts a server of its own asks that one: an option may bring a group with it.
     if !case.is_offered(about) && (case.is_portable() || subject.start.is_none()) {
         return Outcome::OutOfScope("not offered".to_owned());
@@ -118,7 +159,11 @@ impl fmt::Display for Row {
             Outcome::Passed => write!(f, "ok            {name}"),
             Outcome::Failed(detail) => {
                 let (promise, source) = (self.promise, self.source);
-                write!(f, "FAILED        {name}\n    {detail}\n    promise: {promise}\n    source:  {source}")
+                let tolerance = self.tolerance.map(|most| format!(" (tolerance {most:?})")).unwrap_or_default();
+                write!(
+                    f,
+                    "FAILED        {name}\n    {detail}\n    promise: {promise}{tolerance}\n    source:  {source}"
+                )
             }
             Outcome::OutOfScope(reason) => write!(f, "out of scope  {name}: {reason}"),
         }
@@ -132,6 +177,10 @@ impl fmt::Display for Report {
         for row in self.cases.iter().filter(|row| matches!(row.outcome, Outcome::Failed(_))) {
             writeln!(f, "failed: {}::{}", row.group.as_str(), row.name)?;
         }
-        write!(f, "{}: {passed} passed, {failed} failed, {out_of_scope} out of scope", self.server)
+        write!(f, "{}: {passed} passed, {failed} failed, {out_of_scope} out of scope", self.server)?;
+        if self.not_run > 0 {
+            write!(f, ", {} not run", self.not_run)?;
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::client::{Connection, Request, Response};
 use crate::{Failure, Group, failure};
 use serde::Deserialize;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A server that speaks the contract.
@@ -42,8 +43,17 @@ pub struct State {
     pub reason: Option<String>,
 }
 
-/// How long a whole answer may take.
-pub(crate) const ANSWER: Duration = Duration::from_secs(10);
+/// The one liveness bound: how long anything may take that must merely happen. 30 s, unless [`set_patience`] was called.
+pub(crate) fn patience() -> Duration {
+    PATIENCE.get().copied().unwrap_or(Duration::from_secs(30))
+}
+
+static PATIENCE: OnceLock<Duration> = OnceLock::new();
+
+/// Sets how long anything may take that must merely happen. The first call counts.
+pub fn set_patience(bound: Duration) {
+    let _ = PATIENCE.set(bound);
+}
 
 impl Target {
     /// The server at this URL, `http://HOST:PORT`.
@@ -96,7 +106,7 @@ impl Target {
     /// No head came, or the body did not end.
     pub fn read(&self, request: &Request) -> Result<Response, Failure> {
         let mut response = self.ask(request)?;
-        response.read_to_end(ANSWER)?;
+        response.read_to_end(patience())?;
         Ok(response)
     }
 
@@ -116,7 +126,7 @@ impl Target {
     /// It was not answered 200, or did not end.
     pub fn run(&self, steps: &str) -> Result<Vec<u8>, Failure> {
         let mut response = self.script(steps)?;
-        response.read_to_end(ANSWER)?;
+        response.read_to_end(patience())?;
         Ok(response.body().to_vec())
     }
 

@@ -5,13 +5,16 @@ use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
 use sse_conformance::{Case, Group, Subject, cases};
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Short, so that its cases are; long beside what a busy machine needs.
 const KEEP_ALIVE_MS: &str = "600";
 
 /// A server that all cases of one adapter share, started by the first.
 type Shared = Arc<OnceLock<Result<Server, String>>>;
+
+/// A case about time runs while no other one does; all others run side by side.
+static TURNS: RwLock<()> = RwLock::new(());
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -39,6 +42,12 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
     let name = format!("{}::{}", adapter.as_str(), case.name);
     let kind = case.group.as_str();
     Trial::test(name, move || {
+        let (_alone, _beside);
+        if case.tolerance.is_some() {
+            _alone = TURNS.write().unwrap_or_else(PoisonError::into_inner);
+        } else {
+            _beside = TURNS.read().unwrap_or_else(PoisonError::into_inner);
+        }
         let server = server.get_or_init(|| {
             Server::start(command(adapter).args(["--keep-alive-ms", KEEP_ALIVE_MS]))
                 .map_err(|failure| failure.to_string())
@@ -46,7 +55,7 @@ fn trial(adapter: Adapter, server: Shared, case: Case) -> Trial {
         let server = server.as_ref().map_err(Failed::from)?;
         let start = || command(adapter);
         let subject = Subject::new(server.target()).start(Some(&start));
-        case.judge(subject).map_err(|failure| Failed::from(case.explain(&failure)))
+        case.judge(&subject).map_err(|failure| Failed::from(case.explain(&failure)))
     })
     .with_kind(kind)
 }

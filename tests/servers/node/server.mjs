@@ -154,8 +154,8 @@ async function open(request, response, url, methods) {
 }
 
 function optional(request, response) {
-  const named = ['GET', 'HEAD'].includes(request.method) && accepts(request.headers.accept, true);
-  if (!named) return plain(response, 200, 'not an event stream request', { 'content-type': 'text/plain' });
+  if (!accepts(request.headers.accept, true)) return plain(response, 200, 'not an event stream request', { 'content-type': 'text/plain' });
+  if (!['GET', 'HEAD'].includes(request.method)) return plain(response, 405, '', { allow: 'GET, HEAD' });
   if (request.method === 'HEAD') return head(response).end();
   if (request.headers['last-event-id'] === 'end') return plain(response, 204);
   new Stream(response, EVENTS).run([{ send: { event: 'hello', data: 'hello' } }, { finish: true }]);

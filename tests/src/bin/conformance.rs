@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use sse_conformance::probe::Probe;
 use sse_conformance::process::Server;
 use sse_conformance::{Case, Failure, Group, Outcome, Report, Subject, Target, cases};
 use std::fmt::Display;
@@ -9,7 +10,7 @@ use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Runs the suite against a server that speaks the contract. Ends with 0 if nothing failed, with 1 if something did,
 /// with 2 if nothing could be judged.
@@ -17,11 +18,22 @@ use std::time::SystemTime;
 #[command(name = "conformance")]
 struct Arguments {
     /// A server that runs, `http://HOST:PORT`.
-    #[arg(required_unless_present_any = ["list", "command"], conflicts_with = "command")]
+    #[arg(required_unless_present_any = ["list", "stream", "command"], conflicts_with_all = ["command", "stream"])]
     url: Option<String>,
     /// Another server of the same history, as when both follow one log: for the group `nodes`.
     #[arg(long, value_name = "URL", requires = "url")]
     also: Option<String>,
+    /// Judges one stream of any server, which needs none of the suite's routes: status, type, first byte, buffering,
+    /// keep-alive, IDs, resume, HEAD, CORS, compression, HTTP/2, and whether a client that closes is noticed. Takes less
+    /// than 30 s.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command", "list", "also", "group", "case"])]
+    stream: Option<String>,
+    /// A header for every request of `--stream`, as `authorization: Bearer x`; may be given again.
+    #[arg(long, value_name = "LINE", requires = "stream")]
+    header: Vec<String>,
+    /// How long `--stream` watches, at most 20 s.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, requires = "stream")]
+    seconds: u64,
     /// Only the cases of this group; may be given again.
     #[arg(long, value_parser = PossibleValuesParser::new(Group::ALL.map(Group::as_str)))]
     group: Vec<String>,
@@ -31,6 +43,9 @@ struct Arguments {
     /// Lists the cases and the promise of each, and runs none.
     #[arg(long)]
     list: bool,
+    /// How long anything may take that must merely happen, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 30_000)]
+    patience_ms: u64,
     /// Ends with the first failure.
     #[arg(long)]
     fail_fast: bool,
@@ -52,6 +67,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    sse_conformance::set_patience(Duration::from_millis(arguments.patience_ms));
+    if let Some(url) = &arguments.stream {
+        return probe(arguments, url);
+    }
     let mut cases = cases::all();
     cases.retain(|case| arguments.group.is_empty() || arguments.group.iter().any(|name| name == case.group.as_str()));
     cases.retain(|case| arguments.case.as_ref().is_none_or(|part| case.name.contains(part)));
@@ -66,6 +85,17 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print(&format_args!("{group}::{name}\n    {promise} ({source})"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn probe(arguments: &Arguments, url: &str) -> Result<ExitCode, Failure> {
+    let probe = Probe::new(url)?.watch(Duration::from_secs(arguments.seconds));
+    let findings = arguments.header.iter().try_fold(probe, |probe, line| probe.header(line))?.run()?;
+    if arguments.json {
+        print(&format_args!("{:#}", serde_json::to_value(&findings)?))?;
+    } else {
+        print(&findings)?;
+    }
+    Ok(if findings.wrong() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Prints a line. Whoever reads may have seen enough and left, as `head` does; a server that was started is stopped then
@@ -85,7 +115,7 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
     });
     let start = start.as_ref().map(|start| start as &dyn Fn() -> Command);
     // It lives until all cases have run.
-    let server = match start {
+    let mut server = match start {
         // Short, so that the cases about it are; whoever has no such option is waited for.
         Some(start) => match Server::start(start().args(["--keep-alive-ms", "600"])) {
             Err(failure) if failure.is_out_of_scope() => Some(Server::start(&mut start())?),
@@ -99,10 +129,10 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
         (None, None) => return Err(Failure::new("there is no server to judge")),
     };
     let also = arguments.also.as_deref().map(Target::new).transpose()?;
-    let subject = Subject::new(&target).also(also.as_ref()).start(start);
+    let subject = Subject::new(&target).also(also).start(start);
     let progress = std::io::stderr().is_terminal();
     let mut printed = Ok(());
-    let report = Report::run(subject, cases, |at, case, row| {
+    let report = Report::run(subject, server.as_mut(), cases, |at, case, row| {
         match row {
             None if progress => eprint!("\r\x1b[2K[{}/{}] {}::{}", at + 1, cases.len(), case.group.as_str(), case.name),
             None => {}

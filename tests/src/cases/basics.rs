@@ -1,7 +1,7 @@
 //! What any server of event streams should do, judged by what a client reads and not by the bytes: so that a server
 //! which spells an event otherwise than this project can still be judged on what reaches the other side.
 
-use super::topics::SECOND;
+use super::topics::patience;
 use crate::client::{Event, Request, Seen};
 use crate::failure::{check, show};
 use crate::process::Server;
@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("other_line_breaks", "a\u{2028}b\u{85}c\u{b}d"),
         ("nul_and_byte_order_mark", "\u{feff}a\0b"),
     ];
-    let source = "WHATWG HTML 9.2.6; reliability A1, A2, A4, A5";
+    let source = super::framing::READS;
     let text = |(name, text): (&'static str, &'static str)| {
         Case::on(
             Group::Basics,
@@ -35,11 +35,11 @@ pub(super) fn cases() -> Vec<Case> {
     };
     let case =
         |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Basics, name, promise, source, run);
-    let injection = "reliability A1 to A3";
+    let injection = "No text of an application becomes a field, an event or an ID that the application did not mean.";
     let mut cases: Vec<_> = texts.into_iter().map(text).collect();
     cases.extend([
-        case("type_and_id", "the fields of an event arrive", "WHATWG HTML 9.2.6", fields),
-        case("a_retry", "the reconnection time that an event brings arrives", "WHATWG HTML 9.2.6", |target| {
+        case("type_and_id", "the fields of an event arrive", source, fields),
+        case("a_retry", "the reconnection time that an event brings arrives", source, |target| {
             let (seen, bytes) = run(target, &json!([{ "send": { "retry": 1234, "data": "x" } }, { "close": true }]))?;
             check(seen.retry == Some(1234), || format!("read {seen:?}\n    of {bytes}"))
         }),
@@ -52,34 +52,33 @@ pub(super) fn cases() -> Vec<Case> {
         case("a_break_in_a_comment", "a break in a comment forges nothing and ends nothing", injection, |target| {
             forges_nothing(target, "comment")
         }),
-        case(
+        Case::own(
+            Group::Basics,
             "first_bytes_at_once",
             "something of the body leaves before any event, so that `open` fires",
-            "reliability E1",
-            |target| {
-                let mut stream = target.script(r#"[{"sleep":60000}]"#)?;
-                stream.read_bytes(1, SECOND.min(before_a_keep_alive(target)?))
-            },
+            super::head::FIRST,
+            &["--keep-alive-ms", "0"],
+            |server| first_bytes(server.target()),
         ),
         case(
             "head_ends",
             "HEAD is answered with a head, and the connection takes the next request",
-            "RFC 9110 9.3.2",
+            "HEAD is answered 200 with the head and nothing else: no steps run, no stream, no `x-stream-id`.",
             head,
         ),
-        case("an_old_client", "a client of HTTP/1.0 reads no sizes of chunks", "RFC 9112 7.1", old_client),
+        case("an_old_client", "a client of HTTP/1.0 reads no sizes of chunks", "A client of HTTP/1.0 receives neither chunks nor a length, and the end of the stream closes the connection.", old_client),
         case(
             "comments_keep_it_alive",
             "a stream without events is written to all the same",
-            "WHATWG HTML 9.2.7",
+            "A stream on which nothing was written for the interval gets bytes that dispatch no event.",
             kept_alive,
         ),
-        case("who_leaves_is_noticed", "the server notices a client that left", "reliability C1", noticed),
+        case("who_leaves_is_noticed", "the server notices a client that left", super::disconnect::OTHERWISE, noticed).timed(super::disconnect::SLACK),
         Case::own(
             Group::Basics,
             "goes_down_with_open_streams",
-            "SIGTERM ends the process within 5 s, although streams are open",
-            "reliability D1",
+            "SIGTERM ends the process, although streams are open",
+            "SIGTERM and SIGINT drain the hub and exit 0, at the latest when the drain deadline is over.",
             &[],
             goes_down,
         ),
@@ -123,12 +122,9 @@ fn forges_nothing(target: &Target, field: &str) -> Verdict {
     Ok(())
 }
 
-/// Long enough for bytes, and too short for a keep-alive to be taken for them.
-fn before_a_keep_alive(target: &Target) -> Result<Duration, Failure> {
-    match target.about()?.keep_alive_ms {
-        0 => Ok(SECOND),
-        ms => Ok(Duration::from_millis(ms / 2)),
-    }
+/// The event never comes, and neither does a keep-alive.
+pub(super) fn first_bytes(target: &Target) -> Verdict {
+    target.script(r#"[{"sleep":600000},{"send":{"data":"x"}}]"#)?.read_bytes(1, patience())
 }
 
 fn head(target: &Target) -> Verdict {
@@ -147,25 +143,29 @@ fn old_client(target: &Target) -> Verdict {
 
 fn kept_alive(target: &Target) -> Verdict {
     let interval = Duration::from_millis(target.about()?.keep_alive_ms);
-    check(!interval.is_zero(), || "keep-alives are off here".to_owned())?;
+    if interval.is_zero() {
+        return Err(Failure::out_of_scope("keep-alives are off here"));
+    }
     let mut stream = target.script("[]")?;
+    stream.read_bytes(1, patience())?;
+    // The rest of what a stream opens with.
     stream.read_for(interval / 4)?;
     let before = stream.body().len();
-    stream.read_bytes(before + 1, interval * 2)?;
+    stream.read_bytes(before + 1, interval * 2 + patience())?;
     check(stream.seen().events.is_empty(), || format!("an event of its own: {}", show(stream.body())))
 }
 
 fn noticed(target: &Target) -> Verdict {
     let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
-    stream.read_events(1, SECOND * 5)?;
+    stream.read_events(1, patience())?;
     let id = stream.stream_id()?;
     drop(stream);
-    target.ended(&id, "gone", Duration::from_millis(2 * target.about()?.keep_alive_ms) + SECOND)
+    target.ended(&id, "gone", super::disconnect::otherwise(target)?)
 }
 
 fn goes_down(mut server: Server) -> Verdict {
     let mut stream = server.target().script(r#"[{"send":{"data":"x"}}]"#)?;
-    stream.read_events(1, SECOND * 5)?;
+    stream.read_events(1, patience())?;
     server.terminate()?;
-    server.wait(SECOND * 5).map(drop)
+    server.wait(patience()).map(drop)
 }

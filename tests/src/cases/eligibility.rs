@@ -1,8 +1,9 @@
 //! Which requests open a stream.
 
+use super::head::{is_stream, list};
 use crate::client::Request;
 use crate::failure::check;
-use crate::{Case, Failure, Group, Target, Verdict};
+use crate::{Case, Group, Target, Verdict};
 use std::collections::BTreeSet;
 
 /// A method, a route, the lines of `Accept`, and the status.
@@ -55,6 +56,9 @@ const TABLE: [Row; 40] = [
     ("GET", "/topics", &[STREAM], 400),
 ];
 
+const ROUTES: &str = "They take any method and leave 405 (`allow: GET, HEAD` as a set), 406 and HEAD to the adapter; the order is 405, 406, 400.";
+const ACCEPT: &str = "A GET opens a stream if its `Accept` accepts `text/event-stream` by range, q-value and specificity (RFC 9110 12.5.1), or is absent.";
+
 /// What `Accept` says to a route that has another answer too, and whether a stream comes.
 #[rustfmt::skip]
 const OPTIONAL: [(&str, &[&str], bool); 9] = [
@@ -74,16 +78,23 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = TABLE.into_iter().enumerate().map(row).collect();
     cases.push(Case::on(
         group,
-        "405_lists_the_methods",
-        "405 says which methods the route takes",
-        "RFC 9110 10.2.1",
+        "an_option_by_another_method",
+        "Accept alone decides whether a stream is meant; a stream by another method is 405",
+        "By another method than GET and HEAD, `/optional` answers 405 to an `Accept` that names the type, and 200 to one that does not.",
         |target| {
-            allows(target, "/script", &["GET", "HEAD"])?;
-            allows(target, "/fetch", &["GET", "HEAD", "POST"])
+            for (accept, status) in [("text/html", 200), ("text/html, text/event-stream", 405)] {
+                let head = target.read(&Request::new("POST", "/optional").header("accept", accept).body(""))?.head;
+                check(head.status == status, || format!("{accept}: not {status}: {head}"))?;
+            }
+            Ok(())
         },
     ));
+    cases.push(Case::on(group, "405_lists_the_methods", "405 says which methods the route takes", ROUTES, |target| {
+        allows(target, "/script", &["GET", "HEAD"])?;
+        allows(target, "/fetch", &["GET", "HEAD", "POST"])
+    }));
     cases.push(
-        Case::on(group, "405_of_topics_lists_them_too", "so it does for topics", "RFC 9110 10.2.1", |target| {
+        Case::on(group, "405_of_topics_lists_them_too", "so it does for topics", ROUTES, |target| {
             allows(target, "/topics?name=a", &["GET", "HEAD"])
         })
         .with([Group::Resumption]),
@@ -92,7 +103,7 @@ pub(super) fn cases() -> Vec<Case> {
         group,
         "an_option_must_be_named",
         "a route with another answer streams only where the type is named",
-        "DESIGN 4.5; CONFORMANCE, /optional",
+        "takes the stream as an option: one that was not named in `Accept` gets 200 `text/plain` and the body `not an event stream request`; else one event `hello` and the end",
         optional,
     ));
     cases
@@ -104,7 +115,7 @@ fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
     let name = format!("row_{:02} {method} {path} ({accept_text}) is {status}", at + 1);
     let promise = "the method decides first, then Accept by range, q-value and specificity, then the handler";
     let topics = path.starts_with("/topics").then_some(Group::Resumption);
-    Case::on(Group::Eligibility, name, promise, "DESIGN 4.5; RFC 9110 12.5.1", move |target| {
+    Case::on(Group::Eligibility, name, promise, ACCEPT, move |target| {
         let mut request = Request::new(method, path);
         for line in accept {
             request = request.header("accept", line);
@@ -114,7 +125,7 @@ fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
         }
         let head = target.ask(&request)?.head;
         check(head.status == status, || format!("not {status}: {head}"))?;
-        let streams = head.header("content-type") == Some("text/event-stream");
+        let streams = is_stream(&head);
         check(streams == (status == 200), || format!("of the wrong type: {head}"))
     })
     .with(topics)
@@ -122,24 +133,20 @@ fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
 
 fn allows(target: &Target, path: &str, allowed: &[&str]) -> Verdict {
     let head = target.read(&Request::new("DELETE", path).header("accept", STREAM))?.head;
-    let allow = head.header("allow").ok_or_else(|| Failure::new(format_args!("no allow in {head}")))?;
-    let seen: BTreeSet<_> = allow.split(',').map(str::trim).collect();
-    check(seen == allowed.iter().copied().collect(), || format!("{path} allows {allow}, not {allowed:?}"))
+    let seen = list(&head, "allow");
+    let allowed = allowed.iter().map(|method| method.to_ascii_lowercase()).collect::<BTreeSet<_>>();
+    check(seen == allowed, || format!("{path} allows {seen:?}, not {allowed:?}: {head}"))
 }
 
 fn optional(target: &Target) -> Verdict {
-    for (method, accept, status) in [("POST", "text/html", 200), ("POST", "text/html, text/event-stream", 405)] {
-        let head = target.read(&Request::new(method, "/optional").header("accept", accept).body(""))?.head;
-        check(head.status == status, || format!("{method}, {accept}: not {status}: {head}"))?;
-    }
     for (what, accept, streams) in OPTIONAL {
         let request = accept.iter().fold(Request::get("/optional"), |request, line| request.header("accept", line));
         let response = target.read(&request)?;
         let body = String::from_utf8_lossy(response.body());
         let content_type = response.head.header("content-type").unwrap_or_default();
         if streams {
-            let hello = body.contains("event: hello\n");
-            check(hello && content_type == "text/event-stream", || format!("{what}: {}, {body:?}", response.head))?;
+            let hello = response.seen().events.into_iter().map(|event| event.event_type).eq(["hello"]);
+            check(hello && is_stream(&response.head), || format!("{what}: {}, {body:?}", response.head))?;
         } else {
             let plain = body == "not an event stream request" && content_type.starts_with("text/plain");
             check(plain && response.head.status == 200, || format!("{what}: {}, {body:?}", response.head))?;

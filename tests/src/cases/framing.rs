@@ -1,12 +1,12 @@
-//! The bytes of each kind of step.
+//! What each kind of step means to a client. The bytes of this project's own encoder are a table in the tests of `sse-core`.
 
-use super::opening::OPEN;
+use super::topics::patience;
 use crate::client::Request;
-use crate::failure::same;
-use crate::{Case, Group};
-use std::time::Duration;
+use crate::failure::{alike, alike_json, check};
+use crate::{Case, Group, Verdict};
+use sse_test_support::reader::Reader;
 
-/// A name, the steps, and the bytes after the opening.
+/// A name, the steps, and one spelling of what a client must read.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, &str); 33] = [
     ("data_alone", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
@@ -30,7 +30,7 @@ const TABLE: [(&str, &str, &str); 33] = [
     ("other_breaks_of_unicode_are_text", r#"[{"send":{"data":"a\u2028b\u0085c\u000bd"}}]"#, "data: a\u{2028}b\u{85}c\u{b}d\n\n"),
     ("beyond_the_basic_plane", r#"[{"send":{"data":"\ud83e\udd80"}}]"#, "data: \u{1f980}\n\n"),
     ("an_empty_type_writes_nothing", r#"[{"send":{"event":"","data":"x"}}]"#, "data: x\n\n"),
-    ("an_empty_id_clears_the_id", r#"[{"send":{"id":"","data":"x"}}]"#, "id:\ndata: x\n\n"),
+    ("an_empty_id_clears_the_id", r#"[{"send":{"id":"7","data":"x"}},{"send":{"id":"","data":"y"}}]"#, "id: 7\ndata: x\n\nid:\ndata: y\n\n"),
     ("an_id_alone_is_a_block", r#"[{"send":{"id":"7"}}]"#, "id: 7\n\n"),
     ("retry_alone_is_a_block", r#"[{"send":{"retry":0}}]"#, "retry: 0\n\n"),
     ("the_longest_retry", r#"[{"send":{"retry":2147483647}}]"#, "retry: 2147483647\n\n"),
@@ -42,28 +42,46 @@ const TABLE: [(&str, &str, &str); 33] = [
     ("a_comment", r#"[{"comment":"still here"}]"#, ": still here\n"),
     ("a_comment_of_two_lines", r#"[{"comment":"a\r\nb"}]"#, ": a\n: b\n"),
     ("an_empty_comment", r#"[{"comment":""}]"#, ":\n"),
-    ("a_checkpoint_moves_the_id", r#"[{"checkpoint":"9"}]"#, "event: sse-position\nid: 9\ndata: {}\n\n"),
+    ("a_checkpoint_is_an_id_alone", r#"[{"checkpoint":"9"}]"#, "id: 9\n\n"),
     ("open_once_is_enough", r#"[{"open":true},{"open":true},{"send":{"data":"x"}}]"#, "data: x\n\n"),
     ("steps_run_in_order", r#"[{"send":{"data":"1"}},{"comment":"2"},{"send":{"data":"3"}},{"checkpoint":"4"}]"#,
-        "data: 1\n\n: 2\ndata: 3\n\nevent: sse-position\nid: 4\ndata: {}\n\n"),
+        "data: 1\n\n: 2\ndata: 3\n\nid: 4\n\n"),
 ];
 
+/// The sentences of the contract.
+pub(super) const READS: &str =
+    "A client reads every event once and in order, with the type, the data and the ID that were sent.";
+pub(super) const REFUSED: &str = "An event of more than 1 MiB in its fields together is refused as `data`.";
+
 pub(super) fn cases() -> Vec<Case> {
-    let promise = "one encoder writes every byte, and these are the bytes";
-    let source = "DESIGN 4.1; WHATWG HTML 9.2.5";
+    let promise = "a client reads what the step says, no more and no less";
+    let source = READS;
     let rows = TABLE.into_iter().map(|(name, steps, bytes)| {
         Case::on(Group::Framing, name, promise, source, move |target| {
             // Closed by a step, so that all of it was read.
             let steps = format!("{},{{\"close\":true}}]", steps.trim_end_matches(']'));
-            same("the body", format!("{OPEN}{bytes}"), target.run(&steps)?)
+            let seen = target.run(&steps)?;
+            let alike = if steps.contains("\"json\"") { alike_json } else { alike };
+            alike("the stream", bytes.as_bytes(), &seen)?;
+            comments(bytes.as_bytes(), &seen)
         })
     });
-    let large = Case::on(Group::Framing, "an_event_of_a_mebibyte", promise, "DESIGN 4.1, max_event_bytes", |target| {
+    let large = Case::on(Group::Framing, "an_event_of_a_mebibyte", promise, REFUSED, |target| {
         let data = "x".repeat(1024 * 1024);
         let steps = format!(r#"[{{"send":{{"data":"{data}"}}}},{{"send":{{"data":"{data}y"}}}},{{"close":true}}]"#);
         let mut response = target.ask(&Request::fetch(steps))?;
-        response.read_to_end(Duration::from_secs(20))?;
-        same("the body", format!(":\ndata: {data}\n\nevent: refused\ndata: data\n\n"), response.body())
+        response.read_to_end(patience())?;
+        alike("the stream", format!("data: {data}\n\nevent: refused\ndata: data\n\n").as_bytes(), response.body())
     });
     rows.chain([large]).collect()
+}
+
+/// The comments with text are there, in their order; empty ones are keep-alives.
+fn comments(expected: &[u8], seen: &[u8]) -> Verdict {
+    let [expected, seen] = [expected, seen].map(|bytes| {
+        let mut reader = Reader::new();
+        reader.read(bytes);
+        reader.comments().iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>()
+    });
+    check(expected == seen, || format!("expected the comments {expected:?}\n    read {seen:?}"))
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::same;
 use crate::{Case, Group};
-use sse_core::{Decoder, RESERVED_TYPES};
+use sse_test_support::reader::Reader;
 
 const PAYLOADS: [(&str, &str); 6] =
     [("cr", "\r"), ("lf", "\n"), ("crlf", "\r\n"), ("lf_lf", "\n\n"), ("nul", "\0"), ("bom", "\u{feff}")];
@@ -15,14 +15,20 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn case(field: &'static str, name: &str, payload: &'static str) -> Case {
     let promise = "no text that an application sends becomes a field or an event that it did not mean";
-    Case::on(Group::Injection, format!("{name}_in_{field}"), promise, "DESIGN 4.1; WHATWG HTML 9.2.6", move |target| {
-        let text = format!("a{payload}data: injected{payload}{payload}b");
-        let mut fields = serde_json::Map::new();
-        fields.insert("data".into(), "meant".into());
-        fields.insert(field.into(), text.clone().into());
-        let steps = serde_json::json!([{ "send": fields }, { "close": true }]);
-        same("the events", expected(field, payload, &text), decoded(&target.run(&steps.to_string())?))
-    })
+    Case::on(
+        Group::Injection,
+        format!("{name}_in_{field}"),
+        promise,
+        "No text of an application becomes a field, an event or an ID that the application did not mean.",
+        move |target| {
+            let text = format!("a{payload}data: injected{payload}{payload}b");
+            let mut fields = serde_json::Map::new();
+            fields.insert("data".into(), "meant".into());
+            fields.insert(field.into(), text.clone().into());
+            let steps = serde_json::json!([{ "send": fields }, { "close": true }]);
+            same("the events", expected(field, payload, &text), decoded(&target.run(&steps.to_string())?))
+        },
+    )
 }
 
 /// What is dispatched, a line an event. The last event ID is part of it.
@@ -39,13 +45,7 @@ fn expected(field: &str, payload: &str, text: &str) -> String {
 }
 
 fn decoded(bytes: &[u8]) -> String {
-    let (mut decoder, mut input, mut seen) = (Decoder::new(), bytes, String::new());
-    while let Some(event) = decoder.decode(&mut input) {
-        seen += &match event {
-            Ok(event) if RESERVED_TYPES.contains(&&*event.event_type) => String::new(),
-            Ok(event) => format!("{} {:?} {:?}\n", event.event_type, event.data, event.last_event_id),
-            Err(error) => format!("{error}\n"),
-        };
-    }
-    seen
+    let mut reader = Reader::new();
+    reader.read(bytes);
+    reader.events().map(|event| format!("{} {:?} {:?}\n", event.event_type, event.data, event.id)).collect()
 }

@@ -1,73 +1,113 @@
-//! Keep-alives, at the interval that the server tells.
+//! Keep-alives, at the interval that the server names.
 
-use super::opening::OPEN;
-use super::topics::{Follow, position, topic};
-use crate::failure::{check, same, show};
-use crate::target::ANSWER;
+use super::topics::{Follow, patience, position, publish, topic};
+use crate::client::Response;
+use crate::failure::{alike, check, show};
 use crate::{Case, Failure, Group, Target, Verdict};
 use std::time::{Duration, Instant};
 
+const GETS_BYTES: &str = "A stream on which nothing was written for the interval gets bytes that dispatch no event.";
+
 pub(super) fn cases() -> Vec<Case> {
-    let source = "DESIGN 4.4; WHATWG HTML 9.2.7";
     let case =
-        |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::KeepAlive, name, promise, source, run);
+        |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::KeepAlive, name, promise, GETS_BYTES, run);
     vec![
-        case("keep_alive_comes_on_time", "one comment line after each interval without a write", on_time),
+        case("keep_alive_comes_on_time", "a keep-alive comes after each interval without a write", on_time)
+            .timed(SLACK),
+        case("a_keep_alive_ends_no_event", "a keep-alive comes between events, never within one", whole),
         case("on_topics_too", "streams that follow topics have them as well", |target| {
-            let mut stream = Follow::of([&topic("quiet")]).open(target)?;
+            let name = topic("quiet");
+            let mut stream = Follow::of([&name]).open(target)?;
             position(&mut stream)?;
-            let opening = stream.body().len();
-            stream.read_for(interval(target)? * 3 / 2)?;
-            let since = stream.body().get(opening..).unwrap_or_default();
-            // Behind a log it is the position, where that has moved on without this topic.
-            let is_position = since.starts_with(b"event: sse-position\nid: ") && since.ends_with(b"\ndata: {}\n\n");
-            if is_position { Ok(()) } else { same("what follows the opening", ":\n", since) }
+            publish(target, &name, "x")?;
+            stream.read_events(1, patience())?;
+            after(&mut stream, 1, interval(target)?).map(drop)
         })
-        .with([Group::Resumption]),
-        case("a_write_resets_it", "the interval begins again with every write", reset),
+        .with([Group::Resumption, Group::Publish]),
+        Case::own(
+            Group::KeepAlive,
+            "a_write_resets_it",
+            "the interval begins again with every write",
+            GETS_BYTES,
+            &["--keep-alive-ms", "2000"],
+            |server| reset(server.target()),
+        )
+        .timed(Duration::from_millis(1500)),
         Case::own(
             Group::KeepAlive,
             "off_is_silent",
             "with keep-alives off nothing is written",
-            "CONFORMANCE, --keep-alive-ms",
+            "0 turns it off",
             &["--keep-alive-ms", "0"],
             |server| {
-                let mut stream = server.target().script("[]")?;
+                let mut stream = server.target().script(r#"[{"send":{"data":"x"}}]"#)?;
+                stream.read_events(1, patience())?;
+                let before = stream.body().len();
                 stream.read_for(Duration::from_millis(1200))?;
-                same("the body", OPEN, stream.body())
+                check(stream.body().len() == before, || format!("after {before} bytes: {}", show(stream.body())))
             },
         ),
     ]
 }
 
+/// How late a keep-alive may be, beside its interval.
+const SLACK: Duration = Duration::from_secs(2);
+
 fn interval(target: &Target) -> Result<Duration, Failure> {
     let ms = target.about()?.keep_alive_ms;
-    check(ms > 0, || "keep-alives are off here".to_owned())?;
+    if ms == 0 {
+        return Err(Failure::out_of_scope("keep-alives are off here"));
+    }
     Ok(Duration::from_millis(ms))
+}
+
+/// Comments and blocks without data: what a keep-alive can be.
+fn ticks(stream: &Response) -> usize {
+    stream.reader().comments().len() + stream.reader().without_data() + stream.reader().reserved().len()
+}
+
+/// Waits for so many keep-alives from now on, and fails at an event.
+fn after(stream: &mut Response, count: usize, interval: Duration) -> Result<Instant, Failure> {
+    let (events, already) = (stream.seen().events.len(), ticks(stream));
+    for more in 1..=count {
+        stream.read_until_seen("keep-alive", interval + patience(), |reader| {
+            reader.comments().len() + reader.without_data() + reader.reserved().len() >= already + more
+                || reader.events().count() > events
+        })?;
+        check(stream.seen().events.len() == events, || {
+            format!("a keep-alive that is an event: {}", show(stream.body()))
+        })?;
+    }
+    Ok(Instant::now())
 }
 
 fn on_time(target: &Target) -> Verdict {
     let interval = interval(target)?;
-    let mut stream = target.script("[]")?;
-    stream.read_until(OPEN, interval)?;
-    for round in 1..=3 {
-        let before = Instant::now();
-        stream.read_until(format!("{OPEN}{}", ":\n".repeat(round)), interval * 2)?;
-        let took = before.elapsed();
-        check(took + interval / 5 >= interval, || format!("round {round} came after {took:?}, not {interval:?}"))?;
-    }
-    same("the body", format!("{OPEN}:\n:\n:\n"), stream.body())
+    let asked = Instant::now();
+    let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
+    stream.read_events(1, patience())?;
+    let took = after(&mut stream, 3, interval)? - asked;
+    let (early, late) = (interval * 3 * 4 / 5, interval * 3 + SLACK);
+    check((early..late).contains(&took), || {
+        format!("three keep-alives came within {took:?} at an interval of {interval:?}")
+    })
+}
+
+fn whole(target: &Target) -> Verdict {
+    let pause = interval(target)?.as_millis() * 3 / 2;
+    let event = |n: u32| format!(r#"{{"send":{{"id":"{n}","event":"tick","data":"a\n{n}"}}}}"#);
+    let steps = format!(r#"[{},{{"sleep":{pause}}},{},{{"close":true}}]"#, event(1), event(2));
+    let mut stream = target.script(&steps)?;
+    stream.read_to_end(Duration::from_millis(u64::try_from(pause).unwrap_or_default()) + patience())?;
+    let block = |n: u32| format!("id: {n}\nevent: tick\ndata: a\ndata: {n}\n\n");
+    alike("the stream", block(1) + &block(2), stream.body())
 }
 
 fn reset(target: &Target) -> Verdict {
-    let interval = interval(target)?;
-    let pause = interval.as_millis() * 2 / 3;
-    let steps = format!(
-        r#"[{{"send":{{"data":"1"}}}},{{"sleep":{pause}}},{{"send":{{"data":"2"}}}},{{"sleep":{pause}}},{{"send":{{"data":"3"}}}},{{"close":true}}]"#
-    );
-    let mut stream = target.script(&steps)?;
-    // As long as it takes, which at the usual interval of 15 s is longer than any other answer may.
-    stream.read_to_end(interval * 2 + ANSWER)?;
-    let body = stream.body();
-    check(!body.windows(3).any(|bytes| bytes == b"\n:\n"), || format!("a keep-alive among {}", show(body)))
+    let sends: Vec<_> = (0..7).map(|n| format!(r#"{{"send":{{"data":"{n}"}}}}"#)).collect();
+    let mut stream = target.script(&format!("[{},{{\"close\":true}}]", sends.join(r#",{"sleep":500},"#)))?;
+    stream.read_events(1, patience())?;
+    let before = ticks(&stream);
+    stream.read_to_end(patience())?;
+    check(ticks(&stream) == before, || format!("a keep-alive among {}", show(stream.body())))
 }

@@ -1,7 +1,7 @@
 //! Several servers of one history, as when all of them follow one log: what is published at one is read at every other, and
 //! a client may come back to any of them.
 
-use super::topics::{Follow, SECOND, position, post, publish, publish_all, topic};
+use super::topics::{Follow, patience, position, post, publish, publish_all, topic};
 use super::{cut, drain};
 use crate::client::Response;
 use crate::failure::{check, show};
@@ -11,7 +11,7 @@ use serde_json::json;
 use std::time::Duration;
 
 pub(super) fn cases() -> Vec<Case> {
-    let source = "DESIGN 6";
+    let source = "An id outlives its server, and belongs to every server of the same log.";
     let own = |name: &str, promise, options, run: fn(Server) -> Verdict| {
         Case::own(Group::Nodes, name, promise, source, options, run).with([Group::Resumption, Group::Publish])
     };
@@ -24,7 +24,12 @@ pub(super) fn cases() -> Vec<Case> {
             "published at both at once, readers of both get the same events in the same order",
             one_order,
         ),
-        both("woken_elsewhere", "an event of one arrives at the other now, and not at the next keep-alive", woken),
+        own(
+            "woken_elsewhere",
+            "an event of one arrives at the other when it is published, without a keep-alive that could wake",
+            &["--keep-alive-ms", "0"],
+            |one| woken(one.target(), one.another()?.target()),
+        ),
         both("all_or_nothing_elsewhere", "of a batch that one refuses the other has nothing", all_or_nothing),
         both("an_id_of_one_resumes_at_the_other", "at once, although the other may be a moment behind", at_once),
         both("an_opening_position_of_one", "the position that one told before any event is one at the other", opening),
@@ -55,7 +60,7 @@ fn patient(follow: &Follow, target: &Target, outcome: &str) -> Result<Response, 
         if asked.head.has("x-stream-id") {
             break;
         }
-        asked.read_to_end(SECOND * 5)?;
+        asked.read_to_end(patience())?;
         let retry = asked.seen().retry.ok_or_else(|| Failure::new(format_args!("no retry: {}", show(asked.body()))))?;
         std::thread::sleep(Duration::from_millis(retry.min(5000)));
     }
@@ -63,7 +68,7 @@ fn patient(follow: &Follow, target: &Target, outcome: &str) -> Result<Response, 
 }
 
 fn ids(stream: &mut Response, count: usize) -> Result<Vec<String>, Failure> {
-    Ok(stream.read_events(count, SECOND * 10)?.events.into_iter().map(|event| event.id).collect())
+    Ok(stream.read_events(count, patience())?.events.into_iter().map(|event| event.id).collect())
 }
 
 fn one_order(one: &Target, other: &Target) -> Verdict {
@@ -92,15 +97,14 @@ fn one_order(one: &Target, other: &Target) -> Verdict {
 }
 
 fn woken(one: &Target, other: &Target) -> Verdict {
-    let time = match other.about()?.keep_alive_ms {
-        0 => SECOND,
-        ms => Duration::from_millis(ms / 2),
-    };
     let name = topic("woken");
     let mut stream = Follow::of([&name]).open(other)?;
     position(&mut stream)?;
-    publish(one, &name, "x")?;
-    stream.read_events(1, time).map(drop)
+    for n in 1..=50 {
+        publish(one, &name, &n.to_string())?;
+        stream.read_events(n, patience())?;
+    }
+    Ok(())
 }
 
 fn all_or_nothing(one: &Target, other: &Target) -> Verdict {
@@ -111,7 +115,7 @@ fn all_or_nothing(one: &Target, other: &Target) -> Verdict {
     let refused = one.read(&post("/publish", json!([fine, fine, bad]).to_string()))?;
     check(refused.head.status == 400, || refused.head.to_string())?;
     publish(one, &name, "the first")?;
-    let seen = stream.read_events(1, SECOND * 5)?;
+    let seen = stream.read_events(1, patience())?;
     check(seen.data() == ["the first"], || show(stream.body()))
 }
 
@@ -130,7 +134,7 @@ fn opening(one: &Target, other: &Target) -> Verdict {
     let told = position(&mut Follow::of([&name]).open(one)?)?;
     publish(one, &name, "missed")?;
     let mut stream = patient(&Follow::of([&name]).after(told), other, "resumed")?;
-    let seen = stream.read_events(1, SECOND * 5)?;
+    let seen = stream.read_events(1, patience())?;
     check(seen.data() == ["missed"], || show(stream.body()))
 }
 
@@ -143,7 +147,7 @@ fn one_gap(one: Server) -> Verdict {
         // So that it has all of them.
         patient(&Follow::of([&name]).after(&ids[5]), target, "resumed")?;
         let mut stream = Follow::of([&name]).after(&ids[0]).expect(target, "gap")?;
-        let seen = stream.read_events(4, SECOND * 5)?;
+        let seen = stream.read_events(4, patience())?;
         let gap = &seen.events[0];
         let fine = gap.event_type == "gap" && gap.id == ids[2] && seen.data()[1..] == ["3", "4", "5"];
         check(fine, || show(stream.body()))?;
@@ -198,14 +202,14 @@ fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Fail
     let (mut told, _left) = (told?, left?);
     for stream in &mut streams {
         // Ended, or cut off.
-        let _ = stream.read_to_end(SECOND * 5);
+        let _ = stream.read_to_end(patience());
     }
     told.push(publish(other.target(), &name, "the last")?);
     for stream in &streams {
         let before = stream.seen();
         let last = before.last_event_id.unwrap_or_default();
         let mut again = patient(&Follow::of([&name]).after(last), other.target(), "resumed")?;
-        let after = again.read_events(told.len() - before.events.len(), SECOND * 10)?;
+        let after = again.read_events(told.len() - before.events.len(), patience())?;
         let seen: Vec<_> = before.events.into_iter().chain(after.events).map(|event| event.id).collect();
         check(seen == told, || format!("published {told:?}\n    saw {seen:?}"))?;
     }

@@ -1,11 +1,13 @@
 //! The counters.
 
-use super::topics::{Follow, SECOND, position, publish_all, topic};
+use super::topics::{Follow, patience, position, publish_all, topic};
 use crate::failure::check;
 use crate::process::Server;
 use crate::{Case, Failure, Group, Target, Verdict};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+
+const COUNTERS: &str = "the hub's counters as JSON, among them `streams` (all attached), `topics`, `held_events`, `held_bytes`, `published`, `delivered`, `lagged`, `gaps`";
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -13,21 +15,21 @@ pub(super) fn cases() -> Vec<Case> {
             Group::Stats,
             "every_counter_is_there",
             "the counters are numbers under the names of the contract",
-            "CONFORMANCE, /stats",
+            COUNTERS,
             names,
         ),
         Case::on(
             Group::Stats,
             "what_is_counted_grows",
             "published, delivered and gaps are only ever added to",
-            "CONFORMANCE, /stats",
+            COUNTERS,
             grows,
         ),
         Case::own(
             Group::Stats,
             "counted_to_the_letter",
-            "streams, topics, events and bytes are what they are, and fall again",
-            "CONFORMANCE, /stats; DESIGN 5, limits and sight",
+            "streams, topics and events are what they are, and streams fall again",
+            COUNTERS,
             &[],
             exact,
         ),
@@ -56,7 +58,7 @@ fn grows(target: &Target) -> Verdict {
     let mut stream = Follow::of([&name]).after("forged").expect(target, "gap")?;
     position(&mut stream)?;
     publish_all(target, &json!([{ "topic": name, "data": "1" }, { "topic": name, "data": "2" }]))?;
-    stream.read_events(3, SECOND * 5)?;
+    stream.read_events(3, patience())?;
     let after = counters(target)?;
     let grew = after[4] >= before[4] + 2 && after[5] >= before[5] + 2 && after[7] > before[7];
     check(grew, || format!("{NAMES:?}\n    before {before:?}\n    after  {after:?}"))
@@ -69,17 +71,14 @@ fn exact(server: Server) -> Verdict {
     let mut streams = [Follow::of([&names[0]]).open(target)?, Follow::of(&names).open(target)?];
     streams.iter_mut().try_for_each(|stream| position(stream).map(drop))?;
     publish_all(target, &json!([{ "topic": names[0], "data": "1" }, { "topic": names[1], "data": "2" }]))?;
-    streams[0].read_events(1, SECOND * 5)?;
-    streams[1].read_events(2, SECOND * 5)?;
+    streams[0].read_events(1, patience())?;
+    streams[1].read_events(2, patience())?;
     let seen = counters(target)?;
-    // Every byte that a client of both was sent after its opening is held.
-    let body = streams[1].body();
-    let opening = body.windows(2).position(|bytes| bytes == b"\n\n").map_or(0, |at| at + 2);
-    let bytes = (body.len() - opening) as u64;
-    let expected = [3, 2, 2, bytes, 2, 3, 0, 0];
+    // How a server counts its bytes is its own affair.
+    let expected = [3, 2, 2, seen[3].max(1), 2, 3, 0, 0];
     check(seen == expected, || format!("{NAMES:?}\n    expected {expected:?}\n    saw      {seen:?}"))?;
     drop((script, streams));
-    let deadline = Instant::now() + SECOND * 2;
+    let deadline = Instant::now() + patience();
     loop {
         let streams = counters(target)?[0];
         if streams == 0 {

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+/// How long anything may take that must merely happen.
+pub(super) use crate::target::patience;
+
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// The name of a topic that is this case's alone, whoever else tests the same server.
@@ -65,6 +68,11 @@ impl Follow {
         self
     }
 
+    pub(super) fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.push_str(&format!("&{name}={value}"));
+        self
+    }
+
     /// Brings this ID; said twice, it brings both.
     pub(super) fn after(mut self, id: impl AsRef<[u8]>) -> Self {
         self.headers.push(id.as_ref().to_vec());
@@ -97,7 +105,6 @@ impl Follow {
 
 /// Reads until the client was told its position, and gives it.
 pub(super) fn position(stream: &mut Response) -> Result<String, Failure> {
-    stream.read_until("\n\n", SECOND * 5)?;
-    let told = stream.seen().last_event_id;
-    told.ok_or_else(|| Failure::new(format_args!("no position was told in {}", show(stream.body()))))
+    stream.read_until_seen("position", patience(), |reader| reader.last_event_id().is_some())?;
+    Ok(stream.seen().last_event_id.unwrap_or_default())
 }

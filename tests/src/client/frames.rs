@@ -4,7 +4,6 @@ use super::Request;
 use crate::{Failure, Target};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 /// What a frame on a request's stream was (RFC 9113 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +24,10 @@ const HEADERS: u8 = 1;
 /// Sends one request on a connection of its own, and tells the frames of the answer up to its end.
 ///
 /// # Errors
-/// The answer has no end within 5 s.
+/// The answer has no end within 30 s.
 pub fn frames(target: &Target, request: &Request) -> Result<Vec<Frame>, Failure> {
     let mut socket = TcpStream::connect(target.address())?;
-    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    socket.set_read_timeout(Some(crate::target::patience()))?;
     socket.write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat())?;
     // END_HEADERS and END_STREAM, on stream 1.
     socket.write_all(&frame(HEADERS, 0x5, 1, &headers(request)))?;

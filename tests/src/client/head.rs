@@ -31,6 +31,14 @@ impl Head {
         self.headers.iter().any(|(own, _)| own == name)
     }
 
+    /// The head of an answer over HTTP/2.
+    #[must_use]
+    pub fn of(parts: &http::response::Parts) -> Self {
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+        Self { version: format!("{:?}", parts.version), status: parts.status.as_u16(), headers: headers.collect() }
+    }
+
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Failure> {
         let broken = || Failure::new(format_args!("no head of HTTP: {}", show(bytes)));
         let text = str::from_utf8(bytes).map_err(|_| broken())?;

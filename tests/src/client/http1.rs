@@ -4,13 +4,13 @@ use super::body::Framing;
 use super::{Head, Request};
 use crate::Failure;
 use crate::failure::show;
+use crate::target::patience;
 use socket2::{Domain, Socket, Type};
+use sse_test_support::reader::Reader;
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-
-const HEAD: Duration = Duration::from_secs(10);
 
 /// One connection.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Response {
     connection: Connection,
     framing: Framing,
     body: Vec<u8>,
+    /// Has read all of the body.
+    reader: Reader,
 }
 
 impl Connection {
@@ -37,7 +39,7 @@ impl Connection {
     /// # Errors
     /// The system's.
     pub fn open(address: SocketAddr) -> Result<Self, Failure> {
-        Self::of(TcpStream::connect_timeout(&address, HEAD)?)
+        Self::of(TcpStream::connect_timeout(&address, patience())?)
     }
 
     /// Connects with room for a few kilobytes that were not read, so that a reader that stops is noticed soon.
@@ -47,13 +49,13 @@ impl Connection {
     pub fn open_narrow(address: SocketAddr) -> Result<Self, Failure> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_recv_buffer_size(4096)?;
-        socket.connect_timeout(&address.into(), HEAD)?;
+        socket.connect_timeout(&address.into(), patience())?;
         Self::of(socket.into())
     }
 
     fn of(socket: TcpStream) -> Result<Self, Failure> {
         socket.set_nodelay(true)?;
-        socket.set_write_timeout(Some(HEAD))?;
+        socket.set_write_timeout(Some(patience()))?;
         Ok(Self { socket, wire: Vec::new() })
     }
 
@@ -79,19 +81,28 @@ impl Connection {
     /// # Errors
     /// None came.
     pub fn answer(mut self, to_head: bool) -> Result<Response, Failure> {
-        let deadline = Instant::now() + HEAD;
+        let deadline = Instant::now() + patience();
         loop {
             if let Some(end) = self.wire.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 let head = Head::parse(&self.wire[..end])?;
                 self.wire.drain(..end + 4);
                 let framing = head.framing(to_head);
-                return Ok(Response { head, connection: self, framing, body: Vec::new() });
+                let reader = Reader::new();
+                return Ok(Response { head, connection: self, framing, body: Vec::new(), reader });
             }
             match self.fill(deadline)? {
                 Filled::More => {}
                 end => return Err(Failure::new(format_args!("{end} instead of a head, after {}", show(&self.wire)))),
             }
         }
+    }
+
+    /// Closes the sending half.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn close_half(&self) -> Result<(), Failure> {
+        Ok(self.socket.shutdown(std::net::Shutdown::Write)?)
     }
 
     /// Waits for the other side to close.
@@ -147,6 +158,12 @@ impl Response {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// The reader of the body so far.
+    #[must_use]
+    pub const fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Whether the body has ended as its framing says.
@@ -230,7 +247,9 @@ impl Response {
     pub(super) fn read_while(&mut self, within: Duration, go_on: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         let deadline = Instant::now() + within;
         loop {
+            let before = self.body.len();
             self.framing.decode(&mut self.connection.wire, &mut self.body)?;
+            self.reader.read(&self.body[before..]);
             if self.is_ended() || !go_on(self) {
                 return Ok(());
             }

@@ -1,6 +1,7 @@
 //! HTTP/2 with prior knowledge, through hyper.
 
 use super::Request;
+use crate::target::patience;
 use crate::{Failure, Target};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -29,8 +30,6 @@ pub struct Answer<'c> {
     incoming: Option<Incoming>,
     body: Vec<u8>,
 }
-
-const ANSWER: Duration = Duration::from_secs(10);
 
 fn failed(error: impl fmt::Debug) -> Failure {
     Failure::new(format_args!("HTTP/2 failed: {error:?}"))
@@ -67,7 +66,7 @@ impl Http2 {
         let mut send = self.send.clone();
         let response = self.runtime.block_on(async {
             send.ready().await.map_err(failed)?;
-            tokio::time::timeout(ANSWER, send.send_request(request)).await.map_err(failed)?.map_err(failed)
+            tokio::time::timeout(patience(), send.send_request(request)).await.map_err(failed)?.map_err(failed)
         })?;
         let (head, incoming) = response.into_parts();
         Ok(Answer { head, connection: self, incoming: Some(incoming), body: Vec::new() })
@@ -93,15 +92,35 @@ impl Answer<'_> {
         self.head.headers.get(name)?.to_str().ok()
     }
 
+    /// Reads until the body has so many bytes.
+    ///
+    /// # Errors
+    /// It does not, in time.
+    pub fn read_bytes(&mut self, count: usize, within: Duration) -> Result<(), Failure> {
+        self.read_while(within, |body| body.len() < count)
+    }
+
+    /// Reads until the last event ID of the body is this one.
+    ///
+    /// # Errors
+    /// It is not, in time.
+    pub fn read_id(&mut self, id: &str, within: Duration) -> Result<(), Failure> {
+        self.read_while(within, |body| super::Seen::of(body, None).last_event_id.as_deref() != Some(id))
+    }
+
     /// Reads until the body ends with these bytes, or at all.
     ///
     /// # Errors
     /// It does not, in time; or the server broke the protocol.
     pub fn read_until(&mut self, end: Option<&[u8]>, within: Duration) -> Result<(), Failure> {
+        self.read_while(within, |body| end.is_none_or(|end| !body.ends_with(end)))
+    }
+
+    fn read_while(&mut self, within: Duration, go_on: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
         let body = &mut self.body;
         let Some(incoming) = &mut self.incoming else { return Ok(()) };
         let read = async {
-            while end.is_none_or(|end| !body.ends_with(end)) {
+            while go_on(body) {
                 let Some(frame) = incoming.frame().await else { return Ok(true) };
                 let frame = frame.map_err(failed)?;
                 body.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));

@@ -8,7 +8,7 @@ mod http1;
 mod http2;
 mod request;
 
-pub use events::{Event, Seen};
+pub use events::{Event, Seen, changes};
 pub use frames::{Frame, frames};
 pub use head::Head;
 pub use http1::{Connection, Response};

@@ -7,6 +7,7 @@ pub struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     version: &'static str,
+    host: String,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Option<Vec<u8>>,
 }
@@ -20,7 +21,8 @@ impl Request {
     /// A request without headers.
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
         let (method, path) = (method.into(), path.into());
-        Self { method, path, version: "HTTP/1.1", headers: Vec::new(), body: None }
+        let host = "conformance".to_owned();
+        Self { method, path, version: "HTTP/1.1", host, headers: Vec::new(), body: None }
     }
 
     /// What an `EventSource` sends to `/script`, with these steps.
@@ -47,6 +49,12 @@ impl Request {
         self
     }
 
+    /// Names another host than `conformance`.
+    pub fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
     /// Adds a header line, as it is.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
@@ -68,7 +76,8 @@ impl Request {
     /// The bytes of HTTP/1.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{} {} {}\r\nhost: conformance\r\n", self.method, self.path, self.version).into_bytes();
+        let mut bytes =
+            format!("{} {} {}\r\nhost: {}\r\n", self.method, self.path, self.version, self.host).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");

@@ -79,7 +79,27 @@ impl Table {
     }
 }
 
+impl Table {
+    /// One row as the table prints it.
+    #[must_use]
+    pub fn row(&self, name: &str) -> Option<String> {
+        self.rows().find(|(id, _)| id == name).map(|(id, row)| row.text(&id).trim_end().to_owned())
+    }
+}
+
 impl Row {
+    fn text(&self, id: &str) -> String {
+        let mut text = format!("{id:<4}{}\n    prevented by  {}\n", self.hazard, self.prevented);
+        let cases = self.cases.iter().map(|case| format!("every adapter: {case}"));
+        for test in self.tests.iter().cloned().chain(cases) {
+            text += &format!("    shown by      {test}\n");
+        }
+        if let Some(corrected) = &self.corrected {
+            text += &format!("    corrected     {corrected}\n");
+        }
+        text
+    }
+
     /// Whether a test or a case shows it prevented.
     #[must_use]
     pub const fn is_shown(&self) -> bool {
@@ -90,15 +110,7 @@ impl Row {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (id, row) in self.rows() {
-            writeln!(f, "{id:<4}{}", row.hazard)?;
-            writeln!(f, "    prevented by  {}", row.prevented)?;
-            let cases = row.cases.iter().map(|case| format!("every adapter: {case}"));
-            for test in row.tests.iter().cloned().chain(cases) {
-                writeln!(f, "    shown by      {test}")?;
-            }
-            if let Some(corrected) = &row.corrected {
-                writeln!(f, "    corrected     {corrected}")?;
-            }
+            f.write_str(&row.text(&id))?;
         }
         writeln!(f, "\nOut of our hands, wholly or in part:")?;
         for (id, row) in self.rows() {

@@ -1,7 +1,7 @@
 //! Event streams over HTTP, read event by event.
 
 use crate::Result;
-use sse_core::{Decoder, MessageEvent};
+use crate::reader;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -9,8 +9,7 @@ use tokio::time::timeout;
 #[derive(Debug)]
 pub struct Reader {
     response: reqwest::Response,
-    decoder: Decoder,
-    events: Vec<MessageEvent<'static>>,
+    reader: reader::Reader,
     text: String,
     ended: bool,
 }
@@ -28,7 +27,7 @@ impl Reader {
     /// Reads what a request of the test's own opened.
     #[must_use]
     pub fn of(response: reqwest::Response) -> Self {
-        Self { response, decoder: Decoder::new(), events: Vec::new(), text: String::new(), ended: false }
+        Self { response, reader: reader::Reader::new(), text: String::new(), ended: false }
     }
 
     /// Reads what comes next, be it an event or not, for at most this long.
@@ -67,7 +66,7 @@ impl Reader {
         bound: Duration,
     ) -> Result {
         let arrived = timeout(bound, async {
-            while !self.events.iter().any(|event| event.event_type == event_type && matches(&event.data)) {
+            while !self.all().any(|event| event.event_type == event_type && matches(&event.data)) {
                 if self.ended {
                     return Err("the stream ended".into());
                 }
@@ -80,7 +79,8 @@ impl Reader {
             Ok(Err(error)) => error,
             Err(_) => format!("not within {bound:?}").into(),
         };
-        let last = self.events.get(self.events.len().saturating_sub(10)..).unwrap_or_default();
+        let events: Vec<_> = self.reader.events().collect();
+        let last = events.get(events.len().saturating_sub(10)..).unwrap_or_default();
         Err(format!("{why}: {event_type} {wanted:?}; the last events were {last:#?}").into())
     }
 
@@ -98,9 +98,14 @@ impl Reader {
         ended.await.map_err(|_| format!("not ended within {bound:?}"))?
     }
 
+    /// The events of the application, then those of the server's own types.
+    fn all(&self) -> impl Iterator<Item = &reader::Event> {
+        self.reader.events().chain(self.reader.reserved())
+    }
+
     /// The data of every event of this type so far.
     pub fn data_of<'r>(&'r self, event_type: &'r str) -> impl Iterator<Item = &'r str> {
-        self.events.iter().filter(move |event| event.event_type == event_type).map(|event| &*event.data)
+        self.all().filter(move |event| event.event_type == event_type).map(|event| &*event.data)
     }
 
     /// The text in this field of every event of this type so far, whose data are JSON objects.
@@ -111,7 +116,7 @@ impl Reader {
     /// The id that a reconnect would bring.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
-        self.decoder.last_event_id()
+        self.reader.last_event_id().unwrap_or_default()
     }
 
     /// What was read so far, as it came.
@@ -124,10 +129,7 @@ impl Reader {
         match self.response.chunk().await? {
             Some(chunk) => {
                 self.text.push_str(&String::from_utf8_lossy(&chunk));
-                let mut input = &*chunk;
-                while let Some(event) = self.decoder.decode(&mut input) {
-                    self.events.push(event?.into_owned());
-                }
+                self.reader.read(&chunk);
             }
             None => self.ended = true,
         }

@@ -1,11 +1,22 @@
-//! What the suites of this workspace need beside a test runner: a [browser], servers as [processes](process), a
-//! [cable] to pull between the two, event streams read by [HTTP](http), and [trials] that run in the browser or say why
-//! not.
+//! The tools that the suites of this workspace share, each once.
+//!
+//! Without features: an independent [reader] of event streams, the [ledger] that checks order, a [child] process, and an
+//! [allocator](alloc) that counts. With the feature `servers`, which is on by default: a [browser], a [cable] that can be
+//! cut, event streams over [HTTP](http), a child for [futures](process), and [trials] that run or name what is missing.
 
+pub mod alloc;
+#[cfg(feature = "servers")]
 pub mod browser;
+#[cfg(feature = "servers")]
 pub mod cable;
+pub mod child;
+#[cfg(feature = "servers")]
 pub mod http;
+pub mod ledger;
+#[cfg(feature = "servers")]
 pub mod process;
+pub mod reader;
+#[cfg(feature = "servers")]
 pub mod trials;
 
 use std::path::PathBuf;
@@ -61,6 +72,7 @@ fn find(commands: &[&str]) -> Result<PathBuf, Missing> {
 ///
 /// # Errors
 /// Time is up, or the question itself failed.
+#[cfg(feature = "servers")]
 pub async fn eventually<F>(what: &str, bound: std::time::Duration, mut question: impl FnMut() -> F) -> Result
 where
     F: Future<Output = Result<bool>>,
