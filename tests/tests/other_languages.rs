@@ -1,25 +1,92 @@
-//! Servers in other languages, each judged by the command, as anybody would: the proof that the contract is one.
+//! Servers in other languages, each judged by the command, as an author of another server would: the contract is one,
+//! and the suite accuses no correct server. Then one deliberate fault after another: the suite finds each of them.
 
-use libtest_mimic::{Arguments, Failed};
+use libtest_mimic::{Arguments, Failed, Trial};
 use sse_test_support::trials::needing;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
+
+const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/node/server.mjs");
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/python/server.py");
 
 fn main() -> ExitCode {
-    libtest_mimic::run(&Arguments::from_args(), vec![needing("node", "node", node)]).exit_code()
+    let mut trials = vec![
+        needing("node", "a_server_in_node_passes", || passes(&["node", NODE])),
+        needing("python3", "a_server_in_python_passes", || passes(&["python3", PYTHON])),
+    ];
+    trials.extend(faults().into_iter().map(|(fault, case)| {
+        needing("python3", format!("the_fault_is_found::{fault}"), move || found(&fault, &case)).with_kind("faults")
+    }));
+    trials.push(needing("python3", "a_server_that_ends_is_named_and_started_again", crash));
+    trials.push(Trial::test("every_group_that_python_offers_has_a_fault", || {
+        let (faults, cases) = (faults(), sse_conformance::cases::all());
+        for (fault, case) in &faults {
+            let group = case.split("::").next().unwrap_or_default();
+            let exists =
+                cases.iter().any(|known| format!("{}::{}", known.group.as_str(), known.name).starts_with(case));
+            assert!(exists && !group.is_empty(), "{fault} names {case}, and there is no such case");
+        }
+        // Python offers neither HTTP/2 nor several servers of one history.
+        for group in sse_conformance::Group::ALL.map(|group| group.as_str()) {
+            let has = faults.iter().any(|(_, case)| case.starts_with(&format!("{group}::")));
+            assert!(has || ["http-2", "nodes"].contains(&group), "no fault of the group {group}");
+        }
+        Ok(())
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn node() -> Result<(), Failed> {
-    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/node/server.mjs");
-    let output = Command::new(env!("CARGO_BIN_EXE_conformance")).args(["--", "node", server]).output()?;
-    let report = String::from_utf8_lossy(&output.stdout);
-    let last = report.lines().last().unwrap_or_default();
-    println!("{last}");
-    if !output.status.success() {
-        return Err(format!("{report}{}", String::from_utf8_lossy(&output.stderr)).into());
+/// The faults of the server in Python and the case that must fail; none where there is no Python.
+fn faults() -> Vec<(String, String)> {
+    let Ok(output) = Command::new("python3").args([PYTHON, "--faults"]).output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().map(|line| line.split('\t').map(str::to_owned));
+    lines.filter_map(|mut words| Some((words.next()?, words.next()?))).collect()
+}
+
+fn judge(options: &[&str], fault: Option<&str>, server: &[&str]) -> std::io::Result<(Output, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command.args(options).arg("--").args(server).env("FAULT", fault.unwrap_or_default());
+    let output = command.output()?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((output, text))
+}
+
+fn passes(server: &[&str]) -> Result<(), Failed> {
+    let (output, report) = judge(&[], None, server)?;
+    println!("{}", report.lines().last().unwrap_or_default());
+    if !output.status.success() || !report.contains("ok            lifecycle::finish_then_204") {
+        return Err(report.into());
     }
-    // It offers what it offers: that much was judged, and topics were not.
-    if !report.contains("ok            lifecycle::finish_then_204") || !report.contains("out of scope  resumption::") {
-        return Err(report.into_owned().into());
+    // What a server does not offer was not judged.
+    if !report.contains("out of scope  nodes::one_order: not offered") {
+        return Err(report.into());
     }
     Ok(())
+}
+
+/// The case fails, and the report names the promise and the sentence of the contract.
+fn found(fault: &str, case: &str) -> Result<(), Failed> {
+    let (group, name) = case.split_once("::").ok_or("a fault names group::case")?;
+    let (output, report) =
+        judge(&["--patience-ms", "5000", "--group", group, "--case", name], Some(fault), &["python3", PYTHON])?;
+    let named = report.contains("    promise: ") && report.contains("    source:  ");
+    if output.status.code() == Some(1) && report.contains(&format!("FAILED        {case}")) && named {
+        return Ok(());
+    }
+    Err(format!("the fault {fault} was not found:\n{report}").into())
+}
+
+fn crash() -> Result<(), Failed> {
+    let options = ["--group", "framing", "--case", "comment"];
+    let (output, report) = judge(&options, Some("crash"), &["python3", PYTHON])?;
+    let words = "FAILED        framing::a_comment\n    the server ended by itself (exit status: 3); its last lines of standard error:\n    | a comment is too much for this server";
+    let again = "FAILED        framing::an_empty_comment\n    the server ended by itself";
+    if output.status.code() == Some(1)
+        && report.contains(words)
+        && report.contains(again)
+        && !report.contains("refused")
+    {
+        return Ok(());
+    }
+    Err(report.into())
 }
