@@ -50,9 +50,9 @@ pub(crate) enum Control {
 
 impl Control {
     /// The first bytes of a stream. A stream of a hub has a reconnection time, and a position once that may be sent.
-    pub(crate) fn opening(self, retry: Option<Duration>, position: Option<impl fmt::Display>) -> Vec<u8> {
+    pub(crate) fn opening(self, time: Option<Duration>, position: Option<impl fmt::Display>) -> Vec<u8> {
         let position = position.map(|id| id.to_string());
-        let retry = retry.map(|time| time.as_millis() as u64);
+        let retry = time.map(|time| time.as_millis() as u64);
         let mut out = Vec::new();
         match (self, &position) {
             // The comment completes half a line of an earlier response that WebKit puts before this one, and the
@@ -62,11 +62,7 @@ impl Control {
                 write_position(&mut out, retry, id);
                 out.push(b'\n');
             }
-            (Self::Events, None) => {
-                out.extend_from_slice(b":\nevent: sse-open\n");
-                retry.into_iter().for_each(|ms| crate::encode::write_retry(&mut out, ms));
-                out.push(b'\n');
-            }
+            (Self::Events, None) => return self.opening_after(time, NO_ID),
             (Self::Blocks, id) if retry.is_some() => {
                 retry.into_iter().for_each(|ms| crate::encode::write_retry(&mut out, ms));
                 id.iter().for_each(|id| crate::encode::write_id(&mut out, id));
@@ -74,6 +70,21 @@ impl Control {
             }
             (Self::Blocks | Self::Omitted, _) => out.extend_from_slice(b":\n"),
         }
+        out
+    }
+
+    /// The first bytes of a stream that may send no position yet, for a client that brought this ID.
+    ///
+    /// The ID is repeated because WebKit may hold a whole ID of an event that it did not dispatch, and would keep it
+    /// with the data that this block takes.
+    pub(crate) fn opening_after(self, time: Option<Duration>, brought: Option<impl fmt::Display>) -> Vec<u8> {
+        if self != Self::Events {
+            return self.opening(time, NO_ID);
+        }
+        let mut out = b":\nevent: sse-open\n".to_vec();
+        time.into_iter().for_each(|time| crate::encode::write_retry(&mut out, time.as_millis() as u64));
+        brought.into_iter().for_each(|id| crate::encode::write_id(&mut out, &id.to_string()));
+        out.push(b'\n');
         out
     }
 
@@ -108,6 +119,8 @@ impl Control {
         if self == Self::Omitted { with_data(blocks) } else { blocks }
     }
 }
+
+pub(crate) const NO_ID: Option<&str> = None;
 
 /// The block `sse-position` without the blank line that ends it.
 pub(crate) fn write_position(out: &mut Vec<u8>, retry_ms: Option<u64>, id: &str) {

@@ -168,7 +168,7 @@ pub(crate) fn write_retry(out: &mut Vec<u8>, ms: u64) {
     let _ = writeln!(out, "retry: {ms}");
 }
 
-fn check_id(id: &str) -> Result<(), FrameError> {
+pub(crate) fn check_id(id: &str) -> Result<(), FrameError> {
     if id.len() <= MAX_ID_BYTES && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! From an admitted request to its response: the one place where a stream is put together.
 
-use crate::control::Control;
+use crate::control::{Control, NO_ID};
 use crate::hub::{Attachment, Hub, Kind, Subscription};
 use crate::response::{HeaderError, Response, check_header};
 use crate::runtime::Runtime;
@@ -49,8 +49,6 @@ pub struct Sse<R: Runtime> {
     headers: Vec<(String, String)>,
     hub: Option<Hub>,
 }
-
-const NO_POSITION: Option<&str> = None;
 
 /// Events that go before everything else, or what was wrong with them.
 #[derive(Debug, Default)]
@@ -323,7 +321,7 @@ impl<R: Runtime> Sse<R> {
         let mut opened = self.open(hub.as_ref(), Kind::Handled, Rules::default(), source);
         match first {
             Ok(first) => {
-                let opening = control.opening(None, NO_POSITION);
+                let opening = control.opening_after(None, opened.brought.take());
                 opened.opening(|welcome| [&*opening, welcome, &first].concat());
                 opened.tell(None);
             }
@@ -344,8 +342,9 @@ impl<R: Runtime> Sse<R> {
         }
     }
 
-    pub(crate) fn take_last_event_id(&mut self) -> LastEventId {
-        std::mem::replace(&mut self.admitted.last_event_id, LastEventId::Absent)
+    /// The last event ID that the client brought, if it can stand in a block.
+    fn brought(&self) -> Option<Box<str>> {
+        self.admitted.last_event_id.as_str().filter(|id| crate::encode::check_id(id).is_ok()).map(Into::into)
     }
 
     pub(crate) fn take_first(&mut self) -> First {
@@ -355,7 +354,7 @@ impl<R: Runtime> Sse<R> {
     /// Puts a stream together and enters it with its hub. What goes first is yet to be said.
     pub(crate) fn open<S>(self, hub: Option<&Hub>, kind: Kind, rules: Rules, source: S) -> Opened<R, S> {
         let id = self.runtime.random().uuid();
-        let (is_get, control) = (self.admitted.is_get, self.control());
+        let (is_get, control, brought) = (self.admitted.is_get, self.control(), self.brought());
         let expires_at = self.max_lifetime.and_then(|lifetime| {
             let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);
             self.runtime.now().checked_add(lifetime)
@@ -364,13 +363,13 @@ impl<R: Runtime> Sse<R> {
         let shared = Shared::new(id, control, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
         let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
-            Some((hub, None)) => refuse(hub, "full", is_get, body),
+            Some((hub, None)) => refuse(hub, "full", is_get, brought.as_deref(), body),
             attached => {
                 body.attach(attached.and_then(|(_, attachment)| attachment));
                 Response::stream(id, self.headers, body)
             }
         };
-        Opened { response, welcome: self.welcome }
+        Opened { response, welcome: self.welcome, brought }
     }
 }
 
@@ -379,6 +378,8 @@ impl<R: Runtime> Sse<R> {
 pub(crate) struct Opened<R: Runtime, S> {
     pub(crate) response: Response<EventStream<R, S>>,
     welcome: bool,
+    /// The last event ID that the client brought, if it can stand in a block.
+    pub(crate) brought: Option<Box<str>>,
 }
 
 impl<R: Runtime, S> Opened<R, S> {
@@ -402,7 +403,7 @@ impl<R: Runtime, S> Opened<R, S> {
     pub(crate) fn fail(&mut self, error: &FrameError) {
         let _entered = self.response.body().told().enter();
         crate::trace::stream_failed(error);
-        let opening = self.response.body().shared().control.opening(None, NO_POSITION);
+        let opening = self.response.body().shared().control.opening(None, NO_ID);
         self.opening(|_| opening);
         self.response.body().shared().end(CloseReason::Failed, None);
     }
@@ -413,12 +414,13 @@ pub(crate) fn refuse<R: Runtime, S>(
     hub: &Hub,
     why: &str,
     is_get: bool,
+    brought: Option<&str>,
     body: EventStream<R, S>,
 ) -> Response<EventStream<R, S>> {
     crate::trace::stream_refused(if hub.is_draining() { "draining" } else { why });
     let retry = hub.draw_retry();
     let opening = match body.shared().control {
-        Control::Events => Control::Events.opening(Some(retry), NO_POSITION).into(),
+        Control::Events => Control::Events.opening_after(Some(retry), brought).into(),
         Control::Blocks => retry_block(retry),
         Control::Omitted => bytes::Bytes::new(),
     };

@@ -160,6 +160,35 @@ fn a_subscription_opens_in_its_form() {
     }
 }
 
+/// WebKit may hold the ID of an event that it never dispatched, and keeps it with the data that `sse-open` takes. So the
+/// opening repeats the ID that the client brought. An ID that no block can hold is not repeated.
+#[test]
+fn an_opening_without_a_position_repeats_the_id_that_the_client_brought() {
+    let clock = Clock::new();
+    let hub = hub_with(&clock, |bounds| bounds.drain_retry(SECOND..=SECOND));
+    let _draining = hub.drain(Duration::ZERO);
+    for (brought, line) in
+        [("41", "id: 41\n"), ("a b", "id: a b\n"), ("\u{e9}", "id: \u{e9}\n"), ("1\0", ""), ("a\x7f", "")]
+    {
+        let sse = || of_form(&clock, Form::Events, Some(brought));
+        let open = format!(":\nevent: sse-open\n{line}\n");
+        let later = format!(":\nevent: sse-open\nretry: 1000\n{line}\n");
+        let (_events, response) = sse().channel();
+        assert_eq!(clock.read(response).text(), open);
+        let ended = clock.read(sse().stream(futures_util::stream::iter(["x"]))).text();
+        assert!(ended.starts_with(&open), "{ended:?}");
+        let (_events, response) = sse().attach(&hub).channel();
+        assert!(clock.read(response).text().starts_with(&later));
+        assert!(read(sse(), &hub).text().starts_with(&later));
+        let (_events, response) = of_form(&clock, Form::Blocks, Some(brought)).channel();
+        assert_eq!(clock.read(response).text(), ":\n");
+    }
+    // What a hub does not know is not repeated: the gap is the first to have a position.
+    let hub = hub_with(&clock, |bounds| bounds);
+    let text = read(of_form(&clock, Form::Events, Some("41")), &hub).text();
+    assert!(text.starts_with(":\nevent: sse-open\nretry: 0\n\nevent: gap\n"), "{text:?}");
+}
+
 #[test]
 fn position_updates_are_sent_in_the_stream_s_form() {
     let clock = Clock::new();

@@ -37,7 +37,9 @@ fn post(clock: &Clock) -> Sse<Clock> {
 
 /// The time in the whole answer to a client that is to come later.
 fn retry_later_ms(text: &str) -> u64 {
-    retry_ms(text.strip_prefix(":\nevent: sse-open\n").unwrap_or_else(|| panic!("{text:?}")))
+    let block = text.strip_prefix(":\nevent: sse-open\n").unwrap_or_else(|| panic!("{text:?}"));
+    // The ID that the client brought stands in it too.
+    retry_ms(&block.replace("id: 7\n", ""))
 }
 
 /// The time in a block that has nothing else.

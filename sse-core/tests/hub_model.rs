@@ -535,6 +535,9 @@ impl World {
         } else if connect.first == 0 {
             format!(":\nevent: sse-position\nretry: 0\n{line}data: {{}}\n\n{welcome}")
         } else {
+            // An ID that is known is repeated, because it resumes at the same place until the first events are sent.
+            let brought = if expected == Resumption::Fresh { "" } else { &*line };
+            let open = format!(":\nevent: sse-open\nretry: 0\n{brought}\n");
             format!("{open}{welcome}{first}event: sse-position\n{line}data: {{}}\n\n")
         };
         new.place = Some(Place {
@@ -765,8 +768,9 @@ impl World {
     }
 }
 
-/// Whether this is the whole answer to a client that comes while the hub drains.
+/// Whether this is the whole answer to a client that comes while the hub drains: with the ID that the client brought.
 fn is_retry_later(text: &str) -> bool {
+    let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("id: ")).collect();
     text.strip_prefix(":\nevent: sse-open\n").is_some_and(is_drains_retry)
 }
 

@@ -102,7 +102,7 @@ pub struct Subscription<R: Runtime> {
 impl<R: Runtime> Subscription<R> {
     pub(crate) fn new(mut sse: Sse<R>, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let inner = &hub.inner;
-        let (last_event_id, first) = (sse.take_last_event_id(), sse.take_first());
+        let (last_event_id, first) = (sse.last_event_id().clone(), sse.take_first());
         let (is_get, control) = (sse.is_get(), sse.control());
         let names = Names::of(topics, inner.limits.max_topics_per_stream);
         // Without valid names there is no stream that the hub could count.
@@ -134,7 +134,13 @@ impl<R: Runtime> Subscription<R> {
         let (cursor, entered) = match entered {
             Ok(entered) => entered,
             Err(why) => {
-                subscription.opened.response = refuse(hub, why, is_get, subscription.opened.response.into_body());
+                subscription.opened.response = refuse(
+                    hub,
+                    why,
+                    is_get,
+                    subscription.opened.brought.as_deref(),
+                    subscription.opened.response.into_body(),
+                );
                 return subscription;
             }
         };
@@ -313,7 +319,13 @@ impl<R: Runtime> Subscription<R> {
         } else {
             self.begins.filter(|_| holds.is_none()).and_then(|id| control.position(id))
         };
-        let opening = control.opening(Some(self.retry), holds);
+        let opening = match holds {
+            // An ID that is known resumes at the same place until the first position is sent.
+            None if self.resumption != Resumption::Fresh && !self.unknown => {
+                control.opening_after(Some(self.retry), self.begins)
+            }
+            holds => control.opening(Some(self.retry), holds),
+        };
         self.opened.opening(|welcome| [&*opening, welcome, &first, &after_first.unwrap_or_default()].concat());
     }
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 
-/// A reconnection time in the range from which the hub draws it, and nothing else.
+/// A reconnection time in the range from which the hub draws it, and nothing but the ID that the client brought.
 fn is_soft_refusal(text: &str) -> bool {
+    let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("id: ")).collect();
     let wait = text.strip_prefix(":\nevent: sse-open\nretry: ").and_then(|rest| rest.strip_suffix("\n\n"));
     wait.and_then(|wait| wait.parse().ok()).is_some_and(|wait: u64| (1_000..=5_000).contains(&wait))
 }

@@ -1,0 +1,269 @@
+//! Responses that break at any byte, read by each engine: what it then kept changes, loses or repeats nothing.
+
+#[path = "reader/mod.rs"]
+mod reader;
+
+use reader::{EventSource, MODES, Mode};
+use sse_core::hub::EventId;
+use sse_core::testing::Clock;
+use sse_core::{Event, Hub, LastEventId, Policy, Replay, Request, Sse};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a page heard, in its order: the type and the data of each event.
+type Heard = Vec<(String, String)>;
+
+/// A client over all its connections.
+#[derive(Clone)]
+struct Client {
+    source: EventSource,
+    heard: Heard,
+}
+
+/// A server as one kind of stream shows it.
+trait Site {
+    /// The whole body of a response to a client that brings this ID; `None` is 204.
+    fn answer(&self, last_event_id: &str, connection: usize) -> Option<Vec<u8>>;
+
+    /// Panics unless the page heard what it should.
+    fn judge(&self, heard: &Heard) -> Result<(), String>;
+}
+
+impl Client {
+    /// Reads so many bytes of a response that then breaks; `None` reads all of it to its end.
+    fn read(&mut self, body: &[u8], upto: Option<usize>) {
+        let events = self.source.read(&body[..upto.unwrap_or(body.len())]);
+        self.heard
+            .extend(events.into_iter().filter(|event| event.is_heard()).map(|event| (event.event_type, event.data)));
+        if upto.is_some() { self.source.break_off() } else { self.source.end() }
+    }
+}
+
+/// A site that answers the same request with the same bytes, without asking it twice.
+struct Remembered<'s, S> {
+    site: &'s S,
+    answers: RefCell<HashMap<(String, usize), Option<Rc<[u8]>>>>,
+}
+
+impl<S: Site> Remembered<'_, S> {
+    fn answer(&self, last_event_id: &str, connection: usize) -> Option<Rc<[u8]>> {
+        let key = (last_event_id.to_owned(), connection);
+        let answer = || self.site.answer(last_event_id, connection).map(Into::into);
+        self.answers.borrow_mut().entry(key).or_insert_with(answer).clone()
+    }
+}
+
+/// The second connection is told to come later, by a hub that is full.
+struct Later<S>(S);
+
+impl<S: Site> Site for Later<S> {
+    fn answer(&self, last_event_id: &str, connection: usize) -> Option<Vec<u8>> {
+        if connection != 1 {
+            return self.0.answer(last_event_id, connection);
+        }
+        let clock = Clock::new();
+        let full = Hub::builder().max_streams(0).build_on(clock.clone());
+        Some(clock.read(sse(&clock, last_event_id)?.subscribe(&full, ["news"]).into_response()).bytes())
+    }
+
+    fn judge(&self, heard: &Heard) -> Result<(), String> {
+        self.0.judge(heard)
+    }
+}
+
+#[test]
+fn an_answer_that_asks_to_come_later_moves_no_client() {
+    for mode in MODES {
+        let beginning = beginning();
+        for prelude in [false, true] {
+            let site = OfHub { topic_events: FOR_EVER, prelude, restarts_at: FOR_EVER, connections: 2 };
+            every_chain(&Later(site), &beginning, mode, 2);
+        }
+        every_chain(&Later(OfApplication), "0", mode, 2);
+    }
+}
+
+/// The ID before the first event of the hubs here, which all have one seed.
+fn beginning() -> String {
+    let hub = Hub::builder().build_on(Clock::new());
+    EventId::new((0, 0), hub.publish("news", "x").unwrap().tag()).to_string()
+}
+
+/// Every chain of connections in which so many break, each at any byte, and the last does not.
+fn every_chain(site: &impl Site, brings: &str, mode: Mode, breaks: usize) {
+    let mut source = EventSource::new(mode);
+    source.bring(brings);
+    let remembered = Remembered { site, answers: RefCell::default() };
+    chains(&remembered, &Client { source, heard: Heard::new() }, breaks, &mut Vec::new(), mode);
+}
+
+fn chains<S: Site>(remembered: &Remembered<'_, S>, client: &Client, breaks: usize, cuts: &mut Vec<usize>, mode: Mode) {
+    let site = remembered.site;
+    let answer = remembered.answer(client.source.last_event_id(), cuts.len());
+    if breaks == 0 {
+        let mut client = client.clone();
+        if let Some(body) = answer {
+            client.read(&body, None);
+        }
+        site.judge(&client.heard).unwrap_or_else(|why| panic!("{why}, {mode:?}, cut at {cuts:?}: {:?}", client.heard));
+        return;
+    }
+    let Some(body) = answer else { return chains(remembered, client, 0, cuts, mode) };
+    for cut in 0..=body.len() {
+        let mut client = client.clone();
+        client.read(&body, Some(cut));
+        cuts.push(cut);
+        chains(remembered, &client, breaks - 1, cuts, mode);
+        cuts.pop();
+    }
+}
+
+fn sse(clock: &Clock, last_event_id: &str) -> Option<Sse<Clock>> {
+    let id = (!last_event_id.is_empty()).then_some(("last-event-id", last_event_id.as_bytes()));
+    let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
+    Some(Sse::new(clock.clone(), Policy::default().admit(&Request::new("GET", None, headers)).ok()?))
+}
+
+/// Each number once and in order, and where some are missing a gap.
+fn in_order(heard: &Heard, last: usize) -> Result<(), String> {
+    let (mut next, mut may_skip) = (1, false);
+    for (event_type, data) in heard {
+        match &**event_type {
+            "gap" => may_skip = true,
+            "tick" => {
+                let number = data.strip_prefix("n\n").and_then(|data| data.parse::<usize>().ok());
+                let number = number.ok_or_else(|| format!("an event was changed to {data:?}"))?;
+                if number != next && !(may_skip && number > next) {
+                    return Err(format!("{number} came in place of {next}"));
+                }
+                (next, may_skip) = (number + 1, false);
+            }
+            "prelude" if data == "all\nof it" => {}
+            other => return Err(format!("an event {other} of {data:?} is heard")),
+        }
+    }
+    if next == last + 1 || may_skip { Ok(()) } else { Err(format!("{next} is missing")) }
+}
+
+/// A hub of which the topic keeps so many events; one more is published before each connection.
+struct OfHub {
+    topic_events: usize,
+    prelude: bool,
+    /// The connection with this number comes to a server that started anew.
+    restarts_at: usize,
+    connections: usize,
+}
+
+impl OfHub {
+    /// The hub as it is at this connection, which is the same one each time.
+    fn hub(&self, clock: &Clock, connection: usize) -> Hub {
+        let hub = || Hub::builder().retry(Duration::ZERO).topic_events(self.topic_events);
+        let first = hub().build_on(clock.clone());
+        let hub = if connection < self.restarts_at { first } else { hub().build_on(clock.clone()) };
+        for number in 1..=2 + connection {
+            hub.publish("news", Event::data(format!("n\n{number}")).event("tick")).unwrap();
+        }
+        hub
+    }
+}
+
+impl Site for OfHub {
+    fn answer(&self, last_event_id: &str, connection: usize) -> Option<Vec<u8>> {
+        // The same seed is the same tag.
+        let clock = Clock::new();
+        let hub = self.hub(&clock, connection);
+        let mut feed = sse(&clock, last_event_id)?.subscribe(&hub, ["news"]).replay(Replay::All);
+        if self.prelude {
+            feed = feed.first([Event::data("all\nof it").event("prelude")]);
+        }
+        Some(clock.read(feed.into_response()).bytes())
+    }
+
+    fn judge(&self, heard: &Heard) -> Result<(), String> {
+        in_order(heard, 2 + self.connections)
+    }
+}
+
+const FOR_EVER: usize = usize::MAX;
+
+#[test]
+fn a_hub_s_stream_is_exact_over_two_breaks_at_any_byte() {
+    for mode in MODES {
+        for prelude in [false, true] {
+            let site = OfHub { topic_events: FOR_EVER, prelude, restarts_at: FOR_EVER, connections: 2 };
+            every_chain(&site, "", mode, 2);
+        }
+    }
+}
+
+#[test]
+fn every_hole_of_a_hub_s_stream_is_a_gap_over_two_breaks_at_any_byte() {
+    for mode in MODES {
+        let site = OfHub { topic_events: 2, prelude: false, restarts_at: FOR_EVER, connections: 2 };
+        every_chain(&site, &beginning(), mode, 2);
+    }
+}
+
+/// A client that brings an ID of a former run hears a gap.
+#[test]
+fn a_restart_is_a_gap_after_a_break_at_any_byte() {
+    for mode in MODES {
+        for prelude in [false, true] {
+            let site = OfHub { topic_events: FOR_EVER, prelude, restarts_at: 1, connections: 1 };
+            every_chain(&Restart(site), "", mode, 1);
+        }
+    }
+}
+
+struct Restart(OfHub);
+
+impl Site for Restart {
+    fn answer(&self, last_event_id: &str, connection: usize) -> Option<Vec<u8>> {
+        self.0.answer(last_event_id, connection)
+    }
+
+    fn judge(&self, heard: &Heard) -> Result<(), String> {
+        // After the gap the hub replays all that it has, so numbers come once more; none may be lost in silence.
+        let gap = heard.iter().position(|(event_type, _)| event_type == "gap").unwrap_or(0);
+        let (before, after) = heard.split_at(gap);
+        let fresh = after.iter().filter(|(event_type, _)| event_type != "gap").cloned().collect();
+        in_order(&before.to_vec(), before.iter().filter(|(event_type, _)| event_type == "tick").count())?;
+        in_order(&fresh, 3)
+    }
+}
+
+/// A channel whose IDs are the application's, which continues after the last event ID.
+struct OfApplication;
+
+impl Site for OfApplication {
+    fn answer(&self, last_event_id: &str, _connection: usize) -> Option<Vec<u8>> {
+        let clock = Clock::new();
+        let sse = sse(&clock, last_event_id)?;
+        let id = match sse.last_event_id() {
+            LastEventId::Text(id) => id.parse().unwrap_or(0),
+            _ => 0,
+        };
+        let (events, response) = sse.channel();
+        for number in id + 1..=3 {
+            let event = Event::data(format!("n\n{number}")).event("tick").id(number.to_string());
+            events.try_send(event).unwrap();
+        }
+        events.finish();
+        Some(clock.read(response).bytes())
+    }
+
+    fn judge(&self, heard: &Heard) -> Result<(), String> {
+        in_order(heard, 3)
+    }
+}
+
+#[test]
+fn a_channel_with_ids_of_the_application_is_exact_over_breaks() {
+    for mode in MODES {
+        every_chain(&OfApplication, "", mode, 1);
+        // A client that has an ID; without one, see ARCHITECTURE.md.
+        every_chain(&OfApplication, "0", mode, 2);
+    }
+}
