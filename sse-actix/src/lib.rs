@@ -226,6 +226,9 @@ use std::future::{Ready, ready};
 
 sse_core::adapter!('static);
 
+/// How a route gets its policy, for the body of 403, 405 and 406.
+const ATTACH: &str = "web::resource(path).app_data(policy).to(handler)";
+
 impl FromRequest for Sse {
     type Error = Refused;
     type Future = Ready<Result<Self, Refused>>;
@@ -345,7 +348,7 @@ impl ResponseError for Refused {
         match self.reason {
             // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
             Refusal::Head => head.set_body(body::None::new()).map_into_boxed_body(),
-            _ => head.set_body(self.reason.body()).map_into_boxed_body(),
+            _ => head.set_body(self.reason.body_with(ATTACH)).map_into_boxed_body(),
         }
     }
 }

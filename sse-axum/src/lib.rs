@@ -217,6 +217,9 @@ use std::task::{Context, Poll};
 
 sse_core::adapter!(Send + 'static);
 
+/// How a route gets its policy, for the body of 403, 405 and 406.
+const ATTACH: &str = "any(handler).layer(Extension(policy))";
+
 impl<State: Send + Sync> FromRequestParts<State> for Sse {
     type Rejection = Refused;
 
@@ -256,7 +259,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         head(self.reason.status(), self.reason.headers()).map(|()| match self.reason {
             Refusal::Head => Body::new(NoContent),
-            refusal => refusal.body().into(),
+            refusal => refusal.body_with(ATTACH).into(),
         })
     }
 }

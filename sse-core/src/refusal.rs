@@ -12,36 +12,39 @@ use crate::{AcceptMode, STREAM_HEADERS};
 /// let refusal = Policy::default().admit(&Request::new("POST", None, [])).unwrap_err();
 /// assert_eq!(refusal.status(), 405);
 /// assert_eq!(refusal.headers().next(), Some(("allow", "GET, HEAD")));
-/// assert!(refusal.body().contains("Policy::methods"));
+/// assert_eq!(
+///     refusal.body(),
+///     "this route opens an event stream only for these methods: GET, HEAD\n\
+///      To open a stream for the method of this request too, name it in the policy of the route:\n\
+///      \n    \
+///      let policy = Policy::default().methods([\"GET\", \"POST\"]);\n"
+/// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// 405: the route does not take the request's method. [`Policy::methods`](crate::Policy::methods) would allow it.
-    #[error(
-        "this route streams events to the methods ({allow}), and not to the request's; allow it with Policy::methods"
-    )]
+    /// 405: the policy of the route does not list the method of the request. [`Policy::methods`](crate::Policy::methods)
+    /// sets the list.
+    #[error("this route opens an event stream only for these methods: {allow}")]
     MethodNotAllowed {
-        /// The methods it takes, as the `allow` header lists them.
+        /// The methods of the policy, as in the header `allow`.
         allow: Box<str>,
     },
-    /// 406: the request's `Accept` refuses event streams. [`Policy::accept`](crate::Policy::accept) would allow it.
-    #[error("{}", match .mode {
-        AcceptMode::Named => "the request's Accept does not name text/event-stream; \
-            send `accept: text/event-stream`, or allow wildcards with Policy::accept(AcceptMode::Negotiated), \
-            anything with AcceptMode::Any",
-        _ => "the request's Accept does not allow text/event-stream; \
-            send `accept: text/event-stream`, or do not look at it with Policy::accept(AcceptMode::Any)",
+    /// 406: the `Accept` header of the request excludes event streams. [`Policy::accept`](crate::Policy::accept) sets how
+    /// the header is read.
+    #[error("the Accept header of the request does not {} text/event-stream", match .mode {
+        AcceptMode::Named => "name",
+        _ => "allow",
     })]
     NotAcceptable {
-        /// How the header was read.
+        /// How the policy of the route reads the header.
         mode: AcceptMode,
     },
-    /// 403: the request is for a host that is not one of [`Policy::hosts`](crate::Policy::hosts).
-    #[error("this route does not answer for the request's Host; name it in Policy::hosts")]
+    /// 403: the host of the request is none of [`Policy::hosts`](crate::Policy::hosts).
+    #[error("this route answers no requests for the Host of this request")]
     HostNotAllowed,
-    /// 403: the request comes from a page that is not one of [`Policy::origins`](crate::Policy::origins).
-    #[error("this route does not answer pages of the request's Origin; name it in Policy::origins")]
+    /// 403: the page of the request is none of [`Policy::origins`](crate::Policy::origins).
+    #[error("this route answers no pages of the Origin of this request")]
     OriginNotAllowed,
     /// 200 with the head of a stream and no body: the answer to HEAD. Let the server derive no `content-length` from it.
     #[error("a HEAD request is answered with the head of the stream alone")]
@@ -85,13 +88,61 @@ impl Refusal {
         allow.into_iter().chain(fixed.iter().copied())
     }
 
-    /// The body of the answer: with 403, 405 and 406 a sentence that names the call that would allow the request, which
-    /// repeats nothing the client sent; else empty.
+    /// The body of the answer. With 403, 405 and 406 it is the reason and the policy that admits the request, as a line of
+    /// code, and ends with a line feed. Otherwise it is empty. It repeats no text of the client.
     #[must_use]
     pub fn body(&self) -> String {
-        match self {
-            Self::Head | Self::Finished => String::new(),
-            _ => self.to_string(),
-        }
+        self.body_with("")
     }
+
+    /// As [`body`](Self::body), followed by a line of code that gives `policy` to a route: an adapter knows how its
+    /// framework does that.
+    ///
+    /// ```
+    /// # use sse_core::{AcceptMode, Refusal};
+    /// let refusal = Refusal::NotAcceptable { mode: AcceptMode::Negotiated };
+    /// assert_eq!(
+    ///     refusal.body_with("any(handler).layer(Extension(policy))"),
+    ///     "the Accept header of the request does not allow text/event-stream\n\
+    ///      The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route:\n\
+    ///      \n    \
+    ///      let policy = Policy::default().accept(AcceptMode::Any);\n    \
+    ///      any(handler).layer(Extension(policy))\n"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn body_with(&self, attach: &str) -> String {
+        let (cure, policy) = match self {
+            Self::Head | Self::Finished => return String::new(),
+            Self::MethodNotAllowed { allow } => (
+                "To open a stream for the method of this request too, name it in the policy of the route:",
+                format!("methods([{}])", methods_with_one_more(allow)),
+            ),
+            Self::NotAcceptable { .. } => (
+                "The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route:",
+                "accept(AcceptMode::Any)".into(),
+            ),
+            Self::HostNotAllowed => (
+                "To answer them, name the host in the policy of the route:",
+                "hosts([\"localhost\", \"app.example\"])".into(),
+            ),
+            Self::OriginNotAllowed => (
+                "To answer them, name the origin in the policy of the route:",
+                "origins([\"https://app.example\"])".into(),
+            ),
+        };
+        let mut body = format!("{self}\n{cure}\n\n    let policy = Policy::default().{policy};\n");
+        if !attach.is_empty() {
+            body.extend(["    ", attach, "\n"]);
+        }
+        body
+    }
+}
+
+/// The methods of an `allow` header as elements of an array, and one more: most likely the one that is missing.
+fn methods_with_one_more(allow: &str) -> String {
+    let listed: Vec<&str> = allow.split(", ").filter(|method| !matches!(*method, "" | "HEAD")).collect();
+    let one_more = ["POST", "GET", "PUT"].into_iter().find(|method| !listed.contains(method));
+    let quoted: Vec<String> = listed.into_iter().chain(one_more).map(|method| format!("\"{method}\"")).collect();
+    quoted.join(", ")
 }

@@ -353,21 +353,29 @@ fn a_refusal_is_a_whole_response() {
         (refusal.status(), headers.join("\n"), refusal.body())
     };
     let text = "content-type: text/plain; charset=utf-8\ncache-control: no-store";
-    assert_eq!(
-        answer(&Refusal::MethodNotAllowed { allow: "GET, HEAD".into() }),
-        (
-            405,
-            format!("allow: GET, HEAD\n{text}"),
-            "this route streams events to the methods (GET, HEAD), and not to the request's; \
-             allow it with Policy::methods"
-                .into()
-        )
-    );
-    for (mode, words) in [(Negotiated, "AcceptMode::Any"), (Named, "AcceptMode::Negotiated")] {
+    let methods = |allow: &str| answer(&Refusal::MethodNotAllowed { allow: allow.into() });
+    let (status, headers, body) = methods("GET, HEAD");
+    assert_eq!((status, headers), (405, format!("allow: GET, HEAD\n{text}")));
+    assert!(body.starts_with("this route opens an event stream only for these methods: GET, HEAD\n"), "{body}");
+    for (allow, line) in [
+        ("GET, HEAD", r#"let policy = Policy::default().methods(["GET", "POST"]);"#),
+        ("POST", r#"let policy = Policy::default().methods(["POST", "GET"]);"#),
+        ("GET, HEAD, POST", r#"let policy = Policy::default().methods(["GET", "POST", "PUT"]);"#),
+        ("", r#"let policy = Policy::default().methods(["POST"]);"#),
+    ] {
+        let (_, _, body) = methods(allow);
+        assert!(body.ends_with(&format!("\n\n    {line}\n")), "{body}");
+    }
+    for mode in [Negotiated, Named] {
         let (status, headers, body) = answer(&Refusal::NotAcceptable { mode });
         assert_eq!((status, &*headers), (406, text));
-        assert!(body.contains("Policy::accept(") && body.contains(words), "{body}");
-        assert!(!body.contains("  ") && !body.contains('\n'), "one sentence: {body}");
+        assert!(body.ends_with("\n\n    let policy = Policy::default().accept(AcceptMode::Any);\n"), "{body}");
+    }
+    for (refusal, call) in [(Refusal::HostNotAllowed, ".hosts(["), (Refusal::OriginNotAllowed, ".origins([")] {
+        let (status, headers, body) = answer(&refusal);
+        assert_eq!((status, &*headers), (403, text));
+        assert!(body.contains(call) && body.ends_with(";\n"), "{body}");
+        assert!(refusal.body_with("attach(policy)").ends_with(";\n    attach(policy)\n"));
     }
     assert_eq!(answer(&Refusal::Finished), (204, "cache-control: no-store".into(), String::new()));
     assert_eq!((Refusal::Head.status(), Refusal::Head.body()), (200, String::new()));

@@ -227,6 +227,9 @@ use warp::{Filter, reply};
 
 sse_core::adapter!(Send + 'static);
 
+/// How a route gets its policy, for the body of 403, 405 and 406.
+const ATTACH: &str = "warp::path(name).and(sse_warp::offered_with(policy)).map(handler)";
+
 /// Takes any request and says whether it may open a stream; never rejects.
 pub fn offered() -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
     offered_with(Policy::default())
@@ -304,7 +307,7 @@ impl Reply for Refused {
         match self.reason {
             // At its end from the beginning: a stream, even an empty one, would be sent over HTTP/2 as a frame of data.
             Refusal::Head => head.map(|()| Response::default().into_body()),
-            _ => head.map(|()| self.reason.body()).into_response(),
+            _ => head.map(|()| self.reason.body_with(ATTACH)).into_response(),
         }
     }
 }
