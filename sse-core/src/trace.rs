@@ -35,9 +35,9 @@ events! {
     fn stream_failed(error: &FrameError) =
         ERROR "stream.failed" { %error } "an event stream failed";
 
-    /// Most likely the handler has not returned its response.
+    /// A send waits before the first poll of the body.
     fn send_waits(id: Uuid) =
-        WARN "send.waits" { %id } "a send waits on a stream whose response was not returned yet; begin with `first` instead";
+        WARN "send.waits" { %id } "a send waits before its stream is read: return the response and send from a spawned task, or use `Sse::first` or `Sse::buffer`";
 
     /// A reader is told that something is missing; of which topic, if that is known.
     fn gap(reason: &str, topic: Option<&str>, lagged: bool) =

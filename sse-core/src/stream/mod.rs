@@ -5,6 +5,8 @@ mod sender;
 pub(crate) mod shared;
 pub(crate) mod source;
 pub(crate) mod state;
+#[cfg(debug_assertions)]
+mod unread;
 
 pub use body::EventStream;
 pub use sender::{Sender, Sending};

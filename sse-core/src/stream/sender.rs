@@ -126,9 +126,13 @@ impl Sender {
     /// Sends when there is room, and not before those who began to wait earlier.
     ///
     /// The event is encoded by this call; the future holds its bytes and borrows nothing of it. Its place in the line is
-    /// taken when it is first polled. Dropping it before it is ready sends nothing, and the next in line goes. It waits
-    /// as long as it must: a handler that sends more than the buffer holds *before it returns its response* waits for
-    /// ever, because nobody reads yet. [`Sse::first`](crate::Sse::first) is the way to begin with much.
+    /// taken when it is first polled. Dropping it before it is ready sends nothing, and the next in line goes.
+    ///
+    /// A handler that awaits this *before it returns its response* waits for ever once more than the buffer holds is
+    /// pending: the stream is not read before the response is returned. Debug builds print a warning with the line of the
+    /// call on standard error, and the feature `tracing` reports it as `send.waits`. Return the response and send from a
+    /// spawned task, or give the events to [`Sse::first`](crate::Sse::first), or raise
+    /// [`Sse::buffer`](crate::Sse::buffer).
     ///
     /// # Errors
     /// [`SendError::Closed`], also when the stream ends while this waits; [`SendError::Invalid`]. Never `Full`.
@@ -143,13 +147,20 @@ impl Sender {
     ///     }
     /// }
     /// ```
+    #[track_caller]
     pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
         let bytes = event.lend(|piece| self.check(piece?).map(Piece::into_bytes));
         let step = match bytes {
             Ok(bytes) => Step::Send(bytes),
             Err(error) => Step::Done(Err(error.into())),
         };
-        Sending { sender: self, step, ticket: None }
+        Sending {
+            sender: self,
+            step,
+            ticket: None,
+            #[cfg(debug_assertions)]
+            caller: std::panic::Location::caller(),
+        }
     }
 
     /// Sends a comment, which the client never dispatches. As [`Sender::try_send`].
@@ -277,6 +288,8 @@ pub struct Sending<'s> {
     step: Step,
     /// The place in the line of those who wait for room.
     ticket: Option<u64>,
+    #[cfg(debug_assertions)]
+    caller: &'static std::panic::Location<'static>,
 }
 
 #[derive(Debug)]
@@ -316,6 +329,8 @@ impl Future for Sending<'_> {
         drop(old);
         if waits_unread {
             crate::trace::send_waits(shared.id);
+            #[cfg(debug_assertions)]
+            super::unread::warn(this.caller);
         }
         if let Poll::Ready(done) = &result {
             this.leave_line();

@@ -2,6 +2,7 @@
 
 mod ending;
 mod sending;
+mod unread;
 mod waiting;
 mod wakes;
 
