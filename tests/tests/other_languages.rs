@@ -2,6 +2,7 @@
 //! and the suite accuses no correct server. Then one deliberate fault after another: the suite finds each of them.
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use sse_conformance::process::Server;
 use sse_test_support::trials::needing;
 use std::process::{Command, ExitCode, Output};
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         }
         Ok(())
     }));
+    trials.push(needing("node", "reader_in_the_document_receives_blocks_that_start_with_a_comment", reader));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -89,4 +91,25 @@ fn crash() -> Result<(), Failed> {
         return Ok(());
     }
     Err(report.into())
+}
+
+/// Runs the reader that docs/migrating.md shows, on a stream with comments, lines beside data, and data of two lines.
+fn reader() -> Result<(), Failed> {
+    let document = include_str!("../../docs/migrating.md");
+    let reader = document.split("```js reader\n").nth(1).and_then(|rest| rest.split("```").next());
+    let server = env!("CARGO_BIN_EXE_conformance-server");
+    let server = Server::start(Command::new(server).args(["--adapter", "axum"])).map_err(|error| error.to_string())?;
+    let steps = r#"[{"send":{"data":"1"}},{"comment":"quiet"},{"send":{"data":"2"}},{"comment":"quiet"},
+        {"send":{"id":"7","event":"note","data":"3\n4"}},{"close":true}]"#;
+    let url = format!("http://{}/fetch", server.target().address());
+    let program = format!(
+        "{}\nconst shown = [];\nconst answer = await fetch({url:?}, {{ method: 'POST', body: `{}` }});\n\
+         await read(answer, (data) => shown.push(data));\nconsole.log(JSON.stringify(shown));",
+        reader.ok_or("no reader in docs/migrating.md")?,
+        // A backslash of JSON, in a text of JavaScript.
+        steps.replace('\\', "\\\\"),
+    );
+    let output = Command::new("node").args(["--input-type=module", "-e", &program]).output()?;
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if shown.trim() == r#"["1","2","3\n4"]"# { Ok(()) } else { Err(format!("{shown}{errors}").into()) }
 }

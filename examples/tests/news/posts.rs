@@ -2,8 +2,11 @@
 
 use crate::{News, SOON};
 use reqwest::{Client, StatusCode, redirect};
+use sse_test_support::Result;
 use sse_test_support::http::Reader;
 use sse_test_support::trials::Trials;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::posts::{what}", news.framework);
@@ -21,6 +24,16 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
 
         reader.until_field("headline", "text", "Bread & <b>Butter</b>", SOON).await?;
         reader.until_field("headline", "text", "Ünïcode\ntwo lines", SOON).await
+    });
+
+    trials.add(name("body_in_chunks_is_a_headline"), async move || {
+        let server = news.start().await?;
+        let mut reader = Reader::open(format!("{}/events", server.url())).await?;
+        assert_eq!(post_chunk(server.address(), b"headline=No+length").await?, "204");
+        reader.until("headline", "No length", SOON).await?;
+        let huge = [b"headline=".as_slice(), &b"a".repeat(100_000)].concat();
+        assert_eq!(post_chunk(server.address(), &huge).await?, "413");
+        Ok(())
     });
 
     trials.add(name("a_browser_without_script_goes_back_to_the_page"), async move || {
@@ -75,4 +88,18 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         }
         Ok(())
     });
+}
+
+/// Posts a form as one chunk, without a length, and returns the status of the answer.
+async fn post_chunk(address: &str, form: &[u8]) -> Result<String> {
+    let mut socket = TcpStream::connect(address).await?;
+    let head = "POST /headlines HTTP/1.1\r\nhost: news\r\ntransfer-encoding: chunked\r\n\
+        content-type: application/x-www-form-urlencoded\r\n\r\n";
+    let request = [head.as_bytes(), format!("{:x}\r\n", form.len()).as_bytes(), form, b"\r\n0\r\n\r\n"].concat();
+    let (mut read, mut write) = socket.split();
+    let mut answer = [0; "HTTP/1.1 204".len()];
+    // A server that rejects the body may close before all of it is written.
+    let (_, read) = tokio::join!(write.write_all(&request), read.read_exact(&mut answer));
+    read?;
+    Ok(String::from_utf8_lossy(answer.last_chunk::<3>().unwrap_or(b"???")).into_owned())
 }

@@ -2,13 +2,14 @@
 
 use crate::feed::{Feed, PAGE, PAST};
 use crate::posted::{self, MAX_BODY_BYTES, Posted};
+use futures_util::{Stream, StreamExt};
 use sse_warp::{Refused, Sse};
 use std::future::Future;
 use std::io;
+use std::pin::pin;
 use warp::http::{StatusCode, header};
-use warp::hyper::body::Bytes;
 use warp::reply::{Reply, Response, with_header, with_status};
-use warp::{Filter, body, path};
+use warp::{Buf, Filter, body, path};
 
 pub(crate) async fn serve(
     listener: std::net::TcpListener,
@@ -23,9 +24,8 @@ pub(crate) async fn serve(
         .and(feed)
         .and(warp::header::optional("content-type"))
         .and(warp::header::optional("accept"))
-        .and(body::content_length_limit(MAX_BODY_BYTES as u64))
-        .and(body::bytes())
-        .map(headlines);
+        .and(body::stream())
+        .then(headlines);
     let listener = tokio::net::TcpListener::from_std(listener)?;
     warp::serve(page.or(events).or(headlines)).incoming(listener).graceful(stop).run().await;
     Ok(())
@@ -35,7 +35,16 @@ fn events(sse: Result<Sse, Refused>, feed: Feed) -> Result<impl Reply, Refused> 
     Ok(sse?.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).first(feed.greeting()))
 }
 
-fn headlines(feed: Feed, content_type: Option<String>, accept: Option<String>, body: Bytes) -> Response {
+async fn headlines(
+    feed: Feed,
+    content_type: Option<String>,
+    accept: Option<String>,
+    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+) -> Response {
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
+    };
     let (content_type, accept) = (content_type.unwrap_or_default(), accept.unwrap_or_default());
     let answer = posted::post(&feed, Posted { content_type: &content_type, accept: &accept, body: &body });
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -44,4 +53,18 @@ fn headlines(feed: Feed, content_type: Option<String>, accept: Option<String>, b
         Some(location) => with_header(reply, header::LOCATION, location).into_response(),
         None => reply.into_response(),
     }
+}
+
+/// Reads the whole body. `body::content_length_limit` would reject every body that is sent in chunks.
+async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Result<Vec<u8>, StatusCode> {
+    let mut body = pin!(body);
+    let mut bytes = Vec::new();
+    while let Some(part) = body.next().await {
+        let mut part = part.map_err(|_| StatusCode::BAD_REQUEST)?;
+        if bytes.len() + part.remaining() > MAX_BODY_BYTES {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        bytes.extend_from_slice(&part.copy_to_bytes(part.remaining()));
+    }
+    Ok(bytes)
 }
