@@ -68,6 +68,11 @@ fn find(commands: &[&str]) -> Result<PathBuf, Missing> {
     files.find(|file| file.is_file()).ok_or_else(|| Missing(commands.join(" or ")))
 }
 
+#[cfg(feature = "servers")]
+const SHORTEST_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+#[cfg(feature = "servers")]
+const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Asks until the answer is yes, for at most this long.
 ///
 /// # Errors
@@ -82,7 +87,9 @@ where
         if began.elapsed() > bound {
             return Err(format!("not within {bound:?}: {what}").into());
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        // Seldom where the answer takes long: a dozen tests that ask often would slow down what they wait for.
+        let pause = began.elapsed() / 10;
+        tokio::time::sleep(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Trials of `libtest-mimic` that are futures. Trials in a browser share one browser of each engine.
 
 use crate::browser::{Browser, Engine};
-use crate::{Missing, Optional, Result, need};
+use crate::{Error, Missing, Optional, Result, need};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 /// A trial that takes longer has failed.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(120);
 
 /// A list of trials, and what they run on.
 #[derive(Debug, Default)]
@@ -28,18 +28,34 @@ struct Shared {
 }
 
 impl Shared {
-    fn block_on(&self, test: impl Future<Output = Result>) -> Result<Completion, Failed> {
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         #[expect(clippy::expect_used, reason = "without threads nothing can be tested")]
         let runtime = self.runtime.get_or_init(|| Runtime::new().expect("a runtime can be made"));
-        match runtime.block_on(async { timeout(BOUND, test).await }) {
+        runtime.block_on(future)
+    }
+
+    fn run(&self, test: impl Future<Output = Result>) -> Result<Completion, Failed> {
+        match self.block_on(async { timeout(BOUND, test).await }) {
             Ok(Ok(())) => Ok(Completion::Completed),
-            Ok(Err(error)) => match (error.downcast_ref(), error.downcast_ref::<Optional>()) {
-                (Some(missing), _) => without(missing),
-                (None, Some(optional)) => Ok(Completion::ignored_with(optional)),
-                (None, None) => Err(with_sources(&*error).into()),
-            },
+            Ok(Err(error)) => unable(error),
             Err(_) => Err(format!("took longer than {BOUND:?}").into()),
         }
+    }
+
+    /// The browser starts before the time of the first trial in it does.
+    fn run_in(&self, engine: Engine, test: impl AsyncFnOnce(&Browser) -> Result) -> Result<Completion, Failed> {
+        match self.block_on(self.browsers[engine as usize].get_or_try_init(|| Browser::start(engine))) {
+            Ok(browser) => self.run(test(browser)),
+            Err(error) => unable(error),
+        }
+    }
+}
+
+fn unable(error: Error) -> Result<Completion, Failed> {
+    match (error.downcast_ref(), error.downcast_ref::<Optional>()) {
+        (Some(missing), _) => without(missing),
+        (None, Some(optional)) => Ok(Completion::ignored_with(optional)),
+        (None, None) => Err(with_sources(&*error).into()),
     }
 }
 
@@ -100,7 +116,7 @@ impl Trials {
         F: Future<Output = Result>,
     {
         let shared = self.shared.clone();
-        self.trials.push(Trial::ignorable_test(name, move || shared.block_on(test())));
+        self.trials.push(Trial::ignorable_test(name, move || shared.run(test())));
     }
 
     /// Adds a trial in Chromium. [`add_in_each_browser`](Self::add_in_each_browser) is for all that other engines can do
@@ -128,13 +144,7 @@ impl Trials {
         T: AsyncFnOnce(&Browser) -> Result + Send + 'static,
     {
         let shared = self.shared.clone();
-        let trial = move || {
-            shared.block_on(async {
-                let browser = shared.browsers[engine as usize].get_or_try_init(|| Browser::start(engine)).await?;
-                test(browser).await
-            })
-        };
-        self.trials.push(Trial::ignorable_test(name, trial));
+        self.trials.push(Trial::ignorable_test(name, move || shared.run_in(engine, test)));
     }
 
     /// Runs the trials as the arguments of the process say, and stops the browsers.

@@ -1,7 +1,7 @@
 //! A server that goes down under a browser, and its successor on the same port.
 
 use crate::tab::{Tab, url};
-use crate::{BACK, SOON, publish, start};
+use crate::{BACK, SOON, Scope, publish, start};
 use sse_conformance::client::Request;
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
@@ -9,11 +9,11 @@ use sse_test_support::Result;
 use sse_test_support::browser::Browser;
 use sse_test_support::trials::Trials;
 
-pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
+pub(crate) fn add(trials: &mut Trials, adapter: Adapter, scope: Scope) {
     let name = |what: &str| format!("{}::{what}", adapter.as_str());
 
     // Hazard H2.
-    trials.add_in_each_browser(name("drained_it_is_refused_until_a_successor_is_there"), async move |browser| {
+    scope.add(trials, name("drained_it_is_refused_until_a_successor_is_there"), async move |browser| {
         let (server, tab) = seen_two(browser, adapter).await?;
         let answer = server.target().read(&Request::new("POST", "/drain").body(""))?;
         assert_eq!(answer.head.status, 202);
@@ -25,7 +25,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
 
     // Hazard B11.
     #[cfg(unix)]
-    trials.add_in_each_browser(name("sigterm_hands_it_to_a_successor"), async move |browser| {
+    scope.add(trials, name("sigterm_hands_it_to_a_successor"), async move |browser| {
         let (server, tab) = seen_two(browser, adapter).await?;
         handed_over(server, adapter, tab).await
     });

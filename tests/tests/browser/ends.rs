@@ -1,12 +1,15 @@
 //! How a stream's end reaches a browser: it comes back when it was told to, or not at all.
 
 use crate::tab::{Tab, url};
-use crate::{BACK, SOON, start};
+use crate::{BACK, SOON, Scope, start};
 use sse_conformance::client::Request;
 use sse_conformance::server::Adapter;
+use sse_test_support::cable::Cable;
 use sse_test_support::trials::Trials;
+use std::time::Duration;
+use tokio::time::sleep;
 
-pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
+pub(crate) fn add(trials: &mut Trials, adapter: Adapter, scope: Scope) {
     let name = |what: &str| format!("{}::{what}", adapter.as_str());
 
     // Hazard H2.
@@ -14,7 +17,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
         let server = start(adapter, &["--max-streams", "1"])?;
         let target = server.target();
         let taken = target.script("[]")?;
-        let tab = Tab::script(browser, target, r#"[{"send":{"data":"there is room"}}]"#).await?;
+        let tab = Tab::script(browser, &url(target), r#"[{"send":{"data":"there is room"}}]"#).await?;
         tab.told("lost", 2, BACK).await?;
         assert_eq!(tab.log().await?, ["open", "lost", "open", "lost"]);
         drop(taken);
@@ -23,10 +26,10 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
         tab.close().await
     });
 
-    trials.add_in_each_browser(name("it_waits_as_long_as_it_was_told"), async move |browser| {
+    scope.add(trials, name("it_waits_as_long_as_it_was_told"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"retry":1000,"data":"x"}},{"close":true}]"#;
-        let tab = Tab::script(browser, server.target(), steps).await?;
+        let tab = Tab::script(browser, &url(server.target()), steps).await?;
         tab.told("open", 3, BACK).await?;
         // By itself it would wait 3 s. A busy machine may be late once, and nobody may be early.
         let absences = tab.absences().await?;
@@ -36,17 +39,22 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
     });
 
     // Hazard H3.
-    trials.add_in_chromium(name("finished_it_stays_away"), async move |browser| {
+    trials.add_in_each_browser(name("finish_is_one_more_request_and_then_none"), async move |browser| {
         let server = start(adapter, &[])?;
-        let steps = r#"[{"send":{"retry":100,"data":"x"}},{"finish":true}]"#;
-        let tab = Tab::script(browser, server.target(), steps).await?;
-        tab.told("closed", 1, SOON).await?;
+        let cable = Cable::to(server.target().address().to_string()).await?;
+        let steps = r#"[{"send":{"retry":300,"data":"x"}},{"finish":true}]"#;
+        let tab = Tab::script(browser, &cable.url(), steps).await?;
+        let closed = tab.told("closed", 1, SOON).await;
+        assert_eq!(cable.requests("/script"), ["", "end"], "requests within {SOON:?}, by their Last-Event-ID");
+        closed?;
         assert_eq!(tab.log().await?, ["open", "message x", "lost", "closed"]);
-        assert!(tab.is_closed().await?);
+        // Ten reconnection times.
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(cable.requests("/script").len(), 2);
         tab.close().await
     });
 
-    trials.add_in_each_browser(name("the_page_of_the_routes_shows_what_comes"), async move |browser| {
+    scope.add(trials, name("the_page_of_the_routes_shows_what_comes"), async move |browser| {
         let server = start(adapter, &[])?;
         let steps = r#"[{"send":{"data":"plain"}},{"send":{"id":"7","event":"tick","data":"two\nlines"}},
             {"send":{"data":"<b>\ud83e\udd80</b>"}},{"send":{"id":"a\nb","data":"refused"}}]"#;

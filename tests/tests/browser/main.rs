@@ -1,15 +1,21 @@
-//! What a browser's `EventSource` makes of each adapter: it comes back by itself, with its place, and stays away when it
-//! is told to.
+//! What `EventSource` of Chromium, Firefox and WebKit makes of each adapter: it reconnects by itself, resumes where it
+//! was, and stays away after the end. One adapter runs every test in every engine; the others run the tests of what
+//! goes over the wire in every engine, and the rest in Chromium.
 
 mod away;
+mod cut;
 mod down;
 mod ends;
+mod quiet;
+mod runs;
 mod tab;
 
 use sse_conformance::client::Request;
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
 use sse_conformance::{Failure, Target};
+use sse_test_support::Result;
+use sse_test_support::browser::Browser;
 use sse_test_support::trials::Trials;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -22,15 +28,45 @@ const BACK: Duration = Duration::from_secs(25);
 
 fn main() -> ExitCode {
     let mut trials = Trials::that_wait();
-    // What waits longest goes first, so that the rest is done meanwhile.
-    for add in [down::add, ends::add, away::add] {
-        Adapter::ALL.into_iter().for_each(|adapter| add(&mut trials, adapter));
+    // The tests that wait longest go first, so that the rest is done meanwhile.
+    for adapter in Adapter::ALL {
+        let scope = if adapter == Adapter::Axum { Scope::Everything } else { Scope::Wire };
+        cut::add(&mut trials, adapter);
+        down::add(&mut trials, adapter, scope);
+        ends::add(&mut trials, adapter, scope);
+        quiet::add(&mut trials, adapter, scope);
+        away::add(&mut trials, adapter, scope);
+        if scope == Scope::Everything {
+            runs::add(&mut trials, adapter);
+        }
     }
     trials.run()
 }
 
+/// What an adapter has to show in every engine. A test of the wire runs there for each adapter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Everything,
+    Wire,
+}
+
+impl Scope {
+    /// Adds a test that is not about the wire.
+    fn add<T>(self, trials: &mut Trials, name: String, test: T)
+    where
+        T: AsyncFnOnce(&Browser) -> Result + Clone + Send + 'static,
+    {
+        match self {
+            Self::Everything => trials.add_in_each_browser(name, test),
+            Self::Wire => trials.add_in_chromium(name, test),
+        }
+    }
+}
+
+/// Starts the server, or the one that `CONFORMANCE_SERVER` names: an older one, for a comparison.
 fn start(adapter: Adapter, options: &[&str]) -> Result<Server, Failure> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance-server"));
+    let server = std::env::var_os("CONFORMANCE_SERVER");
+    let mut command = Command::new(server.unwrap_or_else(|| env!("CARGO_BIN_EXE_conformance-server").into()));
     Server::start(command.args(["--adapter", adapter.as_str()]).args(options))
 }
 

@@ -32,8 +32,8 @@ impl Tab {
     }
 
     /// Opens one that runs these steps, every time it comes.
-    pub(crate) async fn script(browser: &Browser, target: &Target, steps: &str) -> Result<Self> {
-        Self::open(browser, &url(target), &Request::script_path(steps)).await
+    pub(crate) async fn script(browser: &Browser, origin: &str, steps: &str) -> Result<Self> {
+        Self::open(browser, origin, &Request::script_path(steps)).await
     }
 
     /// Waits until it was told this so many times.
@@ -67,10 +67,6 @@ impl Tab {
         }
         assert_eq!(self.events().await?, events);
         Ok(())
-    }
-
-    pub(crate) async fn is_closed(&self) -> Result<bool> {
-        self.0.eval("source.readyState === EventSource.CLOSED").await
     }
 
     pub(crate) async fn close(self) -> Result {
