@@ -81,9 +81,10 @@ macro_rules! adapter {
                 Self(self.0.max_lifetime(lifetime))
             }
 
-            /// Ends the stream at this moment, as when a login ends. A body that nobody polls has no deadlines; its
+            /// Ends the stream at this moment, as when a login ends: an `Instant`, a `SystemTime`, or [`UnixSeconds`] as in
+            /// the `exp` of a token. A moment in the past ends the stream at its first poll. A body that nobody polls has no deadlines; its
             /// connection ends when the socket does, see [`bound_sockets`].
-            pub fn expires_at(self, moment: ::std::time::Instant) -> Self {
+            pub fn expires_at(self, moment: impl $crate::IntoMoment) -> Self {
                 Self(self.0.expires_at(moment))
             }
 
@@ -117,13 +118,13 @@ macro_rules! adapter {
             /// client.
             pub fn stream<S>(self, events: S) -> SseResponse<$crate::stream::Items<S>>
             where
-                S: $crate::__Stream<Item: $crate::IntoFrame> + $($bounds)+,
+                S: $crate::stream::Events<Item: $crate::IntoFrame> + $($bounds)+,
             {
                 SseResponse(self.0.stream(events))
             }
 
             /// Follows these topics of the hub, from where the client's last event ID says.
-            pub fn subscribe(self, hub: &$crate::Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Subscription {
+            pub fn subscribe<K>(self, hub: &$crate::Hub, topics: impl $crate::hub::IntoTopics<K>) -> Subscription {
                 Subscription(self.0.subscribe(hub, topics))
             }
         }
@@ -267,7 +268,7 @@ macro_rules! adapter {
         pub use $crate::{
             AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
             LastEventId, Policy, PolicyError, RESERVED_TYPES, Refusal, Replay, Resumption, SendError, Sender, SocketLimits, Stats,
-            Uuid, bound_sockets,
+            UnixSeconds, Uuid, bound_sockets,
             hub, stream,
         };
     };

@@ -164,6 +164,32 @@ impl<'a> Event<'a> {
         self
     }
 
+    /// The same event with texts of its own, so that it outlives the texts it was made of.
+    ///
+    /// `Event::data(&text)` borrows `text`. A closure that returns such an event of a local `text` does not compile. Pass
+    /// the `String` itself, or call this:
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// let events = (1..=2).map(|n| {
+    ///     let text = format!("number {n}");
+    ///     Event::data(&text).event("count").into_owned() // here also `Event::data(text)`
+    /// });
+    /// assert_eq!(events.last(), Some(Event::data("number 2").event("count")));
+    /// ```
+    pub fn into_owned(self) -> Event<'static> {
+        let owned = |text: Option<Cow<'a, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Event {
+            comment: owned(self.comment),
+            id: owned(self.id),
+            event: owned(self.event),
+            data: owned(self.data),
+            retry: self.retry,
+            checkpoint: self.checkpoint,
+            json_error: self.json_error,
+        }
+    }
+
     /// The data, if there is any.
     #[must_use]
     pub fn data_text(&self) -> Option<&str> {

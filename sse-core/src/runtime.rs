@@ -6,7 +6,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// What the core borrows from the program around it. Tokio's is [`Tokio`](crate::Tokio), behind the feature `tokio`;
 /// a test's is `testing::Clock`.
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// use std::pin::Pin;
 /// use std::sync::Arc;
 /// use std::task::{Context, Poll};
-/// use std::time::Instant;
+/// use std::time::{Instant, SystemTime};
 ///
 /// #[derive(Clone)]
 /// struct Host(Arc<Random>);
@@ -30,6 +30,10 @@ use std::time::{Duration, Instant};
 ///
 ///     fn now(&self) -> Instant {
 ///         Instant::now()
+///     }
+///
+///     fn wall(&self) -> SystemTime {
+///         SystemTime::now()
 ///     }
 ///
 ///     fn timer(&self) -> Never {
@@ -57,6 +61,10 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// The time now. Called at every poll of a stream and at every publish.
     fn now(&self) -> Instant;
+
+    /// What the wall clock shows. Called only by [`Sse::expires_at`](crate::Sse::expires_at), whose moment may be a
+    /// `SystemTime`.
+    fn wall(&self) -> SystemTime;
 
     /// A timer that waits for nothing yet. Called when a stream is polled for the first time with something to wait
     /// for, inside the task that polls it.

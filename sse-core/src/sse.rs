@@ -1,15 +1,14 @@
 //! From an admitted request to its response: the one place where a stream is put together.
 
 use crate::control::{Control, NO_ID};
-use crate::hub::{Attachment, Hub, Kind, Subscription};
+use crate::hub::{Attachment, Hub, IntoTopics, Kind, Subscription};
 use crate::response::{HeaderError, Response, check_header};
 use crate::runtime::Runtime;
 use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Items, Live};
 use crate::stream::state::{State, retry_block};
-use crate::stream::{CloseReason, EventStream, Sender};
-use crate::{Admitted, Frame, FrameError, IntoFrame, LastEventId, MAX_FIRST_BYTES, Resumption};
-use futures_core::Stream;
+use crate::stream::{CloseReason, EventStream, Events, Sender};
+use crate::{Admitted, Frame, FrameError, IntoFrame, IntoMoment, LastEventId, MAX_FIRST_BYTES, Resumption};
 use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
@@ -223,10 +222,14 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Ends the stream at this moment, as when a login ends. A body that nobody polls has no deadlines; its connection
+    /// Ends the stream at this moment, as when a login ends: an [`Instant`], a [`SystemTime`](std::time::SystemTime), or
+    /// [`UnixSeconds`](crate::UnixSeconds). A moment in the past ends the stream at its first poll. No such moment by
+    /// default.
+    ///
+    /// A later change of the wall clock does not move the end. A body that nobody polls has no deadlines; its connection
     /// ends when the socket does.
-    pub const fn expires_at(mut self, moment: Instant) -> Self {
-        self.expires_at = Some(moment);
+    pub fn expires_at(mut self, moment: impl IntoMoment) -> Self {
+        self.expires_at = moment.on_clock(self.runtime.now(), self.runtime.wall());
         self
     }
 
@@ -302,15 +305,15 @@ impl<R: Runtime> Sse<R> {
     /// ```
     pub fn stream<S>(self, events: S) -> Response<EventStream<R, Items<S>>>
     where
-        S: Stream<Item: IntoFrame>,
+        S: Events<Item: IntoFrame>,
     {
         let control = self.control();
         self.respond(Items::new(events, control))
     }
 
-    /// A place in this hub's history: the events of these topics, from where the client's last event ID says. See
-    /// [`Subscription`].
-    pub fn subscribe(self, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Subscription<R> {
+    /// A place in this hub's history: the events of these topics, or of one topic, from where the client's last event ID
+    /// says. See [`Subscription`] and [`IntoTopics`].
+    pub fn subscribe<K>(self, hub: &Hub, topics: impl IntoTopics<K>) -> Subscription<R> {
         Subscription::new(self, hub, topics)
     }
 

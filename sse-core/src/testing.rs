@@ -26,7 +26,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A clock for tests: a [`Runtime`] whose time moves only by [`Clock::advance`], and whose randomness repeats.
 #[derive(Debug, Clone)]
@@ -43,6 +43,7 @@ struct Inner {
 #[derive(Debug)]
 struct Time {
     now: Instant,
+    wall: SystemTime,
     alarms: BTreeMap<(Instant, u64), Waker>,
     next: u64,
 }
@@ -57,7 +58,9 @@ impl Clock {
     /// A clock whose identifiers, tags and jitter follow from this seed.
     #[must_use]
     pub fn seeded(seed: [u8; 32]) -> Self {
-        let time = Time { now: Instant::now(), alarms: BTreeMap::new(), next: 0 };
+        // 2026-01-01, so that two runs are equal.
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        let time = Time { now: Instant::now(), wall, alarms: BTreeMap::new(), next: 0 };
         Self { inner: Arc::new(Inner { random: Random::from_seed(seed), time: Mutex::new(time) }) }
     }
 
@@ -66,6 +69,7 @@ impl Clock {
         let due = {
             let mut time = self.time();
             time.now += by;
+            time.wall += by;
             let now = time.now;
             let later = time.alarms.split_off(&(now, u64::MAX));
             std::mem::replace(&mut time.alarms, later)
@@ -104,6 +108,10 @@ impl Runtime for Clock {
 
     fn now(&self) -> Instant {
         self.time().now
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.time().wall
     }
 
     fn timer(&self) -> Alarm {

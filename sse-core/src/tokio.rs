@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokio::time::{Sleep, sleep_until};
 
 /// Tokio's clock and timer, and one generator for the process, seeded by the system.
@@ -34,6 +34,10 @@ impl Runtime for Tokio {
 
     fn now(&self) -> Instant {
         tokio::time::Instant::now().into_std()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     fn timer(&self) -> TokioTimer {

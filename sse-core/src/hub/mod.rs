@@ -17,6 +17,7 @@ mod subscription;
 mod taken_back;
 mod tombstones;
 mod topic;
+mod topic_names;
 mod topics;
 
 pub use builder::Builder;
@@ -27,6 +28,7 @@ pub use publish::{PublishError, Topic};
 pub use registry::Draining;
 pub use stats::Stats;
 pub use subscription::{Replay, Resumption, SubscribeError, Subscription};
+pub use topic_names::{IntoTopics, Many, One};
 
 use crate::runtime::{Random, Runtime, Timer};
 use crate::stream::shared::Rules;

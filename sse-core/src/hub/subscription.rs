@@ -7,6 +7,7 @@ use super::order::{MAX_TOPIC_BYTES, Order};
 use super::registry::Kind;
 use super::stats::Counters;
 use super::topic::{Leftovers, Topic};
+use super::topic_names::IntoTopics;
 use super::{Hub, Inner};
 use crate::control::Control;
 use crate::runtime::Runtime;
@@ -100,11 +101,11 @@ pub struct Subscription<R: Runtime> {
 }
 
 impl<R: Runtime> Subscription<R> {
-    pub(crate) fn new(mut sse: Sse<R>, hub: &Hub, topics: impl IntoIterator<Item: AsRef<str>>) -> Self {
+    pub(crate) fn new<K>(mut sse: Sse<R>, hub: &Hub, topics: impl IntoTopics<K>) -> Self {
         let inner = &hub.inner;
         let (last_event_id, first) = (sse.last_event_id().clone(), sse.take_first());
         let (is_get, control) = (sse.is_get(), sse.control());
-        let names = Names::of(topics, inner.limits.max_topics_per_stream);
+        let names = Names::of(topics.into_topics(), inner.limits.max_topics_per_stream);
         // Without valid names there is no stream that the hub could count.
         let (names, attach, error) = match names {
             Ok(names) => (names, Some(hub), None),

@@ -1,6 +1,7 @@
 //! One connection: the machine, its handle, its body.
 
 mod body;
+mod events;
 mod sender;
 pub(crate) mod shared;
 pub(crate) mod source;
@@ -9,6 +10,7 @@ pub(crate) mod state;
 mod unread;
 
 pub use body::EventStream;
+pub use events::Events;
 pub use sender::{Sender, Sending};
 pub use source::{Items, Live, Source};
 pub use state::CloseReason;

@@ -1,11 +1,11 @@
 //! Where a body's bytes come from beside its handle: a hub's topics, or a stream of events.
 
+use super::events::Events;
 use super::state::CloseReason;
 use crate::IntoFrame;
 use crate::control::Control;
 use crate::hub::Cursor;
 use bytes::Bytes;
-use futures_core::Stream;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
@@ -89,7 +89,7 @@ impl<S> fmt::Debug for Items<S> {
     }
 }
 
-impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
+impl<S: Events<Item: IntoFrame>> Source for Items<S> {
     /// All events that are ready, up to 64 KiB or one larger event, as one chunk.
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let mut this = self.project();
@@ -98,7 +98,7 @@ impl<S: Stream<Item: IntoFrame>> Source for Items<S> {
             if this.ended.is_some() || chunk.len() >= CHUNK_BYTES || !this.held.is_empty() {
                 break;
             }
-            match this.items.as_mut().poll_next(cx) {
+            match this.items.as_mut().poll_event(cx) {
                 Poll::Ready(Some(item)) => {
                     let written = item.lend(|piece| {
                         let piece = piece?.on(*this.control);
