@@ -30,7 +30,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         let server = news.start().await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         assert_eq!(post_chunk(server.address(), b"headline=No+length").await?, "204");
-        reader.until("headline", "No length", SOON).await?;
+        reader.until_field("headline", "text", "No length", SOON).await?;
         let huge = [b"headline=".as_slice(), &b"a".repeat(100_000)].concat();
         assert_eq!(post_chunk(server.address(), &huge).await?, "413");
         Ok(())
