@@ -55,7 +55,10 @@ impl Reader {
     /// # Errors
     /// The event does not arrive in time, or the stream ends without it.
     pub async fn until_field(&mut self, event_type: &str, field: &str, text: &str, bound: Duration) -> Result {
-        self.until_event(event_type, text, |data| json_field(data, field).as_deref() == Some(text), bound).await
+        // The search costs less than a parser for each of many events.
+        let quoted = serde_json::to_string(text)?;
+        let matches = |data: &str| data.contains(&quoted) && json_field(data, field).as_deref() == Some(text);
+        self.until_event(event_type, text, matches, bound).await
     }
 
     async fn until_event(
