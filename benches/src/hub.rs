@@ -1,14 +1,15 @@
 //! The hub alone, no sockets: what a publish and a poll cost, and what a replay storm holds.
 
-use crate::measure::{Case, anonymous};
+use crate::measure::{Case, anonymous, thread_ns};
 use crate::still::Still;
 use bytes::Bytes;
-use sse_core::{Event, EventStream, Hub, Policy, Request, Sse};
+use sse_core::testing::Clock;
+use sse_core::{Event, EventStream, Hub, Policy, Replay, Request, Sse};
 use std::fmt;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many publishes or polls one run makes at least: more than one segment holds.
 const EVENTS: usize = 1_024;
@@ -57,7 +58,119 @@ pub fn cases() -> Vec<Case> {
     for (contender, readers) in [("1 cursor", 1), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)] {
         cases.push(deliver(task, contender, readers));
     }
+    let task = "hub: publish to a new topic, 100 B";
+    for (contender, max_topics) in [("at a bound of 1,000 topics", 1_000), ("at a bound of 100,000 topics", 100_000)] {
+        cases.push(new_topics(task, contender, max_topics));
+    }
+    let task = "hub: a replay of 10,240 events, for each event";
+    for (contender, topics) in [("of 1 topic", 1), ("of 16 topics in turn", 16), ("of 256 topics in turn", 256)] {
+        cases.push(replay(task, contender, topics));
+    }
+    let task = "hub: streams open and leave, for each stream";
+    for (contender, streams, keyed) in [
+        ("1,000 streams without a key", 1_000, false),
+        ("1,000 streams of one key", 1_000, true),
+        ("40,000 streams of one key", 40_000, true),
+    ] {
+        cases.push(leave(task, contender, streams, keyed));
+    }
     cases
+}
+
+fn new_topics(task: &str, contender: &'static str, max_topics: usize) -> Case {
+    let mut made = None;
+    let text = "x".repeat(100);
+    Case::new(task, contender, EVENTS, move || {
+        let (hub, next) = made.get_or_insert_with(|| {
+            let hub = Hub::builder().max_topics(max_topics).build_on(Still::new());
+            for topic in 0..max_topics {
+                hub.publish(topic.to_string(), Event::data(text.as_str())).expect("an event");
+            }
+            (hub, max_topics)
+        });
+        for _ in 0..EVENTS {
+            *next += 1;
+            black_box(hub.publish(next.to_string(), Event::data(text.as_str())).expect("room"));
+        }
+    })
+    .not_peer()
+}
+
+fn replay(task: &str, contender: &'static str, topics: usize) -> Case {
+    let events = 10 * EVENTS;
+    let mut made = None;
+    let text = "x".repeat(100);
+    Case::new(task, contender, events, move || {
+        let (hub, runtime, names) = made.get_or_insert_with(|| {
+            let runtime = Still::new();
+            let hub = Hub::builder().build_on(runtime.clone());
+            let names: Vec<String> = (0..topics).map(|topic| topic.to_string()).collect();
+            for name in names.iter().cycle().take(events) {
+                hub.publish(name, Event::data(text.as_str())).expect("an event");
+            }
+            (hub, runtime, names)
+        });
+        let feed = runtime.sse().keep_alive(None).subscribe(hub, &*names).replay(Replay::All);
+        let mut body: Body = Box::pin(feed.into_response().into_body());
+        while let Some(len) = poll(&mut body, Waker::noop()) {
+            black_box(len);
+        }
+    })
+    .not_peer()
+}
+
+fn leave(task: &str, contender: &'static str, streams: usize, keyed: bool) -> Case {
+    let mut made = None;
+    Case::new(task, contender, streams, move || {
+        let (hub, runtime) = made.get_or_insert_with(|| {
+            let runtime = Still::new();
+            (Hub::builder().build_on(runtime.clone()), runtime)
+        });
+        let open = |_| {
+            let sse = runtime.sse();
+            (if keyed { sse.key("tenant") } else { sse }).attach(hub).channel()
+        };
+        let crowd: Vec<_> = (0..streams).map(open).collect();
+        drop(black_box(crowd));
+    })
+    .not_peer()
+}
+
+/// The longest publish while events grow old, in us of the thread's CPU time.
+pub fn longest() -> Vec<(&'static str, f64)> {
+    const TOPICS: usize = 5_000;
+    let age = Duration::from_secs(600);
+    let names: Vec<String> = (0..TOPICS).map(|topic| topic.to_string()).collect();
+    let timed = |hub: &Hub, name: &String| {
+        let start = thread_ns();
+        hub.publish(name, "0123456789").expect("an event");
+        (thread_ns() - start) as f64 / 1000.0
+    };
+    let at_once = {
+        let clock = Clock::new();
+        let hub = Hub::builder().topic_age(age).build_on(clock.clone());
+        for name in names.iter().cycle().take(1_600_000) {
+            hub.publish(name, "0123456789").expect("an event");
+        }
+        clock.advance(2 * age);
+        names.iter().map(|name| timed(&hub, name)).fold(0.0, f64::max)
+    };
+    let steady = {
+        let clock = Clock::new();
+        let hub = Hub::builder().topic_age(age).build_on(clock.clone());
+        let mut longest: f64 = 0.0;
+        for step in 0..160 {
+            clock.advance(age / 64);
+            let of_step = names.iter().cycle().take(20_000).map(|name| timed(&hub, name)).fold(0.0, f64::max);
+            // The first 70 steps fill the hub.
+            longest = longest.max(if step < 70 { 0.0 } else { of_step });
+        }
+        longest
+    };
+    vec![
+        ("1,600,000 events of 5,000 topics grow old at once", at_once),
+        ("2,100 events/s of 5,000 topics, each kept for 600 s", steady),
+    ]
 }
 
 fn publish(task: &str, contender: &'static str, readers: usize, topic: impl Fn(usize) -> String + 'static) -> Case {

@@ -157,7 +157,7 @@ fn count(out: &mut String, groups: &[String], only: &str, recording: Option<&Pat
 fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
     report::figures(out, figures)?;
     let storm = Command::new(std::env::current_exe()?).args(["storm", "5000"]).output()?;
-    report::hub(out, &hub::threads(), String::from_utf8_lossy(&storm.stdout).trim())
+    report::hub(out, &hub::threads(), &hub::longest(), String::from_utf8_lossy(&storm.stdout).trim())
 }
 
 const INTRODUCTION: &str = "# Benchmarks

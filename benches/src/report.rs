@@ -44,10 +44,14 @@ pub fn figures(out: &mut String, figures: &[Figure]) -> io::Result<()> {
 }
 
 /// `storm` says in words what a replay storm took.
-pub fn hub(out: &mut String, threads: &[(&str, f64)], storm: &str) -> io::Result<()> {
+pub fn hub(out: &mut String, threads: &[(&str, f64)], longest: &[(&str, f64)], storm: &str) -> io::Result<()> {
     out.push_str("\n| publish, take and park at once | million deliveries a second |\n|---|---:|\n");
     for (name, millions) in threads {
         let _ = writeln!(out, "| {name} | {millions:.1} |");
+    }
+    out.push_str("\n| the longest publish while | µs |\n|---|---:|\n");
+    for (name, longest) in longest {
+        let _ = writeln!(out, "| {name} | {longest:.0} |");
     }
     let _ = writeln!(out, "\nReplay storm: {storm}");
     Ok(())

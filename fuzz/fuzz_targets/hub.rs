@@ -6,6 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sse_core::testing::{Clock, Reader};
+use sse_core::hub::PublishError;
 use sse_core::{CloseReason, Decoder, EventStream, Hub, LastEventId, RESERVED_TYPES, Replay, Sender};
 use std::task::Poll;
 use std::time::Duration;
@@ -29,6 +30,7 @@ struct Input {
     topic_events: u8,
     hub_bytes: u16,
     gap_on_lag: bool,
+    max_topics: u8,
     max_streams: u8,
     operations: Vec<Operation>,
 }
@@ -103,7 +105,9 @@ fuzz_target!(|input: Input| {
     let topic_events = usize::from(input.topic_events % 16) + 1;
     let hub_bytes = usize::from(input.hub_bytes) + 1;
     let max_streams = usize::from(input.max_streams % 8) + 1;
+    let max_topics = usize::from(input.max_topics % 5);
     let hub = Hub::builder().topic_events(topic_events).hub_bytes(hub_bytes).max_streams(max_streams);
+    let hub = hub.max_topics(max_topics);
     let hub = if input.gap_on_lag { hub.gap_on_lag() } else { hub }.build_on(clock.clone());
     let (mut clients, mut numbers, mut opened): (Vec<Client>, _, u64) = (Vec::new(), [0_u32; 3], 0);
     let open = |clients: &mut Vec<Client>, opened: &mut u64, topics: u8, id: &str, start, next| {
@@ -123,16 +127,21 @@ fuzz_target!(|input: Input| {
             Operation::Publish { topic, bytes } => {
                 let topic = usize::from(topic % 3);
                 let data = format!("{topic} {} {}", numbers[topic], "x".repeat(bytes.into()));
-                hub.publish(NAMES[topic], data).unwrap();
-                numbers[topic] += 1;
+                match hub.publish(NAMES[topic], data) {
+                    Ok(_) => numbers[topic] += 1,
+                    Err(error) => assert!(error == PublishError::TooManyTopics && max_topics < 3),
+                }
             }
             Operation::Batch { topic, count } => {
                 let topic = usize::from(topic % 3);
                 let batch: Vec<_> = (0..u32::from(count % 32))
                     .map(|n| (NAMES[topic], format!("{topic} {}", numbers[topic] + n)))
                     .collect();
-                numbers[topic] += batch.len() as u32;
-                hub.publish_all(batch).unwrap();
+                let count = batch.len() as u32;
+                match hub.publish_all(batch) {
+                    Ok(ids) => numbers[topic] += ids.len() as u32,
+                    Err(error) => assert!(error == PublishError::TooManyTopics && max_topics < 3 && count > 0),
+                }
             }
             Operation::Subscribe { topics, start } => {
                 let start = match start % 3 {
@@ -163,7 +172,7 @@ fuzz_target!(|input: Input| {
             Operation::Drain { ms } => drop(hub.drain(Duration::from_millis(ms.into()))),
         }
         let stats = hub.stats();
-        assert!(stats.streams <= max_streams);
+        assert!(stats.streams <= max_streams && stats.topics <= max_topics, "{stats:?}");
         assert!(stats.held_events <= 3 * topic_events);
         assert!(stats.held_bytes <= hub_bytes || stats.held_events == 1, "{stats:?}");
         let ended: u64 = REASONS.into_iter().map(|reason| stats.ended(reason)).sum();

@@ -106,8 +106,10 @@ impl Random {
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    pub(crate) fn tag(&self) -> u32 {
-        self.0.lock().next_u32()
+    /// A secret of 128 bits.
+    pub(crate) fn secret(&self) -> (u64, u64) {
+        let mut generator = self.0.lock();
+        (generator.next_u64(), generator.next_u64())
     }
 
     /// A duration from this range, each as likely as another.

@@ -416,7 +416,7 @@ fn an_event_of_a_topic_too_many_is_forgotten_and_told_to_who_asks_later() {
 }
 
 #[test]
-fn an_id_no_longer_among_the_recent_ones_resumes_if_its_event_is_kept() {
+fn an_id_no_longer_among_the_recent_ones_resumes_in_every_topic() {
     let mut world = World::new();
     world.append("kept", id(1, 0));
     world.append("kept", id(2, 0));
@@ -424,6 +424,137 @@ fn an_id_no_longer_among_the_recent_ones_resumes_if_its_event_is_kept() {
         world.feed.advance(id(n, 0)).unwrap();
     }
     assert_eq!(text(world.after(id(1, 0), ["kept"])), opening(id(1, 0)) + &block(id(2, 0)));
-    let feed = world.after(id(1, 0), ["other"]);
-    assert_eq!(feed.resumption(), Resumption::Gap, "at worst a gap that is none");
+    assert_eq!(text(world.after(id(2, 0), ["other"])), opening(id(2, 0)));
+    assert_eq!(world.after(id(1, 0), ["other"]).resumption(), Resumption::Resumed);
+}
+
+/// Hazard B21.
+#[test]
+fn a_quiet_topic_beside_a_busy_one_never_causes_a_false_gap() {
+    let mut world = World::new();
+    let foreign = |n: u64| id(10 + n, 0);
+    world.feed.append(id(1, 0), "quiet", "1").unwrap();
+    world.feed.append(id(2, 0), "quiet", "2").unwrap();
+    for n in 0..100 {
+        world.feed.append(foreign(n), "busy", "x").unwrap();
+    }
+    // Positions that clients of the quiet topic were told: its own events', and those of events of others.
+    let told = [id(1, 0), id(2, 0), foreign(0), foreign(42), foreign(99)];
+    let back = |world: &World, id: EventId| {
+        let feed = world.clock.sse_after(LastEventId::Text(id.to_string().into())).subscribe(&world.hub, ["quiet"]);
+        let outcome = feed.resumption();
+        (outcome, world.clock.read(feed.into_response()).text().matches("data: 2\n").count())
+    };
+    let expected = |at: usize| (Resumption::Resumed, usize::from(at == 0));
+    // 10 million foreign entries, each 1,000th of them an event.
+    for n in 100..10_000_000 {
+        if n % 1_000 == 0 {
+            world.feed.append(foreign(n), "busy", "x").unwrap();
+        } else {
+            world.feed.advance(foreign(n)).unwrap();
+        }
+        if n % 2_500_000 == 0 {
+            told.iter().enumerate().for_each(|(at, id)| assert_eq!(back(&world, *id), expected(at), "{id} at {n}"));
+        }
+    }
+    told.iter().enumerate().for_each(|(at, id)| assert_eq!(back(&world, *id), expected(at), "{id}"));
+    // What the topic itself lost is a gap, and an id from before the log began here is none of it.
+    world.feed.append(foreign(10_000_000), "quiet", "3").unwrap();
+    assert_eq!(back(&world, EventId::new((0, 1), 7)).0, Resumption::Gap);
+    // An entry that is held has one tag.
+    assert_eq!(back(&world, EventId::new(id(2, 0).position(), 99)).0, Resumption::Gap);
+}
+
+/// Hazard B21.
+#[test]
+fn an_old_id_still_receives_the_gap_of_what_its_topic_lost() {
+    let clock = Clock::new();
+    let (hub, mut feed) = Hub::builder().topic_events(2).follower_on(clock.clone());
+    let entry = |n: u64| EventId::new((n, 0), n as u32);
+    feed.advance(entry(1)).unwrap();
+    for n in [10, 20, 30] {
+        feed.append(entry(n), "quiet", n.to_string()).unwrap();
+    }
+    for n in 100..70_000 {
+        feed.advance(entry(n)).unwrap();
+    }
+    let back = |n: u64| {
+        let feed = clock.sse_after(LastEventId::Text(entry(n).to_string().into())).subscribe(&hub, ["quiet"]);
+        (feed.resumption(), clock.read(feed.into_response()).text())
+    };
+    for (n, gap, events) in [
+        (1, true, 2),
+        (9, true, 2),
+        (10, false, 2),
+        (15, false, 2),
+        (20, false, 1),
+        (29, false, 1),
+        (30, false, 0),
+        (150, false, 0),
+    ] {
+        let (outcome, text) = back(n);
+        assert_eq!(outcome.is_gap(), gap, "{n}");
+        assert_eq!(text.contains("event: gap"), gap, "{n}: {text}");
+        assert_eq!(text.matches("data: 20\n").count() + text.matches("data: 30\n").count(), events, "{n}: {text}");
+    }
+}
+
+/// Hazard B21.
+#[test]
+fn ids_of_what_the_log_took_back_never_match_by_their_order() {
+    let clock = Clock::new();
+    let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+    let entry = |n: u64, branch: u32| EventId::new((n, 0), branch);
+    for n in 1..=10 {
+        feed.append(entry(n, 1), "quiet", n.to_string()).unwrap();
+    }
+    feed.truncate(entry(5, 1)).unwrap();
+    for n in 6..=8 {
+        feed.append(entry(n, 2), "quiet", format!("new {n}")).unwrap();
+    }
+    // Until neither the ids of this branch nor those that were taken back are remembered one by one.
+    for branch in 2..5 {
+        for n in 100..140_000 {
+            feed.advance(entry(n + u64::from(branch) * 200_000, branch)).unwrap();
+        }
+        feed.truncate(entry(99_999 + u64::from(branch) * 200_000, branch)).unwrap();
+    }
+    feed.advance(entry(10_000_000, 9)).unwrap();
+    let back = |n: u64, branch: u32| {
+        let id = LastEventId::Text(entry(n, branch).to_string().into());
+        clock.sse_after(id).subscribe(&hub, ["quiet"]).resumption()
+    };
+    assert_eq!(back(9, 1), Resumption::Gap, "it saw what is no more");
+    assert_eq!(back(7, 1), Resumption::Gap, "the entry there is another one now");
+    assert_eq!(back(7, 2), Resumption::Resumed);
+    assert_eq!(back(3, 1), Resumption::Resumed);
+    assert_eq!(back(50, 2), Resumption::Resumed, "after all that was taken back");
+}
+
+/// Hazard B20.
+#[test]
+fn forged_ids_do_not_push_out_those_of_clients_of_other_nodes() {
+    let mut world = World::new();
+    world.feed.append(EventId::new((1_000, 0), 1), "a", "x").unwrap();
+    world.feed.caught_up();
+    let come = |world: &World, id: EventId| {
+        world.clock.sse_after(LastEventId::Text(id.to_string().into())).subscribe(&world.hub, ["a"])
+    };
+    let honest = EventId::new((1_003, 0), 9);
+    for n in 0..70_000 {
+        let _ = come(&world, EventId::new((1 << 40, n), 0));
+        let _ = come(&world, EventId::new((0, 1 + n), 0));
+    }
+    assert_eq!(come(&world, honest).id(), None, "it is asked to come back");
+    world.feed.append(EventId::new((1_002, 0), 2), "a", "y").unwrap();
+    world.feed.append(honest, "a", "z").unwrap();
+    world.feed.caught_up();
+    assert_eq!(come(&world, honest).resumption(), Resumption::Resumed);
+    // Another one that never comes is settled after two rounds, as ever.
+    let lost = EventId::new((1_010, 0), 9);
+    assert_eq!(come(&world, lost).id(), None);
+    world.feed.caught_up();
+    assert_eq!(come(&world, lost).id(), None);
+    world.feed.caught_up();
+    assert_eq!(come(&world, lost).resumption(), Resumption::Gap);
 }

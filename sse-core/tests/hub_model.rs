@@ -63,6 +63,8 @@ enum Id {
     Empty,
     /// Any position there is or was.
     Forged(usize),
+    /// Any position with the tag of another.
+    Swapped(usize, usize),
     ForeignTag,
     Future(u64),
     Malformed(usize),
@@ -108,6 +110,7 @@ fn id(clients: usize) -> impl Strategy<Value = Id> {
         1 => Just(Id::None),
         1 => Just(Id::Empty),
         3 => any::<usize>().prop_map(Id::Forged),
+        1 => (0..99_usize, 0..99_usize).prop_map(|(at, tag)| Id::Swapped(at, tag)),
         1 => Just(Id::ForeignTag),
         1 => (1..3_u64).prop_map(Id::Future),
         1 => (0..MALFORMED.len()).prop_map(Id::Malformed),
@@ -193,7 +196,7 @@ struct World {
     clock: Clock,
     hub: Hub,
     feed: Option<Feed>,
-    tag: String,
+    twin: Twin,
     history: History,
     counts: Counts,
     clients: Vec<(Client, Option<Stream>)>,
@@ -204,6 +207,21 @@ struct World {
     /// When it began, and the window.
     drain: Option<(u64, u64)>,
     serial: u32,
+}
+
+/// A hub of the same seed, which gives its ids beforehand.
+struct Twin {
+    hub: Hub,
+    ids: Vec<String>,
+}
+
+impl Twin {
+    fn id(&mut self, position: u64) -> String {
+        while self.ids.len() as u64 <= position {
+            self.ids.push(self.hub.publish("a", "x").unwrap().to_string());
+        }
+        self.ids[position as usize].clone()
+    }
 }
 
 /// The server's end of a connection, beside what it should do.
@@ -255,19 +273,14 @@ impl World {
         };
         // A stream opens with its position. On an empty hub that is 0, with the tag.
         let opening = clock.read(clock.sse().subscribe(&hub, ["probe"]).into_response()).text();
-        let tag = opening
-            .strip_prefix(":\nevent: sse-position\nretry: 0\nid: 0-")
-            .unwrap()
-            .lines()
-            .next()
-            .unwrap()
-            .to_owned();
-        let history = History::new(case.bounds.clone(), format!("0-{tag}"), case.follows);
+        let zero = opening.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+        let twin = Twin { hub: Hub::builder().build_on(Clock::new()), ids: vec![zero.clone()] };
+        let history = History::new(case.bounds.clone(), zero, case.follows);
         Self {
             clock,
             hub,
             feed,
-            tag,
+            twin,
             history,
             counts: Counts { gone: 1, ..Counts::default() },
             clients: case.clients.iter().map(|set| (Client::new(set.iter().copied().collect()), None)).collect(),
@@ -362,7 +375,7 @@ impl World {
             let position = self.history.head() + 1;
             let (event, fields) = event(position, send);
             events.push((TOPICS[send.topic].0, event));
-            self.history.append(send.topic, format!("{position}-{}", self.tag), &fields, self.now);
+            self.history.append(send.topic, self.twin.id(position), &fields, self.now);
         }
         self.counts.published += sends.len() as u64;
         let ids = match &events[..] {
@@ -444,7 +457,12 @@ impl World {
                 text(ids.get(any % (ids.len() + 1)).map_or("0-00000000".to_owned(), |(id, _)| id.clone()))
             }
             Id::ForeignTag => text(format!("{}-{:08x}", self.history.head(), 0xffff_ffff_u32)),
-            Id::Future(by) => text(format!("{}-{}", self.history.head() + by, self.tag)),
+            Id::Future(by) => text(self.twin.id(self.history.head() + by)),
+            Id::Swapped(at, tag) => {
+                let ids = &self.history.ids;
+                let of = |at: &usize| parse(&ids[at % ids.len()].0);
+                text(EventId::new(of(at).position(), of(tag).tag()).to_string())
+            }
             Id::Malformed(which) => text(MALFORMED[*which].to_owned()),
             Id::TooLong => LastEventId::TooLong,
             Id::NotUtf8 => LastEventId::NotUtf8,

@@ -1,6 +1,6 @@
 //! The bounds of a hub, each with its default.
 
-use super::ids::Ids;
+use super::ids::{Ids, Secret};
 use super::order::Order;
 use super::registry::Registry;
 use super::stats::Counters;
@@ -234,7 +234,7 @@ impl Builder {
     /// The hub, on this runtime.
     #[must_use]
     pub fn build_on(self, runtime: impl Runtime) -> Hub {
-        let ids = Ids::own_with(runtime.random().tag());
+        let ids = Ids::Own(Secret::new(runtime.random().secret()));
         self.hub(runtime, ids, false)
     }
 

@@ -87,6 +87,20 @@ impl Cursor {
         Some(self.position)
     }
 
+    /// The position after which the first place sends its next event.
+    pub(crate) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Starts no place of a replay before a position. The caller holds the order's lock.
+    pub(crate) fn replay_not_before(&mut self, position: u64) {
+        for place in &mut self.places {
+            place.missing = place.missing.max(position);
+        }
+        self.position = self.position.max(position);
+        self.told = self.position;
+    }
+
     /// The position after which a place sends its next event.
     fn position_at(&self, place: &Place) -> u64 {
         if self.replays { self.position.max(place.missing) } else { self.position }
@@ -136,7 +150,7 @@ impl Cursor {
         if self.position == self.told {
             return None;
         }
-        let id = self.hub.order.lock().id_at(self.position, &[])?;
+        let id = self.hub.order.lock().ids.at(self.position, &[])?;
         self.told = self.position;
         self.control.position(id).map(Bytes::from)
     }

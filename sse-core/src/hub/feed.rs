@@ -9,8 +9,10 @@ use crate::{FrameError, IntoFrame};
 
 /// Appends what a log has to the hub that follows it.
 ///
-/// There is one for each follower. Ids come from the log and must ascend; an id that a client brings back matches one of
-/// them exactly, or the client is told that something is missing.
+/// There is one for each follower. Ids come from the log and must ascend. An id that a client brings back must match one
+/// of the newest 65,536, or one of an event that its topics hold; else the client receives a gap. An id that is older
+/// than those is found by its position, whatever its tag, so that a quiet topic beside a busy one causes no gap. That
+/// does not hold for positions that the log took back.
 ///
 /// ```
 /// use sse_core::Event;
@@ -105,7 +107,7 @@ impl Feed {
         let mut left = Leftovers::default();
         let truncated = {
             let mut order = inner.order.lock();
-            let position = order.find(inner, id, &[]).ok_or(FeedError::Unknown(id));
+            let position = order.ids.remembered(id).ok_or(FeedError::Unknown(id));
             position.map(|position| order.rewind(inner, (position, id), &mut left))
         };
         left.settle();

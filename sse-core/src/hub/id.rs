@@ -1,11 +1,15 @@
-//! The id of an event in a hub: a position in one history, and a tag that tells this history from another.
+//! The id of an event in a hub: a position in one history, and a tag that no client can make for it.
 
 use std::fmt;
 
-/// The id of an event: where it stands in its hub's history, and in which history.
+/// The id of an event: its position in its hub's history, and a tag.
+///
+/// A hub makes the tag of its own events by a keyed hash of the position, with a secret of its own. An id with another
+/// event's tag, one of another hub, or one of an earlier run is therefore unknown, and its client receives a gap. A log
+/// gives its entries ids of its own.
 ///
 /// As text it is `<position>-<tag>`, at most 50 of the characters `[0-9a-f.-]`, so that no browser asks for a preflight
-/// before it brings one back. An id must match exactly, or it is none of this hub's.
+/// before it brings one back.
 ///
 /// ```
 /// use sse_core::hub::EventId;
@@ -34,7 +38,7 @@ impl EventId {
         self.position
     }
 
-    /// The tag: what tells one history from another.
+    /// The tag, which belongs to this position of this history.
     #[must_use]
     pub const fn tag(&self) -> u32 {
         self.tag

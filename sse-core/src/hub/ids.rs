@@ -2,6 +2,9 @@
 
 use super::id::EventId;
 use super::taken_back::TakenBack;
+use super::topic::Topic;
+use crate::sync::Arc;
+use siphasher::sip::SipHasher13;
 use std::collections::VecDeque;
 
 /// How many ids of a followed log are remembered, whatever their topic.
@@ -12,10 +15,24 @@ const REWRITES: usize = 64;
 
 /// Where the ids of events come from.
 pub(crate) enum Ids {
-    /// The hub's own: the position, and one tag for the process.
-    Own { tag: u32 },
+    /// The hub's own: the position, and a tag that only this hub can make for it.
+    Own(Secret),
     /// A followed log's.
     Followed(Followed),
+}
+
+/// Makes the tags of a hub's own ids: a keyed hash (SipHash-1-3) of the position. A client that holds ids of this hub
+/// cannot make another one.
+pub(crate) struct Secret(SipHasher13);
+
+impl Secret {
+    pub(crate) fn new((one, other): (u64, u64)) -> Self {
+        Self(SipHasher13::new_with_keys(one, other))
+    }
+
+    fn tag(&self, position: u64) -> u32 {
+        self.0.hash(&position.to_le_bytes()) as u32
+    }
 }
 
 #[derive(Default)]
@@ -23,6 +40,8 @@ pub(crate) struct Followed {
     /// The newest ids, with their positions: both ascend. An id that the log went back to has a second position, the
     /// last of those that were taken back after it.
     pub(crate) recent: VecDeque<(EventId, u64)>,
+    /// The first id since the start or the last reset, and its position.
+    first: Option<(EventId, u64)>,
     /// Parts of the history that were taken back.
     pub(crate) rewrites: VecDeque<Rewrite>,
     pub(crate) taken_back: TakenBack,
@@ -34,13 +53,45 @@ pub(crate) struct Rewrite {
     /// Positions after this, and up to the last, are no longer.
     pub(crate) kept: u64,
     pub(crate) last: u64,
+    /// The ids of the two.
+    ids: (EventId, EventId),
+}
+
+impl Followed {
+    /// The position that an id has which is older than the ids that are remembered. It need not be an id that the log
+    /// gave: which events are after it, its order among the others says. That holds for no id that is between those of
+    /// events which the log took back: those must match exactly.
+    ///
+    /// For these topics it is a position between the last event up to the id and the first one after it.
+    fn by_order(&self, id: EventId, topics: &[Arc<Topic>]) -> Option<u64> {
+        let (oldest, _) = self.recent.front()?;
+        let (first, start) = self.first?;
+        let is_after = |other: EventId| id.position() > other.position();
+        let taken_back = |rewrite: &Rewrite| is_after(rewrite.ids.0) && !is_after(rewrite.ids.1);
+        let is_old = id.position() < oldest.position() && (is_after(first) || id == first);
+        if !is_old || self.rewrites.iter().any(taken_back) {
+            return None;
+        }
+        let rewritten = self.rewrites.iter().filter(|rewrite| is_after(rewrite.ids.1)).map(|rewrite| rewrite.last);
+        let mut position = rewritten.max().unwrap_or(start);
+        for topic in topics {
+            let locked = topic.lock();
+            let trimmed = locked.ring.forgotten();
+            if trimmed.id.is_some_and(|trimmed| trimmed.position() <= id.position()) {
+                position = position.max(trimmed.position);
+            }
+            if let Some((held, at)) = locked.ring.last_upto(id.position()) {
+                if held.position() == id.position() && held != id {
+                    return None;
+                }
+                position = position.max(at);
+            }
+        }
+        Some(position)
+    }
 }
 
 impl Ids {
-    pub(crate) const fn own_with(tag: u32) -> Self {
-        Self::Own { tag }
-    }
-
     pub(crate) fn followed() -> Self {
         Self::Followed(Followed::default())
     }
@@ -52,7 +103,7 @@ impl Ids {
 
     pub(crate) fn own(&self, position: u64) -> EventId {
         match self {
-            Self::Own { tag } => EventId::new((position, 0), *tag),
+            Self::Own(secret) => EventId::new((position, 0), secret.tag(position)),
             Self::Followed(_) => EventId::new((0, 0), 0),
         }
     }
@@ -60,7 +111,7 @@ impl Ids {
     /// The id of an event, from its position and its block.
     pub(crate) fn of(&self, position: u64, block: &[u8]) -> EventId {
         match self {
-            Self::Own { .. } => self.own(position),
+            Self::Own(_) => self.own(position),
             // Every block of a hub ends with its id, so the other way out is never taken.
             Self::Followed(_) => EventId::of_block(block).unwrap_or_else(|| self.origin()),
         }
@@ -68,6 +119,7 @@ impl Ids {
 
     pub(crate) fn remember(&mut self, id: EventId, position: u64) {
         let Self::Followed(followed) = self else { return };
+        followed.first.get_or_insert((id, position));
         followed.recent.push_back((id, position));
         if followed.recent.len() > FOLLOWED_IDS {
             followed.recent.pop_front();
@@ -77,7 +129,7 @@ impl Ids {
     /// The newest id of a followed log.
     pub(crate) fn newest(&self) -> Option<EventId> {
         match self {
-            Self::Own { .. } => None,
+            Self::Own(_) => None,
             Self::Followed(followed) => followed.recent.back().map(|(id, _)| *id),
         }
     }
@@ -85,6 +137,7 @@ impl Ids {
     pub(crate) fn forget(&mut self) {
         if let Self::Followed(followed) = self {
             followed.recent.clear();
+            followed.first = None;
             followed.taken_back = TakenBack::default();
         }
     }
@@ -97,20 +150,64 @@ impl Ids {
         last.map_or(position, |(_, position)| *position)
     }
 
-    pub(crate) fn rewind(&mut self, rewrite: Rewrite, id: EventId) {
+    /// The positions after `kept` and up to `last` are taken back; `id` is that of `kept`.
+    pub(crate) fn rewind(&mut self, epoch: u64, (kept, last): (u64, u64), id: EventId) {
         let Self::Followed(followed) = self else { return };
-        let after = followed.recent.partition_point(|(_, position)| *position <= rewrite.kept);
+        let newest = followed.recent.back().map_or(id, |(newest, _)| *newest);
+        let after = followed.recent.partition_point(|(_, position)| *position <= kept);
         for (id, position) in followed.recent.drain(after..) {
             followed.taken_back.remember(id, position);
         }
-        followed.recent.push_back((id, rewrite.last));
-        followed.rewrites.push_back(rewrite);
-        // The oldest two become one that covers both: who stands between them is told a gap too many, and nobody too few.
+        followed.recent.push_back((id, last));
+        followed.rewrites.push_back(Rewrite { epoch, kept, last, ids: (id, newest) });
+        // The oldest two become one that covers both: a client that stands between them receives a gap too many, and none
+        // receives a gap too few.
         if followed.rewrites.len() > REWRITES
             && let Some(oldest) = followed.rewrites.pop_front()
             && let Some(next) = followed.rewrites.front_mut()
         {
             next.kept = next.kept.min(oldest.kept);
+            next.ids = (next.ids.0.min(oldest.ids.0), next.ids.1.max(oldest.ids.1));
         }
+    }
+
+    /// The position that an id stands for, if it is one of this history's. The id of another event, or one that was never
+    /// given, is none; except that a log's old ids are found by their order, see [`Followed::by_order`].
+    pub(crate) fn find(&self, head: u64, id: EventId, topics: &[Arc<Topic>]) -> Option<u64> {
+        let Self::Followed(followed) = self else {
+            let (position, _) = id.position();
+            return (position <= head && id == self.own(position)).then_some(position);
+        };
+        let kept = || topics.iter().find_map(|topic| topic.lock().ring.find(id));
+        let marked = || {
+            let marks = topics.iter().map(|topic| topic.lock().ring.forgotten());
+            marks.filter(|mark| mark.id == Some(id) && mark.position > 0).map(|mark| mark.position).next()
+        };
+        self.remembered(id).or_else(kept).or_else(marked).or_else(|| followed.by_order(id, topics))
+    }
+
+    /// The position of an id that is among the newest of a followed log.
+    pub(crate) fn remembered(&self, id: EventId) -> Option<u64> {
+        let Self::Followed(followed) = self else { return None };
+        // The first: what a topic forgot is told as after what was taken back, and must not be passed over.
+        let at = followed.recent.partition_point(|(recent, _)| *recent < id);
+        followed.recent.get(at).filter(|(recent, _)| *recent == id).map(|(_, position)| *position)
+    }
+
+    /// The id of a position, or of the last event of these topics up to it, which says the same; if it is still known.
+    pub(crate) fn at(&self, position: u64, topics: &[Arc<Topic>]) -> Option<EventId> {
+        let Self::Followed(followed) = self else { return Some(self.own(position)) };
+        let recent = followed.recent.binary_search_by_key(&position, |(_, position)| *position).ok();
+        if let Some((id, _)) = recent.and_then(|at| followed.recent.get(at)) {
+            return Some(*id);
+        }
+        let known = topics.iter().flat_map(|topic| {
+            let locked = topic.lock();
+            let trimmed = locked.ring.forgotten();
+            let held = locked.ring.last_at(position).map(|(id, at)| (at, Some(id)));
+            let trimmed = (trimmed.position <= position).then_some((trimmed.position, trimmed.id));
+            [trimmed, held].into_iter().flatten()
+        });
+        known.max_by_key(|(at, _)| *at).filter(|(at, _)| *at > 0 || position == 0)?.1
     }
 }

@@ -4,7 +4,7 @@ use super::Inner;
 use super::ages::Ages;
 use super::ahead::Ahead;
 use super::id::EventId;
-use super::ids::{Ids, Rewrite};
+use super::ids::Ids;
 use super::ring::Mark;
 use super::tombstones::Tombstones;
 use super::topic::{Leftovers, Topic};
@@ -137,7 +137,7 @@ impl Order {
         let epoch = hub.epoch.load(Ordering::Relaxed) + 1;
         // The id stands from here on also for the last position that was taken back, as it may for an earlier such one.
         let kept = self.ids.last_position(position, id);
-        self.ids.rewind(Rewrite { epoch, kept, last }, id);
+        self.ids.rewind(epoch, (kept, last), id);
         let mark = Mark { position: last, id: None };
         self.topics.tombstones.rewind(kept, mark);
         // Before the topics, so that a cursor that parks after one of them has changed sees it.
@@ -149,32 +149,15 @@ impl Order {
         self.topics.drop_empty();
     }
 
-    /// The position that an id stands for, if it is exactly one of this history's.
+    /// The position that an id stands for, if it is one of this history's.
     pub(crate) fn find(&self, hub: &Inner, id: EventId, topics: &[Arc<Topic>]) -> Option<u64> {
-        match &self.ids {
-            Ids::Own { tag } => {
-                let (position, rest) = id.position();
-                let known = id.tag() == *tag && rest == 0 && position <= hub.head.load(Ordering::Acquire);
-                known.then_some(position)
-            }
-            Ids::Followed(followed) => {
-                // The first: what a topic forgot is told as after what was taken back, and must not be passed over.
-                let at = followed.recent.partition_point(|(recent, _)| *recent < id);
-                let recent = followed.recent.get(at).filter(|(recent, _)| *recent == id).map(|(_, position)| *position);
-                let kept = || topics.iter().find_map(|topic| topic.lock().ring.find(id));
-                let marked = || {
-                    let marks = topics.iter().map(|topic| topic.lock().ring.forgotten());
-                    marks.filter(|mark| mark.id == Some(id) && mark.position > 0).map(|mark| mark.position).next()
-                };
-                recent.or_else(kept).or_else(marked)
-            }
-        }
+        self.ids.find(hub.head.load(Ordering::Acquire), id, topics)
     }
 
     /// The position that an id stood for until the log took it back.
     pub(crate) fn find_taken_back(&self, id: EventId) -> Option<u64> {
         match &self.ids {
-            Ids::Own { .. } => None,
+            Ids::Own(_) => None,
             Ids::Followed(followed) => followed.taken_back.position(id),
         }
     }
@@ -186,22 +169,8 @@ impl Order {
         }
         let topics: Vec<_> = names.iter().filter_map(|name| self.topics.get(name).cloned()).collect();
         let known = self.find(hub, id, &topics).or_else(|| self.find_taken_back(id)).is_some();
-        !known && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id))
-    }
-
-    /// The id of a position, if it is still known.
-    pub(crate) fn id_at(&self, position: u64, topics: &[Arc<Topic>]) -> Option<EventId> {
-        match &self.ids {
-            Ids::Own { .. } => Some(self.ids.own(position)),
-            Ids::Followed(followed) => {
-                let recent = followed.recent.binary_search_by_key(&position, |(_, position)| *position).ok();
-                let recent = recent.and_then(|at| followed.recent.get(at)).map(|(id, _)| *id);
-                let marked =
-                    || topics.iter().map(|topic| topic.lock().ring.forgotten()).find(|mark| mark.position == position);
-                let kept = || topics.iter().find_map(|topic| topic.lock().ring.id_at(position));
-                recent.or_else(|| marked()?.id).or_else(kept)
-            }
-        }
+        let newest = self.ids.newest();
+        !known && self.ahead.as_mut().is_some_and(|ahead| !ahead.is_settled(id, newest))
     }
 
     /// Where a cursor goes on that last looked in an older epoch, if what it has delivered was taken back since.

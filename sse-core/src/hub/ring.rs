@@ -336,20 +336,34 @@ impl Ring {
         found.map(|frame| frame.position)
     }
 
-    /// The id of an event that it holds, by its position.
-    pub(crate) fn id_at(&self, position: u64) -> Option<EventId> {
-        let before = position.checked_sub(1)?;
-        match self.segment_after(before) {
-            Some(segment) => {
-                let at = segment.after(before);
-                segment.entries.get(at).filter(|entry| entry.position == position)?;
-                segment.id(at)
-            }
-            None => {
-                let frame = self.tail.frames.get(self.tail.after(before))?;
-                EventId::of_block(&frame.bytes).filter(|_| frame.position == position)
-            }
+    /// The last event that it holds whose id is not after this position of the log. Ids must be in order, as positions are.
+    pub(crate) fn last_upto(&self, upto: (u64, u64)) -> Option<(EventId, u64)> {
+        let is_upto = |id: Option<EventId>| id.is_some_and(|id| id.position() <= upto);
+        let tail = self.tail.frames.partition_point(|frame| is_upto(EventId::of_block(&frame.bytes)));
+        if let Some(frame) = tail.checked_sub(1).and_then(|last| self.tail.frames.get(last)) {
+            return Some((EventId::of_block(&frame.bytes)?, frame.position));
         }
+        let after = self.segments.partition_point(|segment| is_upto(segment.id(segment.first)));
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let mut range = segment.first..segment.entries.len();
+        while range.len() > 1 {
+            let middle = range.start + range.len() / 2;
+            if is_upto(segment.id(middle)) { range.start = middle } else { range.end = middle }
+        }
+        Some((segment.id(range.start)?, segment.entries.get(range.start)?.position))
+    }
+
+    /// The last event that it holds up to a position.
+    pub(crate) fn last_at(&self, position: u64) -> Option<(EventId, u64)> {
+        let tail = self.tail.after(position);
+        if let Some(frame) = tail.checked_sub(1).and_then(|last| self.tail.frames.get(last)) {
+            return Some((EventId::of_block(&frame.bytes)?, frame.position));
+        }
+        let oldest = |segment: &Segment| segment.entries.get(segment.first).map_or(u64::MAX, |entry| entry.position);
+        let after = self.segments.partition_point(|segment| oldest(segment) <= position);
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let at = segment.after(position).checked_sub(1)?;
+        Some((segment.id(at)?, segment.entries.get(at)?.position))
     }
 
     /// The first segment with an event after this position.

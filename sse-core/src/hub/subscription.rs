@@ -98,6 +98,10 @@ pub struct Subscription<R: Runtime> {
     retry: Duration,
     first: First,
     error: Option<SubscribeError>,
+    /// The client has no last event ID that the hub knows, so that stored events may be replayed.
+    is_new: bool,
+    /// The client resumes after this position at the earliest.
+    not_before: u64,
 }
 
 impl<R: Runtime> Subscription<R> {
@@ -117,7 +121,9 @@ impl<R: Runtime> Subscription<R> {
         }
         let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
         let retry = inner.runtime.random().duration(inner.limits.retry());
-        let mut subscription = Self { hub: hub.clone(), opened, resumption, unknown, begins, retry, first, error };
+        let (is_new, not_before) = (true, 0);
+        let mut subscription =
+            Self { hub: hub.clone(), opened, resumption, unknown, begins, retry, first, error, is_new, not_before };
         let opened = &mut subscription.opened;
         if opened.response.id().is_none() {
             // Rejected: it enters no topic.
@@ -158,6 +164,7 @@ impl<R: Runtime> Subscription<R> {
         opened.response.body_mut().source_mut().cursor = Some(cursor);
         (subscription.resumption, subscription.unknown, subscription.begins) =
             (entered.resumption, entered.unknown, entered.begins);
+        subscription.is_new = entered.unknown || entered.resumption == Resumption::Fresh;
         subscription.prepare();
         subscription
     }
@@ -177,7 +184,7 @@ impl<R: Runtime> Subscription<R> {
     /// # Ok::<(), sse_core::hub::PublishError>(())
     /// ```
     pub fn replay(mut self, replay: Replay) -> Self {
-        if self.is_new() {
+        if self.is_new {
             let inner = self.hub.inner.clone();
             if let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor {
                 let topics = cursor.topics();
@@ -185,6 +192,10 @@ impl<R: Runtime> Subscription<R> {
                 let (position, begins) = order.begin(&inner, &topics, replay);
                 cursor.replay_after(position);
                 self.begins = begins;
+                if position < self.not_before {
+                    cursor.replay_not_before(self.not_before);
+                    self.begins = order.ids.at(self.not_before, &topics);
+                }
             }
             self.prepare();
         }
@@ -217,7 +228,7 @@ impl<R: Runtime> Subscription<R> {
     /// # Ok::<(), sse_core::hub::PublishError>(())
     /// ```
     pub fn replay_topic(mut self, topic: &str, replay: Replay) -> Self {
-        if !self.is_new() {
+        if !self.is_new {
             return self;
         }
         let inner = self.hub.inner.clone();
@@ -231,17 +242,66 @@ impl<R: Runtime> Subscription<R> {
         {
             let order = inner.order.lock();
             let (start, _) = order.begin(&inner, std::slice::from_ref(topic), replay);
-            if let Some(position) = cursor.replay_topic_after(topic, start) {
-                self.begins = order.id_at(position, &topics);
+            if let Some(position) = cursor.replay_topic_after(topic, start.max(self.not_before)) {
+                self.begins = order.ids.at(position, &topics);
             }
         }
         self.prepare();
         self
     }
 
-    /// Whether stored events may be replayed: the client has no last event ID that the hub knows.
-    fn is_new(&self) -> bool {
-        self.unknown || self.resumption == Resumption::Fresh
+    /// Sends no event up to this one, for one, the event with which a user joined a room.
+    ///
+    /// A client with an earlier last event ID receives a gap and then the events after `id`, and its
+    /// [`resumption`](Self::resumption) is [`Gap`](Resumption::Gap). A [`replay`](Self::replay) for a new client starts
+    /// after `id` at the earliest. An ID of an earlier run of the hub has no effect, because all events of this run are
+    /// newer. Without this call a client resumes after any ID that it holds.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, LastEventId, Resumption, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let stolen = hub.publish("room", "a secret of others")?;
+    /// hub.publish("room", "another secret of others")?;
+    /// let joined = hub.publish("room", "ann joined")?;
+    /// hub.publish("room", "hello ann")?;
+    ///
+    /// let ann = clock.sse_after(LastEventId::Text(stolen.to_string().into())).subscribe(&hub, ["room"]);
+    /// let ann = ann.not_before(joined);
+    /// assert_eq!(ann.resumption(), Resumption::Gap);
+    /// let text = clock.read(ann.into_response()).text();
+    /// assert!(text.contains("event: gap\n") && text.contains("hello ann") && !text.contains("secret"));
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
+    pub fn not_before(mut self, id: EventId) -> Self {
+        let (inner, is_new) = (self.hub.inner.clone(), self.is_new);
+        let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor else { return self };
+        let topics = cursor.topics();
+        {
+            let order = inner.order.lock();
+            let Some(position) = order.not_before(&inner, id, &topics) else { return self };
+            self.not_before = self.not_before.max(position);
+            if cursor.position() >= self.not_before {
+                return self;
+            }
+            self.begins = order.ids.at(self.not_before, &topics);
+            if is_new {
+                cursor.replay_not_before(self.not_before);
+            } else {
+                cursor.start_at(self.not_before);
+            }
+        }
+        if !is_new {
+            if self.resumption == Resumption::Resumed {
+                inner.counters.resumed.fetch_sub(1, Ordering::Relaxed);
+            }
+            Counters::add(&inner.counters.gaps, 1);
+            (self.unknown, self.resumption) = (true, Resumption::Gap);
+            let _entered = self.opened.response.body().told().enter();
+            crate::trace::gap("unknown", None, false);
+        }
+        self.prepare();
+        self
     }
 
     /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids: only after
@@ -424,6 +484,14 @@ impl Order {
         Ok((cursor, entered))
     }
 
+    /// The position of the id that no event before may be sent to a client; `None` if all events are after it.
+    fn not_before(&self, hub: &Inner, id: EventId, topics: &[Arc<Topic>]) -> Option<u64> {
+        // This node has not come to the id yet.
+        let is_ahead = self.ids.newest().is_some_and(|newest| newest.position() < id.position());
+        let ahead = || is_ahead.then(|| hub.head.load(Ordering::Acquire));
+        self.find(hub, id, topics).or_else(|| self.find_taken_back(id)).or_else(ahead)
+    }
+
     /// The position before the first event that is to come, and the id that says it.
     fn begin(&self, hub: &Inner, topics: &[Arc<Topic>], replay: Replay) -> (u64, Option<EventId>) {
         let head = hub.head.load(Ordering::Acquire);
@@ -433,9 +501,9 @@ impl Order {
             (0, Ids::Followed(_)) if head > 0 => {
                 let oldest = topics.iter().filter_map(|topic| topic.lock().ring.oldest()).min();
                 let position = oldest.map_or(head, |oldest| oldest - 1);
-                (position, if position > 0 { self.id_at(position, topics) } else { None })
+                (position, if position > 0 { self.ids.at(position, topics) } else { None })
             }
-            (position, _) => (position, self.id_at(position, topics)),
+            (position, _) => (position, self.ids.at(position, topics)),
         }
     }
 

@@ -19,7 +19,7 @@ fn ids_count_the_events_of_the_hub_whatever_their_topic() {
     let [one] = world.publish("a", ["x"]);
     let [two] = world.publish("b", ["y"]);
     assert_eq!((one.position(), two.position()), ((1, 0), (2, 0)));
-    assert_eq!(one.tag(), two.tag());
+    assert_ne!(one.tag(), two.tag(), "each has a tag of its own");
     let text = two.to_string();
     assert!(text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)));
 }
@@ -80,4 +80,63 @@ fn a_frame_published_to_many_topics_has_an_id_of_its_own_in_each() {
     reader.text();
     let ids = ["a", "b"].map(|topic| world.hub.publish(topic, &frame).unwrap());
     assert_eq!(reader.text(), block("x", ids[0]) + &block("x", ids[1]));
+}
+
+/// Hazard B10.
+#[test]
+fn an_id_made_from_ids_of_others_opens_nothing_of_the_past() {
+    let world = World::new();
+    let [before] = world.publish("room", ["said before you came"]);
+    let mut reader = read(world.fresh(["room"]));
+    reader.text();
+    // The client knows all that a client can: its own position, and the id of each later event.
+    let seen = world.publish("room", ["1", "2", "3"]);
+    reader.text();
+    for tag in seen.map(|id| id.tag()).into_iter().chain([0, u32::MAX]) {
+        for position in 0..=1 {
+            let forged = EventId::new((position, 0), tag);
+            assert_ne!(forged, before);
+            let feed = world.after(forged, ["room"]);
+            assert_eq!(feed.resumption(), Resumption::Gap);
+            assert_eq!(text(feed), unknown(seen[2]), "a gap, and no replay");
+        }
+    }
+}
+
+#[test]
+fn another_hub_has_other_tags() {
+    let tags =
+        [[7; 32], [8; 32]].map(|seed| World::on(Clock::seeded(seed), |bounds| bounds).publish("a", ["x"])[0].tag());
+    assert_ne!(tags[0], tags[1]);
+}
+
+#[test]
+fn a_client_resumes_no_earlier_than_it_may() {
+    let world = World::new();
+    let [one, joined, two, three] = world.publish("room", ["1", "joined", "2", "3"]);
+    let after = |id: EventId| world.after(id, ["room"]).not_before(joined);
+    let rest = block("2", two) + &block("3", three);
+    // An id before it resumes from it, with a gap.
+    let feed = after(one);
+    assert_eq!(feed.resumption(), Resumption::Gap);
+    assert_eq!(text(feed), unknown(joined) + &rest);
+    // An id at it or after it resumes as ever.
+    for (id, rest) in [(joined, rest.clone()), (two, block("3", three)), (three, String::new())] {
+        let feed = after(id);
+        assert_eq!(feed.resumption(), Resumption::Resumed);
+        assert_eq!(text(feed), opening(id) + &rest);
+    }
+    let stats = world.hub.stats();
+    assert_eq!((stats.resumed, stats.gaps), (3, 1));
+    // A new client receives nothing before it, whatever is replayed, in whichever order that is said.
+    let fresh = || world.fresh(["room"]);
+    for feed in [fresh().replay(Replay::All).not_before(joined), fresh().not_before(joined).replay(Replay::All)] {
+        assert_eq!(text(feed), opening(joined) + &rest);
+    }
+    assert_eq!(text(fresh().not_before(joined).replay(Replay::Last(1))), opening(two) + &block("3", three));
+    assert_eq!(text(fresh().replay_topic("room", Replay::All).not_before(joined)), opening(joined) + &rest);
+    assert_eq!(text(fresh().not_before(joined)), opening(three));
+    // An id of an earlier run of the hub: all that this one holds is newer.
+    let foreign = EventId::new(joined.position(), !joined.tag());
+    assert_eq!(text(world.after(one, ["room"]).not_before(foreign)), opening(one) + &block("joined", joined) + &rest);
 }

@@ -105,7 +105,10 @@ fn an_id_that_says_nothing_is_one_gap_with_the_position_it_goes_on_from() {
     let second = EventId::new((1, 1), ids[0].tag()).to_string();
     let (upper, zeros, plus) = (one.to_uppercase() + "F", format!("0{one}"), format!("+{one}"));
     let oversize = "1".repeat(129);
-    let cases: [(&str, &[&[u8]]); 13] = [
+    let (swapped, forged) = (tag(ids[0], ids[1].tag()), EventId::new((0, 0), ids[0].tag()).to_string());
+    let cases: [(&str, &[&[u8]]); 15] = [
+        ("another event's tag", &[swapped.as_bytes()]),
+        ("a position that was never given, with the tag of an event", &[forged.as_bytes()]),
         ("malformed", &[b"nonsense"]),
         ("a number alone", &[b"1"]),
         ("a leading zero", &[zeros.as_bytes()]),

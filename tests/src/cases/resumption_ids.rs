@@ -9,9 +9,11 @@ use sse_test_support::reader::Change;
 
 const UNKNOWN: &str = "After an unknown ID the event `gap` with the data `{\"reason\":\"unknown\"}` is the first to tell a position, and the stream goes on as for a fresh client.";
 
+const TAGS: &str = "The tag of an event ID belongs to that event: `<position>-<tag>` with another event's tag, or a position that was never issued, is `x-resumption: gap`.";
+
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, ids: fn(&Target) -> Result<Vec<Vec<u8>>, Failure>| {
-        let source = UNKNOWN;
+        let source = if name == "tags_of_other_events" { TAGS } else { UNKNOWN };
         Case::on(Group::Resumption, name, promise, source, move |target| {
             ids(target)?.into_iter().try_for_each(|id| gap(target, &[&id]))
         })
@@ -20,6 +22,26 @@ pub(super) fn cases() -> Vec<Case> {
         case("forged_ids", "an id that was never given is a gap", |_| {
             Ok(bytes(&["0", "1", "x", "-", "end-of-time", "0-0"]))
         }),
+        case(
+            "tags_of_other_events",
+            "an id with another event's tag, or of a position that was never given, is a gap",
+            |target| {
+                let name = topic("tags");
+                let (one, other) = (publish(target, &name, "1")?, publish(target, &name, "2")?);
+                // Where an id has two parts, `<position>-<tag>` for one, the last is the tag.
+                let parts = |id: &str| {
+                    let at = id.rfind(['-', '.', '_'])?;
+                    Some((id[..=at].to_owned(), id[at + 1..].to_owned()))
+                };
+                let (Some((position, tag)), Some((later, other_tag))) = (parts(&one), parts(&other)) else {
+                    return Ok(Vec::new());
+                };
+                let never = |tag: &str| format!("0{}{tag}", &position[position.len() - 1..]);
+                let swapped =
+                    [format!("{position}{other_tag}"), format!("{later}{tag}"), never(&tag), never(&other_tag)];
+                Ok(swapped.map(String::into_bytes).into())
+            },
+        ),
         case("future_ids", "an id ahead of the history is a gap", |target| {
             let id = publish(target, &topic("future"), "x")?;
             Ok(bytes(&[&counted_up(&id), &counted_up(&counted_up(&id))]))

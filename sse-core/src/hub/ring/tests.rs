@@ -181,7 +181,8 @@ fn what_is_rewound_was_never_there() {
         ring.rewind(kept, mark(40), &mut Vec::new());
         assert_eq!((ring.events() as u64, ring.newest()), (kept, kept));
         assert_eq!(ring.bytes(), (1..=kept).map(|position| block(position, 1000).len()).sum::<usize>());
-        assert_eq!((ring.find(id(kept + 1)), ring.id_at(kept + 1)), (None, None));
+        let last = (kept > 0).then(|| (id(kept), kept));
+        assert_eq!((ring.find(id(kept + 1)), ring.last_at(kept + 1)), (None, last));
         ring.push(41, block(41, 10), &mut Vec::new());
         ring.push(42, block(42, 10), &mut Vec::new());
         let bytes: Vec<u8> = read(&mut ring, 0, usize::MAX).iter().flat_map(|taken| taken.bytes.to_vec()).collect();
@@ -293,7 +294,9 @@ proptest! {
             prop_assert_eq!(ring.next_after(position), gap.or(next));
             let held = list.iter().any(|(at, _)| *at == position);
             prop_assert_eq!(ring.find(id(position)), held.then_some(position));
-            prop_assert_eq!(ring.id_at(position), held.then(|| id(position)));
+            let last = list.iter().rfind(|(at, _)| *at <= position).map(|(at, _)| (id(*at), *at));
+            prop_assert_eq!(ring.last_at(position), last);
+            prop_assert_eq!(ring.last_upto(id(position).position()), last);
             prop_assert_eq!(ring.count_after(position), list.iter().filter(|(at, _)| *at > position).count());
         }
         let taken = read(&mut ring, forgotten, budget);
