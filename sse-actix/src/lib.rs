@@ -423,6 +423,7 @@ mod tests {
         assert_eq!(status(named(TestRequest::get()).app_data(Policy::local())).await, Err(403));
     }
 
+    /// Hazard E18.
     #[actix_web::test]
     async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
         async fn header(sse: Sse) -> Result<SseResponse, Error> {

@@ -333,6 +333,7 @@ mod tests {
         assert!(taken(parts("POST", "*/*", Some(Policy::default().methods(["POST"])))).await.is_ok());
     }
 
+    /// Hazard E18.
     #[tokio::test]
     async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
         let sse = async || taken(parts("GET", "*/*", None)).await;

@@ -1,37 +1,7 @@
 //! What a hostile stream costs: memory by a counting allocator, hence a test binary of its own; time in steps of work.
-#![allow(unsafe_code, reason = "an allocator that counts cannot be written without it")]
 
 use sse_core::{Decoder, MessageEvent};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct Counting;
-
-thread_local! {
-    // Of this thread alone: the tests of this file run side by side.
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-}
-
-fn grown(by: usize) {
-    LIVE.set(LIVE.get().wrapping_add(by));
-    PEAK.set(PEAK.get().max(LIVE.get()));
-    CALLS.set(CALLS.get() + 1);
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; `realloc` is the default, by `alloc` and `dealloc`.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grown(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        unsafe { System.dealloc(at, layout) }
-    }
-}
+use sse_test_support::alloc::{self, Counting};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -42,14 +12,14 @@ const MIB: usize = 1 << 20;
 fn peak(first: &[u8], piece: &[u8], times: usize) -> (usize, usize) {
     let mut decoder = Decoder::new();
     let mut events = 0;
-    let before = LIVE.get();
-    PEAK.set(before);
+    let before = alloc::live();
+    alloc::reset_peak();
     for mut input in std::iter::once(first).chain(std::iter::repeat_n(piece, times)) {
         while let Some(event) = decoder.decode(&mut input) {
             events += usize::from(event.is_ok());
         }
     }
-    (PEAK.get() - before, events)
+    (alloc::peak() - before, events)
 }
 
 /// Hazard B13.
@@ -94,8 +64,8 @@ fn values_of_every_field_at_their_limit_cost_a_few_times_the_limits() {
     block.extend_from_slice(b"\n\n");
     for size in [1_460, usize::MAX] {
         let mut decoder = Decoder::new();
-        let before = LIVE.get();
-        PEAK.set(before);
+        let before = alloc::live();
+        alloc::reset_peak();
         for _ in 0..3 {
             for mut input in block.chunks(size) {
                 while let Some(event) = decoder.decode(&mut input) {
@@ -104,7 +74,7 @@ fn values_of_every_field_at_their_limit_cost_a_few_times_the_limits() {
             }
         }
         // A byte that is not UTF-8 becomes three.
-        assert!(PEAK.get() - before < 20 * MIB, "{}", PEAK.get() - before);
+        assert!(alloc::peak() - before < 20 * MIB, "{}", alloc::peak() - before);
     }
 }
 
@@ -113,7 +83,7 @@ fn in_the_steady_state_an_event_allocates_nothing() {
     let stream = "id: 1\nevent: article\ndata: {}\n\n: still here\ndata: two\ndata: lines\n\nretry: 5\n\n".repeat(100);
     let mut decoder = Decoder::new();
     let mut run = || {
-        let before = CALLS.get();
+        let before = alloc::calls();
         let mut events = 0;
         for mut input in stream.as_bytes().chunks(97) {
             while let Some(event) = decoder.decode(&mut input) {
@@ -121,7 +91,7 @@ fn in_the_steady_state_an_event_allocates_nothing() {
             }
         }
         assert_eq!(events, 200);
-        CALLS.get() - before
+        alloc::calls() - before
     };
     assert!(run() > 0, "the allocator counts");
     assert_eq!(run(), 0);
@@ -132,9 +102,9 @@ fn an_owned_event_of_type_message_without_id_allocates_its_data_alone() {
     let mut decoder = Decoder::new();
     let mut input: &[u8] = b"\ndata: tick\n\n";
     let event = decoder.decode(&mut input).unwrap().unwrap();
-    let before = CALLS.get();
+    let before = alloc::calls();
     let event: MessageEvent<'static> = event.into_owned();
-    assert_eq!(CALLS.get() - before, 1);
+    assert_eq!(alloc::calls() - before, 1);
     assert_eq!(event.event_type, "message");
 }
 

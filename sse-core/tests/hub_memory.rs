@@ -1,40 +1,16 @@
 //! What a hub and its readers hold, by a counting allocator, hence a test binary of its own. `--nocapture` prints the
 //! figures.
-#![allow(unsafe_code, reason = "an allocator that counts cannot be written without it")]
 
 use bytes::Bytes;
 use futures_core::Stream;
 use sse_core::hub::EventId;
 use sse_core::testing::Clock;
 use sse_core::{Event, EventStream, Hub, LastEventId, Subscription, Tokio};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use sse_test_support::alloc::{self, Counting};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-
-struct Counting;
-
-thread_local! {
-    // Of this thread alone: the tests of this file run side by side, and none uses a second thread.
-    static LIVE: Cell<usize> = const { Cell::new(0) };
-    static EVER: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; `realloc` is the default, by `alloc` and `dealloc`.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get().wrapping_add(layout.size()));
-        EVER.set(EVER.get().wrapping_add(layout.size()));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.set(LIVE.get().wrapping_sub(layout.size()));
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -47,11 +23,11 @@ struct Held(usize);
 
 impl Held {
     fn from_now() -> Self {
-        Self(LIVE.get())
+        Self(alloc::live())
     }
 
     fn bytes(&self) -> isize {
-        LIVE.get().wrapping_sub(self.0) as isize
+        alloc::live().wrapping_sub(self.0) as isize
     }
 
     fn at_most(&self, bound: usize, what: &str) {
@@ -422,10 +398,10 @@ fn an_id_that_says_nothing_allocates_less_than_256_bytes_more_than_none() {
         last = publish(&hub, "news", 500);
     }
     let cost = |id: LastEventId| {
-        let before = EVER.get();
+        let before = alloc::ever();
         let mut stream = body(clock.sse_after(id).subscribe(&hub, ["news"]));
         assert!(poll(&mut stream, Waker::noop()).is_ready());
-        EVER.get() - before
+        alloc::ever() - before
     };
     cost(LastEventId::Absent);
     let none = cost(LastEventId::Absent);

@@ -396,6 +396,7 @@ mod tests {
         assert_eq!(status("HEAD", "text/event-stream").await, Err(200));
     }
 
+    /// Hazard E18.
     #[tokio::test]
     async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
         let header = |sse: Result<Sse, Refused>| Ok(sse?.header("content-type", "text/secret")?.channel().1);

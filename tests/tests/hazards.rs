@@ -7,5 +7,5 @@ use std::path::Path;
 fn every_hazard_has_a_test_or_says_what_to_do() {
     let table = Table::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).expect("the table can be read");
     assert_eq!(table.faults(), Vec::<String>::new());
-    assert_eq!(table.rows().count(), 65);
+    assert!(table.rows().count() >= 73, "a row was lost");
 }

@@ -3,6 +3,7 @@
 
 use sse_core::testing::{Clock, Reader};
 use sse_core::{Decoder, EventStream, Hub, Policy, RESERVED_TYPES, Request, Runtime, Sender, Sse};
+use sse_test_support::ledger::Ledger;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -130,17 +131,16 @@ impl Client {
 
     /// The numbers below this came once each, in order, and a gap stands where some are missing.
     pub(crate) fn assert_each_hole_is_told(&self, published: usize) {
-        let (mut next, mut may_skip) = (0, false);
+        let mut ledger = Ledger::new(0..published);
         for told in &self.told {
-            match told.as_ref().map(|data| data.parse::<usize>().expect("a number")) {
-                None => may_skip = true,
-                Some(number) => {
-                    assert!(number == next || number > next && may_skip, "{next} is missing: {:?}", self.told);
-                    (next, may_skip) = (number + 1, false);
-                }
+            match told {
+                None => ledger.receive_gap(),
+                Some(data) => ledger.receive(data.parse().expect("a number")),
             }
         }
-        assert!(next == published || may_skip, "{next} of {published}: {:?}", self.told);
+        if let Err(faults) = ledger.close() {
+            panic!("{faults}\n{:?}", self.told);
+        }
     }
 }
 

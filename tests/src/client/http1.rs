@@ -105,6 +105,17 @@ impl Connection {
         Ok(self.socket.shutdown(std::net::Shutdown::Write)?)
     }
 
+    /// Looks that nothing more comes for this long; the other side may close.
+    ///
+    /// # Errors
+    /// Bytes came.
+    pub fn silent(mut self, time: Duration) -> Result<(), Failure> {
+        match self.fill(Instant::now() + time)? {
+            Filled::Late | Filled::Closed => Ok(()),
+            Filled::More => Err(Failure::new(format_args!("more bytes: {}", show(&self.wire)))),
+        }
+    }
+
     /// Waits for the other side to close.
     ///
     /// # Errors

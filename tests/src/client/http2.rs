@@ -57,6 +57,14 @@ impl Http2 {
     /// # Errors
     /// None came.
     pub fn ask(&self, request: &Request) -> Result<Answer<'_>, Failure> {
+        self.ask_within(request, patience())
+    }
+
+    /// The same, with a bound of its own.
+    ///
+    /// # Errors
+    /// No head came within this long.
+    pub fn ask_within(&self, request: &Request, within: Duration) -> Result<Answer<'_>, Failure> {
         let uri = format!("http://{}{}", self.authority, request.path);
         let mut builder = http::Request::builder().method(&*request.method).uri(uri);
         for (name, value) in &request.headers {
@@ -66,7 +74,7 @@ impl Http2 {
         let mut send = self.send.clone();
         let response = self.runtime.block_on(async {
             send.ready().await.map_err(failed)?;
-            tokio::time::timeout(patience(), send.send_request(request)).await.map_err(failed)?.map_err(failed)
+            tokio::time::timeout(within, send.send_request(request)).await.map_err(failed)?.map_err(failed)
         })?;
         let (head, incoming) = response.into_parts();
         Ok(Answer { head, connection: self, incoming: Some(incoming), body: Vec::new() })

@@ -131,7 +131,7 @@ impl Churn {
         let mut streams = silent;
         while let Some(heard) = hearing.join_next().await {
             let (heard, stream) = heard?;
-            report.lost += stream.tally.holes + stream.tally.duplicates + u64::from(!heard);
+            report.lost += stream.tally.wrong() + u64::from(!heard);
             streams.push(stream);
         }
         Ok(streams)

@@ -1,6 +1,7 @@
 //! Clients that are killed, stall and resume at random, for as long as asked.
 
 use super::{Result, Server, Stream, Tally, publish};
+use sse_test_support::ledger::Tally as Counts;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,22 +148,22 @@ impl Soak {
 
 impl Soaked {
     fn add(&mut self, tally: Tally, last: u64) {
-        self.heard += tally.events;
-        self.holes += tally.holes;
-        self.duplicates += tally.duplicates;
-        self.gaps += tally.gaps;
-        self.behind += usize::from(tally.last != Some(last));
+        let Counts { received, gaps, missing, twice, out_of_order, unknown, .. } = tally.course.tally();
+        self.heard += received;
+        self.holes += missing + unknown;
+        self.duplicates += twice + out_of_order;
+        self.gaps += gaps;
+        self.behind += usize::from(tally.last().is_some_and(|newest| newest != last));
     }
 }
 
 async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u64) -> Tally {
     // One that came after the last event has nothing to hear.
-    if tally.last.is_none() {
-        tally.last = Some(last);
+    if tally.last().is_none() {
         return tally;
     }
     for _ in 0..5 {
-        if tally.last == Some(last) {
+        if tally.last() == Some(last) {
             break;
         }
         if let Ok(mut stream) = Stream::open(address, tally.clone(), None).await {

@@ -51,8 +51,8 @@ impl Report {
         self.healthy
             .iter()
             .map(|tally| {
-                let untold = self.published - tally.last.map_or(0, |last| last + 1);
-                tally.holes + tally.duplicates + tally.gaps + if tally.last == last { 0 } else { untold }
+                let untold = self.published - tally.last().map_or(0, |last| last + 1);
+                tally.wrong() + tally.course.tally().gaps + if tally.last() == last { 0 } else { untold }
             })
             .sum()
     }
@@ -124,7 +124,7 @@ async fn listen(
 ) -> (Tally, Duration) {
     let mut slowest = Duration::ZERO;
     loop {
-        let before = stream.tally.last;
+        let before = stream.tally.last();
         let go_on = tokio::select! {
             read = stream.read() => read.unwrap_or(false),
             known = async { last.wait_for(Option::is_some).await.ok().and_then(|last| *last) } => {
@@ -133,7 +133,7 @@ async fn listen(
                 false
             }
         };
-        if let Some(newest) = stream.tally.last.filter(|_| stream.tally.last != before) {
+        if let Some(newest) = stream.tally.last().filter(|newest| Some(*newest) != before) {
             let sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
             let sent = usize::try_from(newest).ok().and_then(|newest| sent.get(newest));
             slowest = slowest.max(sent.map_or(Duration::ZERO, Instant::elapsed));

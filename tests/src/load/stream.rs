@@ -5,50 +5,45 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use sse_core::{Decoder, RESERVED_TYPES};
+use sse_test_support::ledger::Course;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// What a client was told of the numbers.
+/// What a client received of the numbers, over all its connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Events.
-    pub events: u64,
-    /// Numbers that are missing, and no gap event said so: must be 0.
-    pub holes: u64,
-    /// Numbers that came again: must be 0.
-    pub duplicates: u64,
-    /// Gap events.
-    pub gaps: u64,
-    /// The newest number.
-    pub last: Option<u64>,
+    /// Which numbers came, and which are missing, came twice or out of order.
+    pub course: Course,
     /// The last event ID.
     pub id: String,
-    /// Whether the next number need not follow the last.
-    may_skip: bool,
 }
 
 impl Tally {
+    /// The newest number.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.course.last()
+    }
+
+    /// How many promises are broken.
+    #[must_use]
+    pub const fn wrong(&self) -> u64 {
+        self.course.tally().wrong()
+    }
+
     fn take(&mut self, event_type: &str, data: &str) {
         if event_type == "gap" {
-            self.gaps += 1;
-            self.may_skip = true;
-            return;
+            return self.course.receive_gap();
         }
-        let Some(number) = data.split(' ').next().and_then(|number| number.parse().ok()) else {
-            self.holes += 1;
-            return;
-        };
-        self.events += 1;
-        match self.last {
-            Some(last) if number <= last => self.duplicates += 1,
-            Some(last) if number > last + 1 && !self.may_skip => self.holes += number - last - 1,
-            _ => {}
+        match data.split(' ').next().and_then(|number| number.parse().ok()) {
+            // What is wrong is counted.
+            Some(number) => drop(self.course.receive(number)),
+            None => self.course.receive_unknown(),
         }
-        (self.last, self.may_skip) = (Some(number), false);
     }
 }
 
@@ -138,7 +133,7 @@ impl Stream {
     /// It does not come in time, or the stream ends without it.
     pub async fn read_until(&mut self, number: u64, within: Duration) -> Result {
         let reading = async {
-            while self.tally.last < Some(number) {
+            while self.tally.last() < Some(number) {
                 if !self.read().await? {
                     return Err("the stream ended".into());
                 }
@@ -146,7 +141,7 @@ impl Stream {
             Ok(())
         };
         let read: Result<Result> = timeout(within, reading).await.map_err(|_| "it did not come in time".into());
-        read?.map_err(|error| format!("{error}; {number} did not come, {:?} was the last", self.tally.last).into())
+        read?.map_err(|error| format!("{error}; {number} did not come, {:?} was the last", self.tally.last()).into())
     }
 }
 

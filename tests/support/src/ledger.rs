@@ -10,13 +10,104 @@ use std::hash::Hash;
 #[derive(Debug, Clone)]
 pub struct Ledger<I> {
     issued: Vec<I>,
-    places: HashMap<I, usize>,
-    /// The index of the ID that the client must receive next.
-    next: usize,
-    /// A gap was received, so the next ID may be a later one.
+    places: HashMap<I, u64>,
+    course: Course,
+    faults: Vec<Fault<I>>,
+}
+
+/// The same check for places that are numbers, each one more than the last: no list of them is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Course {
+    /// The place that must come next; `None` lets the client begin anywhere.
+    next: Option<u64>,
+    /// A gap was received, so the next place may be a later one.
     gap: bool,
     tally: Tally,
-    faults: Vec<Fault<I>>,
+}
+
+/// What is wrong with a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wrong {
+    /// The places from this one on are missing, and no gap covers them.
+    Missing(u64),
+    /// The place came again.
+    Twice,
+    /// The place came after a later one.
+    OutOfOrder,
+}
+
+impl Course {
+    /// A client that must receive this place first.
+    #[must_use]
+    pub fn from(next: u64) -> Self {
+        Self { next: Some(next), ..Self::default() }
+    }
+
+    /// The client received this place.
+    ///
+    /// # Errors
+    /// What is wrong with it. The count goes on all the same.
+    pub const fn receive(&mut self, place: u64) -> Result<(), Wrong> {
+        let next = match self.next {
+            Some(next) => next,
+            None => place,
+        };
+        if place + 1 == next {
+            self.tally.twice += 1;
+            return Err(Wrong::Twice);
+        }
+        if place < next {
+            self.tally.out_of_order += 1;
+            return Err(Wrong::OutOfOrder);
+        }
+        let (skipped, covered) = (place - next, self.gap);
+        self.tally.received += 1;
+        (self.next, self.gap) = (Some(place + 1), false);
+        if skipped > 0 && !covered {
+            self.tally.missing += skipped;
+            return Err(Wrong::Missing(next));
+        }
+        self.tally.covered += skipped;
+        Ok(())
+    }
+
+    /// The client received a gap of unknown length: the next place may be any later one.
+    pub const fn receive_gap(&mut self) {
+        self.tally.gaps += 1;
+        self.gap = true;
+    }
+
+    /// The client received a gap up to this place.
+    pub fn receive_gap_to(&mut self, place: u64) {
+        self.tally.gaps += 1;
+        let next = self.next.unwrap_or(place + 1);
+        self.tally.covered += (place + 1).saturating_sub(next);
+        self.next = Some(next.max(place + 1));
+    }
+
+    /// The client received what no place belongs to.
+    pub const fn receive_unknown(&mut self) {
+        self.tally.unknown += 1;
+    }
+
+    /// The newest place that was received or covered.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.next?.checked_sub(1)
+    }
+
+    /// Whether everything before this place came, or is covered by a gap.
+    #[must_use]
+    pub fn is_complete(&self, end: u64) -> bool {
+        self.gap || self.next.is_none_or(|next| next >= end)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
 }
 
 /// How many of each.
@@ -91,7 +182,7 @@ const MOST_FAULTS: usize = 20;
 impl<I> Default for Ledger<I> {
     fn default() -> Self {
         let (issued, places, faults) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { issued, places, next: 0, gap: false, tally: Tally::default(), faults }
+        Self { issued, places, course: Course::from(0), faults }
     }
 }
 
@@ -105,59 +196,47 @@ impl<I: Clone + Eq + Hash> Ledger<I> {
 
     /// Expects one more ID.
     pub fn issue(&mut self, id: I) {
-        self.places.insert(id.clone(), self.issued.len());
+        self.places.insert(id.clone(), self.issued.len() as u64);
         self.issued.push(id);
     }
 
     /// Lets the client begin after this ID. An ID that nobody issued lets it begin anywhere.
     pub fn begin_after(&mut self, id: &I) {
         match self.places.get(id) {
-            Some(place) => self.next = place + 1,
-            None => self.gap = true,
+            Some(place) => self.course.next = Some(place + 1),
+            None => self.course.gap = true,
         }
     }
 
     /// The client received an event with this ID.
     pub fn receive(&mut self, id: I) {
         let Some(&place) = self.places.get(&id) else {
-            self.tally.unknown += 1;
+            self.course.receive_unknown();
             return self.note(Fault::Unknown(id));
         };
-        if place + 1 == self.next {
-            self.tally.twice += 1;
-            return self.note(Fault::Twice(id));
+        match self.course.receive(place) {
+            Ok(()) => {}
+            Err(Wrong::Missing(first)) => self.note(Fault::Missing(self.at(first), id)),
+            Err(Wrong::Twice) => self.note(Fault::Twice(id)),
+            Err(Wrong::OutOfOrder) => self.note(Fault::OutOfOrder(id)),
         }
-        if place < self.next {
-            self.tally.out_of_order += 1;
-            return self.note(Fault::OutOfOrder(id));
-        }
-        let skipped = (place - self.next) as u64;
-        if skipped > 0 && self.gap {
-            self.tally.covered += skipped;
-        } else if skipped > 0 {
-            self.tally.missing += skipped;
-            self.note(Fault::Missing(self.issued[self.next].clone(), id));
-        }
-        self.tally.received += 1;
-        (self.next, self.gap) = (place + 1, false);
     }
 
     /// The client received a gap of unknown length: the next ID may be any later one.
     pub const fn receive_gap(&mut self) {
-        self.tally.gaps += 1;
-        self.gap = true;
+        self.course.receive_gap();
     }
 
     /// The client received a gap up to this ID.
     pub fn receive_gap_to(&mut self, id: &I) {
-        self.tally.gaps += 1;
         match self.places.get(id) {
-            Some(&place) => {
-                self.tally.covered += (place + 1).saturating_sub(self.next) as u64;
-                self.next = self.next.max(place + 1);
-            }
-            None => self.gap = true,
+            Some(&place) => self.course.receive_gap_to(place),
+            None => self.course.receive_gap(),
         }
+    }
+
+    fn at(&self, place: u64) -> I {
+        self.issued[place as usize].clone()
     }
 
     fn note(&mut self, fault: Fault<I>) {
@@ -169,13 +248,13 @@ impl<I: Clone + Eq + Hash> Ledger<I> {
     /// Whether every ID came, or is covered by a gap.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.next == self.issued.len() || self.gap
+        self.course.is_complete(self.issued.len() as u64)
     }
 
     /// What was counted so far.
     #[must_use]
     pub const fn tally(&self) -> Tally {
-        self.tally
+        self.course.tally()
     }
 
     /// What is wrong so far, at most 20 of them.
@@ -193,15 +272,16 @@ impl<I: Clone + Eq + Hash> Ledger<I> {
         I: fmt::Debug,
     {
         if !self.is_complete() {
-            self.tally.missing += (self.issued.len() - self.next) as u64;
-            let id = self.issued[self.next].clone();
+            let (next, end) = (self.course.next.unwrap_or_default(), self.issued.len() as u64);
+            self.course.tally.missing += end - next;
+            let id = self.at(next);
             self.faults.push(Fault::NotAtTheEnd(id));
         }
-        if self.tally.wrong() == 0 {
-            return Ok(self.tally);
+        if self.tally().wrong() == 0 {
+            return Ok(self.tally());
         }
         let lines: Vec<_> = self.faults.iter().map(ToString::to_string).collect();
-        Err(format!("{:?}\n{}", self.tally, lines.join("\n")))
+        Err(format!("{:?}\n{}", self.tally(), lines.join("\n")))
     }
 }
 
