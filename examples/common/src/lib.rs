@@ -20,12 +20,20 @@ impl Listen {
     /// # Errors
     /// The system rejects the address.
     pub fn bind(&self) -> io::Result<TcpListener> {
+        self.bind_for("http")
+    }
+
+    /// Listens as [`bind`](Self::bind) does, and prints an address with this scheme.
+    ///
+    /// # Errors
+    /// The system rejects the address.
+    pub fn bind_for(&self, scheme: &str) -> io::Result<TcpListener> {
         let listener = TcpListener::bind(&self.address)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", self.address)))?;
         listener.set_nonblocking(true)?;
         bound_sockets(&listener, &SocketLimits::default())?;
         // A closed standard output is no reason to stop.
-        let _ = writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?);
+        let _ = writeln!(io::stdout(), "listening on {scheme}://{}", listener.local_addr()?);
         Ok(listener)
     }
 }

@@ -36,6 +36,11 @@ struct Args {
     #[command(flatten)]
     listen: Listen,
 
+    /// Serves HTTP/2 over TLS, with a self-signed certificate, on axum; needs `--features http2` before `--`
+    #[cfg(feature = "http2")]
+    #[arg(long, conflicts_with = "framework")]
+    http2: bool,
+
     /// A file whose new lines are headlines, followed as `tail -F` does
     #[arg(long, value_name = "FILE")]
     follow: Option<PathBuf>,
@@ -63,7 +68,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> io::Result<()> {
-    let listener = args.listen.bind()?;
+    #[cfg(feature = "http2")]
+    let scheme = if args.http2 { "https" } else { "http" };
+    #[cfg(not(feature = "http2"))]
+    let scheme = "http";
+    let listener = args.listen.bind_for(scheme)?;
     let feed = Feed::new();
     let (stop, late) = stop::on_signal(feed.clone())?;
     tokio::spawn(feed.clone().tell_readers());
@@ -71,6 +80,8 @@ async fn run(args: &Args) -> io::Result<()> {
 
     let server = async {
         match args.framework {
+            #[cfg(feature = "http2")]
+            Framework::Axum if args.http2 => serve::axum::serve_http2(listener, feed, stop).await,
             Framework::Axum => serve::axum::serve(listener, feed, stop).await,
             #[cfg(feature = "actix")]
             Framework::Actix => serve::actix::serve(listener, feed, stop).await,

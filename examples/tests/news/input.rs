@@ -1,13 +1,14 @@
 //! What it reads: standard input and a file. No framework takes part in that, so one of them will do.
 
 use crate::{News, SOON};
-use sse_test_support::Result;
 use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
+use sse_test_support::{Result, need};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use tokio::process::Command;
 
 const NEWS: News = News { framework: "axum" };
 
@@ -100,6 +101,25 @@ pub(crate) fn add(trials: &mut Trials) {
         let mut new = Reader::open(&url).await?;
         new.until_field("headline", "text", "still here", SOON).await?;
         assert!(new.data_of("readers").count() <= 2, "{}", new.text());
+        Ok(())
+    });
+
+    trials.add("http2::news_serves_its_page_and_its_stream_over_http2_with_its_own_certificate", async || {
+        need("curl")?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
+        command.args(["--listen", "127.0.0.1:0", "--http2"]);
+        let server = Server::start(command).await?;
+        assert!(server.url().starts_with("https://127.0.0.1:"), "{}", server.url());
+        // `--insecure`, because no authority has signed the certificate.
+        let curl = async |arguments: &[&str]| {
+            let mut curl = Command::new("curl");
+            curl.args(["--silent", "--insecure", "--http2", "--no-buffer"]).args(arguments).kill_on_drop(true);
+            Result::<String>::Ok(String::from_utf8(curl.output().await?.stdout)?)
+        };
+        assert_eq!(curl(&["--output", "/dev/null", "--write-out", "%{http_version}", server.url()]).await?, "2");
+        let events = format!("{}/events", server.url());
+        let stream = curl(&["--max-time", "2", "--include", "--header", "accept: text/event-stream", &events]).await?;
+        assert!(stream.starts_with("HTTP/2 200") && stream.contains("event: now\n"), "{stream}");
         Ok(())
     });
 

@@ -17,14 +17,28 @@ pub(crate) async fn serve(
     feed: Feed,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let app = Router::new()
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    axum::serve(listener, app(feed)).with_graceful_shutdown(stop).await
+}
+
+/// The same over HTTP/2 and TLS.
+#[cfg(feature = "http2")]
+pub(crate) async fn serve_http2(
+    listener: std::net::TcpListener,
+    feed: Feed,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listener = super::tls::listener(tokio::net::TcpListener::from_std(listener)?)?;
+    axum::serve(listener, app(feed)).with_graceful_shutdown(stop).await
+}
+
+fn app(feed: Feed) -> Router {
+    Router::new()
         .route("/", get(|| async { Html(*PAGE) }))
         .route("/events", any(events))
         .route("/headlines", post(headlines))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(feed);
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
+        .with_state(feed)
 }
 
 async fn events(sse: Sse, State(feed): State<Feed>) -> impl IntoResponse {

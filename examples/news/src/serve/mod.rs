@@ -3,5 +3,7 @@
 #[cfg(feature = "actix")]
 pub(crate) mod actix;
 pub(crate) mod axum;
+#[cfg(feature = "http2")]
+mod tls;
 #[cfg(feature = "warp")]
 pub(crate) mod warp;
