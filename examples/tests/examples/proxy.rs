@@ -61,6 +61,14 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
+    trials.add("proxy::an_https_address_is_an_error_at_the_start", async || {
+        let output =
+            Command::new(PROGRAM).args(["--listen", "127.0.0.1:0", "--upstream", "https://x/"]).output().await?;
+        let text = String::from_utf8(output.stderr)?;
+        assert!(!output.status.success() && text.contains("this example has no TLS"), "{text}");
+        Ok(())
+    });
+
     trials.add("proxy::takes_a_foreign_block_and_nothing_beside_it", async || {
         let proxy = start_at(PROGRAM, "127.0.0.1:0", &["--upstream", "http://127.0.0.1:9/"]).await?;
         let url = format!("{}/events", proxy.url());

@@ -185,6 +185,9 @@ impl Sender {
     /// [`Sse::control_events`](crate::Sse::control_events)). Over other methods than GET this is [`Sender::close`]:
     /// those clients do not reconnect by themselves, and some fail at a block without data.
     ///
+    /// htmx, reconnecting-eventsource and sse.js request a finished stream again for ever, unless the page closes the
+    /// stream at `sse-end`: in htmx by `sse-close="sse-end"`.
+    ///
     /// Beside a subscription, events that were published and that the body has not taken yet are not sent any more, and
     /// this client does not come back for them; say the last thing through the sender.
     ///
