@@ -53,20 +53,6 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Opens a stream as a client does that is asked to come back, and does.
-fn patient(follow: &Follow, target: &Target, outcome: &str) -> Result<Response, Failure> {
-    for _ in 0..5 {
-        let mut asked = follow.open(target)?;
-        if asked.head.has("x-stream-id") {
-            break;
-        }
-        asked.read_to_end(patience())?;
-        let retry = asked.seen().retry.ok_or_else(|| Failure::new(format_args!("no retry: {}", show(asked.body()))))?;
-        std::thread::sleep(Duration::from_millis(retry.min(5000)));
-    }
-    follow.expect(target, outcome)
-}
-
 fn ids(stream: &mut Response, count: usize) -> Result<Vec<String>, Failure> {
     Ok(stream.read_events(count, patience())?.events.into_iter().map(|event| event.id).collect())
 }
@@ -124,7 +110,7 @@ fn at_once(one: &Target, other: &Target) -> Verdict {
     for n in 0..50 {
         let (here, there) = if n % 2 == 0 { (one, other) } else { (other, one) };
         let id = publish(here, &name, &n.to_string())?;
-        patient(&Follow::of([&name]).after(id), there, "resumed")?;
+        Follow::of([&name]).after(id).expect(there, "resumed")?;
     }
     Ok(())
 }
@@ -133,7 +119,7 @@ fn opening(one: &Target, other: &Target) -> Verdict {
     let name = topic("opening");
     let told = position(&mut Follow::of([&name]).open(one)?)?;
     publish(one, &name, "missed")?;
-    let mut stream = patient(&Follow::of([&name]).after(told), other, "resumed")?;
+    let mut stream = Follow::of([&name]).after(told).expect(other, "resumed")?;
     let seen = stream.read_events(1, patience())?;
     check(seen.data() == ["missed"], || show(stream.body()))
 }
@@ -145,7 +131,7 @@ fn one_gap(one: Server) -> Verdict {
     let ids: Vec<_> = (0..6).map(|n| publish(targets[n % 2], &name, &n.to_string())).collect::<Result<_, _>>()?;
     for target in targets {
         // So that it has all of them.
-        patient(&Follow::of([&name]).after(&ids[5]), target, "resumed")?;
+        Follow::of([&name]).after(&ids[5]).expect(target, "resumed")?;
         let mut stream = Follow::of([&name]).after(&ids[0]).expect(target, "gap")?;
         let seen = stream.read_events(4, patience())?;
         let gap = &seen.events[0];
@@ -208,7 +194,7 @@ fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Fail
     for stream in &streams {
         let before = stream.seen();
         let last = before.last_event_id.unwrap_or_default();
-        let mut again = patient(&Follow::of([&name]).after(last), other.target(), "resumed")?;
+        let mut again = Follow::of([&name]).after(last).expect(other.target(), "resumed")?;
         let after = again.read_events(told.len() - before.events.len(), patience())?;
         let seen: Vec<_> = before.events.into_iter().chain(after.events).map(|event| event.id).collect();
         check(seen == told, || format!("published {told:?}\n    saw {seen:?}"))?;

@@ -2,7 +2,7 @@
 
 use crate::client::{Request, Response};
 use crate::failure::{check, show};
-use crate::{Failure, Target};
+use crate::{Failure, Group, Target};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -94,9 +94,20 @@ impl Follow {
         Ok(response)
     }
 
-    /// Opens it, and checks what the head says of the client's ID.
+    /// Opens it, and checks what the head says of the client's ID. A server of several of one history may ask its client
+    /// to come back first, and the client does.
     pub(super) fn expect(&self, target: &Target, outcome: &str) -> Result<Response, Failure> {
-        let response = self.open(target)?;
+        let mut response = self.open(target)?;
+        for _ in 0..5 {
+            if response.head.has("x-resumption") || !target.about()?.offers(Group::Nodes) {
+                break;
+            }
+            response.read_to_end(patience())?;
+            let retry = response.seen().retry;
+            let retry = retry.ok_or_else(|| Failure::new(format_args!("no retry: {}", show(response.body()))))?;
+            std::thread::sleep(Duration::from_millis(retry.min(5000)));
+            response = self.open(target)?;
+        }
         let said = response.head.header("x-resumption");
         check(said == Some(outcome), || format!("x-resumption should be {outcome}: {}", response.head))?;
         Ok(response)
