@@ -75,6 +75,13 @@ macro_rules! adapter {
                 Self(self.0.buffer(bytes))
             }
 
+            /// The largest event that the stream sends, in bytes of its values: by default the limit of its hub for a
+            /// subscription ([`max_event_bytes`](hub::Builder::max_event_bytes)), else 1 MiB. A larger event is
+            /// [`FrameError::TooLarge`]: `send` returns it, and a stream of events ends as [`CloseReason::Failed`].
+            pub fn max_event_bytes(self, bytes: usize) -> Self {
+                Self(self.0.max_event_bytes(bytes))
+            }
+
             /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
             /// Without it a stream lasts as long as it likes.
             pub fn max_lifetime(self, lifetime: ::std::time::Duration) -> Self {

@@ -4,7 +4,7 @@
 //! how long a text becomes is not known before its line breaks are, and looking for them twice is what encoding costs.
 
 use crate::breaks::Breaks;
-use crate::{Event, Field, Frame, FrameError, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_RETRY, control};
+use crate::{Event, Field, Frame, FrameError, MAX_ID_BYTES, MAX_RETRY, control};
 use bytes::Bytes;
 use memchr::memchr2;
 
@@ -35,7 +35,7 @@ const DATA: Name = Name { bare: "data:", spaced: "data: " };
 const COMMENT: Name = Name { bare: ":", spaced: ": " };
 
 impl<'e> Checked<'e> {
-    /// Judges the fields in the order `id`, `event`, `data`, `retry`.
+    /// Checks the fields in the order `id`, `event`, `data`. [`check`](Self::check) must follow before the event is written.
     pub(crate) fn of(event: &'e Event<'e>) -> Result<Self, FrameError> {
         let mut len_at_least = of_texts(event, line_len);
         if let Some(id) = &event.id {
@@ -56,14 +56,7 @@ impl<'e> Checked<'e> {
         if let Some(words) = &event.json_error {
             return Err(FrameError::Json(words.clone()));
         }
-        if len_at_most(event, len_at_least) > MAX_EVENT_BYTES {
-            check_payload(event)?;
-        }
-        let retry_ms = match event.retry {
-            Some(time) if time > MAX_RETRY => return Err(FrameError::RetryTooLong),
-            Some(time) => Some(time.as_millis() as u64),
-            None => None,
-        };
+        let retry_ms = event.retry.map(|time| time.as_millis() as u64);
         len_at_least += retry_ms.map_or(0, |ms| "retry: \n".len() + decimal_len(ms));
         if event.checkpoint {
             len_at_least += "event: sse-position\ndata: {}\n".len();
@@ -71,6 +64,14 @@ impl<'e> Checked<'e> {
         let is_block = event.data.is_some() || event.id.is_some() || event_type.is_some() || retry_ms.is_some();
         len_at_least += usize::from(is_block);
         Ok(Self { event, event_type, retry_ms, is_block, len_at_least })
+    }
+
+    /// Checks the rest: the size of the event, which is measured only near the limit, and then `retry`.
+    pub(crate) fn check(&self, limit: usize) -> Result<(), FrameError> {
+        if len_at_most(self.event, self.len_at_least) > limit {
+            check_payload(self.event, limit)?;
+        }
+        if self.event.retry.is_some_and(|time| time > MAX_RETRY) { Err(FrameError::RetryTooLong) } else { Ok(()) }
     }
 
     pub(crate) const fn has_id(&self) -> bool {
@@ -140,15 +141,23 @@ impl<'e> Checked<'e> {
 }
 
 /// Checks and encodes into a buffer of its own.
-pub(crate) fn frame(event: &Event<'_>) -> Result<Frame, FrameError> {
+pub(crate) fn frame(event: &Event<'_>, limit: usize) -> Result<Frame, FrameError> {
     let checked = Checked::of(event)?;
-    let event_type = checked.event_type.map_or(0..0, |event_type| {
-        // The comment is written first.
-        let comment = event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text));
-        let start = comment + event.id.as_deref().map_or(0, |id| line_len(ID, id)) + EVENT.spaced.len();
-        start..start + event_type.len()
-    });
-    Ok(Frame::new(&checked, event_type))
+    checked.check(limit)?;
+    Ok(checked.to_frame())
+}
+
+impl Checked<'_> {
+    /// Encodes into a buffer of its own.
+    pub(crate) fn to_frame(&self) -> Frame {
+        let event_type = self.event_type.map_or(0..0, |event_type| {
+            // The comment is written first.
+            let comment = self.event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text));
+            let start = comment + self.event.id.as_deref().map_or(0, |id| line_len(ID, id)) + EVENT.spaced.len();
+            start..start + event_type.len()
+        });
+        Frame::new(self, event_type)
+    }
 }
 
 /// Turns a buffer that is full into bytes that are kept, and lets go of what it was too large by.
@@ -245,15 +254,39 @@ fn len_at_most(event: &Event<'_>, len_at_least: usize) -> usize {
     len_at_least + of_texts(event, |name, text| text.len() * name.spaced.len())
 }
 
-/// Measures what counts towards [`MAX_EVENT_BYTES`]: the values, a line break in them as the line it opens.
+/// Measures what counts towards the limit of an event: the values, a line break in them as the line it opens.
 #[cold]
-fn check_payload(event: &Event<'_>) -> Result<(), FrameError> {
+fn check_payload(event: &Event<'_>, limit: usize) -> Result<(), FrameError> {
     let lines = of_texts(event, |name, text| {
         let first = if text.is_empty() || text.starts_with(['\r', '\n']) { name.bare } else { name.spaced };
         lines_len(name, text) - first.len() - 1
     });
     let payload = lines + event.id.iter().chain(&event.event).map(|value| value.len()).sum::<usize>();
-    if payload > MAX_EVENT_BYTES { Err(FrameError::TooLarge(payload)) } else { Ok(()) }
+    within(payload, limit)
+}
+
+/// The same, of an event that was encoded before.
+pub(crate) fn check_encoded_size(block: &[u8], limit: usize) -> Result<(), FrameError> {
+    if block.len() <= limit {
+        return Ok(());
+    }
+    // Of each text, the name before its first line and the end of its last line do not count.
+    let (mut payload, mut texts) = (0, [(DATA, false), (COMMENT, false)]);
+    for line in block.split_inclusive(|byte| *byte == b'\n') {
+        let uncounted =
+            |name: Name| if line.starts_with(name.spaced.as_bytes()) { name.spaced } else { name.bare }.len() + 1;
+        if let Some((name, begun)) = texts.iter_mut().find(|(name, _)| line.starts_with(name.bare.as_bytes())) {
+            payload += line.len() - if *begun { 0 } else { uncounted(*name) };
+            *begun = true;
+        } else if let Some(name) = [ID, EVENT].into_iter().find(|name| line.starts_with(name.bare.as_bytes())) {
+            payload += line.len() - uncounted(name);
+        }
+    }
+    within(payload, limit)
+}
+
+const fn within(bytes: usize, limit: usize) -> Result<(), FrameError> {
+    if bytes > limit { Err(FrameError::TooLarge { bytes, limit }) } else { Ok(()) }
 }
 
 // Always inlined, because a name of known length is written by an instruction and not by a call.

@@ -70,9 +70,19 @@ pub enum FrameError {
     /// its [gap events](crate::hub::Builder::gap_type).
     #[error("the field `event` is `{0}`, a type of events that the server itself sends; choose another type")]
     ReservedType(Box<str>),
-    /// The event is larger than [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
-    #[error("the event has {0} bytes, more than {max}", max = crate::MAX_EVENT_BYTES)]
-    TooLarge(usize),
+    /// The event is larger than the limit of the hub ([`Builder::max_event_bytes`](crate::hub::Builder::max_event_bytes)), of
+    /// the stream ([`Sse::max_event_bytes`](crate::Sse::max_event_bytes)) or of
+    /// [`Event::frame_up_to`](crate::Event::frame_up_to): [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES) unless one is set.
+    #[error(
+        "the event has {bytes} bytes, and the limit is {limit}; raise it with `max_event_bytes` of the hub's builder or \
+         of `Sse`, or encode the event with `Event::frame_up_to`"
+    )]
+    TooLarge {
+        /// Bytes of the values of the event. A line break counts as the line that it opens.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The events to be sent first have more bytes than [`MAX_FIRST_BYTES`](crate::MAX_FIRST_BYTES) together.
     #[error("the first events have {0} bytes, more than {max}", max = crate::MAX_FIRST_BYTES)]
     FirstTooLarge(usize),
@@ -95,7 +105,7 @@ impl FrameError {
             Self::LineBreak(field) => Some(*field),
             Self::ControlInId | Self::EdgeSpaceInId | Self::IdTooLong(_) | Self::IdNotAllowed => Some(Field::Id),
             Self::ReservedType(_) => Some(Field::Event),
-            Self::TooLarge(_) | Self::FirstTooLarge(_) | Self::Json(_) => Some(Field::Data),
+            Self::TooLarge { .. } | Self::FirstTooLarge(_) | Self::Json(_) => Some(Field::Data),
             Self::RetryTooLong => Some(Field::Retry),
             Self::Source(_) => None,
         }

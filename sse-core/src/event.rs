@@ -1,7 +1,7 @@
 //! An event as its sender means it, before anything is checked.
 
 use crate::encode;
-use crate::{Frame, FrameError};
+use crate::{Frame, FrameError, MAX_EVENT_BYTES};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -220,11 +220,29 @@ impl<'a> Event<'a> {
         self.comment.as_deref()
     }
 
-    /// Checks and encodes the event, once, for any number of streams.
+    /// Checks and encodes the event, once, for any number of streams. The event has at most
+    /// [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
     ///
     /// # Errors
-    /// The first field that is wrong, in the order `id`, `event`, `data`, `retry`.
+    /// The first field that is wrong, in the order `id`, `event`, `data`, `retry`; or [`FrameError::TooLarge`].
     pub fn frame(&self) -> Result<Frame, FrameError> {
-        encode::frame(self)
+        encode::frame(self, MAX_EVENT_BYTES)
+    }
+
+    /// As [`frame`](Self::frame), for an event of at most this many bytes. The hub or the stream that sends it must allow as
+    /// many, by [`Builder::max_event_bytes`](crate::hub::Builder::max_event_bytes) or
+    /// [`Sse::max_event_bytes`](crate::Sse::max_event_bytes).
+    ///
+    /// ```
+    /// # use sse_core::{Event, FrameError};
+    /// assert_eq!(Event::data("12345").frame_up_to(5)?, "data: 12345\n\n");
+    /// assert_eq!(Event::data("12345").frame_up_to(4), Err(FrameError::TooLarge { bytes: 5, limit: 4 }));
+    /// # Ok::<(), FrameError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame).
+    pub fn frame_up_to(&self, bytes: usize) -> Result<Frame, FrameError> {
+        encode::frame(self, bytes)
     }
 }

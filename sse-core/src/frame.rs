@@ -1,7 +1,7 @@
 //! The proof that an event can be sent: its checked, encoded bytes; and what can become one.
 
 use crate::control::{self, Control};
-use crate::encode::Checked;
+use crate::encode::{Checked, check_encoded_size};
 use crate::{Event, FrameError};
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -75,7 +75,7 @@ impl fmt::Debug for Frame {
 /// What an event stream can send: an [`Event`]; text, which is its data; `(event, data)`; `(id, event, data)`; a
 /// [`Frame`], owned or borrowed; or a `Result` of one of these.
 ///
-/// Implement it for a type of your own by way of an event:
+/// Implement it for a type of your own by way of an event. An event of more than 1 MiB needs [`Event::frame_up_to`] there.
 ///
 /// ```
 /// use sse_core::{Event, Frame, FrameError, IntoFrame};
@@ -145,6 +145,25 @@ impl Piece<'_> {
                 Self(Content::Bytes([comments, fields, b"\n"].concat().into()))
             }
             _ => self,
+        }
+    }
+
+    /// Checks the size of the event, and the rest of it.
+    pub(crate) fn check(&self, limit: usize) -> Result<(), FrameError> {
+        match &self.0 {
+            Content::Event(event) => event.check(limit),
+            Content::Frame(Frame { bytes, .. }) | Content::Bytes(bytes) => check_encoded_size(bytes, limit),
+        }
+    }
+
+    /// A frame of the event; shared, where it was encoded before.
+    pub(crate) fn into_frame(self) -> Frame {
+        match self.0 {
+            Content::Event(event) => event.to_frame(),
+            Content::Frame(frame) => frame.clone(),
+            Content::Bytes(bytes) => {
+                Frame { bytes, event_type: 0..0, has_id: false, has_data: true, is_checkpoint: false }
+            }
         }
     }
 

@@ -176,7 +176,8 @@ use std::time::Duration;
 /// The longest id an event may have, in bytes. A longer one would not cross origins without a preflight.
 pub const MAX_ID_BYTES: usize = 128;
 
-/// The largest event, in bytes of its values; a line break within data counts as the line it opens on the wire.
+/// The largest event by default, in bytes of its values; a line break within data counts as the line it opens on the wire.
+/// [`Builder::max_event_bytes`](hub::Builder::max_event_bytes) and [`Sse::max_event_bytes`] set another limit.
 pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
 /// The most that [`Sse::first`] takes, in bytes on the wire.

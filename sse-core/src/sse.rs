@@ -8,7 +8,9 @@ use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Items, Live};
 use crate::stream::state::{State, retry_block};
 use crate::stream::{CloseReason, EventStream, Events, Sender};
-use crate::{Admitted, Frame, FrameError, IntoFrame, IntoMoment, LastEventId, MAX_FIRST_BYTES, Resumption};
+use crate::{
+    Admitted, Frame, FrameError, IntoFrame, IntoMoment, LastEventId, MAX_EVENT_BYTES, MAX_FIRST_BYTES, Resumption,
+};
 use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
@@ -43,6 +45,7 @@ pub struct Sse<R: Runtime> {
     expires_at: Option<Instant>,
     key: Option<std::sync::Arc<str>>,
     welcome: bool,
+    max_event_bytes: Option<usize>,
     control_events: Option<bool>,
     first: First,
     headers: Vec<(String, String)>,
@@ -64,7 +67,13 @@ impl First {
             if self.error.is_some() {
                 return;
             }
-            match event.into_frame() {
+            // The size is checked later, when the limit of the stream is known.
+            let frame = event.lend(|piece| {
+                let piece = piece?;
+                piece.check(usize::MAX)?;
+                Ok::<_, FrameError>(piece.into_frame())
+            });
+            match frame {
                 Ok(frame) => {
                     self.bytes += frame.as_bytes().len();
                     self.frames.push(frame);
@@ -107,6 +116,7 @@ impl<R: Runtime> Sse<R> {
             expires_at: None,
             key: None,
             welcome: false,
+            max_event_bytes: None,
             control_events: None,
             first: First::default(),
             headers: Vec::new(),
@@ -203,6 +213,29 @@ impl<R: Runtime> Sse<R> {
     pub const fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self
+    }
+
+    /// The largest event that the stream sends, in bytes of its values: by default the limit of its hub for a
+    /// [`subscription`](Self::subscribe), else [`MAX_EVENT_BYTES`], 1 MiB. A line break counts as the line that it opens. A
+    /// larger event is [`FrameError::TooLarge`]: `send` returns it, and a stream of events ends as
+    /// [`CloseReason::Failed`]. Published events have the limit of the hub.
+    ///
+    /// ```
+    /// # use {sse_core::{FrameError, SendError}, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, _response) = clock.sse().max_event_bytes(4).channel();
+    /// events.try_send("1234")?;
+    /// let too_large = FrameError::TooLarge { bytes: 5, limit: 4 };
+    /// assert_eq!(events.try_send("12345"), Err(SendError::Invalid(too_large)));
+    /// # Ok::<(), SendError>(())
+    /// ```
+    pub const fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.max_event_bytes = Some(bytes);
+        self
+    }
+
+    pub(crate) const fn own_max_event_bytes(&self) -> Option<usize> {
+        self.max_event_bytes
     }
 
     /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
@@ -308,7 +341,8 @@ impl<R: Runtime> Sse<R> {
         S: Events<Item: IntoFrame>,
     {
         let control = self.control();
-        self.respond(Items::new(events, control))
+        let items = Items::new(events, control, self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
+        self.respond(items)
     }
 
     /// A place in this hub's history: the events of these topics, or of one topic, from where the client's last event ID
@@ -320,8 +354,9 @@ impl<R: Runtime> Sse<R> {
     fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
         let hub = self.hub.take();
         let (first, control) = (std::mem::take(&mut self.first), self.control());
-        let first = first.blocks(&Rules::default(), control);
-        let mut opened = self.open(hub.as_ref(), Kind::Handled, Rules::default(), source);
+        let rules = Rules::of_stream(self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
+        let first = first.blocks(&rules, control);
+        let mut opened = self.open(hub.as_ref(), Kind::Handled, rules, source);
         match first {
             Ok(first) => {
                 let opening = control.opening_after(None, opened.brought.take());

@@ -60,7 +60,7 @@ fn what_no_frame_can_hold_is_refused_as_anybodys() {
     assert_eq!(refused(&format!("id: {}\n\n", "x".repeat(129))), FrameError::IdTooLong(129));
     assert_eq!(refused("retry: 2147483648\n\n"), FrameError::RetryTooLong);
     assert_eq!(refused("retry: 99999999999999999999999\n\n"), FrameError::RetryTooLong);
-    assert!(matches!(refused(&format!("data: {}\n\n", "x".repeat(MAX_EVENT_BYTES + 1))), FrameError::TooLarge(_)));
+    assert!(matches!(refused(&format!("data: {}\n\n", "x".repeat(MAX_EVENT_BYTES + 1))), FrameError::TooLarge { .. }));
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn an_event_of_max_event_bytes_is_sent_and_read_and_one_more_is_refused() {
         let (events, ..) = read(&bytes);
         assert_eq!(events.len(), 1);
         assert_eq!(Some(&*events[0].1), event.data_text());
-        assert_eq!(over.frame(), Err(FrameError::TooLarge(MAX_EVENT_BYTES + 1)));
+        assert_eq!(over.frame(), Err(FrameError::TooLarge { bytes: MAX_EVENT_BYTES + 1, limit: MAX_EVENT_BYTES }));
     }
 }
 

@@ -10,9 +10,16 @@ pub enum PublishError {
     /// The event cannot be sent; mend it. Nothing was stored.
     #[error(transparent)]
     Invalid(FrameError),
-    /// The event is larger than [`MAX_EVENT_BYTES`](sse_core::MAX_EVENT_BYTES). Nothing was stored.
-    #[error("the event has {0} bytes, more than {max}", max = sse_core::MAX_EVENT_BYTES)]
-    TooLarge(usize),
+    /// The event is larger than [`Builder::max_event_bytes`](hub::Builder::max_event_bytes) of the hub. Nothing was stored.
+    #[error(
+        "the event has {bytes} bytes, and the limit is {limit}; raise it with `max_event_bytes` of the hub's builder"
+    )]
+    TooLarge {
+        /// Bytes of the values of the event.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The topic's name is longer than [`MAX_TOPIC_BYTES`](hub::MAX_TOPIC_BYTES). Nothing was stored.
     #[error("the topic's name has {0} bytes")]
     TopicName(usize),
@@ -51,7 +58,7 @@ pub enum NotStored {
 impl From<hub::PublishError> for PublishError {
     fn from(error: hub::PublishError) -> Self {
         match error {
-            hub::PublishError::Invalid(FrameError::TooLarge(bytes)) => Self::TooLarge(bytes),
+            hub::PublishError::Invalid(FrameError::TooLarge { bytes, limit }) => Self::TooLarge { bytes, limit },
             hub::PublishError::Invalid(error) => Self::Invalid(error),
             hub::PublishError::TopicName(bytes) => Self::TopicName(bytes),
             // A check says neither of these; what a later core may add is told in its own words.

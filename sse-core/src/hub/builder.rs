@@ -5,12 +5,12 @@ use super::order::Order;
 use super::registry::Registry;
 use super::stats::Counters;
 use super::{Feed, Hub, Inner};
-use crate::MAX_RETRY;
 use crate::control::is_reserved;
 use crate::runtime::Runtime;
 use crate::stream::shared::Rules;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::{Arc, Mutex};
+use crate::{MAX_EVENT_BYTES, MAX_RETRY};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub(crate) struct Limits {
     pub(crate) max_streams_per_key: usize,
     pub(crate) lag_ends: bool,
     pub(crate) gap_type: std::sync::Arc<str>,
+    pub(crate) max_event_bytes: usize,
     /// The middle of the range from which each stream's is drawn.
     pub(crate) retry: Duration,
     pub(crate) heartbeats: bool,
@@ -92,6 +93,7 @@ impl Default for Builder {
             max_streams_per_key: usize::MAX,
             lag_ends: true,
             gap_type: "gap".into(),
+            max_event_bytes: MAX_EVENT_BYTES,
             retry: Duration::from_secs(3),
             heartbeats: false,
             drain_grace: Duration::from_secs(10),
@@ -201,6 +203,28 @@ impl Builder {
         self
     }
 
+    /// The largest event that the hub accepts, in bytes of its values: [`MAX_EVENT_BYTES`], 1 MiB, by default. A line break
+    /// counts as the line that it opens. A larger event is [`FrameError::TooLarge`](crate::FrameError::TooLarge), and
+    /// nothing is published.
+    ///
+    /// Raise [`topic_bytes`](Self::topic_bytes) too: a topic keeps no event that is larger than its bound. Clients have
+    /// limits of their own, as [`Decoder::max_event_bytes`](crate::Decoder::max_event_bytes). Nodes that follow one log
+    /// must all have the same limit.
+    ///
+    /// ```
+    /// # use sse_core::{Event, FrameError, Hub, hub::PublishError};
+    /// let hub = Hub::builder().max_event_bytes(4).build();
+    /// hub.publish("news", Event::data("1234"))?;
+    /// let error = hub.publish("news", Event::data("12345")).unwrap_err();
+    /// assert_eq!(error, PublishError::Invalid(FrameError::TooLarge { bytes: 5, limit: 4 }));
+    /// assert!(error.to_string().contains("`max_event_bytes` of the hub's builder"));
+    /// # Ok::<(), PublishError>(())
+    /// ```
+    pub const fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.limits.max_event_bytes = bytes;
+        self
+    }
+
     /// Lets the keep-alive of a subscription carry its position, so that the client of a quiet topic does not fall
     /// behind. Off by default, and on for a follower.
     ///
@@ -255,7 +279,7 @@ impl Builder {
 
     fn hub(mut self, runtime: impl Runtime, ids: Ids, heartbeats: bool) -> Hub {
         self.limits.heartbeats = self.heartbeats.unwrap_or(heartbeats);
-        let rules = Rules::of_hub(self.limits.gap_type.clone());
+        let rules = Rules::of_hub(self.limits.gap_type.clone(), self.limits.max_event_bytes);
         Hub {
             inner: Arc::new(Inner {
                 runtime: Box::new(runtime),

@@ -112,9 +112,11 @@ impl Hub {
     /// As a publish's, but that the hub follows is none.
     pub fn check(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<Frame, PublishError> {
         check_name(topic.as_ref())?;
-        let frame = event.into_frame()?;
-        (&frame).lend(|piece| piece.and_then(|piece| self.inner.rules.check(&piece)))?;
-        Ok(frame)
+        Ok(event.lend(|piece| {
+            let piece = piece?;
+            self.inner.rules.check(&piece)?;
+            Ok::<_, FrameError>(piece.into_frame())
+        })?)
     }
 
     /// A handle of one topic, for publishing without the look-up. It keeps the topic for as long as it lives.

@@ -115,7 +115,8 @@ impl<R: Runtime> Subscription<R> {
             Ok(names) => (names, Some(hub), None),
             Err(error) => (Names(Vec::new()), None, Some(error)),
         };
-        let mut opened = sse.open(attach, Kind::Subscription, inner.rules.clone(), Live::default());
+        let rules = inner.rules.clone().with_max_event_bytes(sse.own_max_event_bytes());
+        let mut opened = sse.open(attach, Kind::Subscription, rules, Live::default());
         if error.is_some() {
             opened.response = invalid(opened.response.into_body());
         }

@@ -25,18 +25,31 @@ pub(crate) struct Shared {
     locked: Mutex<Locked>,
 }
 
-/// What a hub asks of everything that goes to its topics' readers: no ids, because it gives them, and not the type of its
-/// own events. Without a hub, nothing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Rules(Option<std::sync::Arc<str>>);
+/// The rules for every event of a stream: its size, and on a hub no ID, because the hub sets the IDs, and not the type of the
+/// hub's own events.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    reserved: Option<std::sync::Arc<str>>,
+    max_event_bytes: usize,
+}
 
 impl Rules {
-    pub(crate) const fn of_hub(reserved_type: std::sync::Arc<str>) -> Self {
-        Self(Some(reserved_type))
+    pub(crate) const fn of_hub(reserved_type: std::sync::Arc<str>, max_event_bytes: usize) -> Self {
+        Self { reserved: Some(reserved_type), max_event_bytes }
+    }
+
+    pub(crate) const fn of_stream(max_event_bytes: usize) -> Self {
+        Self { reserved: None, max_event_bytes }
+    }
+
+    /// The same with the limit of one stream, if it has its own.
+    pub(crate) fn with_max_event_bytes(self, bytes: Option<usize>) -> Self {
+        Self { max_event_bytes: bytes.unwrap_or(self.max_event_bytes), ..self }
     }
 
     pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<(), FrameError> {
-        let Some(reserved) = &self.0 else { return Ok(()) };
+        piece.check(self.max_event_bytes)?;
+        let Some(reserved) = &self.reserved else { return Ok(()) };
         if piece.has_id() {
             return Err(FrameError::IdNotAllowed);
         }

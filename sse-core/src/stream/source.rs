@@ -73,13 +73,14 @@ pin_project! {
         // An event that found no room in the last chunk.
         held: Bytes,
         control: Control,
+        max_event_bytes: usize,
         ended: Option<CloseReason>,
     }
 }
 
 impl<S> Items<S> {
-    pub(crate) const fn new(items: S, control: Control) -> Self {
-        Self { items, held: Bytes::new(), control, ended: None }
+    pub(crate) const fn new(items: S, control: Control, max_event_bytes: usize) -> Self {
+        Self { items, held: Bytes::new(), control, max_event_bytes, ended: None }
     }
 }
 
@@ -101,7 +102,9 @@ impl<S: Events<Item: IntoFrame>> Source for Items<S> {
             match this.items.as_mut().poll_event(cx) {
                 Poll::Ready(Some(item)) => {
                     let written = item.lend(|piece| {
-                        let piece = piece?.on(*this.control);
+                        let piece = piece?;
+                        piece.check(*this.max_event_bytes)?;
+                        let piece = piece.on(*this.control);
                         let full = chunk.len();
                         if full > 0 && full + piece.len_at_least() > CHUNK_BYTES {
                             *this.held = piece.into_bytes();

@@ -114,7 +114,10 @@ fn the_largest_event_goes_through_a_hub() {
     let [id] = world.publish("a", [&large]);
     assert!(reader.text() == block(&large, id));
     let refused = world.hub.publish("a", large + "x");
-    assert_eq!(refused, Err(FrameError::TooLarge(sse_core::MAX_EVENT_BYTES + 1).into()));
+    assert_eq!(
+        refused,
+        Err(FrameError::TooLarge { bytes: sse_core::MAX_EVENT_BYTES + 1, limit: sse_core::MAX_EVENT_BYTES }.into())
+    );
 }
 
 /// Hazard B3.
