@@ -141,7 +141,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_chromium("chat::page_talks_in_rooms_and_in_private_until_the_login_ends", async |browser| {
+    trials.add_in_each_browser("chat::page_talks_in_rooms_and_in_private_until_the_login_ends", async |browser| {
         let server = start(PROGRAM, &["--login-seconds", "8"]).await?;
         let (ann, bob) = (browser.open(server.url()).await?, browser.open(server.url()).await?);
         for (page, name) in [(&ann, "ann"), (&bob, "bob")] {

@@ -144,7 +144,7 @@ pub(crate) fn add(trials: &mut Trials) {
         cluster.is(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await
     });
 
-    trials.add_in_chromium("cluster::page_goes_to_another_node_and_misses_nothing", async |browser| {
+    trials.add_in_each_browser("cluster::page_goes_to_another_node_and_misses_nothing", async |browser| {
         let cluster = Cluster::start().await?;
         let (here, there) = (browser.open(&cluster.nodes[1]).await?, browser.open(&cluster.nodes[2]).await?);
         for page in [&here, &there] {

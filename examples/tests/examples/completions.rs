@@ -3,6 +3,7 @@
 use crate::{LIVE, SOON, shows, start};
 use serde_json::{Value, json};
 use sse_test_support::Result;
+use sse_test_support::browser::Engine;
 use sse_test_support::http::Reader;
 use sse_test_support::trials::Trials;
 
@@ -70,7 +71,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_chromium("completions::page_reads_by_both_ways_and_leaves", async |browser| {
+    trials.add_in_each_browser("completions::page_reads_by_both_ways_and_leaves", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let page = browser.open(server.url()).await?;
         for button in ["post", "get"] {
@@ -87,8 +88,11 @@ pub(crate) fn add(trials: &mut Trials) {
         shows(&page, "#answer", "You asked").await?;
         page.run("$('stop').click()").await?;
         shows(&page, "#work li:first-child", "cancelled").await?;
-        page.run("$('slow').click()").await?;
-        shows(&page, "#work li:first-child", "waiting").await?;
+        // Firefox and WebKit go on reading from the network for a page that does not read.
+        if browser.engine() == Engine::Chromium {
+            page.run("$('slow').click()").await?;
+            shows(&page, "#work li:first-child", "waiting").await?;
+        }
         page.close().await?;
         Ok(())
     });

@@ -68,7 +68,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_chromium("custom_server::page_shows_the_time_and_counts_readers", async |browser| {
+    trials.add_in_each_browser("custom_server::page_shows_the_time_and_counts_readers", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let cable = Cable::to(server.address()).await?;
         let page = browser.open(&cable.url()).await?;

@@ -42,7 +42,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_chromium("fragments::page_swaps_what_comes_and_closes_at_the_end", async |browser| {
+    trials.add_in_each_browser("fragments::page_swaps_what_comes_and_closes_at_the_end", async |browser| {
         let server = start(PROGRAM, &["--seconds", "6"]).await?;
         let page = browser.open(server.url()).await?;
         page.wait(LIVE, SOON).await?;

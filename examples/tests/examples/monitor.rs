@@ -64,7 +64,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_chromium("monitor::page_draws_on_through_a_reconnect", async |browser| {
+    trials.add_in_each_browser("monitor::page_draws_on_through_a_reconnect", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let cable = Cable::to(server.address()).await?;
         let page = browser.open(&cable.url()).await?;
@@ -85,7 +85,7 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 
     #[cfg(unix)]
-    trials.add_in_chromium("monitor::page_goes_on_with_another_process", async |browser| {
+    trials.add_in_each_browser("monitor::page_goes_on_with_another_process", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let address = server.address().to_owned();
         let page = browser.open(server.url()).await?;

@@ -97,7 +97,7 @@ pub(crate) fn add(trials: &mut Trials) {
         reader.until("proxy", r#"{"types":[],"upstream":"lost"}"#, SOON).await
     });
 
-    trials.add_in_chromium("proxy::page_shows_every_type_there_is", async |browser| {
+    trials.add_in_each_browser("proxy::page_shows_every_type_there_is", async |browser| {
         let mut news = news("127.0.0.1:0").await?;
         let proxy = proxy(&news).await?;
         let page = browser.open(proxy.url()).await?;

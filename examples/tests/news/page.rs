@@ -13,7 +13,7 @@ const BACK: Duration = Duration::from_secs(20);
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::page::{what}", news.framework);
 
-    trials.add_in_chromium(name("shows_headlines_from_everywhere_as_text"), async move |browser| {
+    trials.add_in_each_browser(name("shows_headlines_from_everywhere_as_text"), async move |browser| {
         let mut server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;
@@ -59,7 +59,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     });
 
     #[cfg(unix)]
-    trials.add_in_chromium(name("comes_back_when_the_server_does"), async move |browser| {
+    trials.add_in_each_browser(name("comes_back_when_the_server_does"), async move |browser| {
         let server = news.start().await?;
         let address = server.address().to_owned();
         let page = browser.open(server.url()).await?;
