@@ -4,6 +4,9 @@
 mod client;
 #[path = "hub_model/history.rs"]
 mod history;
+#[allow(dead_code, reason = "each test that includes it uses a part")]
+#[path = "reader/mod.rs"]
+mod reader;
 
 use client::Client;
 use history::{Bounds, History, Next, TOPICS};
@@ -276,6 +279,9 @@ impl World {
         let zero = opening.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
         let twin = Twin { hub: Hub::builder().build_on(Clock::new()), ids: vec![zero.clone()] };
         let history = History::new(case.bounds.clone(), zero, case.follows);
+        // Each engine, in turns.
+        let client = |(set, mode): (&BTreeSet<usize>, _)| (Client::new(set.iter().copied().collect(), mode), None);
+        let clients = case.clients.iter().zip(reader::MODES.into_iter().cycle()).map(client);
         Self {
             clock,
             hub,
@@ -283,7 +289,7 @@ impl World {
             twin,
             history,
             counts: Counts { gone: 1, ..Counts::default() },
-            clients: case.clients.iter().map(|set| (Client::new(set.iter().copied().collect()), None)).collect(),
+            clients: clients.collect(),
             lag_ends: case.lag_ends,
             heartbeats: case.heartbeats,
             now: 0,
@@ -433,6 +439,7 @@ impl World {
         // As often all of it.
         let upto = if cut.is_multiple_of(3) { stream.wire.len() } else { upto };
         client.read(&stream.wire[..upto], &self.history);
+        client.leave(stream.ended && upto == stream.wire.len());
         if stream.place.is_some() && !stream.ended {
             // Who leaves after the last byte, and before the end, was not the one who decided it.
             match stream.ending {
@@ -548,6 +555,9 @@ impl World {
         let first: String = (0..connect.first).map(|n| format!("data: first {n}\n\n")).collect();
         new.pending = if client.asked_unknown {
             format!("{open}{welcome}{first}event: gap\ndata: {{\"reason\":\"unknown\"}}\n{line}\n")
+        } else if gone.is_some() {
+            let brought = brings.as_str().unwrap();
+            format!(":\nevent: sse-open\nretry: 0\nid: {brought}\n\n{welcome}{first}")
         } else if line.is_empty() {
             format!("{open}{welcome}{first}")
         } else if connect.first == 0 {

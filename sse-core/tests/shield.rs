@@ -1,10 +1,10 @@
 //! Responses that break at any byte, read by each engine: what it then kept changes, loses or repeats nothing.
 
+#[allow(dead_code, reason = "each test that includes it uses a part")]
 #[path = "reader/mod.rs"]
 mod reader;
 
 use reader::{EventSource, MODES, Mode};
-use sse_core::hub::EventId;
 use sse_core::testing::Clock;
 use sse_core::{Event, Hub, LastEventId, Policy, Replay, Request, Sse};
 use std::cell::RefCell;
@@ -41,10 +41,13 @@ impl Client {
     }
 }
 
+/// The last event ID of a request, and the number of its connection.
+type Asked = (String, usize);
+
 /// A site that answers the same request with the same bytes, without asking it twice.
 struct Remembered<'s, S> {
     site: &'s S,
-    answers: RefCell<HashMap<(String, usize), Option<Rc<[u8]>>>>,
+    answers: RefCell<HashMap<Asked, Option<Rc<[u8]>>>>,
 }
 
 impl<S: Site> Remembered<'_, S> {
@@ -87,8 +90,10 @@ fn an_answer_that_asks_to_come_later_moves_no_client() {
 
 /// The ID before the first event of the hubs here, which all have one seed.
 fn beginning() -> String {
-    let hub = Hub::builder().build_on(Clock::new());
-    EventId::new((0, 0), hub.publish("news", "x").unwrap().tag()).to_string()
+    let clock = Clock::new();
+    let hub = Hub::builder().build_on(clock.clone());
+    let opening = clock.read(clock.sse().subscribe(&hub, ["news"]).into_response()).text();
+    opening.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()
 }
 
 /// Every chain of connections in which so many break, each at any byte, and the last does not.
@@ -265,5 +270,27 @@ fn a_channel_with_ids_of_the_application_is_exact_over_breaks() {
         every_chain(&OfApplication, "", mode, 1);
         // A client that has an ID; without one, see ARCHITECTURE.md.
         every_chain(&OfApplication, "0", mode, 2);
+    }
+}
+
+/// The engines differ in two ways alone, and this shows both.
+#[test]
+fn each_mode_keeps_what_its_engine_keeps() {
+    for (mode, after_block, after_break) in
+        [(Mode::Exact, "1", ""), (Mode::IdWithData, "", ""), (Mode::KeepsHalf, "", "half:\nx")]
+    {
+        let mut source = EventSource::new(mode);
+        assert_eq!(source.read(b"id: 1\n\n"), []);
+        assert_eq!(source.last_event_id(), after_block);
+        source.read(b"event: tick\ndata: half");
+        source.break_off();
+        let events = source.read(b":\nevent: sse-open\n\ndata: x\n\n");
+        let data: Vec<_> = events.iter().map(|event| (&*event.event_type, &*event.data)).collect();
+        if after_break.is_empty() {
+            assert_eq!(data, [("message", "x")]);
+        } else {
+            assert_eq!(data, [("sse-open", "half:"), ("message", "x")]);
+            assert_eq!(source.last_event_id(), "1", "the ID that it kept for a block with data");
+        }
     }
 }

@@ -2,8 +2,12 @@
 
 #[path = "storms/client.rs"]
 mod client;
+#[allow(dead_code, reason = "each test that includes it uses a part")]
+#[path = "reader/mod.rs"]
+mod reader;
 
 use client::{Client, Dice, Site};
+use reader::MODES;
 use sse_core::hub::Builder;
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Event, Hub};
@@ -15,6 +19,11 @@ const TICK: Duration = Duration::from_millis(100);
 
 fn site(clock: &Clock, bounds: impl FnOnce(Builder) -> Builder) -> Site {
     Site::new(clock, bounds(Hub::builder()).build_on(clock.clone()))
+}
+
+/// The client with this number: each engine, in turns.
+fn in_turns(number: usize) -> Client {
+    Client::new(MODES[number % MODES.len()])
 }
 
 /// Moves everybody on by a tick.
@@ -29,7 +38,7 @@ fn ten_thousand_clients_move_to_another_server_without_a_storm() {
     const CLIENTS: usize = 10_000;
     let clock = Clock::new();
     let (old, new) = (site(&clock, |bounds| bounds), site(&clock, |bounds| bounds));
-    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| Client::new()).collect();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(in_turns).collect();
     tick(&clock, &old, &mut clients);
     assert_eq!(old.hub.stats().streams, CLIENTS);
 
@@ -56,7 +65,7 @@ fn ten_thousand_clients_move_to_another_server_without_a_storm() {
 fn a_client_that_was_refused_softly_is_served_when_there_is_room() {
     let clock = Clock::new();
     let site = site(&clock, |bounds| bounds.max_streams(10));
-    let mut clients: Vec<Client> = (0..20).map(|_| Client::new()).collect();
+    let mut clients: Vec<Client> = (0..20).map(in_turns).collect();
     (0..600).for_each(|_| tick(&clock, &site, &mut clients));
     assert!(clients.iter().all(|client| !client.is_dead()), "nobody was told to go for good");
     assert_eq!(clients.iter().filter(|client| client.is_open()).count(), 10);
@@ -72,17 +81,19 @@ fn a_client_that_was_refused_softly_is_served_when_there_is_room() {
 /// Hazard H3.
 #[test]
 fn a_client_whose_stream_finished_asks_once_more_and_never_again() {
-    let clock = Clock::new();
-    let site = site(&clock, |bounds| bounds);
-    let mut client = Client::new();
-    tick(&clock, &site, [&mut client]);
-    let handle = client.sender().expect("it is open");
-    site.hub.publish("news", "the last").unwrap();
-    tick(&clock, &site, [&mut client]);
-    assert!(handle.finish());
-    (0..1_000).for_each(|_| tick(&clock, &site, [&mut client]));
-    assert!(client.is_dead());
-    assert_eq!((client.asked, client.data()), (2, vec!["the last"]));
+    for mode in MODES {
+        let clock = Clock::new();
+        let site = site(&clock, |bounds| bounds);
+        let mut client = Client::new(mode);
+        tick(&clock, &site, [&mut client]);
+        let handle = client.sender().expect("it is open");
+        site.hub.publish("news", "the last").unwrap();
+        tick(&clock, &site, [&mut client]);
+        assert!(handle.finish());
+        (0..1_000).for_each(|_| tick(&clock, &site, [&mut client]));
+        assert!(client.is_dead(), "{mode:?}");
+        assert_eq!((client.asked, client.data()), (2, vec!["the last"]), "{mode:?}");
+    }
 }
 
 /// Hazards B6 and G7.
@@ -91,11 +102,11 @@ fn whoever_stays_loses_nothing_while_a_hundred_thousand_come_and_go() {
     let clock = Clock::new();
     let site = site(&clock, |bounds| bounds);
     let mut dice = Dice::new(7);
-    let mut stay: Vec<Client> = (0..100).map(|_| Client::new()).collect();
+    let mut stay: Vec<Client> = (0..100).map(in_turns).collect();
     tick(&clock, &site, &mut stay);
     // 2,000 in each second, of which some were never read, and some left with half of their bytes.
     for n in 0..500 {
-        let mut others: Vec<Client> = (0..200).map(|_| Client::new()).collect();
+        let mut others: Vec<Client> = (0..200).map(in_turns).collect();
         for other in &mut others {
             match dice.below(3) {
                 0 => other.ask(&site),
@@ -129,7 +140,7 @@ fn a_thousand_readers_that_fall_behind_miss_nothing_untold() {
         let gap = seed % 2 == 1;
         let site =
             site(&clock, |bounds| if gap { bounds.topic_events(8).gap_on_lag() } else { bounds.topic_events(8) });
-        let mut client = Client::new();
+        let mut client = in_turns(seed as usize / 2);
         client.live(&site);
         let mut published = 0;
         for _ in 0..30 {
@@ -153,7 +164,7 @@ fn a_thousand_readers_that_fall_behind_miss_nothing_untold() {
 fn a_source_that_panics_ends_its_own_stream_and_no_other() {
     let clock = Clock::new();
     let site = site(&clock, |bounds| bounds);
-    let mut others: Vec<Client> = (0..99).map(|_| Client::new()).collect();
+    let mut others: Vec<Client> = (0..99).map(in_turns).collect();
     tick(&clock, &site, &mut others);
     for n in 0..1_000 {
         if n == 500 {

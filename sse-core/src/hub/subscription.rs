@@ -384,7 +384,7 @@ impl<R: Runtime> Subscription<R> {
         let opening = match holds {
             // An ID that is known resumes at the same place until the first position is sent.
             None if self.resumption != Resumption::Fresh && !self.unknown => {
-                control.opening_after(Some(self.retry), self.begins)
+                control.opening_after(Some(self.retry), self.opened.brought.as_deref())
             }
             holds => control.opening(Some(self.retry), holds),
         };

@@ -4,7 +4,7 @@
 
 /// Which engine it reads as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// WHATWG HTML 9.2.6, as Chromium does.
     #[default]
     Exact,
@@ -16,30 +16,29 @@ pub enum Mode {
 }
 
 /// Every mode.
-pub const MODES: [Mode; 3] = [Mode::Exact, Mode::IdWithData, Mode::KeepsHalf];
+pub(crate) const MODES: [Mode; 3] = [Mode::Exact, Mode::IdWithData, Mode::KeepsHalf];
 
 /// One event that it dispatched, those of the server's own types included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// The event type; `message` if the block has none.
-    pub event_type: String,
+    pub(crate) event_type: String,
     /// The data.
-    pub data: String,
+    pub(crate) data: String,
     /// The last event ID at this moment.
-    pub id: String,
+    pub(crate) id: String,
 }
 
 impl Event {
     /// Whether a page can have a listener for it.
-    #[must_use]
-    pub fn is_heard(&self) -> bool {
+    pub(crate) fn is_heard(&self) -> bool {
         !matches!(&*self.event_type, "sse-position" | "sse-open" | "sse-end" | "sse-later")
     }
 }
 
 /// An event source over all its connections.
-#[derive(Debug, Clone, Default)]
-pub struct EventSource {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct EventSource {
     mode: Mode,
     last_event_id: String,
     retry: Option<u64>,
@@ -52,43 +51,40 @@ pub struct EventSource {
 
 impl EventSource {
     /// One that has not connected yet.
-    #[must_use]
-    pub fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         Self { mode, ..Self::default() }
     }
 
     /// The ID that a reconnect brings; empty for none.
-    #[must_use]
-    pub fn last_event_id(&self) -> &str {
+    pub(crate) fn last_event_id(&self) -> &str {
         &self.last_event_id
     }
 
     /// The reconnection time in milliseconds, once the server sent one.
-    #[must_use]
-    pub const fn retry(&self) -> Option<u64> {
+    pub(crate) const fn retry(&self) -> Option<u64> {
         self.retry
     }
 
     /// The next connection brings this ID instead.
-    pub fn bring(&mut self, id: &str) {
+    pub(crate) fn bring(&mut self, id: &str) {
         id.clone_into(&mut self.last_event_id);
     }
 
     /// The response ended as it should: an unfinished block is dropped.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let (mode, retry) = (self.mode, self.retry);
         *self = Self { mode, retry, last_event_id: std::mem::take(&mut self.last_event_id), ..Self::default() };
     }
 
     /// The connection broke.
-    pub fn break_off(&mut self) {
+    pub(crate) fn break_off(&mut self) {
         if self.mode != Mode::KeepsHalf {
             self.end();
         }
     }
 
     /// Reads bytes, cut anywhere, and gives what it dispatches.
-    pub fn read(&mut self, bytes: &[u8]) -> Vec<Event> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         for &byte in bytes {
             let ends_crlf = std::mem::take(&mut self.after_cr) && byte == b'\n';
@@ -146,32 +142,5 @@ impl EventSource {
             data: String::from_utf8_lossy(&data[..data.len() - 1]).into_owned(),
             id: self.last_event_id.clone(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{EventSource, Mode};
-
-    /// The engines differ in two ways alone, and this shows both.
-    #[test]
-    fn each_mode_keeps_what_its_engine_keeps() {
-        for (mode, after_block, after_break) in
-            [(Mode::Exact, "1", ""), (Mode::IdWithData, "", ""), (Mode::KeepsHalf, "", "half:\nx")]
-        {
-            let mut source = EventSource::new(mode);
-            assert_eq!(source.read(b"id: 1\n\n"), []);
-            assert_eq!(source.last_event_id(), after_block);
-            source.read(b"event: tick\ndata: half");
-            source.break_off();
-            let events = source.read(b":\nevent: sse-open\n\ndata: x\n\n");
-            let data: Vec<_> = events.iter().map(|event| (&*event.event_type, &*event.data)).collect();
-            if after_break.is_empty() {
-                assert_eq!(data, [("message", "x")]);
-            } else {
-                assert_eq!(data, [("sse-open", "half:"), ("message", "x")]);
-                assert_eq!(source.last_event_id(), "1", "the ID that it kept for a block with data");
-            }
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! A client that behaves as HTML 9.2.3 says: it connects, fails for good, or comes back after its reconnection time with
 //! the last event ID.
 
+use crate::reader::{self, EventSource, Mode};
 use sse_core::testing::{Clock, Reader};
-use sse_core::{Decoder, EventStream, Hub, Policy, RESERVED_TYPES, Request, Runtime, Sender, Sse};
+use sse_core::{EventStream, Hub, Policy, Request, Runtime, Sender, Sse};
 use sse_test_support::ledger::Ledger;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -28,13 +29,12 @@ enum State {
 
 struct Connection {
     body: Reader<EventStream<Clock>>,
-    decoder: Decoder,
     sender: Sender,
 }
 
 pub(crate) struct Client {
     state: State,
-    id: String,
+    source: EventSource,
     pub(crate) retry: Duration,
     /// How often it asked for a stream.
     pub(crate) asked: usize,
@@ -43,9 +43,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// One that has not asked yet.
-    pub(crate) fn new() -> Self {
-        Self { state: State::Waiting(None), id: String::new(), retry: Duration::ZERO, asked: 0, told: Vec::new() }
+    /// One that has not asked yet, and reads as this engine does.
+    pub(crate) fn new(mode: Mode) -> Self {
+        let source = EventSource::new(mode);
+        Self { state: State::Waiting(None), source, retry: Duration::ZERO, asked: 0, told: Vec::new() }
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -75,7 +76,10 @@ impl Client {
     /// Asks for a stream, whatever was before.
     pub(crate) fn ask(&mut self, site: &Site) {
         self.asked += 1;
-        let id = (!self.id.is_empty()).then_some(("last-event-id", self.id.as_bytes()));
+        // A response that it gave up broke, and one that ended has left nothing.
+        self.source.break_off();
+        let id = self.source.last_event_id().to_owned();
+        let id = (!id.is_empty()).then_some(("last-event-id", id.as_bytes()));
         let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
         let Ok(admitted) = Policy::default().admit(&Request::new("GET", None, headers)) else {
             // Any status but 200 is for good.
@@ -86,8 +90,7 @@ impl Client {
         let sender = feed.sender();
         let response = feed.into_response();
         assert_eq!(response.status(), 200);
-        let decoder = Decoder::with_last_event_id(&self.id);
-        self.state = State::Open(Box::new(Connection { body: site.clock.read(response), decoder, sender }));
+        self.state = State::Open(Box::new(Connection { body: site.clock.read(response), sender }));
     }
 
     /// Does what is due: comes back, and reads all that is there.
@@ -101,7 +104,10 @@ impl Client {
         while let State::Open(connection) = &mut self.state {
             match connection.body.poll() {
                 Poll::Ready(Some(chunk)) => self.take(&chunk),
-                Poll::Ready(None) => self.state = State::Waiting(Some(now + self.retry)),
+                Poll::Ready(None) => {
+                    self.source.end();
+                    self.state = State::Waiting(Some(now + self.retry));
+                }
                 Poll::Pending => break,
             }
         }
@@ -117,16 +123,10 @@ impl Client {
         }
     }
 
-    fn take(&mut self, mut bytes: &[u8]) {
-        let State::Open(connection) = &mut self.state else { return };
-        while let Some(event) = connection.decoder.decode(&mut bytes) {
-            let event = event.expect("it is within the limits");
-            if !RESERVED_TYPES.contains(&&*event.event_type) {
-                self.told.push((event.event_type != "gap").then(|| event.data.into_owned()));
-            }
-        }
-        self.id = connection.decoder.last_event_id().to_owned();
-        self.retry = connection.decoder.reconnection_time().unwrap_or(self.retry);
+    fn take(&mut self, bytes: &[u8]) {
+        let events = self.source.read(bytes).into_iter().filter(reader::Event::is_heard);
+        self.told.extend(events.map(|event| (event.event_type != "gap").then_some(event.data)));
+        self.retry = self.source.retry().map_or(self.retry, Duration::from_millis);
     }
 
     /// The numbers below this came once each, in order, and a gap stands where some are missing.

@@ -1,7 +1,8 @@
 //! Publishers that number what they publish, and clients that know what they must get.
 
+use crate::reader::{self, EventSource, MODES};
 use futures_util::StreamExt;
-use sse_core::{Decoder, Event, Hub, LastEventId, Policy, RESERVED_TYPES, Request, Sse, Tokio};
+use sse_core::{Event, Hub, LastEventId, Policy, Request, Sse, Tokio};
 use sse_redis::{PublishError, PublishId, Redis};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -128,9 +129,6 @@ pub(crate) struct Seen {
 
 impl Seen {
     fn take(&mut self, topic: &str, event_type: &str, data: &str, id: &str) {
-        if RESERVED_TYPES.contains(&event_type) {
-            return;
-        }
         if event_type == "gap" {
             self.gaps += 1;
             self.last.values_mut().for_each(|last| last.1 = true);
@@ -165,13 +163,13 @@ impl Client {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (topic, shared) = (topic.to_owned(), seen.clone());
         let task = tokio::spawn(async move {
+            let mut source = EventSource::new(MODES[seed as usize % MODES.len()]);
             for turn in seed.. {
                 let hub = {
                     let nodes = nodes.lock().unwrap();
                     nodes[turn as usize * 7 % nodes.len()].hub.clone()
                 };
                 let id = shared.lock().unwrap().id.clone();
-                let mut decoder = Decoder::with_last_event_id(&id);
                 let subscription = sse(&id).keep_alive(Duration::from_millis(300)).subscribe(&hub, [&topic]);
                 let mut body = Box::pin(subscription.into_response().into_body());
                 let leaves = tokio::time::sleep(hop.unwrap_or(Duration::MAX / 4).min(Duration::from_secs(1 << 30)));
@@ -182,14 +180,13 @@ impl Client {
                         () = &mut leaves => None,
                     };
                     let Some(chunk) = chunk else { break };
-                    let mut input = &chunk[..];
                     let mut seen = shared.lock().unwrap();
-                    while let Some(event) = decoder.decode(&mut input) {
-                        let event = event.expect("it can be read").into_owned();
-                        seen.take(&topic, &event.event_type, &event.data, &event.last_event_id);
+                    for event in source.read(&chunk).into_iter().filter(reader::Event::is_heard) {
+                        seen.take(&topic, &event.event_type, &event.data, &event.id);
                     }
-                    seen.id = decoder.last_event_id().to_owned();
+                    seen.id = source.last_event_id().to_owned();
                 }
+                source.break_off();
                 drop(body);
                 tokio::time::sleep(Duration::from_millis(if hop.is_some() { 2 } else { 100 })).await;
             }

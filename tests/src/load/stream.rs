@@ -1,10 +1,10 @@
 //! One client of a feed of numbers.
 
 use super::Result;
+use super::engines::{Event, EventSource, Mode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use sse_core::{Decoder, RESERVED_TYPES};
 use sse_test_support::ledger::Course;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,11 +18,15 @@ use tokio::time::timeout;
 pub struct Tally {
     /// Which numbers came, and which are missing, came twice or out of order.
     pub course: Course,
-    /// The last event ID.
-    pub id: String,
+    source: EventSource,
 }
 
 impl Tally {
+    /// Of a client that reads as this engine does.
+    pub(super) fn of(mode: Mode) -> Self {
+        Self { source: EventSource::new(mode), ..Self::default() }
+    }
+
     /// The newest number.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
@@ -51,7 +55,6 @@ impl Tally {
 #[derive(Debug)]
 pub struct Stream {
     body: Incoming,
-    decoder: Decoder,
     address: SocketAddr,
     /// What it was told, by this connection and those before it.
     pub tally: Tally,
@@ -78,7 +81,9 @@ impl Stream {
     ///
     /// # Errors
     /// It is not answered 200.
-    pub async fn over(socket: TcpStream, tally: Tally) -> Result<Self> {
+    pub async fn over(socket: TcpStream, mut tally: Tally) -> Result<Self> {
+        // A response that it gave up broke, and one that ended has left nothing.
+        tally.source.break_off();
         let address = socket.local_addr()?;
         let builder = hyper::client::conn::http1::Builder::new().max_buf_size(16 * 1024).to_owned();
         let (mut requests, connection) = builder.handshake(TokioIo::new(socket)).await?;
@@ -88,13 +93,13 @@ impl Stream {
         });
         let request =
             http::Request::get("/topics?name=load").header("host", "load").header("accept", "text/event-stream");
-        let request = if tally.id.is_empty() { request } else { request.header("last-event-id", &tally.id) };
+        let id = tally.source.last_event_id();
+        let request = if id.is_empty() { request } else { request.header("last-event-id", id) };
         let response = requests.send_request(request.body(Empty::<bytes::Bytes>::new())?).await?;
         if response.status() != 200 {
             return Err(format!("answered {}", response.status()).into());
         }
-        let decoder = Decoder::with_last_event_id(&tally.id);
-        Ok(Self { body: response.into_body(), decoder, address, tally, connection })
+        Ok(Self { body: response.into_body(), address, tally, connection })
     }
 
     /// The client's own address.
@@ -106,18 +111,16 @@ impl Stream {
     /// Reads the next chunk; false at the end of the stream.
     ///
     /// # Errors
-    /// The connection broke, or what came is no event stream.
+    /// The connection broke.
     pub async fn read(&mut self) -> Result<bool> {
-        let Some(frame) = self.body.frame().await else { return Ok(false) };
+        let Some(frame) = self.body.frame().await else {
+            self.tally.source.end();
+            return Ok(false);
+        };
         let Ok(chunk) = frame?.into_data() else { return Ok(true) };
-        let mut bytes = &*chunk;
-        while let Some(event) = self.decoder.decode(&mut bytes) {
-            let event = event?;
-            if !RESERVED_TYPES.contains(&&*event.event_type) {
-                self.tally.take(&event.event_type, &event.data);
-            }
+        for event in self.tally.source.read(&chunk).into_iter().filter(Event::is_heard) {
+            self.tally.take(&event.event_type, &event.data);
         }
-        self.decoder.last_event_id().clone_into(&mut self.tally.id);
         Ok(true)
     }
 

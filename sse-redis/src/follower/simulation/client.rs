@@ -3,8 +3,9 @@
 use super::TOPICS;
 use super::engine::World;
 use super::node::Node;
+use super::reader::{EventSource, MODES};
 use sse_core::testing::{Clock, Reader};
-use sse_core::{Decoder, EventStream, LastEventId, RESERVED_TYPES};
+use sse_core::{EventStream, LastEventId};
 use std::collections::HashMap;
 
 /// What came of a run, or of many.
@@ -26,7 +27,7 @@ pub(super) struct Client {
     pub(super) topics: Vec<usize>,
     pub(super) node: usize,
     pub(super) stream: Option<Reader<EventStream<Clock>>>,
-    decoder: Decoder,
+    source: EventSource,
     /// The entry that the client was last at, if the oracle knows it: the next event must follow it.
     at: Option<usize>,
     /// That was taken back, as it was told.
@@ -60,7 +61,7 @@ impl Client {
             topics: (0..TOPICS.len()).filter(|topic| number == 0 || (number + topic).is_multiple_of(2)).collect(),
             node: number % 2,
             stream: None,
-            decoder: Decoder::new(),
+            source: EventSource::new(MODES[number % MODES.len()]),
             at: None,
             adrift: false,
             had: HashMap::new(),
@@ -74,10 +75,11 @@ impl Client {
 
     pub(super) fn connect(&mut self, clock: &Clock, nodes: &[Node], node: usize) {
         self.node = node;
-        let id = self.decoder.last_event_id().to_owned();
+        // A response that it gave up broke, and one that ended has left nothing.
+        self.source.break_off();
+        let id = self.source.last_event_id().to_owned();
         let last = if id.is_empty() { LastEventId::Absent } else { LastEventId::Text(id.as_str().into()) };
         let subscription = clock.sse_after(last).subscribe(&nodes[node].hub, self.names());
-        self.decoder = Decoder::with_last_event_id(&id);
         self.stream = Some(clock.read(subscription.into_response()));
     }
 
@@ -87,30 +89,24 @@ impl Client {
         let bytes = stream.bytes();
         let ended = stream.has_ended();
         let upto = cut.map_or(bytes.len(), |cut| (cut % (bytes.len() as u64 + 1)) as usize);
-        let fresh = self.decoder.last_event_id().is_empty();
+        let fresh = self.source.last_event_id().is_empty();
         // An event is in one block, so that none is in two of these.
         for block in std::str::from_utf8(&bytes[..upto]).unwrap().split_inclusive("\n\n") {
             let whole = block;
-            let mut block = block.as_bytes();
-            let event = match self.decoder.decode(&mut block) {
-                Some(Ok(event)) => event.into_owned(),
-                Some(Err(error)) => panic!("{error}"),
-                None => continue,
-            };
-            if RESERVED_TYPES.contains(&&*event.event_type) {
+            let Some(event) = self.source.read(block.as_bytes()).pop().filter(super::reader::Event::is_heard) else {
                 continue;
-            }
+            };
             if event.event_type == "gap" {
                 self.gaps += 1;
                 verdict.gaps += 1;
                 // Without a position: what it has is no longer, and it goes on from what remains of it.
                 self.adrift = !whole.contains("\nid: ");
                 if !self.adrift {
-                    self.at = world.by_id(&event.last_event_id);
+                    self.at = world.by_id(&event.id);
                 }
                 continue;
             }
-            let Some(index) = world.by_id(&event.last_event_id) else { panic!("an event without an entry: {event:?}") };
+            let Some(index) = world.by_id(&event.id) else { panic!("an event without an entry: {event:?}") };
             if fresh && self.at.is_none() && self.had.is_empty() {
                 // Where a first connection begins is nobody's promise: take it as it is.
                 self.at = world.latest(world.made[index].before, &self.topics, None);
@@ -133,7 +129,10 @@ impl Client {
         }
         if self.at.is_none() && self.had.is_empty() {
             // Told a position before any event.
-            self.at = world.by_id(self.decoder.last_event_id());
+            self.at = world.by_id(self.source.last_event_id());
+        }
+        if ended && cut.is_none() {
+            self.source.end();
         }
         if ended || cut.is_some() {
             self.stream = None;
