@@ -251,3 +251,47 @@ fn a_reset_is_told_once() {
         log.join().unwrap();
     });
 }
+
+/// Hazard B15.
+#[test]
+fn a_topic_whose_last_subscriber_leaves_makes_room_exactly_once() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().max_topics(1).build_on(clock.clone());
+        hub.publish("a", "x").unwrap();
+        let body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        let (other, one) = (hub.clone(), hub.clone());
+        let leaves = thread::spawn(move || drop(body));
+        let again = thread::spawn(move || other.publish("a", "y").is_ok());
+        // Before the subscriber left there is no room, and after that there is.
+        let published = one.publish("b", "x").is_ok();
+        leaves.join().unwrap();
+        let again = again.join().unwrap();
+        let stats = hub.stats();
+        assert_eq!(stats.topics, 1);
+        assert!(stats.held_events >= 1);
+        assert_eq!(stats.published, 1 + u64::from(published) + u64::from(again));
+        hub.publish("c", "x").unwrap();
+        let stats = hub.stats();
+        assert_eq!((stats.topics, stats.held_events), (1, 1));
+    });
+}
+
+/// Hazard B19.
+#[test]
+fn streams_of_a_key_that_leave_at_once_leave_nothing() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let open = || clock.sse().keep_alive(None).key("ann").attach(&hub).channel();
+        let (one, two, three) = (open(), open(), open());
+        let threads = [thread::spawn(move || drop(one)), thread::spawn(move || drop(three))];
+        let cut = hub.close_where("ann");
+        assert!((1..=3).contains(&cut));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        drop(two);
+        assert_eq!((hub.stats().streams, hub.close_where("ann")), (0, 0));
+    });
+}

@@ -289,9 +289,10 @@ impl Cursor {
             Counters::add(&self.hub.counters.lagged, 1);
         }
         Counters::add(&self.hub.counters.gaps, gaps.len());
+        let of_mark = self.hub.order.lock().ids.of_mark(mark);
         let mut blocks = Vec::new();
         for (left, place) in (0..gaps.len()).rev().zip(&gaps) {
-            let id = mark.id.filter(|_| left == 0);
+            let id = of_mark.filter(|_| left == 0);
             place.topic.write_gap(&mut blocks, &self.hub.limits.gap_type, id);
             crate::trace::gap("trimmed", Some(&place.topic.name), lagged);
         }

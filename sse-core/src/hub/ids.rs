@@ -1,6 +1,7 @@
 //! Where a history has its ids from: from itself, or from the log that it follows.
 
 use super::id::EventId;
+use super::ring::Mark;
 use super::taken_back::TakenBack;
 use super::topic::Topic;
 use crate::sync::Arc;
@@ -108,13 +109,18 @@ impl Ids {
         }
     }
 
-    /// The id of an event, from its position and its block.
+    /// The id of an event for a mark, from its position and its block: without its tag, if that can be made for it later.
     pub(crate) fn of(&self, position: u64, block: &[u8]) -> EventId {
         match self {
-            Self::Own(_) => self.own(position),
+            Self::Own(_) => EventId::new((position, 0), 0),
             // Every block of a hub ends with its id, so the other way out is never taken.
             Self::Followed(_) => EventId::of_block(block).unwrap_or_else(|| self.origin()),
         }
+    }
+
+    /// The id of a mark, with its tag.
+    pub(crate) fn of_mark(&self, mark: Mark) -> Option<EventId> {
+        mark.id.map(|id| if let Self::Own(_) = self { self.own(mark.position) } else { id })
     }
 
     pub(crate) fn remember(&mut self, id: EventId, position: u64) {

@@ -95,8 +95,10 @@ pub(crate) struct Leftovers {
 impl Leftovers {
     /// To be called where no lock is held.
     pub(crate) fn settle(self) {
-        let Self { garbage, mut woken, topics } = self;
-        crate::wake::all(woken.iter_mut().flat_map(Slab::drain));
+        let Self { garbage, woken, topics } = self;
+        if !woken.is_empty() {
+            crate::wake::each(woken, |mut parked| crate::wake::all(parked.drain()));
+        }
         drop((garbage, topics));
     }
 }
