@@ -118,7 +118,8 @@ fuzz_target!(|input: Input| {
         });
         let feed = clock.sse_after(id).subscribe(&hub, names(topics)).replay(start);
         *opened += u64::from(feed.id().is_some());
-        let (sender, body) = (feed.sender(), Reader::new(feed.into_response().into_body()));
+        let (sender, response) = feed.with_sender();
+        let body = Reader::new(response.into_body());
         clients.push(Client { body, sender, decoder, topics, next, ended: false });
     };
     for operation in input.operations.into_iter().take(400) {

@@ -176,7 +176,8 @@
 //! `web::to(news)` leaves the method to this crate, which answers HEAD, and other methods with 405 and a sentence that
 //! names the call to change it. `#[get]` and `App::route(path, web::get())` answer HEAD and POST with 404 before this
 //! crate is asked, and `web::resource(path).get(news)` with 405. Which requests a route takes is its [`Policy`], given as
-//! `app_data`, as a `JsonConfig` is.
+//! `app_data`, as a `JsonConfig` is. A [`Hub`] in `app_data`, as it is or as `web::Data`, owns every channel and every stream
+//! of events there, as if each called [`Sse::attach`].
 //!
 //! # The server
 //!
@@ -189,7 +190,9 @@
 //! # use actix_web::{App, HttpServer, rt};
 //! # use std::time::Duration;
 //! # async fn serve(hub: sse_actix::Hub) -> std::io::Result<()> {
-//! let server = HttpServer::new(App::new).h1_allow_half_closed(false).disable_signals().bind("127.0.0.1:8080")?.run();
+//! let owner = hub.clone(); // in `app_data`, it owns channels and streams of events, too
+//! let server = HttpServer::new(move || App::new().app_data(owner.clone()));
+//! let server = server.h1_allow_half_closed(false).disable_signals().bind("127.0.0.1:8080")?.run();
 //! let handle = server.handle();
 //! rt::spawn(async move {
 //!     let _ = rt::signal::ctrl_c().await;
@@ -200,7 +203,7 @@
 //! # }
 //! ```
 //!
-//! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+//! Subscriptions are part of it in any case, channels and streams of events because of `app_data`.
 //!
 //! # Features
 //!
@@ -218,10 +221,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, ContentType, HeaderName, HeaderValue, UPGRADE};
 use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError, web};
-use futures_util::StreamExt;
 use sse_core::Request;
 use sse_core::stream::Source;
-use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 sse_core::adapter!('static);
@@ -255,15 +256,15 @@ impl FromRequest for OptionalSse {
     }
 }
 
-fn judge<T>(
-    request: &HttpRequest,
-    admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
-) -> Result<T, Refused> {
+/// How a request becomes a stream, given what its route has.
+type Admit<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Refused>;
+
+fn judge<T>(request: &HttpRequest, admit: Admit<T>) -> Result<T, Refused> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let query = Some(request.query_string());
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let asked = Request::new(request.method().as_str(), query, headers).authority(authority);
-    admit(app_data(request), &asked)
+    admit(app_data(request), app_data(request), &asked)
         .map_err(|refused| Refused { ends_connection: framing(request) != Framing::Kept, ..refused })
 }
 
@@ -324,7 +325,7 @@ impl Responder for Subscription {
 impl<S: Source + 'static> From<SseResponse<S>> for HttpResponse {
     fn from(response: SseResponse<S>) -> Self {
         let head = head(response.0.status(), response.0.headers());
-        head.set_body(BodyStream::new(response.0.into_body().map(Ok::<_, Infallible>))).map_into_boxed_body()
+        head.set_body(BodyStream::new(response.0.into_body().into_results())).map_into_boxed_body()
     }
 }
 
@@ -388,6 +389,7 @@ mod tests {
     use actix_web::http::Method;
     use actix_web::test::{self, TestRequest};
     use actix_web::{App, FromRequest};
+    use futures_util::StreamExt;
     use std::rc::Rc;
 
     #[actix_web::test]

@@ -173,7 +173,8 @@
 //!
 //! `any(news)` leaves the method to this crate, which answers 405 with a sentence that names the call to change it.
 //! `get(news)` works too; then axum answers the other methods, with an empty body. Which requests a route takes is its
-//! [`Policy`], given as `Extension` on the route or on the whole router.
+//! [`Policy`], given as `Extension` on the route or on the whole router. A [`Hub`] given in the same way owns every channel
+//! and every stream of events there, as if each called [`Sse::attach`].
 //!
 //! # Graceful shutdown
 //!
@@ -182,6 +183,7 @@
 //! ```no_run
 //! # use std::time::Duration;
 //! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, hub: sse_axum::Hub) -> std::io::Result<()> {
+//! let app = app.layer(axum::Extension(hub.clone())); // channels and streams of events belong to the hub, too
 //! let stop = async move {
 //!     let _ = tokio::signal::ctrl_c().await;
 //!     hub.drain(Duration::from_secs(5)).await;
@@ -190,7 +192,7 @@
 //! # }
 //! ```
 //!
-//! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+//! Subscriptions are part of it in any case, channels and streams of events because of the `Extension`.
 //!
 //! # Features
 //!
@@ -224,7 +226,7 @@ impl<State: Send + Sync> FromRequestParts<State> for Sse {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refused> {
-        Self::admit(parts.extensions.get(), &request(parts))
+        Self::admit(parts.extensions.get(), parts.extensions.get(), &request(parts))
     }
 }
 
@@ -232,7 +234,7 @@ impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Refused> {
-        Self::admit_if_named(parts.extensions.get(), &request(parts))
+        Self::admit_if_named(parts.extensions.get(), parts.extensions.get(), &request(parts))
     }
 }
 

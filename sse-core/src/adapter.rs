@@ -22,19 +22,24 @@ macro_rules! adapter {
         pub struct Sse($crate::Sse<$crate::Tokio>);
 
         impl Sse {
-            /// Takes the request under the policy of its route, or the default one.
-            fn admit(policy: Option<&$crate::Policy>, request: &$crate::Request<'_>) -> Result<Self, Refused> {
+            /// Takes the request under the policy of its route, or the default one; its streams are this hub's.
+            fn admit(
+                policy: Option<&$crate::Policy>,
+                hub: Option<&$crate::Hub>,
+                request: &$crate::Request<'_>,
+            ) -> Result<Self, Refused> {
                 let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused::new)?;
-                Ok(Self($crate::Sse::new($crate::Tokio, admitted)))
+                Ok(Self($crate::Sse::new($crate::Tokio, admitted).owned_by(hub)))
             }
 
             /// As [`Sse::admit`], on a route that has another answer too; `None` asks for that one.
             fn admit_if_named(
                 policy: Option<&$crate::Policy>,
+                hub: Option<&$crate::Hub>,
                 request: &$crate::Request<'_>,
             ) -> Result<Option<Self>, Refused> {
                 let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused::new)?;
-                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio, admitted))))
+                Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio, admitted).owned_by(hub))))
             }
 
             /// The last event ID that the client brought.
@@ -43,7 +48,8 @@ macro_rules! adapter {
                 self.0.last_event_id()
             }
 
-            /// Adds a response header, or replaces one of `cache-control` and `x-accel-buffering`.
+            /// Adds a response header; the same name may come again, as `set-cookie` does. One of `cache-control` and
+            /// `x-accel-buffering` replaces the stream's own. An answer that asks the client to come later has them too.
             ///
             /// # Errors
             /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
@@ -56,8 +62,9 @@ macro_rules! adapter {
                 Self(self.0.welcome())
             }
 
-            /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it
-            /// off; a client that vanishes is then noticed late or never.
+            /// Writes a comment line when nothing was written for this long: 15 s by default. The first one comes
+            /// earlier, at a moment drawn from half to one interval, and one after data from nine tenths on. `None` and zero turn it off; the server then
+            /// notices late or never that a client vanished.
             pub fn keep_alive(self, interval: impl Into<Option<::std::time::Duration>>) -> Self {
                 Self(self.0.keep_alive(interval))
             }
@@ -98,14 +105,28 @@ macro_rules! adapter {
             /// Names whose stream it is, for [`Hub::close_where`] and
             /// [`max_streams_per_key`](hub::Builder::max_streams_per_key). It counts on a stream that is attached to a
             /// hub.
-            pub fn key(self, key: impl AsRef<str>) -> Self {
-                Self(self.0.key(key))
+            ///
+            /// # Errors
+            /// [`KeyTooLong`] for more than 256 bytes; use a digest of what is longer.
+            pub fn key(self, key: impl AsRef<str>) -> Result<Self, $crate::KeyTooLong> {
+                self.0.key(key).map(Self)
             }
 
             /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by
-            /// a drain. A subscription is attached to its hub without this.
+            /// a drain. On a route that was given a hub, every channel and stream is that hub's without this. A
+            /// subscription is attached to the hub that it follows, and rejected if this is another one.
             pub fn attach(self, hub: &$crate::Hub) -> Self {
                 Self(self.0.attach(hub))
+            }
+
+            /// Calls this once when the stream has ended, with the reason and, if it failed, the error: the place to count
+            /// and to log failures, which no client is told of. It must not block. A stream that never opened calls
+            /// nothing.
+            pub fn on_end(
+                self,
+                call: impl FnOnce($crate::CloseReason, Option<&$crate::FrameError>) + Send + Sync + 'static,
+            ) -> Self {
+                Self(self.0.on_end(call))
             }
 
             /// Sends these events before anything else, however large the buffer is; at most 8 MiB in all. One that
@@ -185,10 +206,16 @@ macro_rules! adapter {
                 Self(self.0.first(events))
             }
 
-            /// A handle of this one stream, beside its topics. What it sends may have no ids.
+            /// Why the subscription opens no stream, if the handler asks for one that cannot be.
             #[must_use]
-            pub fn sender(&self) -> $crate::Sender {
-                self.0.sender()
+            pub const fn error(&self) -> Option<&$crate::hub::SubscribeError> {
+                self.0.error()
+            }
+
+            /// The response, and a handle of this one stream beside its topics. What it sends may have no ids.
+            pub fn with_sender(self) -> ($crate::Sender, SseResponse) {
+                let (sender, response) = self.0.with_sender();
+                (sender, SseResponse(response))
             }
         }
 
@@ -274,9 +301,8 @@ macro_rules! adapter {
         #[doc(no_inline)]
         pub use $crate::{
             AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
-            LastEventId, Policy, PolicyError, RESERVED_TYPES, Refusal, Replay, Resumption, SendError, Sender, SocketLimits, Stats,
-            UnixSeconds, Uuid, bound_sockets,
-            hub, stream,
+            KeyTooLong, LastEventId, Policy, PolicyError, RESERVED_TYPES, Refusal, Replay, Resumption, SendError, Sender,
+            SocketLimits, Stats, UnixSeconds, Uuid, bound_sockets, hub, stream,
         };
     };
 }

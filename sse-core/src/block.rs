@@ -55,7 +55,8 @@ impl<'a> Event<'a> {
     /// Source: WHATWG HTML 9.2.5 and 9.2.6.
     pub fn parse(block: &'a [u8]) -> Result<Self, BlockError> {
         let mut rest = std::str::from_utf8(block).map_err(|_| BlockError::NotUtf8)?;
-        let mut event = Self::new();
+        // As its author wrote it.
+        let mut event = Self::without_data();
         let (mut number, mut has_field) = (0, false);
         while let Some((line, tail)) = first_line(rest) {
             (number, rest) = (number + 1, tail);

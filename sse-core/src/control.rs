@@ -34,6 +34,11 @@ pub(crate) fn is_reserved(event_type: &str) -> bool {
     event_type.starts_with("sse-") && RESERVED_TYPES.contains(&event_type)
 }
 
+/// Whether an `EventSource` fires events of this type by itself.
+pub(crate) fn is_of_the_page(event_type: &[u8]) -> bool {
+    matches!(event_type, b"error" | b"open")
+}
+
 /// How a stream sends blocks that are no events of the application.
 ///
 /// Firefox, WebKit and many libraries keep no ID of a block without data, although WHATWG HTML 9.2.6 says so. They do

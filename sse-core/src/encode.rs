@@ -56,6 +56,14 @@ impl<'e> Checked<'e> {
         if let Some(words) = &event.json_error {
             return Err(FrameError::Json(words.clone()));
         }
+        if event.data.is_none() && !event.without_data && !event.checkpoint {
+            if event_type.is_some() {
+                return Err(FrameError::NoData(Field::Event));
+            }
+            if event.id.is_some() {
+                return Err(FrameError::NoData(Field::Id));
+            }
+        }
         let retry_ms = event.retry.map(|time| time.as_millis() as u64);
         len_at_least += retry_ms.map_or(0, |ms| "retry: \n".len() + decimal_len(ms));
         if event.checkpoint {

@@ -70,6 +70,17 @@ pub enum FrameError {
     /// its [gap events](crate::hub::Builder::gap_type).
     #[error("the field `event` is `{0}`, a type of events that the server itself sends; choose another type")]
     ReservedType(Box<str>),
+    /// The event type is `error` or `open`, on a GET stream or on a hub. An `EventSource` fires events of these types by
+    /// itself when it loses or opens the connection, so that a page cannot tell the two apart. Over other methods than GET
+    /// both are allowed.
+    #[error("the field `event` is `{0}`, which an EventSource itself fires for its connection; choose another type")]
+    PageType(Box<str>),
+    /// The event has this field and no data, so that no client dispatches it.
+    #[error(
+        "the event has the field `{0}` and no data, so that no client dispatches it; begin with Event::data(\"\") for \
+         empty data, with Event::checkpoint(id) to move the last event ID, or with Event::without_data()"
+    )]
+    NoData(Field),
     /// The event is larger than the limit of the hub ([`Builder::max_event_bytes`](crate::hub::Builder::max_event_bytes)), of
     /// the stream ([`Sse::max_event_bytes`](crate::Sse::max_event_bytes)) or of
     /// [`Event::frame_up_to`](crate::Event::frame_up_to): [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES) unless one is set.
@@ -104,8 +115,8 @@ impl FrameError {
         match self {
             Self::LineBreak(field) => Some(*field),
             Self::ControlInId | Self::EdgeSpaceInId | Self::IdTooLong(_) | Self::IdNotAllowed => Some(Field::Id),
-            Self::ReservedType(_) => Some(Field::Event),
-            Self::TooLarge { .. } | Self::FirstTooLarge(_) | Self::Json(_) => Some(Field::Data),
+            Self::ReservedType(_) | Self::PageType(_) => Some(Field::Event),
+            Self::NoData(_) | Self::TooLarge { .. } | Self::FirstTooLarge(_) | Self::Json(_) => Some(Field::Data),
             Self::RetryTooLong => Some(Field::Retry),
             Self::Source(_) => None,
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// One event: its fields, borrowed or owned. It may hold anything; what cannot be sent is told when it becomes a
 /// [`Frame`], by [`Event::frame`] or by the call that sends it.
 ///
-/// An event writes only the fields it is given. The client dispatches it if it has data, even empty data.
+/// An event writes only the fields it is given. The client dispatches it if it has data, even empty data; a type or an ID
+/// without data is [`FrameError::NoData`].
 ///
 /// # Examples
 /// ```
@@ -32,12 +33,33 @@ pub struct Event<'a> {
     pub(crate) json_error: Option<Box<str>>,
     /// Whether it only moves the client's last event ID. It then has an ID, and neither type nor data.
     pub(crate) checkpoint: bool,
+    /// Whether its type or ID may go without data.
+    pub(crate) without_data: bool,
 }
 
 impl<'a> Event<'a> {
-    /// An event without any field.
+    /// An event without any field, for a [reconnection time](Self::retry) or a [comment](Self::comment).
+    ///
+    /// An event with a type or an ID begins with [`Event::data`]. A type or an ID without data is
+    /// [`FrameError::NoData`], because no client dispatches such an event and some keep no ID of it.
+    ///
+    /// ```
+    /// # use sse_core::{Event, Field, FrameError};
+    /// assert_eq!(Event::new().event("done").frame(), Err(FrameError::NoData(Field::Event)));
+    /// assert_eq!(Event::data("").event("done").frame()?, "event: done\ndata:\n\n");
+    /// # Ok::<(), FrameError>(())
+    /// ```
     pub const fn new() -> Self {
-        Self { comment: None, id: None, event: None, data: None, retry: None, json_error: None, checkpoint: false }
+        Self {
+            comment: None,
+            id: None,
+            event: None,
+            data: None,
+            retry: None,
+            json_error: None,
+            checkpoint: false,
+            without_data: false,
+        }
     }
 
     /// An event with this text as its data. CRLF, CR and LF are one line break each, and arrive as LF; nothing else is
@@ -95,11 +117,24 @@ impl<'a> Event<'a> {
         Self { checkpoint: true, ..Self::new().id(id) }
     }
 
+    /// An event that has no data on purpose, whatever type or ID it is given. No client dispatches it.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// assert_eq!(Event::without_data().event("ping").id("7").frame()?, "id: 7\nevent: ping\n\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    pub fn without_data() -> Self {
+        Self { without_data: true, ..Self::new() }
+    }
+
     /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is
     /// `message`.
     ///
     /// A type with a line break is [`FrameError::LineBreak`], and one of [`RESERVED_TYPES`](crate::RESERVED_TYPES) is
-    /// [`FrameError::ReservedType`]. An event with a type of its own is no [checkpoint](Self::checkpoint) any more.
+    /// [`FrameError::ReservedType`]. A GET stream and a hub reject `error` and `open` as [`FrameError::PageType`], because
+    /// a page that listens for them also hears the connection. An event with a type of its own is no
+    /// [checkpoint](Self::checkpoint) any more.
     ///
     /// ```
     /// # use sse_core::{Event, Field, FrameError};
@@ -186,6 +221,7 @@ impl<'a> Event<'a> {
             data: owned(self.data),
             retry: self.retry,
             checkpoint: self.checkpoint,
+            without_data: self.without_data,
             json_error: self.json_error,
         }
     }

@@ -32,30 +32,36 @@ pub struct Response<B> {
 impl<B> Response<B> {
     /// The head of a stream, with the handler's own headers in place of ours where they have the same name.
     pub(crate) fn stream(id: Uuid, own: Vec<(String, String)>, body: B) -> Self {
-        let replaced = |name: &str| own.iter().any(|(own, _)| own == name);
-        let ours = STREAM_HEADERS.iter().filter(|(name, _)| !replaced(name));
-        let mut headers: Vec<_> = ours.map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect();
-        headers.extend(own.into_iter().map(|(name, value)| (name.into(), value.into())));
-        Self { status: 200, headers, id: Some(id), body }
+        Self { id: Some(id), ..Self::with(200, stream_headers(), own, body) }
     }
 
-    /// Come back later: for a GET a stream that only says when, because a browser never returns after 503.
-    pub(crate) fn refusal(is_get: bool, retry: Duration, body: B) -> Self {
-        let mut response = Self { status: 200, headers: Vec::new(), id: None, body };
+    /// Come later: for a GET a stream that only says when, because a browser never returns after 503. The handler's
+    /// headers stay, because without those of CORS a page on another origin could not read when.
+    pub(crate) fn refusal(is_get: bool, retry: Duration, own: Vec<(String, String)>, body: B) -> Self {
         if is_get {
-            response.headers = STREAM_HEADERS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        } else {
-            let seconds = retry.as_millis().div_ceil(1000).to_string();
-            response.status = 503;
-            response.headers =
-                vec![("cache-control".into(), "no-store".into()), ("retry-after".into(), seconds.into())];
+            return Self::with(200, stream_headers(), own, body);
         }
-        response
+        let seconds = retry.as_millis().div_ceil(1000).to_string();
+        let ours = [("cache-control", "no-store".into()), ("retry-after", seconds.into())];
+        Self::with(503, ours.into_iter(), own, body)
     }
 
-    /// A request that no stream can answer. A browser does not repeat it.
-    pub(crate) fn invalid(body: B) -> Self {
-        Self { status: 400, headers: vec![("cache-control".into(), "no-store".into())], id: None, body }
+    /// A request that no stream can answer, because the handler asks for the impossible.
+    pub(crate) fn invalid(status: u16, own: Vec<(String, String)>, body: B) -> Self {
+        Self::with(status, [("cache-control", "no-store".into())].into_iter(), own, body)
+    }
+
+    /// Without an identifier.
+    fn with(
+        status: u16,
+        ours: impl Iterator<Item = (&'static str, Cow<'static, str>)>,
+        own: Vec<(String, String)>,
+        body: B,
+    ) -> Self {
+        let ours = ours.filter(|(name, _)| !own.iter().any(|(own, _)| own == name));
+        let mut headers: Vec<_> = ours.map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+        headers.extend(own.into_iter().map(|(name, value)| (name.into(), value.into())));
+        Self { status, headers, id: None, body }
     }
 
     /// The status code.
@@ -87,6 +93,10 @@ impl<B> Response<B> {
     pub(crate) const fn body_mut(&mut self) -> &mut B {
         &mut self.body
     }
+}
+
+fn stream_headers() -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
+    STREAM_HEADERS.iter().map(|(name, value)| (*name, Cow::Borrowed(*value)))
 }
 
 /// Why a response header was refused.

@@ -1,15 +1,17 @@
 //! From an admitted request to its response: the one place where a stream is put together.
 
 use crate::control::{Control, NO_ID};
-use crate::hub::{Attachment, Hub, IntoTopics, Kind, Subscription};
+use crate::hub::{Attachment, Hub, IntoTopics, Kind, SubscribeError, Subscription};
 use crate::response::{HeaderError, Response, check_header};
 use crate::runtime::Runtime;
 use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Items, Live};
 use crate::stream::state::{State, retry_block};
-use crate::stream::{CloseReason, EventStream, Events, Sender};
+use crate::stream::{CloseReason, EventStream, Events, OnEnd, Sender};
+use crate::sync::Arc;
 use crate::{
-    Admitted, Frame, FrameError, IntoFrame, IntoMoment, LastEventId, MAX_EVENT_BYTES, MAX_FIRST_BYTES, Resumption,
+    Admitted, Frame, FrameError, IntoFrame, IntoMoment, LastEventId, MAX_EVENT_BYTES, MAX_FIRST_BYTES, MAX_KEY_BYTES,
+    Resumption, STREAM_HEADERS,
 };
 use std::time::{Duration, Instant};
 
@@ -49,8 +51,17 @@ pub struct Sse<R: Runtime> {
     control_events: Option<bool>,
     first: First,
     headers: Vec<(String, String)>,
+    /// The hub that it was attached to.
     hub: Option<Hub>,
+    /// The hub of its route.
+    owner: Option<Hub>,
+    on_end: Option<OnEnd>,
 }
+
+/// A [key](Sse::key) that is longer than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES); how many bytes it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key has {0} bytes, more than {MAX_KEY_BYTES}")]
+pub struct KeyTooLong(pub usize);
 
 /// Events that go before everything else, or what was wrong with them.
 #[derive(Debug, Default)]
@@ -95,7 +106,7 @@ impl First {
         for frame in &self.frames {
             frame.lend(|piece| {
                 let piece = piece?;
-                rules.check(&piece)?;
+                rules.check(&piece, control)?;
                 piece.on(control).write(&mut blocks);
                 Ok(())
             })?;
@@ -121,6 +132,8 @@ impl<R: Runtime> Sse<R> {
             first: First::default(),
             headers: Vec::new(),
             hub: None,
+            owner: None,
+            on_end: None,
         }
     }
 
@@ -130,7 +143,8 @@ impl<R: Runtime> Sse<R> {
         &self.admitted.last_event_id
     }
 
-    /// Adds a response header, or replaces one of `cache-control` and `x-accel-buffering`.
+    /// Adds a response header; the same name may come again, as `set-cookie` does. One of `cache-control` and
+    /// `x-accel-buffering` replaces the stream's own. An answer that asks the client to come later has them too.
     ///
     /// # Errors
     /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
@@ -145,7 +159,9 @@ impl<R: Runtime> Sse<R> {
     /// ```
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         let header = check_header(name, value)?;
-        self.headers.retain(|(own, _)| *own != header.0);
+        if STREAM_HEADERS.iter().any(|(name, _)| *name == header.0) {
+            self.headers.retain(|(own, _)| *own != header.0);
+        }
         self.headers.push(header);
         Ok(self)
     }
@@ -163,8 +179,10 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Writes a comment line when nothing was written for this long: 15 s by default. `None` and zero turn it off, as do
-    /// more than 49 days; a client that vanishes is then noticed late or never. In whole milliseconds, rounded up.
+    /// Writes a comment line when nothing was written for this long: 15 s by default. The first one comes
+    /// earlier, at a moment drawn from half to one interval, and one after data from nine tenths on: streams which
+    /// received the same event do not all write again at once. `None` and zero turn it off, as do more than 49 days; the server then notices late or never
+    /// that a client vanished. In whole milliseconds, rounded up.
     ///
     /// ```
     /// # use {sse_core::testing::Clock, std::time::Duration};
@@ -269,13 +287,27 @@ impl<R: Runtime> Sse<R> {
     /// Names whose stream it is, for [`Hub::close_where`] and
     /// [`Builder::max_streams_per_key`](crate::hub::Builder::max_streams_per_key). It counts on a stream that is attached to
     /// a hub.
-    pub fn key(mut self, key: impl AsRef<str>) -> Self {
-        self.key = Some(key.as_ref().into());
-        self
+    ///
+    /// # Errors
+    /// [`KeyTooLong`] for more than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES) bytes; use a digest of what is longer.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// assert!(clock.sse().key("ann@example.org").is_ok());
+    /// assert_eq!(clock.sse().key("a".repeat(257)).unwrap_err().to_string(), "the key has 257 bytes, more than 256");
+    /// ```
+    pub fn key(mut self, key: impl AsRef<str>) -> Result<Self, KeyTooLong> {
+        let key = key.as_ref();
+        if key.len() > MAX_KEY_BYTES {
+            return Err(KeyTooLong(key.len()));
+        }
+        self.key = Some(key.into());
+        Ok(self)
     }
 
     /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
-    /// drain. A subscription is attached to its hub without this.
+    /// drain. A subscription is attached to the hub that it follows without this, and rejected if this is another one
+    /// ([`SubscribeError::OtherHub`](crate::hub::SubscribeError::OtherHub)).
     ///
     /// ```
     /// # use {sse_core::Hub, sse_core::testing::Clock};
@@ -288,6 +320,38 @@ impl<R: Runtime> Sse<R> {
     /// ```
     pub fn attach(mut self, hub: &Hub) -> Self {
         self.hub = Some(hub.clone());
+        self
+    }
+
+    /// As [`Sse::attach`], for a channel or a stream of events that is attached to no other hub: what a hub that was given
+    /// to a whole route does for each of its streams.
+    pub fn owned_by(mut self, hub: Option<&Hub>) -> Self {
+        self.owner = hub.cloned();
+        self
+    }
+
+    /// Calls this once when the stream has ended, with the reason and, if it failed, the error. It is the place to count
+    /// and to log failures, which no client is told of.
+    ///
+    /// It runs where the body is polled or dropped, so it must not block; no lock of this crate is held. A stream that
+    /// never opened (the request was rejected, or asked to come later) calls nothing.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock, std::sync::mpsc};
+    /// # let clock = Clock::new();
+    /// let (ended, ends) = mpsc::channel();
+    /// let events = futures_util::stream::iter([Ok("one"), Err("the database is away")]);
+    /// let sse = clock.sse().on_end(move |reason, error| {
+    ///     let _ = ended.send((reason, error.map(ToString::to_string)));
+    /// });
+    /// clock.read(sse.stream(events)).text();
+    /// let (reason, error) = ends.recv()?;
+    /// assert_eq!(reason, CloseReason::Failed);
+    /// assert_eq!(error.as_deref(), Some("the source of the events failed: the database is away"));
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    pub fn on_end(mut self, call: impl FnOnce(CloseReason, Option<&FrameError>) + Send + Sync + 'static) -> Self {
+        self.on_end = Some(OnEnd(Box::new(call)));
         self
     }
 
@@ -352,7 +416,7 @@ impl<R: Runtime> Sse<R> {
     }
 
     fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
-        let hub = self.hub.take();
+        let hub = self.hub.take().or(self.owner.take());
         let (first, control) = (std::mem::take(&mut self.first), self.control());
         let rules = Rules::of_stream(self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
         let first = first.blocks(&rules, control);
@@ -363,7 +427,7 @@ impl<R: Runtime> Sse<R> {
                 opened.opening(|welcome| [&*opening, welcome, &first].concat());
                 opened.tell(None);
             }
-            Err(error) => opened.fail(&error),
+            Err(error) => opened.fail(error),
         }
         opened.response
     }
@@ -385,6 +449,16 @@ impl<R: Runtime> Sse<R> {
         self.admitted.last_event_id.as_str().filter(|id| crate::encode::check_id(id).is_ok()).map(Into::into)
     }
 
+    /// The hub that it was attached to, if that is another one.
+    pub(crate) fn is_attached_elsewhere(&self, hub: &Hub) -> bool {
+        self.hub.as_ref().is_some_and(|attached| !Arc::ptr_eq(&attached.inner, &hub.inner))
+    }
+
+    /// The handler's headers, for an answer that is none yet.
+    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+        self.headers.clone()
+    }
+
     pub(crate) fn take_first(&mut self) -> First {
         std::mem::take(&mut self.first)
     }
@@ -401,9 +475,9 @@ impl<R: Runtime> Sse<R> {
         let shared = Shared::new(id, control, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
         let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
-            Some((hub, None)) => refuse(hub, "full", is_get, brought.as_deref(), body),
+            Some((hub, None)) => refuse(hub, "full", is_get, brought.as_deref(), self.headers, body),
             attached => {
-                body.attach(attached.and_then(|(_, attachment)| attachment));
+                body.attach(attached.and_then(|(_, attachment)| attachment), self.on_end);
                 Response::stream(id, self.headers, body)
             }
         };
@@ -438,38 +512,51 @@ impl<R: Runtime, S> Opened<R, S> {
     }
 
     /// Ends the stream before anything is sent.
-    pub(crate) fn fail(&mut self, error: &FrameError) {
-        let _entered = self.response.body().told().enter();
-        crate::trace::stream_failed(error);
+    pub(crate) fn fail(&mut self, error: FrameError) {
         let opening = self.response.body().shared().control.opening(None, NO_ID);
         self.opening(|_| opening);
-        self.response.body().shared().end(CloseReason::Failed, None);
+        let body = self.response.body();
+        let _entered = body.told().enter();
+        body.shared().fail(error);
     }
 }
 
-/// Turns a body into a refusal: for a GET it says when to come back, and ends.
+/// Turns a body into the answer that asks the client to come later: for a GET it says when, why, and ends.
 pub(crate) fn refuse<R: Runtime, S>(
     hub: &Hub,
     why: &str,
     is_get: bool,
     brought: Option<&str>,
-    body: EventStream<R, S>,
+    headers: Vec<(String, String)>,
+    mut body: EventStream<R, S>,
 ) -> Response<EventStream<R, S>> {
-    crate::trace::stream_refused(if hub.is_draining() { "draining" } else { why });
-    let retry = hub.draw_retry();
+    let draining = hub.is_draining();
+    crate::trace::stream_refused(if draining { "draining" } else { why });
+    let retry = hub.send_away();
     let opening = match body.shared().control {
-        Control::Events => Control::Events.opening_after(Some(retry), brought).into(),
+        Control::Events => {
+            let mut opening = Control::Events.opening_after(Some(retry), brought);
+            let reason = if draining { "draining" } else { "full" };
+            opening.extend_from_slice(format!("event: sse-later\ndata: {{\"reason\":\"{reason}\"}}\n\n").as_bytes());
+            opening.into()
+        }
         Control::Blocks => retry_block(retry),
         Control::Omitted => bytes::Bytes::new(),
     };
+    body.detach();
     body.shared().with(|locked| locked.state.set_opening(opening));
     body.shared().end(CloseReason::Drained, None);
-    Response::refusal(is_get, retry, body)
+    Response::refusal(is_get, retry, headers, body)
 }
 
-/// Turns a body into the answer to a request that names impossible topics.
-pub(crate) fn invalid<R: Runtime, S>(body: EventStream<R, S>) -> Response<EventStream<R, S>> {
-    crate::trace::stream_refused("invalid");
+/// Turns a body into the answer to a handler that asks for the impossible.
+pub(crate) fn invalid<R: Runtime, S>(
+    error: &SubscribeError,
+    headers: Vec<(String, String)>,
+    mut body: EventStream<R, S>,
+) -> Response<EventStream<R, S>> {
+    crate::trace::subscription_rejected(error);
+    body.detach();
     body.shared().end(CloseReason::Failed, None);
-    Response::invalid(body)
+    Response::invalid(error.status(), headers, body)
 }

@@ -3,6 +3,7 @@
 //!
 //! A subscriber is foreign code: nothing here is called under a lock.
 
+use crate::hub::SubscribeError;
 use crate::{CloseReason, FrameError};
 use uuid::Uuid;
 
@@ -30,6 +31,10 @@ events! {
     /// A client was asked to come back later.
     fn stream_refused(why: &str) =
         INFO "stream.refused" { why } "an event stream was refused; its client is asked to come back later";
+
+    /// A handler asked for a subscription that cannot be.
+    fn subscription_rejected(error: &SubscribeError) =
+        WARN "subscription.rejected" { %error } "a subscription was rejected";
 
     /// An event could not be sent, and ended its stream.
     fn stream_failed(error: &FrameError) =

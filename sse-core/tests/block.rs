@@ -112,7 +112,7 @@ proptest! {
         data in prop::option::of("[ :\r\na-z]{0,9}"), comment in prop::option::of("[ :\r\na-z]{0,9}"),
         retry in prop::option::of(0u64..5000),
     ) {
-        let mut written = data.map_or(Event::new(), Event::data);
+        let mut written = data.map_or(Event::without_data(), Event::data);
         if let Some(id) = id { written = written.id(id) }
         if let Some(event) = event { written = written.event(event) }
         if let Some(comment) = comment { written = written.comment(comment) }

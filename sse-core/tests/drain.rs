@@ -39,7 +39,9 @@ fn post(clock: &Clock) -> Sse<Clock> {
 fn retry_later_ms(text: &str) -> u64 {
     let block = text.strip_prefix(":\nevent: sse-open\n").unwrap_or_else(|| panic!("{text:?}"));
     // The ID that the client brought stands in it too.
-    retry_ms(&block.replace("id: 7\n", ""))
+    let block = block.replace("id: 7\n", "");
+    let reasons = ["draining", "full"].map(|reason| format!("event: sse-later\ndata: {{\"reason\":\"{reason}\"}}\n\n"));
+    retry_ms(reasons.iter().find_map(|reason| block.strip_suffix(&**reason)).unwrap_or_else(|| panic!("{text:?}")))
 }
 
 /// The time in a block that has nothing else.

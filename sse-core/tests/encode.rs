@@ -64,10 +64,10 @@ fn what_is_written_and_what_is_read_back() {
         ),
         (Event::data("x").retry(Duration::from_micros(1_999)), "retry: 1\ndata: x\n\n", message("x")),
         // A reader does not dispatch what has no data.
-        (Event::new().event("note"), "event: note\n\n", vec![]),
+        (Event::without_data().event("note"), "event: note\n\n", vec![]),
         (Event::new().event(""), "", vec![]),
         (Event::new().retry(Duration::ZERO), "retry: 0\n\n", vec![]),
-        (Event::new().id("42"), "id: 42\n\n", vec![]),
+        (Event::without_data().id("42"), "id: 42\n\n", vec![]),
         (
             Event::checkpoint("42"),
             "event: sse-position\nid: 42\ndata: {}\n\n",
@@ -78,7 +78,7 @@ fn what_is_written_and_what_is_read_back() {
             ": c\nevent: sse-position\nretry: 1000\nid:\ndata: {}\n\n",
             vec![("sse-position".into(), "{}".into(), String::new())],
         ),
-        (Event::checkpoint("42").event("x"), "id: 42\nevent: x\n\n", vec![]),
+        (Event::without_data().id("42").event("x"), "id: 42\nevent: x\n\n", vec![]),
         (Event::new().comment(""), ":\n", vec![]),
         (Event::new().comment("one\r\ntwo\rthree\n"), ": one\n: two\n: three\n:\n", vec![]),
     ] {

@@ -68,9 +68,9 @@ fn limits_above_the_default_hold_on_every_way_in() {
     assert_eq!(clock.read(response).text().matches(&text).count(), 1);
 
     // A sender beside a subscription has the limit of the hub.
-    let feed = clock.sse().buffer(4 * MAX_EVENT_BYTES).subscribe(&hub, "t");
-    feed.sender().try_send(&text).unwrap();
-    assert_eq!(clock.read(feed.into_response()).text().matches(&text).count(), 1);
+    let (events, response) = clock.sse().buffer(4 * MAX_EVENT_BYTES).subscribe(&hub, "t").with_sender();
+    events.try_send(&text).unwrap();
+    assert_eq!(clock.read(response).text().matches(&text).count(), 1);
 }
 
 #[test]

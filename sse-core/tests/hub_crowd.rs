@@ -200,9 +200,8 @@ fn a_waker_may_use_the_hub_when_the_time_or_a_drain_or_a_sender_wakes_it() {
         drop((bodies, draining));
 
         let (clock, hub, _bodies, calls) = meddlers(1);
-        let feed = clock.sse().subscribe(&hub, ["news"]);
-        let sender = feed.sender();
-        let mut body = Box::pin(feed.into_response().into_body());
+        let (sender, response) = clock.sse().subscribe(&hub, ["news"]).with_sender();
+        let mut body = Box::pin(response.into_body());
         let victims = Arc::default();
         let meddler = Meddler { hub: hub.clone(), clock, calls: calls.clone(), victims };
         let waker = Waker::from(Arc::new(meddler));
@@ -285,7 +284,9 @@ fn a_topic_s_name_may_use_the_hub() {
 
 /// The value of the last `retry` line, in milliseconds.
 fn retry(text: &str) -> u64 {
-    text.rsplit_once("retry: ").and_then(|(_, rest)| rest.trim_end().parse().ok()).unwrap_or_else(|| panic!("{text:?}"))
+    text.rsplit_once("retry: ")
+        .and_then(|(_, rest)| rest.lines().next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{text:?}"))
 }
 
 fn now<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
@@ -412,7 +413,8 @@ fn after_a_drain_began_whoever_comes_is_sent_away_softly() {
         assert_eq!((response.status(), response.id()), (200, None));
         let mut reader = Reader::new(response.into_body());
         let text = reader.text();
-        assert_eq!(text, format!(":\nevent: sse-open\nretry: {}\n\n", retry(&text)));
+        let later = "event: sse-later\ndata: {\"reason\":\"draining\"}\n\n";
+        assert_eq!(text, format!(":\nevent: sse-open\nretry: {}\n\n{later}", retry(&text)));
         assert!((1_000..=5_000).contains(&retry(&text)) && reader.has_ended());
     }
     assert_eq!(hub.stats().streams, 0);

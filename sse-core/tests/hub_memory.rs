@@ -259,7 +259,7 @@ fn a_crowd_gives_its_tables_back_although_a_few_of_it_stay() {
     const CROWD: usize = 50_000;
     let clock = Clock::new();
     let hub = hub_on(&clock);
-    let open = |n: usize| body(clock.sse().key(n.to_string()).subscribe(&hub, [n.to_string()]));
+    let open = |n: usize| body(clock.sse().key(n.to_string()).unwrap().subscribe(&hub, [n.to_string()]));
     let few: Vec<Body> = (0..10).map(open).collect();
     let one = Held::from_now();
     drop(open(10));

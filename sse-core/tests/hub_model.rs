@@ -237,6 +237,8 @@ struct Stream {
     place: Option<Place>,
     keep_alive: bool,
     last_write: Option<u64>,
+    /// Whether that was a keep-alive.
+    kept_alive: bool,
     /// Its last chunk has come, then its end.
     ending: Option<CloseReason>,
     ended: bool,
@@ -493,9 +495,10 @@ impl World {
         let feed = sse.subscribe(&self.hub, names).replay(connect.start);
         let feed = feed.first((0..connect.first).map(|n| Event::data(format!("first {n}"))));
         let resumption = feed.resumption();
-        let beside = connect.beside.then(|| feed.sender());
         let uuid = feed.id();
-        let reader = self.clock.read(feed.into_response());
+        let (beside, response) = feed.with_sender();
+        let beside = connect.beside.then_some(beside);
+        let reader = self.clock.read(response);
         let mut new = Stream {
             reader,
             beside,
@@ -503,6 +506,7 @@ impl World {
             place: None,
             keep_alive: connect.keep_alive,
             last_write: None,
+            kept_alive: false,
             ending: None,
             ended: false,
             wire: Vec::new(),
@@ -614,9 +618,13 @@ impl World {
             _ => "",
         };
         stream.wire.extend_from_slice(chunk.as_bytes());
-        let keep_alive_due = stream.keep_alive && stream.last_write.is_some_and(|at| at + 15 <= self.now);
+        // After data a keep-alive may come from half an interval on, and after a keep-alive at one interval.
+        let since = stream.last_write.map(|at| self.now - at);
+        let keep_alive_due = stream.keep_alive && since.is_some_and(|since| since >= 15);
+        let keep_alive_may_come = stream.keep_alive && since.is_some_and(|since| 2 * since >= 15 && !stream.kept_alive);
         if !chunk.is_empty() {
             stream.last_write = Some(self.now);
+            stream.kept_alive = false;
         }
         let pending = std::mem::take(&mut stream.pending);
         let history = &self.history;
@@ -718,7 +726,8 @@ impl World {
                 self.counts.lagged += 1;
                 self.counts.ended_by_lag += 1;
             }
-            Next::Nothing if keep_alive_due => {
+            Next::Nothing if keep_alive_due || keep_alive_may_come && polled.is_ready() => {
+                stream.kept_alive = true;
                 let mut block = ":\n".to_owned();
                 if self.heartbeats {
                     place.position = place.position.max(history.head());
@@ -799,7 +808,8 @@ impl World {
 /// Whether this is the whole answer to a client that comes while the hub drains: with the ID that the client brought.
 fn is_retry_later(text: &str) -> bool {
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("id: ")).collect();
-    text.strip_prefix(":\nevent: sse-open\n").is_some_and(is_drains_retry)
+    let blocks = text.strip_prefix(":\nevent: sse-open\n").and_then(|blocks| blocks.split_once("event: sse-later\n"));
+    blocks.is_some_and(|(retry, reason)| is_drains_retry(retry) && reason.starts_with("data: {\"reason\":\""))
 }
 
 /// Whether this asks a client to come back in 1,000 to 5,000 ms, and nothing else.

@@ -9,10 +9,10 @@ use std::time::Duration;
 fn the_streams_of_a_key_end_together_and_at_once() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
-    let (events, response) = clock.sse().key("ann").attach(&hub).channel();
-    let (others, other) = clock.sse().key("bob").attach(&hub).channel();
+    let (events, response) = clock.sse().key("ann").unwrap().attach(&hub).channel();
+    let (others, other) = clock.sse().key("bob").unwrap().attach(&hub).channel();
     let (mut ann, mut bob) = (clock.read(response), clock.read(other));
-    let mut feed = clock.read(clock.sse().key("ann").subscribe(&hub, ["news"]).into_response());
+    let mut feed = clock.read(clock.sse().key("ann").unwrap().subscribe(&hub, ["news"]).into_response());
     let _ = (ann.bytes(), bob.bytes(), feed.bytes());
     let woken = ann.wakes();
 
@@ -32,17 +32,20 @@ fn the_streams_of_a_key_end_together_and_at_once() {
 fn a_body_that_nobody_polls_is_forgotten_at_once() {
     let clock = Clock::new();
     let hub = Hub::builder().max_streams_per_key(1).build_on(clock.clone());
-    let (events, stalled) = clock.sse().key("ann").attach(&hub).channel();
+    let (events, stalled) = clock.sse().key("ann").unwrap().attach(&hub).channel();
     events.try_send("x".repeat(60_000)).unwrap();
-    assert!(clock.sse().key("ann").attach(&hub).channel().1.id().is_none(), "one is the bound");
-    assert!(clock.sse().key("bob").attach(&hub).channel().1.id().is_some(), "for each key");
+    assert!(clock.sse().key("ann").unwrap().attach(&hub).channel().1.id().is_none(), "one is the bound");
+    assert!(clock.sse().key("bob").unwrap().attach(&hub).channel().1.id().is_some(), "for each key");
 
     assert_eq!(hub.close_where("ann"), 1);
     assert!(!events.is_active());
-    let (_again, response) = clock.sse().key("ann").attach(&hub).channel();
+    let (_again, response) = clock.sse().key("ann").unwrap().attach(&hub).channel();
     assert!(response.id().is_some(), "the stalled one no longer counts for its key");
     drop(stalled);
-    assert!(clock.sse().key("ann").attach(&hub).channel().1.id().is_none(), "nor did its drop free another place");
+    assert!(
+        clock.sse().key("ann").unwrap().attach(&hub).channel().1.id().is_none(),
+        "nor did its drop free another place"
+    );
 }
 
 /// Hazards B5 and E13.
@@ -51,10 +54,10 @@ fn a_place_of_a_key_is_free_again_when_its_stream_is_dropped() {
     let clock = Clock::new();
     let hub = Hub::builder().max_streams_per_key(2).build_on(clock.clone());
     for _ in 0..100 {
-        let one = clock.sse().key("ann").subscribe(&hub, ["news"]);
-        let two = clock.sse().key("ann").subscribe(&hub, ["news"]);
+        let one = clock.sse().key("ann").unwrap().subscribe(&hub, ["news"]);
+        let two = clock.sse().key("ann").unwrap().subscribe(&hub, ["news"]);
         assert!(one.id().is_some() && two.id().is_some());
-        assert!(clock.sse().key("ann").subscribe(&hub, ["news"]).id().is_none());
+        assert!(clock.sse().key("ann").unwrap().subscribe(&hub, ["news"]).id().is_none());
     }
     assert_eq!(hub.stats().streams, 0);
 }
@@ -84,7 +87,7 @@ fn streams_of_a_key_leave_in_any_order_and_the_rest_still_have_it() {
     let hub = Hub::builder().build_on(clock.clone());
     let open = |n: usize| {
         let sse = clock.sse().attach(&hub);
-        let sse = if n.is_multiple_of(3) { sse } else { sse.key(["ann", "bob"][n % 2]) };
+        let sse = if n.is_multiple_of(3) { sse } else { sse.key(["ann", "bob"][n % 2]).unwrap() };
         sse.channel()
     };
     let mut crowd: Vec<_> = (0..2_000).map(|n| (n, open(n))).collect();

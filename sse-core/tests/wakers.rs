@@ -40,7 +40,7 @@ fn good(sse: Sse<Clock>, hub: &Hub) -> Reader<EventStream<Clock>> {
 /// Good streams before, between and after two bad ones; `act` must panic, and wake every good one.
 #[track_caller]
 fn wakes_all(hub: &Hub, clock: &Clock, act: impl FnOnce(&Hub)) {
-    let sse = || clock.sse().key("ann");
+    let sse = || clock.sse().key("ann").unwrap();
     let mut all = vec![good(sse(), hub)];
     let first = bad(sse(), hub);
     all.push(good(sse(), hub));

@@ -115,7 +115,7 @@ impl Record {
 
     /// The event as the hub takes it.
     pub(crate) fn event(&self) -> Event<'_> {
-        let mut event = Event::new();
+        let mut event = Event::without_data();
         if let Some(data) = &self.data {
             event = Event::data(data.as_str());
         }
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn empty_data_and_no_data_are_two_things() {
-        for event in [Event::data(""), Event::new().event("ping"), Event::data("\n"), Event::data(" x")] {
+        for event in [Event::data(""), Event::without_data().event("ping"), Event::data("\n"), Event::data(" x")] {
             let frame = event.frame().unwrap();
             assert_eq!(Record::of_frame("t", &frame).event().frame().unwrap(), frame);
         }

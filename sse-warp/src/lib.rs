@@ -179,8 +179,9 @@
 //!
 //! The filters take any method, so that this crate answers HEAD, and other methods with 405 and a sentence that names the
 //! call to change it; after `warp::get()` warp answers them. [`sse`] extracts `Sse` alone and rejects, for routes that end
-//! in [`recover`]; a rejection that nobody recovers is a 500 in warp. Which requests a route takes is a [`Policy`], the
-//! argument of [`offered_with`], [`sse_with`] and [`optional_with`].
+//! in [`recover`]; a rejection that nobody recovers is a 500 in warp. Which requests a route takes is a [`Policy`], and
+//! the hub that owns its channels and streams of events a [`Hub`]: arguments of [`offered_with`], [`sse_with`] and
+//! [`optional_with`], see [`Route`].
 //!
 //! Keep event streams outside `warp::compression`, which cannot be told to spare them.
 //!
@@ -191,8 +192,11 @@
 //! ```no_run
 //! # use std::time::Duration;
 //! # use warp::Filter;
+//! # use sse_warp::{Refused, Sse};
 //! # async fn serve(listener: tokio::net::TcpListener, hub: sse_warp::Hub) {
-//! # let routes = warp::any().map(warp::reply);
+//! // With the hub as argument, channels and streams of events belong to it, too.
+//! let offered = sse_warp::offered_with(hub.clone());
+//! let routes = offered.map(|sse: Result<Sse, Refused>| sse.map(|sse| sse.first(["hello"]).channel().1));
 //! let stop = async move {
 //!     let _ = tokio::signal::ctrl_c().await;
 //!     hub.drain(Duration::from_secs(5)).await;
@@ -201,7 +205,7 @@
 //! # }
 //! ```
 //!
-//! Subscriptions are part of it; make other streams so by [`Sse::attach`].
+//! Subscriptions are part of it in any case, channels and streams of events because of the argument.
 //!
 //! # Features
 //!
@@ -214,7 +218,6 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use sse_core::Request;
 use sse_core::stream::Source;
@@ -230,27 +233,62 @@ sse_core::adapter!(Send + 'static);
 /// How a route gets its policy, for the body of 403, 405 and 406.
 const ATTACH: &str = "warp::path(name).and(sse_warp::offered_with(policy)).map(handler)";
 
-/// Takes any request and says whether it may open a stream; never rejects.
-pub fn offered() -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
-    offered_with(Policy::default())
+/// What a filter is given: a [`Policy`], a [`Hub`] that owns every channel and every stream of events as if each called
+/// [`Sse::attach`], or both.
+///
+/// ```
+/// use sse_warp::{Hub, Policy, offered_with};
+///
+/// let (policy, hub) = (Policy::local(), Hub::new());
+/// let _ = (offered_with(policy.clone()), offered_with(hub.clone()), offered_with((policy, hub)));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Route {
+    policy: Policy,
+    hub: Option<Hub>,
 }
 
-/// As [`offered`], under a policy of the route's own.
-pub fn offered_with(policy: Policy) -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
-    judge(policy, Sse::admit)
+impl From<Policy> for Route {
+    fn from(policy: Policy) -> Self {
+        Self { policy, hub: None }
+    }
+}
+
+impl From<Hub> for Route {
+    fn from(hub: Hub) -> Self {
+        (Policy::default(), hub).into()
+    }
+}
+
+impl From<(Policy, Hub)> for Route {
+    fn from((policy, hub): (Policy, Hub)) -> Self {
+        Self { policy, hub: Some(hub) }
+    }
+}
+
+/// Takes any request and says whether it may open a stream; never rejects.
+pub fn offered() -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
+    offered_with(Route::default())
+}
+
+/// As [`offered`], with a policy or a hub of the route's own.
+pub fn offered_with(
+    route: impl Into<Route>,
+) -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
+    judge(route.into(), Sse::admit)
 }
 
 /// Takes any request and says whether its `Accept` asks for a stream by name; never rejects. A refusal is the answer to a
 /// request that does and may not open one: 405, 403, the answer to HEAD, or 204 for a stream that has finished.
 pub fn optional() -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Error = Infallible> + Clone {
-    optional_with(Policy::default())
+    optional_with(Route::default())
 }
 
-/// As [`optional`], under a policy of the route's own.
+/// As [`optional`], with a policy or a hub of the route's own.
 pub fn optional_with(
-    policy: Policy,
+    route: impl Into<Route>,
 ) -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Error = Infallible> + Clone {
-    judge(policy, Sse::admit_if_named)
+    judge(route.into(), Sse::admit_if_named)
 }
 
 /// Rejects a request that may not open a stream with [`Refused`]. The routes must end in [`recover`]; without it the
@@ -264,12 +302,12 @@ pub fn optional_with(
 /// # let _ = warp::serve(routes);
 /// ```
 pub fn sse() -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
-    sse_with(Policy::default())
+    sse_with(Route::default())
 }
 
-/// As [`sse`], under a policy of the route's own.
-pub fn sse_with(policy: Policy) -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
-    offered_with(policy).and_then(async |sse: Result<Sse, Refused>| sse.map_err(warp::reject::custom))
+/// As [`sse`], with a policy or a hub of the route's own.
+pub fn sse_with(route: impl Into<Route>) -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
+    offered_with(route).and_then(async |sse: Result<Sse, Refused>| sse.map_err(warp::reject::custom))
 }
 
 /// Answers what [`sse`] has rejected, for [`Filter::recover`]; other rejections go on.
@@ -280,9 +318,12 @@ pub async fn recover(rejection: Rejection) -> Result<Refused, Rejection> {
     rejection.find::<Refused>().cloned().ok_or(rejection)
 }
 
+/// How a request becomes a stream, given what its route has.
+type Admit<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Refused>;
+
 fn judge<T: Send + 'static>(
-    policy: Policy,
-    admit: fn(Option<&Policy>, &Request<'_>) -> Result<T, Refused>,
+    route: Route,
+    admit: Admit<T>,
 ) -> impl Filter<Extract = (Result<T, Refused>,), Error = Infallible> + Clone {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     // warp rejects a `Host` that it cannot read, or that differs from the target's: for the policy that is no host.
@@ -291,7 +332,8 @@ fn judge<T: Send + 'static>(
         move |method: Method, headers: HeaderMap, host: Result<Option<Authority>, ()>, query: String| {
             let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
             let authority = host.as_ref().map_or(Some(""), |host| host.as_ref().map(Authority::as_str));
-            admit(Some(&policy), &Request::new(method.as_str(), Some(&query), headers).authority(authority))
+            let request = Request::new(method.as_str(), Some(&query), headers).authority(authority);
+            admit(Some(&route.policy), route.hub.as_ref(), &request)
         },
     );
     // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers. None
@@ -328,7 +370,7 @@ impl<S: Source + Send + 'static> Reply for SseResponse<S> {
     fn into_response(self) -> Response {
         let head = head(self.0.status(), self.0.headers());
         // warp asks for `Sync`, although nobody ever looks at a body from two threads.
-        let events = SyncStream::new(self.0.into_body().map(Ok::<_, Infallible>));
+        let events = SyncStream::new(self.0.into_body().into_results());
         head.map(|()| reply::stream(events).into_response().into_body())
     }
 }
@@ -354,6 +396,7 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::StreamExt;
     use std::cell::Cell;
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use actix_web::{App, HttpServer, Responder};
 use clap::Parser;
 use example_common::{Listen, page, stop_signal};
 use login::{Login, Logins};
-use sse_actix::{Event, Hub, Replay, Sse};
+use sse_actix::{Error, Event, Hub, Replay, Sse};
 use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -73,10 +73,10 @@ async fn main() -> io::Result<()> {
 
 /// The topics that a login may read are decided here, on every request. The last event ID of the client decides only where
 /// the stream continues.
-async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) -> impl Responder {
+async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) -> Result<impl Responder, Error> {
     let told = [&*login.topic].into_iter().chain(ROOMS);
-    let feed = sse.expires_at(login.ends).key(&login.key).subscribe(&hub, told.clone().chain(["people"]));
+    let feed = sse.expires_at(login.ends).key(&login.key)?.subscribe(&hub, told.clone().chain(["people"]));
     // The list of people is a state: the stream starts with the list as it is, and replays no older one.
-    told.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)))
-        .first([Event::json(&logins.people()).event("people")])
+    let feed = told.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)));
+    Ok(feed.first([Event::json(&logins.people()).event("people")]))
 }

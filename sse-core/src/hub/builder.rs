@@ -241,8 +241,9 @@ impl Builder {
         self
     }
 
-    /// What a client that is sent away is asked to wait before it comes back, drawn evenly: 1 to 5 s by default, at most
-    /// [`MAX_RETRY`].
+    /// How long a client waits that is asked to reconnect or to come later, drawn evenly: 1 to 5 s by default, at most
+    /// [`MAX_RETRY`]. If many clients were asked to come later in the last seconds, the end of the range grows, so that
+    /// about 200 of them return in a second; up to 5 minutes.
     pub const fn drain_retry(mut self, retry: RangeInclusive<Duration>) -> Self {
         self.limits.drain_retry = at_most_max(*retry.start())..=at_most_max(*retry.end());
         self
@@ -290,6 +291,7 @@ impl Builder {
                 epoch: AtomicU64::new(0),
                 registry: Registry::default(),
                 counters: Counters::default(),
+                sent_away: Mutex::default(),
             }),
         }
     }

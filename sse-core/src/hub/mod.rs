@@ -12,6 +12,7 @@ mod order;
 mod publish;
 mod registry;
 mod ring;
+mod sent_away;
 mod stats;
 mod subscription;
 mod taken_back;
@@ -39,6 +40,7 @@ pub(crate) use cursor::Cursor;
 use order::Order;
 use registry::Registry;
 pub(crate) use registry::{Attachment, Kind};
+use sent_away::SentAway;
 use stats::Counters;
 use std::fmt;
 use std::pin::Pin;
@@ -82,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) epoch: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
+    sent_away: Mutex<SentAway>,
 }
 
 impl Inner {
@@ -181,18 +184,23 @@ impl Hub {
     /// # use sse_core::{Hub, testing::Clock};
     /// let clock = Clock::new();
     /// let hub = Hub::builder().build_on(clock.clone());
-    /// let mut reader = clock.read(clock.sse().key("ann").subscribe(&hub, ["news"]).into_response());
+    /// let mut reader = clock.read(clock.sse().key("ann")?.subscribe(&hub, ["news"]).into_response());
     /// assert_eq!(hub.close_where("bob"), 0);
     /// assert_eq!(hub.close_where("ann"), 1);
     /// assert!(reader.has_ended());
+    /// # Ok::<(), sse_core::KeyTooLong>(())
     /// ```
     pub fn close_where(&self, key: impl AsRef<str>) -> usize {
         self.inner.registry.cut(key.as_ref())
     }
 
-    /// What a client that is sent away is asked to wait.
-    pub(crate) fn draw_retry(&self) -> Duration {
-        self.inner.runtime.random().duration(self.inner.limits.drain_retry.clone())
+    /// Counts a client that is asked to come later, and draws how long it must wait.
+    pub(crate) fn send_away(&self) -> Duration {
+        let inner = &self.inner;
+        Counters::add(&inner.counters.retry_later, 1);
+        let now = inner.runtime.now();
+        let range = inner.sent_away.lock().add(now, &inner.limits.drain_retry);
+        inner.runtime.random().duration(range)
     }
 
     /// What the hub holds and has done.

@@ -6,6 +6,7 @@ use super::stats::Counters;
 use super::topic::{self, Leftovers};
 use super::topics::TooManyTopics;
 use super::{EventId, Hub, Inner};
+use crate::control::Control;
 use crate::sync::Arc;
 use crate::{Frame, FrameError, IntoFrame};
 use std::fmt;
@@ -114,7 +115,7 @@ impl Hub {
         check_name(topic.as_ref())?;
         Ok(event.lend(|piece| {
             let piece = piece?;
-            self.inner.rules.check(&piece)?;
+            self.inner.rules.check(&piece, Control::Events)?;
             Ok::<_, FrameError>(piece.into_frame())
         })?)
     }
@@ -198,7 +199,7 @@ impl Inner {
     pub(crate) fn encode(&self, event: impl IntoFrame) -> Result<Vec<u8>, FrameError> {
         event.lend(|piece| {
             let piece = piece?;
-            self.rules.check(&piece)?;
+            self.rules.check(&piece, Control::Events)?;
             let mut block = Vec::with_capacity(piece.len_at_least() + ID_LINE_BYTES);
             piece.write_fields(&mut block);
             // Many lines make it grow by more than they need, and the ring counts what they need.

@@ -11,6 +11,7 @@ pub(crate) struct Counters {
     pub(crate) lagged: AtomicU64,
     pub(crate) resumed: AtomicU64,
     pub(crate) gaps: AtomicU64,
+    pub(crate) retry_later: AtomicU64,
     pub(crate) ends: [AtomicU64; CloseReason::ALL.len()],
 }
 
@@ -39,6 +40,7 @@ impl Counters {
             lagged: read(&self.lagged),
             resumed: read(&self.resumed),
             gaps: read(&self.gaps),
+            retry_later: read(&self.retry_later),
             ends: std::array::from_fn(|at| self.ends.get(at).map_or(0, read)),
         }
     }
@@ -69,6 +71,9 @@ pub struct Stats {
     pub resumed: u64,
     /// Gap events sent.
     pub gaps: u64,
+    /// Requests that were asked to come later, because the hub drains or is full. None of them opened a stream, so that
+    /// [`ended`](Self::ended) counts none of them.
+    pub retry_later: u64,
     ends: [u64; CloseReason::ALL.len()],
 }
 

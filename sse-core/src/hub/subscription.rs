@@ -16,7 +16,7 @@ use crate::stream::source::Live;
 use crate::stream::{EventStream, Sender};
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
-use crate::{FrameError, IntoFrame, LastEventId, Response, Sse};
+use crate::{IntoFrame, LastEventId, Response, Sse};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -110,15 +110,17 @@ impl<R: Runtime> Subscription<R> {
         let (last_event_id, first) = (sse.last_event_id().clone(), sse.take_first());
         let (is_get, control) = (sse.is_get(), sse.control());
         let names = Names::of(topics.into_topics(), inner.limits.max_topics_per_stream);
-        // Without valid names there is no stream that the hub could count.
-        let (names, attach, error) = match names {
-            Ok(names) => (names, Some(hub), None),
-            Err(error) => (Names(Vec::new()), None, Some(error)),
+        let other_hub = sse.is_attached_elsewhere(hub).then_some(SubscribeError::OtherHub);
+        let (names, error) = match (names, other_hub) {
+            (Ok(names), None) => (names, None),
+            (names, error) => (Names(Vec::new()), error.or(names.err())),
         };
         let rules = inner.rules.clone().with_max_event_bytes(sse.own_max_event_bytes());
+        // Without valid names there is no stream that the hub could count.
+        let (attach, headers) = (error.is_none().then_some(hub), sse.headers());
         let mut opened = sse.open(attach, Kind::Subscription, rules, Live::default());
-        if error.is_some() {
-            opened.response = invalid(opened.response.into_body());
+        if let Some(error) = &error {
+            opened.response = invalid(error, headers.clone(), opened.response.into_body());
         }
         let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
         let retry = inner.runtime.random().duration(inner.limits.retry());
@@ -127,7 +129,7 @@ impl<R: Runtime> Subscription<R> {
             Self { hub: hub.clone(), opened, resumption, unknown, begins, retry, first, error, is_new, not_before };
         let opened = &mut subscription.opened;
         if opened.response.id().is_none() {
-            // Rejected: it enters no topic.
+            // It opens no stream, and enters no topic.
             return subscription;
         }
         // One look at the history: where it begins, and what is missing by then.
@@ -142,13 +144,9 @@ impl<R: Runtime> Subscription<R> {
         let (cursor, entered) = match entered {
             Ok(entered) => entered,
             Err(why) => {
-                subscription.opened.response = refuse(
-                    hub,
-                    why,
-                    is_get,
-                    subscription.opened.brought.as_deref(),
-                    subscription.opened.response.into_body(),
-                );
+                let brought = subscription.opened.brought.take();
+                let body = subscription.opened.response.into_body();
+                subscription.opened.response = refuse(hub, why, is_get, brought.as_deref(), headers, body);
                 return subscription;
             }
         };
@@ -237,7 +235,7 @@ impl<R: Runtime> Subscription<R> {
         let topics = cursor.topics();
         let Some(topic) = topics.iter().find(|followed| *followed.name == *topic) else {
             let error = format!("the stream does not follow the topic `{topic}`; name the topic in `subscribe`");
-            self.opened.fail(&FrameError::Source(error.into()));
+            self.opened.fail(crate::FrameError::Source(error.into()));
             return self;
         };
         {
@@ -313,7 +311,8 @@ impl<R: Runtime> Subscription<R> {
         self
     }
 
-    /// Why the subscription is answered 400 and opens no stream, if it is.
+    /// Why the subscription opens no stream, if the handler asks for one that cannot be: the answer is 400, and for
+    /// [`SubscribeError::OtherHub`] 500.
     ///
     /// ```
     /// # use sse_core::{Hub, testing::Clock};
@@ -343,24 +342,23 @@ impl<R: Runtime> Subscription<R> {
         self.resumption
     }
 
-    /// A handle of this one stream, beside its topics. What it sends may have no ids. Ask for it after everything else:
-    /// its first send opens the stream.
+    /// The response, and a handle of this one stream beside its topics. What it sends may have no ids. The handle ends
+    /// nothing by being dropped.
     ///
     /// ```
     /// # use sse_core::{Hub, testing::Clock};
     /// # let clock = Clock::new();
     /// let hub = Hub::builder().build_on(clock.clone());
-    /// let feed = clock.sse().subscribe(&hub, ["news"]);
-    /// let only_you = feed.sender();
-    /// let mut reader = clock.read(feed.into_response());
+    /// let (only_you, response) = clock.sse().subscribe(&hub, ["news"]).with_sender();
+    /// let mut reader = clock.read(response);
     /// reader.text();
     /// only_you.try_send(("note", "your upload is done"))?;
     /// assert_eq!(reader.text(), "event: note\ndata: your upload is done\n\n");
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
-    #[must_use]
-    pub fn sender(&self) -> Sender {
-        Sender::new(self.opened.response.body().shared().clone(), false)
+    pub fn with_sender(self) -> (Sender, Response<EventStream<R>>) {
+        let sender = Sender::new(self.opened.response.body().shared().clone(), false);
+        (sender, self.opened.response)
     }
 
     /// The response.
@@ -373,7 +371,7 @@ impl<R: Runtime> Subscription<R> {
         let control = self.opened.response.body().shared().control;
         let first = match self.first.blocks(&self.hub.inner.rules, control) {
             Ok(first) => first,
-            Err(error) => return self.opened.fail(&error),
+            Err(error) => return self.opened.fail(error),
         };
         let holds = self.begins.filter(|_| !self.unknown && first.is_empty());
         let after_first = if self.unknown {
@@ -392,17 +390,30 @@ impl<R: Runtime> Subscription<R> {
     }
 }
 
-/// Why a subscription is answered 400 and opens no stream, from [`Subscription::error`].
+/// Why a subscription opens no stream, from [`Subscription::error`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// A topic's name is longer than [`MAX_TOPIC_BYTES`].
+    /// A topic's name is longer than [`MAX_TOPIC_BYTES`]. Answered 400.
     #[error("a topic's name has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
     TopicName(usize),
     /// There are more different names than this. [`Builder::max_topics_per_stream`](super::Builder::max_topics_per_stream)
-    /// changes the limit.
+    /// changes the limit. Answered 400.
     #[error("a stream follows at most {0} topics; `Builder::max_topics_per_stream` changes the limit")]
     TooManyTopics(usize),
+    /// The stream was [attached](crate::Sse::attach) to another hub than the one it subscribes to. Answered 500.
+    #[error("the stream is attached to another hub than it subscribes to; a subscription needs no `Sse::attach`")]
+    OtherHub,
+}
+
+impl SubscribeError {
+    /// The status of the answer: the client chose the names, and the handler the hub.
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::OtherHub => 500,
+            Self::TopicName(_) | Self::TooManyTopics(_) => 400,
+        }
+    }
 }
 
 /// The names of a subscription's topics, each once.

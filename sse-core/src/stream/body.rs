@@ -3,6 +3,8 @@
 use super::shared::Shared;
 use super::source::{Live, Source, Step};
 use super::state::{CloseReason, Output};
+use crate::FrameError;
+use crate::control::Control;
 use crate::hub::Attachment;
 use crate::runtime::{Runtime, Timer};
 use crate::sync::Arc;
@@ -13,7 +15,7 @@ use pin_project_lite::pin_project;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -32,6 +34,9 @@ pin_project! {
         keep_alive: KeepAlive,
         runtime: R,
         ended: bool,
+        // It failed, and its client must not take it for a whole answer: the server is yet to hear of that.
+        aborts: bool,
+        on_end: Option<Box<OnEnd>>,
         attachment: Option<Attachment>,
         told: Told,
         #[pin]
@@ -44,7 +49,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(reason) = this.shared.with(|locked| locked.state.drop_body()) {
-                leave(this.shared, this.attachment, this.told, reason);
+                leave(this.shared, this.attachment, this.told, this.on_end, reason);
             }
         }
     }
@@ -57,6 +62,8 @@ impl<R: Runtime, S> EventStream<R, S> {
             keep_alive: KeepAlive::every(keep_alive),
             runtime,
             ended: false,
+            aborts: false,
+            on_end: None,
             attachment: None,
             told: Told::default(),
             timer: None,
@@ -85,9 +92,22 @@ impl<R: Runtime, S> EventStream<R, S> {
     }
 
     /// The stream opens, as one of a hub's until it ends.
-    pub(crate) fn attach(&mut self, attachment: Option<Attachment>) {
+    pub(crate) fn attach(&mut self, attachment: Option<Attachment>, on_end: Option<OnEnd>) {
         self.attachment = attachment;
+        self.on_end = on_end.map(Box::new);
         self.told = Told::of_stream(self.shared.id);
+    }
+
+    /// The stream does not open after all.
+    pub(crate) fn detach(&mut self) {
+        self.attachment = None;
+        self.on_end = None;
+    }
+
+    /// The body as a stream of results, for servers that take one: a failed stream over another method than GET ends with
+    /// an error, upon which the server aborts the response.
+    pub const fn into_results(self) -> Results<R, S> {
+        Results { body: self }
     }
 
     pub(crate) const fn told(&self) -> &Told {
@@ -95,13 +115,34 @@ impl<R: Runtime, S> EventStream<R, S> {
     }
 }
 
-/// Tells everybody that the stream has ended, and why.
-fn leave(shared: &Shared, attachment: &mut Option<Attachment>, told: &mut Told, reason: CloseReason) {
+/// The application's function for the end of a stream.
+pub(crate) struct OnEnd(pub(crate) Box<EndFn>);
+
+type EndFn = dyn FnOnce(CloseReason, Option<&FrameError>) + Send + Sync;
+
+impl fmt::Debug for OnEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnEnd")
+    }
+}
+
+/// Tells everybody that the stream has ended, and why. The application's function is the last, so that it may panic.
+fn leave(
+    shared: &Shared,
+    attachment: &mut Option<Attachment>,
+    told: &mut Told,
+    on_end: &mut Option<Box<OnEnd>>,
+    reason: CloseReason,
+) {
     told.ended(shared.id, reason);
     if let Some(attachment) = attachment.take() {
         attachment.counters().ended(reason);
     }
     shared.decided();
+    if let Some(on_end) = on_end.take() {
+        let failure = shared.with(|locked| locked.failure());
+        (on_end.0)(reason, failure.as_ref());
+    }
 }
 
 impl<R: Runtime, S: Source> EventStream<R, S> {
@@ -133,13 +174,15 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
             }
             let deadline = match output {
                 Output::Chunk(chunk) => {
-                    this.keep_alive.wrote(now);
+                    this.keep_alive.wrote_data(now, this.shared.id);
                     this.told.wrote(chunk.len());
                     return Ok(Some(chunk));
                 }
                 Output::End(reason) => {
                     *this.ended = true;
-                    leave(this.shared, this.attachment, this.told, reason);
+                    *this.aborts = reason == CloseReason::Failed && this.shared.control == Control::Omitted;
+                    this.keep_alive.at = None;
+                    leave(this.shared, this.attachment, this.told, this.on_end, reason);
                     return Ok(None);
                 }
                 Output::Idle(deadline) => deadline,
@@ -154,8 +197,18 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                     this.shared.end(reason, None);
                     continue;
                 }
-                Poll::Ready(Step::Chunk(chunk)) if !chunk.is_empty() => chunk,
-                _ if this.keep_alive.is_due(now) => this.source.as_mut().heartbeat(),
+                Poll::Ready(Step::Fail(error)) => {
+                    this.shared.fail(error);
+                    continue;
+                }
+                Poll::Ready(Step::Chunk(chunk)) if !chunk.is_empty() => {
+                    this.keep_alive.wrote_data(now, this.shared.id);
+                    chunk
+                }
+                _ if this.keep_alive.is_due(now) => {
+                    this.keep_alive.wrote(now);
+                    this.source.as_mut().heartbeat()
+                }
                 Poll::Ready(Step::Chunk(_)) => {
                     // Its turn is over, although nothing came of it.
                     cx.waker().wake_by_ref();
@@ -163,10 +216,37 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 }
                 Poll::Pending => return Err(deadline.into_iter().chain(this.keep_alive.at).min()),
             };
-            this.keep_alive.wrote(now);
             this.told.wrote(chunk.len());
             return Ok(Some(chunk));
         }
+    }
+
+    /// As a stream's `poll_next`; after the last chunk of a failed stream over another method than GET comes the error.
+    fn poll_result(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamFailed>>> {
+        if !self.ended
+            && let Some(chunk) = ready!(self.as_mut().poll_next(cx))
+        {
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        let mut this = self.project();
+        if !*this.aborts {
+            return Poll::Ready(None);
+        }
+        // The keep-alive needs its moment no more.
+        let at = *this.keep_alive.at.get_or_insert_with(|| this.runtime.now() + LINGER);
+        if this.timer.is_none() {
+            let timer = this.runtime.timer();
+            this.timer.set(Some(timer));
+        }
+        while this.runtime.now() < at {
+            match this.timer.as_mut().as_pin_mut().map(|timer| timer.poll_at(at, cx)) {
+                Some(Poll::Ready(())) => {}
+                _ => return Poll::Pending,
+            }
+        }
+        this.timer.set(None);
+        *this.aborts = false;
+        Poll::Ready(Some(Err(StreamFailed(()))))
     }
 
     /// When to poll again although nothing woke it; `None` if there is no such moment.
@@ -210,6 +290,38 @@ impl<R: Runtime, S: Source> Stream for EventStream<R, S> {
     }
 }
 
+/// A failed stream, as the server hears of it that must abort the response. The reason is for the application alone: see
+/// [`Sse::on_end`](crate::Sse::on_end).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the event stream failed, and its response must not look whole")]
+pub struct StreamFailed(());
+
+/// How long the last chunk of an aborted body has to leave: servers drop unsent bytes when a body fails.
+const LINGER: Duration = Duration::from_millis(50);
+
+pin_project! {
+    /// The body of [`EventStream::into_results`].
+    #[must_use = "the client reads nothing until this is given to the server"]
+    pub struct Results<R: Runtime, S = Live> {
+        #[pin]
+        body: EventStream<R, S>,
+    }
+}
+
+impl<R: Runtime, S: Source> Stream for Results<R, S> {
+    type Item = Result<Bytes, StreamFailed>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.project().body.poll_result(cx)
+    }
+}
+
+impl<R: Runtime, S> fmt::Debug for Results<R, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Results").field(&self.body).finish()
+    }
+}
+
 impl<R: Runtime, S: Source> FusedStream for EventStream<R, S> {
     fn is_terminated(&self) -> bool {
         self.ended
@@ -219,17 +331,17 @@ impl<R: Runtime, S: Source> FusedStream for EventStream<R, S> {
 #[cfg(feature = "http-body")]
 impl<R: Runtime, S: Source> http_body::Body for EventStream<R, S> {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = StreamFailed;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        self.poll_next(cx).map(|chunk| chunk.map(|bytes| Ok(http_body::Frame::data(bytes))))
+        self.poll_result(cx).map_ok(http_body::Frame::data)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended && !self.aborts
     }
 }
 
@@ -240,10 +352,16 @@ impl<R: Runtime, S> fmt::Debug for EventStream<R, S> {
 }
 
 /// When the connection must be written to again. Small, because every idle stream has one.
+///
+/// After data the time is drawn, at first from half to one interval and later from nine tenths on, so that one publish
+/// does not put the keep-alives of all streams on one moment. After a keep-alive it is the interval, which leaves them
+/// apart.
 #[derive(Debug)]
 struct KeepAlive {
     /// In milliseconds; `None`: never.
     interval: Option<NonZeroU32>,
+    /// How often data put it off.
+    draws: u32,
     /// Set by the first write. `None` also where the clock does not reach that far.
     at: Option<Instant>,
 }
@@ -251,7 +369,18 @@ struct KeepAlive {
 impl KeepAlive {
     fn every(interval: Option<Duration>) -> Self {
         let ms = interval.and_then(|interval| u32::try_from(interval.as_nanos().div_ceil(1_000_000)).ok());
-        Self { interval: ms.and_then(NonZeroU32::new), at: None }
+        Self { interval: ms.and_then(NonZeroU32::new), draws: 0, at: None }
+    }
+
+    /// The stream's identifier was drawn at random, and an idle stream has no room for a generator of its own.
+    fn wrote_data(&mut self, now: Instant, id: Uuid) {
+        let Some(ms) = self.interval else { return };
+        let interval = Duration::from_millis(ms.get().into());
+        let spread = if self.draws == 0 { interval / 2 } else { interval / 10 };
+        self.draws = self.draws.saturating_add(1);
+        let fraction =
+            (splitmix((id.as_u128() as u64).wrapping_add(self.draws.into())) >> 11) as f64 / (1_u64 << 53) as f64;
+        self.at = now.checked_add(interval - spread.mul_f64(fraction));
     }
 
     fn wrote(&mut self, now: Instant) {
@@ -261,4 +390,12 @@ impl KeepAlive {
     fn is_due(&self, now: Instant) -> bool {
         self.at.is_some_and(|at| at <= now)
     }
+}
+
+/// One step of SplitMix64, which spreads neighbouring numbers (Steele, Lea and Flood, 2014).
+const fn splitmix(seed: u64) -> u64 {
+    let z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }

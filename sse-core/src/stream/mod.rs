@@ -9,7 +9,8 @@ pub(crate) mod state;
 #[cfg(debug_assertions)]
 mod unread;
 
-pub use body::EventStream;
+pub(crate) use body::OnEnd;
+pub use body::{EventStream, Results, StreamFailed};
 pub use events::Events;
 pub use sender::{Sender, Sending};
 pub use source::{Items, Live, Source};

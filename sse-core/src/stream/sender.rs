@@ -18,10 +18,11 @@ use uuid::Uuid;
 /// or a stream of events ends nothing by being dropped.
 ///
 /// # Examples
-/// A pool that encodes once for all its streams, and drops who left:
+/// A pool that encodes once for all its streams. A client that left is dropped; a client that reads too slowly misses the
+/// event and stays:
 ///
 /// ```
-/// use sse_core::{Event, Sender};
+/// use sse_core::{Event, SendError, Sender};
 /// use std::collections::HashMap;
 /// use uuid::Uuid;
 ///
@@ -32,10 +33,15 @@ use uuid::Uuid;
 ///         self.0.insert(stream.id(), stream);
 ///     }
 ///
-///     fn broadcast(&mut self, event: &Event) -> Result<(), sse_core::FrameError> {
+///     fn broadcast(&mut self, event: &Event) -> Result<usize, sse_core::FrameError> {
 ///         let frame = event.frame()?;
-///         self.0.retain(|_, stream| stream.try_send(&frame).is_ok());
-///         Ok(())
+///         let mut missed = 0;
+///         self.0.retain(|_, stream| match stream.try_send(&frame) {
+///             Err(SendError::Closed) => false,
+///             Err(_) => { missed += 1; true } // its buffer is full; `stream.close()` would make it reconnect
+///             Ok(()) => true,
+///         });
+///         Ok(missed)
 ///     }
 /// }
 /// # use sse_core::testing::Clock;
@@ -46,9 +52,13 @@ use uuid::Uuid;
 /// # (pool.add(one), pool.add(two));
 /// # let mut first = clock.read(first);
 /// # drop(second);
-/// # pool.broadcast(&Event::data("hello"))?;
-/// # assert_eq!(first.bytes(), b":\nevent: sse-open\n\ndata: hello\n\n");
-/// # assert_eq!(pool.0.len(), 1);
+/// # let (slow, third) = clock.sse().buffer(1).channel();
+/// # pool.add(slow);
+/// # assert_eq!(pool.broadcast(&Event::data("hello"))?, 0);
+/// # assert_eq!(pool.broadcast(&Event::data("again"))?, 1);
+/// # assert_eq!(first.bytes(), b":\nevent: sse-open\n\ndata: hello\n\ndata: again\n\n");
+/// # assert_eq!(pool.0.len(), 2);
+/// # assert_eq!(clock.read(third).text(), ":\nevent: sse-open\n\ndata: hello\n\n");
 /// # Ok::<(), sse_core::FrameError>(())
 /// ```
 pub struct Sender {
@@ -205,6 +215,30 @@ impl Sender {
         finish(&self.shared)
     }
 
+    /// Ends the stream as failed after what is pending; true for the call that did. The error goes to
+    /// [`on_end`](crate::Sse::on_end) and to `tracing`, and never to the client.
+    ///
+    /// A GET stream sends a reconnection time of 10 to 30 s last. Over other methods, whose clients do not reconnect by
+    /// themselves, the server aborts the body (HTTP/1.1: no last chunk; HTTP/2: RST_STREAM), so that the client does not
+    /// take half an answer for a whole one.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.try_send("half an answer")?;
+    /// assert!(events.fail("the model is gone"));
+    /// let mut reader = clock.read(response);
+    /// let text = reader.text();
+    /// assert!(text.starts_with(":\nevent: sse-open\n\ndata: half an answer\n\nretry: "), "{text}");
+    /// assert!(reader.has_ended());
+    /// assert_eq!(events.close_reason(), Some(CloseReason::Failed));
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
+    pub fn fail(&self, error: impl fmt::Display) -> bool {
+        self.shared.fail(FrameError::Source(error.to_string().into()))
+    }
+
     /// Whether the stream takes events: it was not closed, finished or left.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -252,7 +286,7 @@ impl Sender {
 
     /// The event as this stream sends it, if its hub allows that.
     fn check<'p>(&self, piece: Piece<'p>) -> Result<Piece<'p>, FrameError> {
-        self.shared.rules.check(&piece)?;
+        self.shared.rules.check(&piece, self.shared.control)?;
         Ok(piece.on(self.shared.control))
     }
 }

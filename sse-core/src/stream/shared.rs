@@ -1,16 +1,21 @@
 //! What the handles and the body of one stream share: the machine behind a lock, and who waits for it.
 
-use super::state::{CloseReason, Drain, State};
+use super::state::{CloseReason, Drain, State, retry_block};
 use crate::FrameError;
-use crate::control::Control;
+use crate::control::{Control, is_of_the_page};
 use crate::frame::Piece;
 use crate::sync::{
     Arc, AtomicWaker, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::task::Waker;
+use std::time::Duration;
 use uuid::Uuid;
+
+/// What the client of a failed stream is asked to wait.
+const FAILURE_RETRY: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -47,8 +52,9 @@ impl Rules {
         Self { max_event_bytes: bytes.unwrap_or(self.max_event_bytes), ..self }
     }
 
-    pub(crate) fn check(&self, piece: &Piece<'_>) -> Result<(), FrameError> {
-        piece.check(self.max_event_bytes)?;
+    /// Whether a stream of this kind may send an event.
+    pub(crate) fn check(&self, piece: &Piece<'_>, control: Control) -> Result<(), FrameError> {
+        check(piece, self.max_event_bytes, control)?;
         let Some(reserved) = &self.reserved else { return Ok(()) };
         if piece.has_id() {
             return Err(FrameError::IdNotAllowed);
@@ -58,6 +64,16 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// Whether a stream of this kind may send an event of this size and type.
+pub(crate) fn check(piece: &Piece<'_>, max_event_bytes: usize, control: Control) -> Result<(), FrameError> {
+    piece.check(max_event_bytes)?;
+    let event_type = piece.event_type();
+    if control != Control::Omitted && is_of_the_page(event_type) {
+        return Err(FrameError::PageType(String::from_utf8_lossy(event_type).into()));
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -74,6 +90,8 @@ pub(crate) struct Waiting {
     pub(crate) line: BTreeMap<u64, Option<Waker>>,
     /// Whoever waits for the end, or for the drain.
     pub(crate) watchers: BTreeMap<u64, Waker>,
+    /// Why the stream failed, for the application.
+    failure: Option<FrameError>,
     next_ticket: u64,
 }
 
@@ -87,6 +105,10 @@ impl Waiting {
 impl Locked {
     pub(crate) fn waiting(&mut self) -> &mut Waiting {
         self.waiting.get_or_insert_default()
+    }
+
+    pub(crate) fn failure(&self) -> Option<FrameError> {
+        self.waiting.as_ref()?.failure.clone()
     }
 
     /// The ticket of whoever is first in line.
@@ -134,6 +156,31 @@ impl Shared {
         });
         self.wake(ended, everybody);
         ended
+    }
+
+    /// Ends the stream as failed after what is pending; true the first time. A client that reconnects by itself is asked to
+    /// wait for 10 to 30 s, because a failure seldom mends itself in three.
+    pub(crate) fn fail(&self, error: FrameError) -> bool {
+        let goodbye = self.control.has_retry().then(|| retry_block(self.failure_retry()));
+        let told = error.clone();
+        let (ended, everybody) = self.with(|locked| {
+            let ended = locked.state.end(CloseReason::Failed, goodbye);
+            if ended {
+                locked.waiting().failure = Some(error);
+            }
+            (ended, if ended { locked.everybody() } else { Vec::new() })
+        });
+        if ended {
+            crate::trace::stream_failed(&told);
+        }
+        self.wake(ended, everybody);
+        ended
+    }
+
+    /// A handle has no generator of its own, but the identifier is one draw of it.
+    fn failure_retry(&self) -> Duration {
+        let span = FAILURE_RETRY.end().as_millis() as u64 - FAILURE_RETRY.start().as_millis() as u64;
+        *FAILURE_RETRY.start() + Duration::from_millis((self.id.as_u128() as u64) % (span + 1))
     }
 
     /// Ends the stream at once, and wakes whoever that concerns; true the first time.

@@ -2,9 +2,10 @@
 
 use super::events::Events;
 use super::state::CloseReason;
-use crate::IntoFrame;
 use crate::control::Control;
 use crate::hub::Cursor;
+use crate::stream::shared::check;
+use crate::{FrameError, IntoFrame};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -46,6 +47,8 @@ pub enum Step {
     Chunk(Bytes),
     /// No more, for this reason.
     End(CloseReason),
+    /// No more, because of this.
+    Fail(FrameError),
 }
 
 /// The source of a channel, which has its handle alone, or of a subscription, which has a place in a hub.
@@ -74,7 +77,7 @@ pin_project! {
         held: Bytes,
         control: Control,
         max_event_bytes: usize,
-        ended: Option<CloseReason>,
+        ended: Option<Result<(), FrameError>>,
     }
 }
 
@@ -103,7 +106,7 @@ impl<S: Events<Item: IntoFrame>> Source for Items<S> {
                 Poll::Ready(Some(item)) => {
                     let written = item.lend(|piece| {
                         let piece = piece?;
-                        piece.check(*this.max_event_bytes)?;
+                        check(&piece, *this.max_event_bytes, *this.control)?;
                         let piece = piece.on(*this.control);
                         let full = chunk.len();
                         if full > 0 && full + piece.len_at_least() > CHUNK_BYTES {
@@ -117,17 +120,17 @@ impl<S: Events<Item: IntoFrame>> Source for Items<S> {
                         Ok(())
                     });
                     if let Err(error) = written {
-                        crate::trace::stream_failed(&error);
-                        *this.ended = Some(CloseReason::Failed);
+                        *this.ended = Some(Err(error));
                     }
                 }
-                Poll::Ready(None) => *this.ended = Some(CloseReason::Finished),
+                Poll::Ready(None) => *this.ended = Some(Ok(())),
                 Poll::Pending if chunk.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
             }
         }
-        match *this.ended {
-            Some(reason) if chunk.is_empty() => Poll::Ready(Step::End(reason)),
+        match &*this.ended {
+            Some(Ok(())) if chunk.is_empty() => Poll::Ready(Step::End(CloseReason::Finished)),
+            Some(Err(error)) if chunk.is_empty() => Poll::Ready(Step::Fail(error.clone())),
             // Also when nothing was written: the body then comes again.
             _ => Poll::Ready(Step::Chunk(chunk.into())),
         }

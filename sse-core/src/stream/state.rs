@@ -39,7 +39,7 @@ pub enum CloseReason {
     Gone,
     /// It fell behind what its topics keep, and was ended so that the client comes back with its last event ID.
     Lagged,
-    /// The hub drained; or it did, or was full, when the stream came, which was asked to come back later.
+    /// The hub drained.
     Drained,
     /// It reached its `max_lifetime`.
     Expired,

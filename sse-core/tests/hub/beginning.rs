@@ -169,8 +169,8 @@ fn events_trimmed_during_a_replay_of_a_topic_end_the_stream_as_lagged() {
     world.publish("readers", ["1", "2"]);
     world.publish("news", ["a", "b"]);
     let feed = world.fresh(["news", "readers"]).replay_topic("news", Replay::All);
-    let events = feed.sender();
-    let mut reader = read(feed);
+    let (events, response) = feed.with_sender();
+    let mut reader = world.clock.read(response);
     world.publish("news", ["c", "d", "e"]);
     reader.text();
     assert_eq!(events.close_reason(), Some(CloseReason::Lagged));
@@ -193,7 +193,7 @@ fn replay_of_a_topic_that_the_stream_does_not_follow_fails_the_stream() {
     let world = World::new();
     world.publish("news", ["a"]);
     let feed = world.fresh(["news"]).replay_topic("mews", Replay::All);
-    let events = feed.sender();
-    assert!(!text(feed).contains("data"));
+    let (events, response) = feed.with_sender();
+    assert!(!world.clock.read(response).text().contains("data"));
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));
 }

@@ -48,15 +48,13 @@ fn the_hub_gives_the_ids_and_refuses_an_application_s() {
     assert_eq!(world.hub.publish("news", Event::data("x").id("7").frame().unwrap()), refused);
     assert_eq!(world.hub.topic("news").unwrap().publish(Event::data("x").id("7")), refused);
 
-    let feed = world.fresh(["news"]);
-    let sender = feed.sender();
+    let (sender, response) = world.fresh(["news"]).with_sender();
     assert_eq!(sender.try_send(("1", "type", "data")), Err(SendError::Invalid(FrameError::IdNotAllowed)));
     assert_eq!(sender.try_send("hello"), Ok(()));
-    assert!(text(feed).ends_with("data: hello\n\n"));
+    assert!(world.clock.read(response).text().ends_with("data: hello\n\n"));
 
     let mut reader = read(world.fresh(["news"]).first([Event::data("snapshot").id("7")]));
-    assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
-    assert!(reader.has_ended());
+    assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
     assert_eq!(world.hub.stats().ended(CloseReason::Failed), 1);
     assert_eq!(world.hub.stats().published, 0);
 }

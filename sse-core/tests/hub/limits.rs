@@ -5,6 +5,7 @@ use super::*;
 /// A reconnection time in the range from which the hub draws it, and nothing but the ID that the client brought.
 fn is_soft_refusal(text: &str) -> bool {
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("id: ")).collect();
+    let text = text.strip_suffix("event: sse-later\ndata: {\"reason\":\"full\"}\n\n").unwrap_or_default();
     let wait = text.strip_prefix(":\nevent: sse-open\nretry: ").and_then(|rest| rest.strip_suffix("\n\n"));
     wait.and_then(|wait| wait.parse().ok()).is_some_and(|wait: u64| (1_000..=5_000).contains(&wait))
 }
@@ -115,5 +116,8 @@ fn the_bounds_may_be_chosen_to_the_last_second() {
     let draining = world.hub.drain(Duration::MAX);
     assert!(!reader.has_ended());
     drop((draining, reader));
-    assert_eq!(text(world.fresh(["news"])), ":\nevent: sse-open\nretry: 1000\n\n");
+    assert_eq!(
+        text(world.fresh(["news"])),
+        ":\nevent: sse-open\nretry: 1000\n\nevent: sse-later\ndata: {\"reason\":\"draining\"}\n\n"
+    );
 }

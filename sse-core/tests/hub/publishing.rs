@@ -57,10 +57,11 @@ fn a_topic_s_name_is_any_text_up_to_256_bytes() {
     assert_eq!(world.hub.publish(&long, "x"), Err(PublishError::TopicName(257)));
     assert_eq!(world.hub.topic(&long).err(), Some(PublishError::TopicName(257)));
     let feed = world.fresh(["news", &long]);
-    let closed = feed.sender();
-    let mut reader = read(feed);
+    assert_eq!((feed.id(), feed.error()), (None, Some(&sse_core::hub::SubscribeError::TopicName(257))));
+    let response = feed.into_response();
+    assert_eq!((response.status(), world.hub.stats().streams), (400, 0));
+    let mut reader = world.clock.read(response);
     assert_eq!((reader.text().as_str(), reader.has_ended()), ("", true));
-    assert_eq!(closed.close_reason(), Some(CloseReason::Failed));
 }
 
 #[test]

@@ -8,9 +8,8 @@ use super::*;
 #[test]
 fn a_reader_that_fell_behind_is_ended_and_comes_back_with_its_id() {
     let world = World::with(|bounds| bounds.topic_events(2));
-    let feed = world.fresh(["news"]);
-    let sender = feed.sender();
-    let mut reader = read(feed);
+    let (sender, response) = world.fresh(["news"]).with_sender();
+    let mut reader = world.clock.read(response);
     let [seen] = world.publish("news", ["seen"]);
     reader.text();
     let missed = world.publish("news", ["1", "2", "3"]);

@@ -136,6 +136,7 @@ impl Client {
             }
             (_, data) if data.starts_with("first") => self.first_to_come -= 1,
             (_, data) if data.starts_with("beside") => {}
+            ("sse-later", _) => {}
             (_, _) => {
                 let at = history.position(id) as usize - 1;
                 let number: u64 = data.split([' ', '\n']).next().unwrap().parse().unwrap();

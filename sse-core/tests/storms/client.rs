@@ -87,8 +87,7 @@ impl Client {
             return;
         };
         let feed = Sse::new(site.clock.clone(), admitted).subscribe(&site.hub, ["news"]);
-        let sender = feed.sender();
-        let response = feed.into_response();
+        let (sender, response) = feed.with_sender();
         assert_eq!(response.status(), 200);
         self.state = State::Open(Box::new(Connection { body: site.clock.read(response), sender }));
     }

@@ -31,6 +31,7 @@ fn everything(clock: &Clock, hub: &Hub) {
         clock
             .sse_after(LastEventId::Text(first.to_string().into()))
             .key("secret")
+            .unwrap()
             .subscribe(hub, ["news"])
             .into_response(),
     );
@@ -48,6 +49,7 @@ fn everything(clock: &Clock, hub: &Hub) {
     events.try_send("secret").unwrap();
     assert!(poll(events.send("secret")).is_none());
     drop(response);
+    drop(clock.sse().subscribe(hub, ["secret".repeat(100)]));
     sse_core::__handler_failed(&sse_core::SendError::Closed);
     // Down, and then nobody comes in.
     assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
@@ -187,7 +189,7 @@ fn a_refusal_says_why() {
         let one = clock.sse().subscribe(&hub, ["one"]);
         drop(clock.sse().subscribe(&hub, ["one"]));
         drop(one);
-        hub.publish("one", "x").unwrap();
+        let _held = hub.topic("one").unwrap();
         drop(clock.sse().subscribe(&hub, ["two"]));
         drop(hub.drain(Duration::ZERO));
         drop(clock.sse().subscribe(&hub, ["one"]));

@@ -17,9 +17,11 @@ const streams = new Map();
 const lines = (name, text) => text.split(/\r\n|\r|\n/).map((line) => line ? `${name}: ${line}\n` : `${name}:\n`).join('');
 const badId = (id) => /[\u0000-\u001f\u007f-\u009f]|^ | $/.test(id) || Buffer.byteLength(id) > 128;
 const RESERVED = ['sse-position', 'sse-open', 'sse-end', 'sse-later'];
-function encode({ id, event, data, retry, comment }) {
+// An EventSource fires these itself.
+const PAGE = ['error', 'open'];
+function encode({ id, event, data, retry, comment }, isGet = true) {
   if (id !== undefined && badId(id)) return { refused: 'id' };
-  if (event !== undefined && (/[\r\n]/.test(event) || RESERVED.includes(event))) return { refused: 'event' };
+  if (event !== undefined && (/[\r\n]/.test(event) || RESERVED.includes(event) || isGet && PAGE.includes(event))) return { refused: 'event' };
   if (retry !== undefined && retry > 2147483647) return { refused: 'retry' };
   let fields = '';
   if (id !== undefined) fields += lines('id', id);
@@ -70,7 +72,7 @@ const isFields = (fields) => fields && typeof fields === 'object' && !Array.isAr
   && Object.keys(fields).every((key) => ['id', 'event', 'data', 'retry', 'comment'].includes(key))
   && isText(fields.id) && isText(fields.event) && isText(fields.data) && isText(fields.comment)
   && (fields.retry === undefined || (Number.isInteger(fields.retry) && fields.retry >= 0));
-const isStep = (step) => step && typeof step === 'object' && (['open', 'close', 'finish'].some((key) => only(step, key, (is) => typeof is === 'boolean'))
+const isStep = (step) => step && typeof step === 'object' && (['open', 'close', 'finish', 'fail'].some((key) => only(step, key, (is) => typeof is === 'boolean'))
   || ['comment', 'checkpoint'].some((key) => only(step, key, (text) => typeof text === 'string'))
   || only(step, 'sleep', (ms) => Number.isInteger(ms) && ms >= 0) || only(step, 'send', isFields)
   || only(step, 'json', (event) => event && 'payload' in event && isText(event.event)));
@@ -103,7 +105,7 @@ class Stream {
   }
   async send(event) {
     if (this.reason) return;
-    const { refused, text } = encode(event);
+    const { refused, text } = encode(event, this.control !== NONE);
     if (refused) return this.send({ event: 'refused', data: refused });
     if (!this.write(text)) await Promise.race([new Promise((drained) => this.response.once('drain', drained)), this.closed]);
   }
@@ -112,7 +114,9 @@ class Stream {
     if (this.reason) return;
     this.reason = reason;
     clearInterval(this.timer);
-    this.response.end();
+    // A failed answer to a POST must not look whole: what was written leaves, the last chunk does not.
+    if (reason === 'failed' && this.control === NONE) setTimeout(() => this.response.destroy(), 50);
+    else this.response.end();
     this.resolve();
     setTimeout(() => streams.delete(this.id), 60000).unref();
   }
@@ -129,6 +133,10 @@ class Stream {
       }
       if (name === 'sleep') await Promise.race([sleep(value), this.closed]);
       if (name === 'close' && value) this.end('closed');
+      if (name === 'fail' && value && !this.reason) {
+        if (this.control !== NONE) this.write(`retry: ${10000 + Math.floor(Math.random() * 20001)}\n\n`);
+        this.end('failed');
+      }
       if (name === 'finish' && value && !this.reason) {
         if (this.control.end) this.write(this.control.end);
         this.end(this.control.end ? 'finished' : 'closed');

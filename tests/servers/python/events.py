@@ -17,14 +17,17 @@ def size(text):
     return len((text or '').encode())
 
 
-def check(fields):
-    """Raises Refused for the first field, in the order id, event, data, retry, that cannot be sent."""
+def check(fields, page=True):
+    """Raises Refused for the first field, in the order id, event, data, retry, that cannot be sent; to a page, if it is one."""
     id, kind, retry = fields.get('id'), fields.get('event'), fields.get('retry')
     if id is not None:
         controls = re.search('[\0-\x1f\x7f-\x9f]', id)
         if controls and not (fault('nul-in-id') and controls[0] == '\0') or id != id.strip(' ') or size(id) > 128:
             raise Refused('id')
     if kind is not None and (re.search('[\r\n]', kind) and not fault('break-in-type') or kind in RESERVED):
+        raise Refused('event')
+    # An EventSource fires these itself.
+    if page and kind in ('error', 'open'):
         raise Refused('event')
     if sum(size(fields.get(name)) for name in ('id', 'event', 'data', 'comment')) > MOST:
         raise Refused('data')

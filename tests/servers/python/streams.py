@@ -105,7 +105,7 @@ class Stream:
 
     async def send(self, fields):
         try:
-            check(fields)
+            check(fields, self.request.method == 'GET')
         except Refused as refused:
             return await self.write(encode({'event': 'refused', 'data': str(refused)}))
         data = encode(fields)
@@ -144,7 +144,8 @@ class Stream:
             elif name == 'close' and value:
                 self.end('closed')
             elif name == 'fail' and value:
-                self.end('failed')
+                wait = encode({'retry': random.randint(10000, 30000)}) if self.request.method == 'GET' else b''
+                self.end('failed', wait)
             elif name == 'finish' and value and self.request.method == 'GET':
                 named = {'event': 'sse-end', 'data': '{ }'} if self.named else {}
                 self.end('finished', encode({'id': 'end', **named}))

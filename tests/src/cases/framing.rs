@@ -8,7 +8,7 @@ use sse_test_support::reader::Reader;
 
 /// A name, the steps, and one spelling of what a client must read.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, &str); 33] = [
+const TABLE: [(&str, &str, &str); 34] = [
     ("data_alone", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
     ("all_fields", r#"[{"send":{"id":"7","event":"note","data":"x","retry":2500,"comment":"c"}}]"#,
         ": c\nid: 7\nevent: note\nretry: 2500\ndata: x\n\n"),
@@ -44,6 +44,8 @@ const TABLE: [(&str, &str, &str); 33] = [
     ("an_empty_comment", r#"[{"comment":""}]"#, ":\n"),
     ("a_checkpoint_is_an_id_alone", r#"[{"checkpoint":"9"}]"#, "id: 9\n\n"),
     ("open_once_is_enough", r#"[{"open":true},{"open":true},{"send":{"data":"x"}}]"#, "data: x\n\n"),
+    ("types_of_the_page_are_refused", r#"[{"send":{"event":"error","data":"x"}},{"send":{"event":"open","data":"x"}}]"#,
+        "event: refused\ndata: event\n\nevent: refused\ndata: event\n\n"),
     ("steps_run_in_order", r#"[{"send":{"data":"1"}},{"comment":"2"},{"send":{"data":"3"}},{"checkpoint":"4"}]"#,
         "data: 1\n\n: 2\ndata: 3\n\nid: 4\n\n"),
 ];

@@ -15,6 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("a_stream_over_http2", "the same head and events as over HTTP/1", stream),
         case("streams_share_a_connection", "one stream does not hold up another", share),
         case("posted_over_http2", "POST opens a stream over HTTP/2 too", posted),
+        case("a_failed_post_is_reset", "a failed stream over POST ends with RST_STREAM after its events", failed),
         Case::on(
             Group::Http2,
             "a_reset_is_noticed",
@@ -48,6 +49,15 @@ fn share(target: &Target) -> Verdict {
     busy.read_until(None, patience())?;
     alike("the stream", "data: x\n\n", busy.body())?;
     check(!quiet.is_ended(), || "the other stream has ended".to_owned())
+}
+
+fn failed(target: &Target) -> Verdict {
+    let client = Http2::open(target)?;
+    let mut answer = client.ask(&Request::fetch(r#"[{"send":{"data":"half"}},{"fail":true}]"#))?;
+    let read = answer.read_until(None, patience());
+    alike("the stream", "data: half\n\n", answer.body())?;
+    let why = read.err().map(|failure| failure.to_string()).unwrap_or_default();
+    check(why.contains("Reset"), || format!("no reset: {why:?}"))
 }
 
 fn posted(target: &Target) -> Verdict {

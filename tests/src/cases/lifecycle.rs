@@ -10,6 +10,7 @@ use std::time::Duration;
 
 const FINISH: &str =
     "`finish` moves the last event ID to `end` and ends the stream; a GET that brings the ID `end` is answered 204.";
+const FAIL: &str = "`fail` ends the stream as failed after what is pending: over GET with a `retry:` between 10000 and 30000, over other methods without the last chunk (HTTP/1.1) or with RST_STREAM (HTTP/2).";
 const FINISH_POST: &str = "Over POST `finish` is `close`, and the ID `end` means nothing.";
 
 pub(super) fn cases() -> Vec<Case> {
@@ -48,6 +49,18 @@ pub(super) fn cases() -> Vec<Case> {
             "a stream lasts until somebody ends it",
             "when they are done the stream stays open until a `close` or `finish` step or the client leaves",
             stays_open,
+        ),
+        case(
+            "a_failed_get_asks_to_wait",
+            "a failed stream over GET delivers what is pending and asks for 10 to 30 s",
+            FAIL,
+            failed_get,
+        ),
+        case(
+            "a_failed_post_is_cut_off",
+            "a failed stream over POST delivers what is pending and ends without the last chunk",
+            FAIL,
+            failed_post,
         ),
         case(
             "nothing_after_the_end",
@@ -282,4 +295,26 @@ fn posted(target: &Target) -> Verdict {
     check(stream.head.status == 200, || stream.head.to_string())?;
     stream.read_events(1, patience())?;
     alike("the stream", "data: posted\n\n", stream.body())
+}
+
+const FAILS: &str = r#"[{"send":{"data":"half"}},{"fail":true}]"#;
+
+fn failed_get(target: &Target) -> Verdict {
+    let mut stream = target.script(FAILS)?;
+    let id = stream.stream_id()?;
+    stream.read_to_end(patience())?;
+    let seen = stream.seen();
+    let waits = seen.retry.is_some_and(|ms| (10_000..=30_000).contains(&ms));
+    check(waits && seen.data() == ["half"], || format!("no retry of 10 to 30 s: {}", show(stream.body())))?;
+    target.ended(&id, "failed", patience())
+}
+
+fn failed_post(target: &Target) -> Verdict {
+    let mut stream = target.ask(&Request::fetch(FAILS))?;
+    let id = stream.stream_id()?;
+    let read = stream.read_to_end(patience());
+    check(stream.seen().data() == ["half"], || show(stream.body()))?;
+    let why = read.err().map(|failure| failure.to_string()).unwrap_or_default();
+    check(why.contains("closed within the body") && !stream.is_ended(), || format!("not cut off: {why:?}"))?;
+    target.ended(&id, "failed", patience())
 }

@@ -244,7 +244,8 @@ pub(super) fn retry_later(answer: &Response) -> Verdict {
     let (head, seen) = (&answer.head, answer.seen());
     let retry = seen.retry.is_some_and(|ms| (1000..=5000).contains(&ms));
     let soft = head.status == 200 && !head.has("x-stream-id") && !head.has("x-resumption") && is_stream(head);
-    check(soft && retry && seen.events.is_empty(), || format!("{head}, {}", show(answer.body())))
+    let later = answer.reader().reserved().last().is_some_and(|event| event.event_type == "sse-later");
+    check(soft && retry && later && seen.events.is_empty(), || format!("{head}, {}", show(answer.body())))
 }
 
 fn buffer(target: &Target) -> Verdict {

@@ -163,6 +163,7 @@ impl App {
                 "lagged": stats.lagged,
                 "resumed": stats.resumed,
                 "gaps": stats.gaps,
+                "retry_later": stats.retry_later,
                 "ends": ends.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             }),
         )

@@ -13,13 +13,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use sse_core::stream::StreamFailed;
 use sse_core::{EventStream, Policy, Refusal, Sse, Tokio};
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::pin::pin;
 
-type Body = BoxBody<Bytes, Infallible>;
+type Body = BoxBody<Bytes, StreamFailed>;
 
 pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
     let shutdown = Shutdown::on_signals()?;
@@ -119,7 +120,8 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
 
 /// To HEAD a body that is at its end from the beginning: hyper derives no length from it there, and HTTP/2 carries no data.
 fn respond_refusal(refusal: &Refusal) -> Response<Body> {
-    head(refusal.status(), refusal.headers()).map(|()| Full::from(refusal.body()).boxed())
+    head(refusal.status(), refusal.headers())
+        .map(|()| Full::from(refusal.body()).map_err(|never| match never {}).boxed())
 }
 
 fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> Response<()> {
@@ -134,5 +136,5 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
 }
 
 fn respond_plain(plain: Plain) -> Response<Body> {
-    Response::from(plain).map(|body| Full::new(body).boxed())
+    Response::from(plain).map(|body| Full::new(body).map_err(|never| match never {}).boxed())
 }

@@ -49,7 +49,7 @@ impl<R> Opened<R> {
 
 /// The adapters' types have the same methods, and no trait in common.
 macro_rules! offer {
-    ($sse:ty, $reply:ty, $subscription:ident => $into:expr) => {
+    ($sse:ty, $reply:ty) => {
         impl Offer for $sse {
             type Reply = $reply;
 
@@ -67,9 +67,10 @@ macro_rules! offer {
             }
 
             fn subscribe(self, app: &App, topics: &[String], start: Replay) -> (Sender, Opened<$reply>) {
-                let $subscription = offer!(set_up self, app).subscribe(&app.hub, topics).replay(start);
-                let (id, resumption) = ($subscription.id(), Some($subscription.resumption()));
-                ($subscription.sender(), Opened { reply: $into, id, resumption })
+                let subscription = offer!(set_up self, app).subscribe(&app.hub, topics).replay(start);
+                let (id, resumption) = (subscription.id(), Some(subscription.resumption()));
+                let (events, reply) = subscription.with_sender();
+                (events, Opened { reply, id, resumption })
             }
         }
     };
@@ -82,11 +83,7 @@ macro_rules! offer {
     }};
 }
 
-offer!(sse_axum::Sse, sse_axum::SseResponse, subscription => subscription.into());
-offer!(sse_actix::Sse, sse_actix::SseResponse, subscription => subscription.into());
-offer!(sse_warp::Sse, sse_warp::SseResponse, subscription => subscription.into());
-offer!(
-    sse_core::Sse<sse_core::Tokio>,
-    sse_core::Response<sse_core::EventStream<sse_core::Tokio>>,
-    subscription => subscription.into_response()
-);
+offer!(sse_axum::Sse, sse_axum::SseResponse);
+offer!(sse_actix::Sse, sse_actix::SseResponse);
+offer!(sse_warp::Sse, sse_warp::SseResponse);
+offer!(sse_core::Sse<sse_core::Tokio>, sse_core::Response<sse_core::EventStream<sse_core::Tokio>>);

@@ -27,7 +27,7 @@ enum Publications {
 
 impl Publication {
     fn into_event(self) -> (String, Event<'static>) {
-        let mut event = self.data.map_or_else(Event::new, Event::data);
+        let mut event = self.data.map_or_else(Event::without_data, Event::data);
         if let Some(event_type) = self.event {
             event = event.event(event_type);
         }

@@ -16,6 +16,7 @@ pub(crate) enum Step {
     Sleep(u64),
     Close(bool),
     Finish(bool),
+    Fail(bool),
 }
 
 /// The fields of an event; one that is absent writes no line.
@@ -50,7 +51,7 @@ pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 
 impl From<Fields> for Event<'static> {
     fn from(fields: Fields) -> Self {
-        let mut event = fields.data.map_or_else(Self::new, Self::data);
+        let mut event = fields.data.map_or_else(Self::without_data, Self::data);
         if let Some(id) = fields.id {
             event = event.id(id);
         }
@@ -99,7 +100,8 @@ impl Step {
             Self::Sleep(ms) => tokio::time::timeout(Duration::from_millis(ms), events.closed()).await.is_err(),
             Self::Close(true) => !events.close(),
             Self::Finish(true) => !events.finish(),
-            Self::Open(false) | Self::Close(false) | Self::Finish(false) => true,
+            Self::Fail(true) => !events.fail("the script says so"),
+            Self::Open(false) | Self::Close(false) | Self::Finish(false) | Self::Fail(false) => true,
         }
     }
 }

@@ -1,0 +1,73 @@
+//! The README's handlers and shutdown on axum.
+
+use super::WINDOW;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, Router, routing::any};
+use futures_util::{StreamExt, stream};
+use sse_axum::{AcceptMode, Event, Hub, Policy, Sse};
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+pub(crate) async fn serve(listener: TcpListener, signal: impl Future + Send + 'static) -> io::Result<()> {
+    let hub = Hub::new();
+    let app = Router::new().route("/news", any(news)).with_state(hub.clone()).merge(routes());
+    on_axum(listener, app, hub, signal).await
+}
+
+async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
+    sse.subscribe(&hub, ["news"])
+}
+
+async fn countdown(sse: Sse) -> impl IntoResponse {
+    let (events, response) = sse.channel();
+    tokio::spawn(async move {
+        for n in (0..=10).rev() {
+            if events.send(n.to_string()).await.is_err() {
+                return; // the reader left
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        events.finish();
+    });
+    response
+}
+
+async fn tokens(sse: Sse) -> impl IntoResponse {
+    let model = stream::iter(["To", "ken", "s"]);
+    sse.stream(model.map(|token| Event::json(&token)))
+}
+
+async fn page(sse: Option<Sse>) -> Response {
+    match sse {
+        Some(sse) => sse.stream(stream::iter(["hello"])).into_response(),
+        None => Html("<script>new EventSource(location)</script>").into_response(),
+    }
+}
+
+async fn ask(sse: Sse, question: String) -> impl IntoResponse {
+    sse.stream(stream::iter([question, "42".into()]))
+}
+
+fn routes() -> Router {
+    // A client that posts seldom names the type in `Accept`.
+    let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+    Router::new()
+        .route("/countdown", any(countdown))
+        .route("/tokens", any(tokens))
+        .route("/ask", any(ask).layer(Extension(posted)))
+        .route("/", any(page))
+}
+
+async fn on_axum<S>(listener: TcpListener, app: axum::Router, hub: Hub, signal: S) -> io::Result<()>
+where
+    S: Future + Send + 'static,
+{
+    let app = app.layer(axum::Extension(hub.clone()));
+    let stop = async move {
+        signal.await;
+        hub.drain(WINDOW).await;
+    };
+    axum::serve(listener, app).with_graceful_shutdown(stop).await
+}
