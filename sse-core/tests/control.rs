@@ -82,6 +82,7 @@ fn the_form_follows_the_method_the_accept_header_and_the_setting() {
     }
 }
 
+/// Hazard G12.
 #[test]
 fn a_channel_opens_moves_and_finishes_in_its_form() {
     let clock = Clock::new();

@@ -193,6 +193,7 @@ impl Site for OfHub {
 
 const FOR_EVER: usize = usize::MAX;
 
+/// Hazard G13.
 #[test]
 fn a_hub_s_stream_is_exact_over_two_breaks_at_any_byte() {
     for mode in MODES {

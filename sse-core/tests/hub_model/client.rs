@@ -82,8 +82,9 @@ impl Client {
             let (block, rest) = bytes.split_at(end);
             let before = self.last_event_id().to_owned();
             let whole = block.ends_with(format!("\nid: {before}\n\n").as_bytes());
-            let mut event = None;
+            let (mut event, mut is_gap) = (None, false);
             for dispatched in self.source.read(block) {
+                is_gap |= dispatched.event_type == "gap";
                 event = self.dispatch(&dispatched.event_type, &dispatched.data, &dispatched.id, history).or(event);
                 let has_no_id = matches!(&*dispatched.event_type, "sse-open" | "welcome")
                     || dispatched.data.starts_with("first")
@@ -95,9 +96,8 @@ impl Client {
             }
             // A gap may tell the id that the client has already, if the log went back to it.
             let again = whole && (self.told_unknown || !self.told.is_empty());
-            // A gap without an ID takes that of a block without data before it, which the log lost: a gap tells it again.
-            let borrowed =
-                self.mode == Mode::KeepsHalf && self.adrift && !block.windows(5).any(|line| line == b"\nid: ");
+            // A gap without an ID takes that of a block without data before it, and tells nothing about that position.
+            let borrowed = self.mode == Mode::KeepsHalf && is_gap && !block.windows(5).any(|line| line == b"\nid: ");
             if (self.last_event_id() != before && !borrowed) || again {
                 self.moved(event, history);
             } else if let Some(at) = event {
