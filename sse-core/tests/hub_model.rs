@@ -4,9 +4,6 @@
 mod client;
 #[path = "hub_model/history.rs"]
 mod history;
-#[allow(dead_code, reason = "each test that includes it uses a part")]
-#[path = "reader/mod.rs"]
-mod reader;
 
 use client::Client;
 use history::{Bounds, History, Next, TOPICS};
@@ -15,6 +12,7 @@ use proptest::test_runner::{Config, TestError, TestRunner};
 use sse_core::hub::{EventId, Feed, FeedError, PublishError};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{CloseReason, Event, EventStream, Hub, LastEventId, Replay, Resumption, Sender};
+use sse_test_support::reader::Habits;
 use std::collections::BTreeSet;
 use std::task::Poll;
 use std::time::Duration;
@@ -281,9 +279,9 @@ impl World {
         let zero = opening.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
         let twin = Twin { hub: Hub::builder().build_on(Clock::new()), ids: vec![zero.clone()] };
         let history = History::new(case.bounds.clone(), zero, case.follows);
-        // Each engine, in turns.
-        let client = |(set, mode): (&BTreeSet<usize>, _)| (Client::new(set.iter().copied().collect(), mode), None);
-        let clients = case.clients.iter().zip(reader::MODES.into_iter().cycle()).map(client);
+        // The habits of each browser, in turns.
+        let client = |(set, habits): (&BTreeSet<usize>, _)| (Client::new(set.iter().copied().collect(), habits), None);
+        let clients = case.clients.iter().zip(Habits::BROWSERS.into_iter().cycle()).map(client);
         Self {
             clock,
             hub,

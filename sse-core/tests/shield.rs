@@ -1,12 +1,8 @@
 //! Responses that break at any byte, read by each engine: what it then kept changes, loses or repeats nothing.
 
-#[allow(dead_code, reason = "each test that includes it uses a part")]
-#[path = "reader/mod.rs"]
-mod reader;
-
-use reader::{EventSource, MODES, Mode};
 use sse_core::testing::Clock;
 use sse_core::{Event, Hub, LastEventId, Policy, Replay, Request, Sse};
+use sse_test_support::reader::{Habits, Reader};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -18,7 +14,7 @@ type Heard = Vec<(String, String)>;
 /// A client over all its connections.
 #[derive(Clone)]
 struct Client {
-    source: EventSource,
+    reader: Reader,
     heard: Heard,
 }
 
@@ -34,10 +30,10 @@ trait Site {
 impl Client {
     /// Reads so many bytes of a response that then breaks; `None` reads all of it to its end.
     fn read(&mut self, body: &[u8], upto: Option<usize>) {
-        let events = self.source.read(&body[..upto.unwrap_or(body.len())]);
-        self.heard
-            .extend(events.into_iter().filter(|event| event.is_heard()).map(|event| (event.event_type, event.data)));
-        if upto.is_some() { self.source.break_off() } else { self.source.end() }
+        let events = self.reader.dispatched(&body[..upto.unwrap_or(body.len())]);
+        let heard = events.into_iter().filter(|event| !event.is_reserved());
+        self.heard.extend(heard.map(|event| (event.event_type, event.data)));
+        if upto.is_some() { self.reader.reconnect() } else { self.reader.end() }
     }
 }
 
@@ -78,13 +74,13 @@ impl<S: Site> Site for Later<S> {
 
 #[test]
 fn an_answer_that_asks_to_come_later_moves_no_client() {
-    for mode in MODES {
+    for habits in Habits::BROWSERS {
         let beginning = beginning();
         for prelude in [false, true] {
             let site = OfHub { topic_events: FOR_EVER, prelude, restarts_at: FOR_EVER, connections: 2 };
-            every_chain(&Later(site), &beginning, mode, 2);
+            every_chain(&Later(site), &beginning, habits, 2);
         }
-        every_chain(&Later(OfApplication), "0", mode, 2);
+        every_chain(&Later(OfApplication), "0", habits, 2);
     }
 }
 
@@ -97,30 +93,36 @@ fn beginning() -> String {
 }
 
 /// Every chain of connections in which so many break, each at any byte, and the last does not.
-fn every_chain(site: &impl Site, brings: &str, mode: Mode, breaks: usize) {
-    let mut source = EventSource::new(mode);
-    source.bring(brings);
+fn every_chain(site: &impl Site, brings: &str, habits: Habits, breaks: usize) {
+    let reader = Reader::with(habits).after(Some(brings));
     let remembered = Remembered { site, answers: RefCell::default() };
-    chains(&remembered, &Client { source, heard: Heard::new() }, breaks, &mut Vec::new(), mode);
+    chains(&remembered, &Client { reader, heard: Heard::new() }, breaks, &mut Vec::new(), habits);
 }
 
-fn chains<S: Site>(remembered: &Remembered<'_, S>, client: &Client, breaks: usize, cuts: &mut Vec<usize>, mode: Mode) {
+fn chains<S: Site>(
+    remembered: &Remembered<'_, S>,
+    client: &Client,
+    breaks: usize,
+    cuts: &mut Vec<usize>,
+    habits: Habits,
+) {
     let site = remembered.site;
-    let answer = remembered.answer(client.source.last_event_id(), cuts.len());
+    let answer = remembered.answer(client.reader.last_event_id().unwrap_or_default(), cuts.len());
     if breaks == 0 {
         let mut client = client.clone();
         if let Some(body) = answer {
             client.read(&body, None);
         }
-        site.judge(&client.heard).unwrap_or_else(|why| panic!("{why}, {mode:?}, cut at {cuts:?}: {:?}", client.heard));
+        site.judge(&client.heard)
+            .unwrap_or_else(|why| panic!("{why}, {habits:?}, cut at {cuts:?}: {:?}", client.heard));
         return;
     }
-    let Some(body) = answer else { return chains(remembered, client, 0, cuts, mode) };
+    let Some(body) = answer else { return chains(remembered, client, 0, cuts, habits) };
     for cut in 0..=body.len() {
         let mut client = client.clone();
         client.read(&body, Some(cut));
         cuts.push(cut);
-        chains(remembered, &client, breaks - 1, cuts, mode);
+        chains(remembered, &client, breaks - 1, cuts, habits);
         cuts.pop();
     }
 }
@@ -196,29 +198,29 @@ const FOR_EVER: usize = usize::MAX;
 /// Hazard G13.
 #[test]
 fn a_hub_s_stream_is_exact_over_two_breaks_at_any_byte() {
-    for mode in MODES {
+    for habits in Habits::BROWSERS {
         for prelude in [false, true] {
             let site = OfHub { topic_events: FOR_EVER, prelude, restarts_at: FOR_EVER, connections: 2 };
-            every_chain(&site, "", mode, 2);
+            every_chain(&site, "", habits, 2);
         }
     }
 }
 
 #[test]
 fn every_hole_of_a_hub_s_stream_is_a_gap_over_two_breaks_at_any_byte() {
-    for mode in MODES {
+    for habits in Habits::BROWSERS {
         let site = OfHub { topic_events: 2, prelude: false, restarts_at: FOR_EVER, connections: 2 };
-        every_chain(&site, &beginning(), mode, 2);
+        every_chain(&site, &beginning(), habits, 2);
     }
 }
 
 /// A client that brings an ID of a former run hears a gap.
 #[test]
 fn a_restart_is_a_gap_after_a_break_at_any_byte() {
-    for mode in MODES {
+    for habits in Habits::BROWSERS {
         for prelude in [false, true] {
             let site = OfHub { topic_events: FOR_EVER, prelude, restarts_at: 1, connections: 1 };
-            every_chain(&Restart(site), "", mode, 1);
+            every_chain(&Restart(site), "", habits, 1);
         }
     }
 }
@@ -267,31 +269,9 @@ impl Site for OfApplication {
 
 #[test]
 fn a_channel_with_ids_of_the_application_is_exact_over_breaks() {
-    for mode in MODES {
-        every_chain(&OfApplication, "", mode, 1);
+    for habits in Habits::BROWSERS {
+        every_chain(&OfApplication, "", habits, 1);
         // A client that has an ID; without one, see ARCHITECTURE.md.
-        every_chain(&OfApplication, "0", mode, 2);
-    }
-}
-
-/// The engines differ in two ways alone, and this shows both.
-#[test]
-fn each_mode_keeps_what_its_engine_keeps() {
-    for (mode, after_block, after_break) in
-        [(Mode::Exact, "1", ""), (Mode::IdWithData, "", ""), (Mode::KeepsHalf, "", "half:\nx")]
-    {
-        let mut source = EventSource::new(mode);
-        assert_eq!(source.read(b"id: 1\n\n"), []);
-        assert_eq!(source.last_event_id(), after_block);
-        source.read(b"event: tick\ndata: half");
-        source.break_off();
-        let events = source.read(b":\nevent: sse-open\n\ndata: x\n\n");
-        let data: Vec<_> = events.iter().map(|event| (&*event.event_type, &*event.data)).collect();
-        if after_break.is_empty() {
-            assert_eq!(data, [("message", "x")]);
-        } else {
-            assert_eq!(data, [("sse-open", "half:"), ("message", "x")]);
-            assert_eq!(source.last_event_id(), "1", "the ID that it kept for a block with data");
-        }
+        every_chain(&OfApplication, "0", habits, 2);
     }
 }

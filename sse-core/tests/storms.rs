@@ -2,15 +2,12 @@
 
 #[path = "storms/client.rs"]
 mod client;
-#[allow(dead_code, reason = "each test that includes it uses a part")]
-#[path = "reader/mod.rs"]
-mod reader;
 
 use client::{Client, Dice, Site};
-use reader::MODES;
 use sse_core::hub::Builder;
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Event, Hub};
+use sse_test_support::reader::Habits;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,9 +18,9 @@ fn site(clock: &Clock, bounds: impl FnOnce(Builder) -> Builder) -> Site {
     Site::new(clock, bounds(Hub::builder()).build_on(clock.clone()))
 }
 
-/// The client with this number: each engine, in turns.
+/// The client with this number, with the habits of each browser in turns.
 fn in_turns(number: usize) -> Client {
-    Client::new(MODES[number % MODES.len()])
+    Client::new(Habits::BROWSERS[number % Habits::BROWSERS.len()])
 }
 
 /// Moves everybody on by a tick.
@@ -81,18 +78,18 @@ fn a_client_that_was_refused_softly_is_served_when_there_is_room() {
 /// Hazard H3.
 #[test]
 fn a_client_whose_stream_finished_asks_once_more_and_never_again() {
-    for mode in MODES {
+    for habits in Habits::BROWSERS {
         let clock = Clock::new();
         let site = site(&clock, |bounds| bounds);
-        let mut client = Client::new(mode);
+        let mut client = Client::new(habits);
         tick(&clock, &site, [&mut client]);
         let handle = client.sender().expect("it is open");
         site.hub.publish("news", "the last").unwrap();
         tick(&clock, &site, [&mut client]);
         assert!(handle.finish());
         (0..1_000).for_each(|_| tick(&clock, &site, [&mut client]));
-        assert!(client.is_dead(), "{mode:?}");
-        assert_eq!((client.asked, client.data()), (2, vec!["the last"]), "{mode:?}");
+        assert!(client.is_dead(), "{habits:?}");
+        assert_eq!((client.asked, client.data()), (2, vec!["the last"]), "{habits:?}");
     }
 }
 

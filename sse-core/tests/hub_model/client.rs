@@ -1,14 +1,14 @@
 //! A client as a browser is one, of any engine: it keeps its events and the last event ID over all its connections.
 
 use crate::history::{History, TOPICS};
-use crate::reader::{EventSource, Mode};
+use sse_test_support::reader::{Habits, Reader};
 use std::collections::BTreeSet;
 
 pub(crate) struct Client {
     /// Indices into `TOPICS`, each once.
     pub(crate) topics: Vec<usize>,
-    source: EventSource,
-    mode: Mode,
+    reader: Reader,
+    habits: Habits,
     /// All events of its topics up to here were dispatched, or told to be missing; `None` before it knows a position.
     pub(crate) at: Option<u64>,
     /// The topics of which something is missing that is yet to be told: what other topics kept goes before the gap.
@@ -29,11 +29,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(topics: Vec<usize>, mode: Mode) -> Self {
+    pub(crate) fn new(topics: Vec<usize>, habits: Habits) -> Self {
         Self {
             topics,
-            source: EventSource::new(mode),
-            mode,
+            reader: Reader::with(habits),
+            habits,
             at: None,
             owed: BTreeSet::new(),
             told: Vec::new(),
@@ -47,15 +47,14 @@ impl Client {
     }
 
     pub(crate) fn last_event_id(&self) -> &str {
-        self.source.last_event_id()
+        self.reader.last_event_id().unwrap_or_default()
     }
 
     /// A new connection, asked for with this id. With another id than its own it is another client from here on.
     pub(crate) fn connect(&mut self, id: &str, history: &History) {
         let own = id == self.last_event_id() && self.at.is_some();
         if id != self.last_event_id() {
-            self.source = EventSource::new(self.mode);
-            self.source.bring(id);
+            self.reader = Reader::with(self.habits).after(Some(id));
         }
         self.told.clear();
         self.told_unknown = false;
@@ -72,7 +71,7 @@ impl Client {
 
     /// The connection is over: the response ended, or broke.
     pub(crate) fn leave(&mut self, ended: bool) {
-        if ended { self.source.end() } else { self.source.break_off() }
+        if ended { self.reader.end() } else { self.reader.reconnect() }
     }
 
     /// Bytes arrived, cut anywhere.
@@ -83,7 +82,7 @@ impl Client {
             let before = self.last_event_id().to_owned();
             let whole = block.ends_with(format!("\nid: {before}\n\n").as_bytes());
             let (mut event, mut is_gap) = (None, false);
-            for dispatched in self.source.read(block) {
+            for dispatched in self.reader.dispatched(block) {
                 is_gap |= dispatched.event_type == "gap";
                 event = self.dispatch(&dispatched.event_type, &dispatched.data, &dispatched.id, history).or(event);
                 let has_no_id = matches!(&*dispatched.event_type, "sse-open" | "welcome")
@@ -91,13 +90,13 @@ impl Client {
                     || dispatched.data.starts_with("beside");
                 if has_no_id && (self.asked_unknown || before.is_empty()) {
                     // Its ID is of half a block of the last response. ARCHITECTURE.md says what becomes of it.
-                    self.source.bring(&before);
+                    self.reader = std::mem::take(&mut self.reader).after(Some(&before));
                 }
             }
             // A gap may tell the id that the client has already, if the log went back to it.
             let again = whole && (self.told_unknown || !self.told.is_empty());
             // A gap without an ID takes that of a block without data before it, and tells nothing about that position.
-            let borrowed = self.mode == Mode::KeepsHalf && is_gap && !block.windows(5).any(|line| line == b"\nid: ");
+            let borrowed = self.habits.carries_over && is_gap && !block.windows(5).any(|line| line == b"\nid: ");
             if (self.last_event_id() != before && !borrowed) || again {
                 self.moved(event, history);
             } else if let Some(at) = event {
@@ -117,7 +116,7 @@ impl Client {
                 let adrift = self.adrift || !self.told.is_empty();
                 // A block without data that was taken back: the server sent it, and the client kept no ID of it.
                 let silent =
-                    self.mode != Mode::Exact && history.entries.iter().any(|entry| entry.silent && entry.revoked);
+                    self.habits.id_needs_data && history.entries.iter().any(|entry| entry.silent && entry.revoked);
                 assert!(self.tainted.is_some() || adrift || silent, "an unknown gap for a client whose id is known");
                 assert_eq!(id, self.last_event_id(), "a gap with a position that another node goes on from");
                 self.tainted = None;
@@ -171,7 +170,7 @@ impl Client {
                 }
                 let Some(topic) = entry.topic.filter(|topic| self.topics.contains(topic)) else { continue };
                 // A client that keeps no ID of a block without data cannot know whether it came.
-                if entry.silent && self.mode != Mode::Exact {
+                if entry.silent && self.habits.id_needs_data {
                     silent_lost.extend(entry.lost.then_some(topic));
                     continue;
                 }

@@ -1,10 +1,10 @@
 //! A client that behaves as HTML 9.2.3 says: it connects, fails for good, or comes back after its reconnection time with
 //! the last event ID.
 
-use crate::reader::{self, EventSource, Mode};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{EventStream, Hub, Policy, Request, Runtime, Sender, Sse};
 use sse_test_support::ledger::Ledger;
+use sse_test_support::reader::{self, Habits};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ struct Connection {
 
 pub(crate) struct Client {
     state: State,
-    source: EventSource,
+    reader: reader::Reader,
     pub(crate) retry: Duration,
     /// How often it asked for a stream.
     pub(crate) asked: usize,
@@ -43,10 +43,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// One that has not asked yet, and reads as this engine does.
-    pub(crate) fn new(mode: Mode) -> Self {
-        let source = EventSource::new(mode);
-        Self { state: State::Waiting(None), source, retry: Duration::ZERO, asked: 0, told: Vec::new() }
+    /// A client with these habits that has not asked yet.
+    pub(crate) fn new(habits: Habits) -> Self {
+        let reader = reader::Reader::with(habits);
+        Self { state: State::Waiting(None), reader, retry: Duration::ZERO, asked: 0, told: Vec::new() }
     }
 
     pub(crate) fn is_dead(&self) -> bool {
@@ -76,10 +76,9 @@ impl Client {
     /// Asks for a stream, whatever was before.
     pub(crate) fn ask(&mut self, site: &Site) {
         self.asked += 1;
-        // A response that it gave up broke, and one that ended has left nothing.
-        self.source.break_off();
-        let id = self.source.last_event_id().to_owned();
-        let id = (!id.is_empty()).then_some(("last-event-id", id.as_bytes()));
+        self.reader.reconnect();
+        let id = self.reader.last_event_id().filter(|id| !id.is_empty());
+        let id = id.map(|id| ("last-event-id", id.as_bytes()));
         let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
         let Ok(admitted) = Policy::default().admit(&Request::new("GET", None, headers)) else {
             // Any status but 200 is for good.
@@ -104,7 +103,7 @@ impl Client {
             match connection.body.poll() {
                 Poll::Ready(Some(chunk)) => self.take(&chunk),
                 Poll::Ready(None) => {
-                    self.source.end();
+                    self.reader.end();
                     self.state = State::Waiting(Some(now + self.retry));
                 }
                 Poll::Pending => break,
@@ -123,9 +122,9 @@ impl Client {
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        let events = self.source.read(bytes).into_iter().filter(reader::Event::is_heard);
+        let events = self.reader.dispatched(bytes).into_iter().filter(|event| !event.is_reserved());
         self.told.extend(events.map(|event| (event.event_type != "gap").then_some(event.data)));
-        self.retry = self.source.retry().map_or(self.retry, Duration::from_millis);
+        self.retry = self.reader.retry().map_or(self.retry, Duration::from_millis);
     }
 
     /// The numbers below this came once each, in order, and a gap stands where some are missing.

@@ -11,9 +11,6 @@ mod model;
 mod nodes;
 mod outages;
 mod proxy;
-#[allow(dead_code, reason = "each test that includes it uses a part")]
-#[path = "../../../sse-core/tests/reader/mod.rs"]
-mod reader;
 mod resume;
 mod server;
 #[cfg(feature = "tls")]

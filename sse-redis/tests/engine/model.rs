@@ -1,9 +1,9 @@
 //! Publishers that number what they publish, and clients that know what they must get.
 
-use crate::reader::{self, EventSource, MODES};
 use futures_util::StreamExt;
 use sse_core::{Event, Hub, LastEventId, Policy, Request, Sse, Tokio};
 use sse_redis::{PublishError, PublishId, Redis};
+use sse_test_support::reader::{Habits, Reader};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -163,7 +163,7 @@ impl Client {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (topic, shared) = (topic.to_owned(), seen.clone());
         let task = tokio::spawn(async move {
-            let mut source = EventSource::new(MODES[seed as usize % MODES.len()]);
+            let mut reader = Reader::with(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]);
             for turn in seed.. {
                 let hub = {
                     let nodes = nodes.lock().unwrap();
@@ -181,12 +181,12 @@ impl Client {
                     };
                     let Some(chunk) = chunk else { break };
                     let mut seen = shared.lock().unwrap();
-                    for event in source.read(&chunk).into_iter().filter(reader::Event::is_heard) {
+                    for event in reader.dispatched(&chunk).into_iter().filter(|event| !event.is_reserved()) {
                         seen.take(&topic, &event.event_type, &event.data, &event.id);
                     }
-                    seen.id = source.last_event_id().to_owned();
+                    reader.last_event_id().unwrap_or_default().clone_into(&mut seen.id);
                 }
-                source.break_off();
+                reader.reconnect();
                 drop(body);
                 tokio::time::sleep(Duration::from_millis(if hop.is_some() { 2 } else { 100 })).await;
             }

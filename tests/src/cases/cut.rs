@@ -112,7 +112,7 @@ pub(super) fn chain(targets: &[&Target]) -> Verdict {
     let names = [topic("a"), topic("b")];
     let start = publish(target(0), &names[0], "start")?;
     let mut ledger = Ledger::default();
-    let mut reader = Reader::with(Habits { carries_over: true, id_needs_data: true }).after(Some(&start));
+    let mut reader = Reader::with(Habits::WEBKIT).after(Some(&start));
     let follow = |reader: &Reader| reader.last_event_id().iter().fold(Follow::of(&names), Follow::after);
     // Cuts are at lengths that share no factor with a block's.
     for round in 0..120_usize {

@@ -254,7 +254,7 @@ fn s42core(target: &Target) -> Verdict {
 }
 
 fn id_needs_data(target: &Target) -> Verdict {
-    let mut reader = Reader::with(Habits { id_needs_data: true, ..Habits::default() });
+    let mut reader = Reader::with(Habits::FIREFOX);
     reader.read(&target.run(r#"[{"checkpoint":"9"},{"close":true}]"#)?);
     check(reader.last_event_id() == Some("9"), || format!("after a checkpoint: {reader:?}"))?;
     reader.read(&target.run(r#"[{"finish":true}]"#)?);

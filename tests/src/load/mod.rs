@@ -5,9 +5,6 @@
 //! - [`publish`]: fills the feed.
 
 mod churn;
-#[allow(dead_code, reason = "each test that includes it uses a part")]
-#[path = "../../../sse-core/tests/reader/mod.rs"]
-mod engines;
 mod feed;
 mod server;
 mod soak;

@@ -1,8 +1,8 @@
 //! Clients that are killed, stall and resume at random, for as long as asked.
 
-use super::engines::MODES;
 use super::{Result, Server, Stream, Tally, publish};
 use sse_test_support::ledger::Tally as Counts;
+use sse_test_support::reader::Habits;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,7 +95,7 @@ impl Soak {
             clients.spawn(async move {
                 let mut dice = Dice(seed);
                 sleep(dice.up_to(self.time / 10)).await;
-                let (mut tally, mut returns) = (Tally::of(MODES[seed as usize % MODES.len()]), 0);
+                let (mut tally, mut returns) = (Tally::of(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]), 0);
                 while !over.load(Ordering::Relaxed) {
                     let Ok(mut stream) = Stream::open(address, tally.clone(), Some(4 * 1024)).await else {
                         sleep(dice.up_to(Duration::from_secs(1))).await;

@@ -1,11 +1,11 @@
 //! One client of a feed of numbers.
 
 use super::Result;
-use super::engines::{Event, EventSource, Mode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use sse_test_support::ledger::Course;
+use sse_test_support::reader::{Habits, Reader};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
@@ -18,13 +18,13 @@ use tokio::time::timeout;
 pub struct Tally {
     /// Which numbers came, and which are missing, came twice or out of order.
     pub course: Course,
-    source: EventSource,
+    reader: Reader,
 }
 
 impl Tally {
-    /// Of a client that reads as this engine does.
-    pub(super) fn of(mode: Mode) -> Self {
-        Self { source: EventSource::new(mode), ..Self::default() }
+    /// The tally of a client with these habits.
+    pub(super) fn of(habits: Habits) -> Self {
+        Self { reader: Reader::with(habits), ..Self::default() }
     }
 
     /// The newest number.
@@ -82,8 +82,7 @@ impl Stream {
     /// # Errors
     /// It is not answered 200.
     pub async fn over(socket: TcpStream, mut tally: Tally) -> Result<Self> {
-        // A response that it gave up broke, and one that ended has left nothing.
-        tally.source.break_off();
+        tally.reader.reconnect();
         let address = socket.local_addr()?;
         let builder = hyper::client::conn::http1::Builder::new().max_buf_size(16 * 1024).to_owned();
         let (mut requests, connection) = builder.handshake(TokioIo::new(socket)).await?;
@@ -93,8 +92,8 @@ impl Stream {
         });
         let request =
             http::Request::get("/topics?name=load").header("host", "load").header("accept", "text/event-stream");
-        let id = tally.source.last_event_id();
-        let request = if id.is_empty() { request } else { request.header("last-event-id", id) };
+        let id = tally.reader.last_event_id().filter(|id| !id.is_empty());
+        let request = id.into_iter().fold(request, |request, id| request.header("last-event-id", id));
         let response = requests.send_request(request.body(Empty::<bytes::Bytes>::new())?).await?;
         if response.status() != 200 {
             return Err(format!("answered {}", response.status()).into());
@@ -114,11 +113,11 @@ impl Stream {
     /// The connection broke.
     pub async fn read(&mut self) -> Result<bool> {
         let Some(frame) = self.body.frame().await else {
-            self.tally.source.end();
+            self.tally.reader.end();
             return Ok(false);
         };
         let Ok(chunk) = frame?.into_data() else { return Ok(true) };
-        for event in self.tally.source.read(&chunk).into_iter().filter(Event::is_heard) {
+        for event in self.tally.reader.dispatched(&chunk).into_iter().filter(|event| !event.is_reserved()) {
             self.tally.take(&event.event_type, &event.data);
         }
         Ok(true)

@@ -26,22 +26,38 @@ pub enum Change {
     Retry(u64),
 }
 
-/// How a client departs from the standard. The default departs nowhere.
+impl Event {
+    /// Whether the type is one of the server's own.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.event_type.as_str())
+    }
+}
+
+/// How a client departs from the standard. The default departs nowhere, as Chromium.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Habits {
     /// The client keeps no ID of a block without data, as Firefox and WebKit do.
     pub id_needs_data: bool,
-    /// The client puts an unfinished block before the first bytes of the next response, as WebKit does after a reset.
+    /// The client keeps the fields that no event used, as WebKit does. After a reset, the unfinished block stands before
+    /// the first bytes of the next response. With `id_needs_data`, the ID of a block without data becomes the ID of the
+    /// next block with data.
     pub carries_over: bool,
 }
 
 impl Habits {
+    /// The habits of Firefox and of most libraries.
+    pub const FIREFOX: Self = Self { id_needs_data: true, carries_over: false };
+    /// The habits of WebKit.
+    pub const WEBKIT: Self = Self { id_needs_data: true, carries_over: true };
+    /// Those of the browsers: Chromium, Firefox and WebKit.
+    pub const BROWSERS: [Self; 3] = [Self { id_needs_data: false, carries_over: false }, Self::FIREFOX, Self::WEBKIT];
     /// Every combination: a server must serve all of them.
     pub const ALL: [Self; 4] = [
         Self { id_needs_data: false, carries_over: false },
-        Self { id_needs_data: true, carries_over: false },
+        Self::FIREFOX,
         Self { id_needs_data: false, carries_over: true },
-        Self { id_needs_data: true, carries_over: true },
+        Self::WEBKIT,
     ];
 }
 
@@ -49,7 +65,7 @@ impl Habits {
 pub const RESERVED: [&str; 4] = ["sse-open", "sse-position", "sse-end", "sse-later"];
 
 /// Reads the responses of one client, one after another, in pieces of any length.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reader {
     habits: Habits,
     changes: Vec<Change>,
@@ -62,7 +78,7 @@ pub struct Reader {
 }
 
 /// The block and the line that are not finished.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Block {
     line: Vec<u8>,
     after_cr: bool,
@@ -93,7 +109,12 @@ impl Reader {
         self
     }
 
-    /// Begins the next response. The unfinished block is dropped, unless the client carries it over.
+    /// The response ended as HTTP requires. Every client drops the unfinished block.
+    pub fn end(&mut self) {
+        self.block = Block::default();
+    }
+
+    /// Begins the next response. Unless the last one ended, a client that carries over keeps the unfinished block.
     pub fn reconnect(&mut self) {
         let carried = mem::take(&mut self.block);
         if self.habits.carries_over {
@@ -102,29 +123,50 @@ impl Reader {
         }
     }
 
-    /// Reads the next bytes of the response.
+    /// Reads the next bytes of the response and keeps every change.
     pub fn read(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            let follows_cr = mem::take(&mut self.block.after_cr);
-            match byte {
-                b'\n' if follows_cr => {}
-                b'\n' | b'\r' => {
-                    self.block.after_cr = byte == b'\r';
-                    let mut line = mem::take(&mut self.block.line);
-                    if !mem::replace(&mut self.block.begun, true) && line.starts_with(b"\xef\xbb\xbf") {
-                        line.drain(..3);
-                    }
-                    self.line(&String::from_utf8_lossy(&line));
+            match self.push(byte) {
+                Some(event) if event.is_reserved() => self.reserved.push(event),
+                Some(event) => self.changes.push(Change::Event(event)),
+                None => {}
+            }
+        }
+    }
+
+    /// Reads the next bytes of the response and returns the dispatched events, those of the server's own types included.
+    /// The reader keeps neither changes nor comments, so that a client of many events does not grow.
+    pub fn dispatched(&mut self, bytes: &[u8]) -> Vec<Event> {
+        let events = bytes.iter().filter_map(|byte| self.push(*byte)).collect();
+        self.changes.clear();
+        self.comments.clear();
+        events
+    }
+
+    fn push(&mut self, byte: u8) -> Option<Event> {
+        let follows_cr = mem::take(&mut self.block.after_cr);
+        match byte {
+            b'\n' if follows_cr => None,
+            b'\n' | b'\r' => {
+                self.block.after_cr = byte == b'\r';
+                let mut line = mem::take(&mut self.block.line);
+                if !mem::replace(&mut self.block.begun, true) && line.starts_with(b"\xef\xbb\xbf") {
+                    line.drain(..3);
                 }
-                _ => self.block.line.push(byte),
+                if line.is_empty() {
+                    return self.dispatch();
+                }
+                self.line(&String::from_utf8_lossy(&line));
+                None
+            }
+            _ => {
+                self.block.line.push(byte);
+                None
             }
         }
     }
 
     fn line(&mut self, line: &str) {
-        if line.is_empty() {
-            return self.dispatch();
-        }
         if let Some(comment) = line.strip_prefix(':') {
             self.comments.push(comment.strip_prefix(' ').unwrap_or(comment).to_owned());
             return;
@@ -150,30 +192,26 @@ impl Reader {
         }
     }
 
-    fn dispatch(&mut self) {
+    fn dispatch(&mut self) -> Option<Event> {
         let block = &mut self.block;
         let (event_type, data, id) = (mem::take(&mut block.event_type), block.data.take(), block.id.take());
         let fields = mem::take(&mut block.fields);
         let before = self.last_event_id.clone();
-        if id.is_some() && (data.is_some() || !self.habits.id_needs_data) {
-            self.last_event_id = id;
+        if data.is_some() || !self.habits.id_needs_data {
+            self.last_event_id = id.or_else(|| before.clone());
+        } else if self.habits.carries_over {
+            block.id = id;
         }
+        self.without_data += usize::from(fields && data.is_none());
         let id = self.last_event_id.clone().unwrap_or_default();
-        if let Some(data) = data {
+        let event = data.map(|data| {
             let event_type = if event_type.is_empty() { "message".to_owned() } else { event_type };
-            let is_reserved = RESERVED.contains(&event_type.as_str());
-            let event = Event { event_type, data, id: id.clone() };
-            if !is_reserved {
-                self.changes.push(Change::Event(event));
-                return;
-            }
-            self.reserved.push(event);
-        } else {
-            self.without_data += usize::from(fields);
-        }
-        if self.last_event_id != before {
+            Event { event_type, data, id: id.clone() }
+        });
+        if self.last_event_id != before && event.as_ref().is_none_or(Event::is_reserved) {
             self.changes.push(Change::Id(id));
         }
+        event
     }
 
     /// Every change, in its order.
@@ -267,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_client_whose_ids_need_data_keeps_no_id_of_a_block_without_data() {
-        let mut reader = Reader::with(Habits { id_needs_data: true, ..Habits::default() });
+        let mut reader = Reader::with(Habits::FIREFOX);
         reader.read(b"id: 1\ndata: x\n\nid: 2\n\nevent: sse-position\nid: 3\n\n");
         assert_eq!(reader.last_event_id(), Some("1"));
         reader.read(b"event: sse-position\nid: 4\ndata: {}\n\n");
@@ -285,5 +323,31 @@ mod tests {
         };
         assert_eq!(read(Habits::default()), ["y"]);
         assert_eq!(read(Habits { carries_over: true, ..Habits::default() }), ["x\nhalfdata: y"]);
+    }
+
+    #[test]
+    fn each_browser_keeps_what_it_is_known_to_keep() {
+        let expected = [("1", ""), ("", ""), ("", "half:\nx")];
+        for (habits, (after_block, after_break)) in Habits::BROWSERS.into_iter().zip(expected) {
+            let mut reader = Reader::with(habits);
+            assert_eq!(reader.dispatched(b"id: 1\n\n"), []);
+            assert_eq!(reader.last_event_id().unwrap_or_default(), after_block);
+            reader.dispatched(b"event: tick\ndata: half");
+            reader.reconnect();
+            let events = reader.dispatched(b":\nevent: sse-open\n\ndata: x\n\n");
+            let data: Vec<_> = events.iter().map(|event| (&*event.event_type, &*event.data)).collect();
+            if after_break.is_empty() {
+                assert_eq!(data, [("message", "x")]);
+            } else {
+                assert_eq!(data, [("sse-open", "half:"), ("message", "x")]);
+                assert_eq!(reader.last_event_id(), Some("1"), "the ID that it kept for a block with data");
+            }
+            reader.dispatched(b"id: 2\n\ndata: half");
+            reader.end();
+            reader.reconnect();
+            assert_eq!(reader.dispatched(b"data: y\n\n")[0].data, "y", "a response that ended leaves nothing");
+            assert_eq!(reader.last_event_id() == Some("2"), !habits.id_needs_data);
+            assert!(reader.changes().is_empty());
+        }
     }
 }

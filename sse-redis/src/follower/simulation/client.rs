@@ -3,9 +3,9 @@
 use super::TOPICS;
 use super::engine::World;
 use super::node::Node;
-use super::reader::{EventSource, MODES};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{EventStream, LastEventId};
+use sse_test_support::reader::{self, Habits};
 use std::collections::HashMap;
 
 /// What came of a run, or of many.
@@ -27,7 +27,7 @@ pub(super) struct Client {
     pub(super) topics: Vec<usize>,
     pub(super) node: usize,
     pub(super) stream: Option<Reader<EventStream<Clock>>>,
-    source: EventSource,
+    reader: reader::Reader,
     /// The entry that the client was last at, if the oracle knows it: the next event must follow it.
     at: Option<usize>,
     /// That was taken back, as it was told.
@@ -61,7 +61,7 @@ impl Client {
             topics: (0..TOPICS.len()).filter(|topic| number == 0 || (number + topic).is_multiple_of(2)).collect(),
             node: number % 2,
             stream: None,
-            source: EventSource::new(MODES[number % MODES.len()]),
+            reader: reader::Reader::with(Habits::BROWSERS[number % Habits::BROWSERS.len()]),
             at: None,
             adrift: false,
             had: HashMap::new(),
@@ -75,10 +75,9 @@ impl Client {
 
     pub(super) fn connect(&mut self, clock: &Clock, nodes: &[Node], node: usize) {
         self.node = node;
-        // A response that it gave up broke, and one that ended has left nothing.
-        self.source.break_off();
-        let id = self.source.last_event_id().to_owned();
-        let last = if id.is_empty() { LastEventId::Absent } else { LastEventId::Text(id.as_str().into()) };
+        self.reader.reconnect();
+        let id = self.reader.last_event_id().filter(|id| !id.is_empty());
+        let last = id.map_or(LastEventId::Absent, |id| LastEventId::Text(id.into()));
         let subscription = clock.sse_after(last).subscribe(&nodes[node].hub, self.names());
         self.stream = Some(clock.read(subscription.into_response()));
     }
@@ -89,11 +88,12 @@ impl Client {
         let bytes = stream.bytes();
         let ended = stream.has_ended();
         let upto = cut.map_or(bytes.len(), |cut| (cut % (bytes.len() as u64 + 1)) as usize);
-        let fresh = self.source.last_event_id().is_empty();
+        let fresh = self.reader.last_event_id().is_none_or(str::is_empty);
         // An event is in one block, so that none is in two of these.
         for block in std::str::from_utf8(&bytes[..upto]).unwrap().split_inclusive("\n\n") {
             let whole = block;
-            let Some(event) = self.source.read(block.as_bytes()).pop().filter(super::reader::Event::is_heard) else {
+            let Some(event) = self.reader.dispatched(block.as_bytes()).pop().filter(|event| !event.is_reserved())
+            else {
                 continue;
             };
             if event.event_type == "gap" {
@@ -129,10 +129,10 @@ impl Client {
         }
         if self.at.is_none() && self.had.is_empty() {
             // Told a position before any event.
-            self.at = world.by_id(self.source.last_event_id());
+            self.at = world.by_id(self.reader.last_event_id().unwrap_or_default());
         }
         if ended && cut.is_none() {
-            self.source.end();
+            self.reader.end();
         }
         if ended || cut.is_some() {
             self.stream = None;

@@ -12,9 +12,6 @@ mod client;
 mod engine;
 mod faults;
 mod node;
-#[allow(dead_code, reason = "each test that includes it uses a part")]
-#[path = "../../../../sse-core/tests/reader/mod.rs"]
-mod reader;
 
 use super::{Bounds, Rules};
 use client::{Client, Verdict};
