@@ -1,8 +1,7 @@
 //! The engine loses something: whoever misses it is told, once, and goes on.
 
 use crate::model::{Client, Node};
-use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{Server, url_over};
 use sse_redis::{Redis, StartError, State};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,8 +65,8 @@ pub(crate) async fn wiped(_: bool) -> String {
 pub(crate) async fn lost_tail(_: bool) -> String {
     let (mut one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
-    let proxy = Proxy::start(one.port).await;
-    let nodes: Vec<Node> = (0..2).map(|_| Node::start(&proxy.url())).collect();
+    let cable = one.cable().await;
+    let nodes: Vec<Node> = (0..2).map(|_| Node::start(&url_over(&cable))).collect();
     for node in &nodes {
         node.ready().await;
     }
@@ -85,11 +84,11 @@ pub(crate) async fn lost_tail(_: bool) -> String {
     for client in &clients {
         client.wait_for("news", 70, SOON).await;
     }
-    proxy.refuse(true);
+    cable.pull();
     one.kill();
     other.cli(&["REPLICAOF", "NO", "ONE"]);
-    proxy.lead_to(other.port);
-    proxy.refuse(false);
+    cable.lead_to(other.address());
+    cable.plug();
     numbers(&nodes[1], 71..=90).await;
     nodes[1].publish_surely("quiet", "2").await;
     for client in &clients {
@@ -107,8 +106,8 @@ pub(crate) async fn lost_tail(_: bool) -> String {
 pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     let (mut one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
-    let (to_near, to_far) = (Proxy::start(one.port).await, Proxy::start(one.port).await);
-    let nodes = vec![Node::start(&to_near.url()), Node::start(&to_far.url())];
+    let (to_near, to_far) = (one.cable().await, one.cable().await);
+    let nodes = vec![Node::start(&url_over(&to_near)), Node::start(&url_over(&to_far))];
     let (near, far) = (&nodes[0], &nodes[1]);
     near.ready().await;
     far.ready().await;
@@ -124,13 +123,13 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     for client in &clients {
         client.wait_for("news", 70, SOON).await;
     }
-    to_near.refuse(true);
-    to_far.refuse(true);
+    to_near.pull();
+    to_far.pull();
     one.kill();
     other.cli(&["REPLICAOF", "NO", "ONE"]);
-    to_near.lead_to(other.port);
-    to_far.lead_to(other.port);
-    to_near.refuse(false);
+    to_near.lead_to(other.address());
+    to_far.lead_to(other.address());
+    to_near.plug();
     near.ready().await;
     // Nothing new yet: there is no position but that of what remains.
     tokio::time::sleep(Duration::from_millis(if long { 5_000 } else { 500 })).await;
@@ -140,7 +139,7 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
         client.wait_for("news", 90, SOON).await;
     }
     assert_eq!(far.redis.state(), State::Stale);
-    to_far.refuse(false);
+    to_far.plug();
     far.ready().await;
     numbers(far, 91..=100).await;
     let mut gaps = 0;
@@ -158,33 +157,33 @@ pub(crate) async fn trimmed(_: bool) -> String {
     let server = Server::start(false);
     let short = Redis::builder(&server.url()).max_entries(1_023).start().map(drop);
     assert_eq!(short, Err(StartError::TooShort(1_023)));
-    let proxy = Proxy::start(server.port).await;
+    let cable = server.cable().await;
     let near = Node::build(Redis::builder(&server.url()).max_entries(1_024));
-    let far = Node::build(Redis::builder(&proxy.url()).max_entries(1_024));
+    let far = Node::build(Redis::builder(&url_over(&cable)).max_entries(1_024));
     near.ready().await;
     far.ready().await;
     let client = Client::start(Arc::new(Mutex::new(vec![far.clone()])), "news", 0, None);
     tokio::time::sleep(Duration::from_millis(300)).await;
     numbers(&near, 1..=10).await;
     client.wait_for("news", 10, SOON).await;
-    proxy.refuse(true);
+    cable.pull();
     while far.redis.state() == State::Ready {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     numbers(&near, 11..=3_010).await;
-    proxy.refuse(false);
+    cable.plug();
     far.ready().await;
     numbers(&near, 3_011..=3_020).await;
     client.wait_for("news", 3_020, SOON).await;
     let seen = client.check();
     assert_eq!(seen.gaps, 1, "{:?}", seen.wrong);
     // Cut off again, but not for more than the log keeps: no gap.
-    proxy.refuse(true);
+    cable.pull();
     while far.redis.state() == State::Ready {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     numbers(&near, 3_021..=3_900).await;
-    proxy.refuse(false);
+    cable.plug();
     client.wait_for("news", 3_900, SOON).await;
     let seen = client.check();
     assert_eq!(seen.gaps, 1, "{:?}", seen.wrong);

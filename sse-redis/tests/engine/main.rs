@@ -10,7 +10,6 @@ mod losses;
 mod model;
 mod nodes;
 mod outages;
-mod proxy;
 mod resume;
 mod server;
 #[cfg(feature = "tls")]

@@ -2,8 +2,7 @@
 //! missing.
 
 use crate::model::{Client, Node, Publisher};
-use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{Server, url_over};
 use sse_core::Event;
 use sse_redis::{PublishError, Redis, State};
 use std::sync::{Arc, Mutex};
@@ -74,8 +73,8 @@ pub(crate) async fn killed_and_kept(long: bool) -> String {
 pub(crate) async fn graceful_failover(long: bool) -> String {
     let (one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
-    let proxy = Proxy::start(one.port).await;
-    let scene = Scene::set(&proxy.url()).await;
+    let cable = one.cable().await;
+    let scene = Scene::set(&url_over(&cable)).await;
     let mut slowest = Duration::ZERO;
     let rounds = if long { 10 } else { 2 };
     let (mut master, mut replica) = (&one, &other);
@@ -84,8 +83,9 @@ pub(crate) async fn graceful_failover(long: bool) -> String {
         master.cli(&["FAILOVER"]);
         replica.wait_for("role:master", || replica.cli(&["INFO", "replication"]));
         master.wait_for("role:slave", || master.cli(&["INFO", "replication"]));
-        proxy.lead_to(replica.port);
-        proxy.cut();
+        cable.lead_to(replica.address());
+        cable.pull();
+        cable.plug();
         slowest = slowest.max(scene.live_again().await);
         (master, replica) = (replica, master);
         master.wait_for("state=online", || master.cli(&["INFO", "replication"]));
@@ -112,8 +112,8 @@ pub(crate) async fn stands_still(long: bool) -> String {
 /// T7: what a node sends, receives, or both, is swallowed.
 pub(crate) async fn cut_off(long: bool) -> String {
     let server = Server::start(false);
-    let proxy = Proxy::start(server.port).await;
-    let far = Node::start(&proxy.url());
+    let cable = server.cable().await;
+    let far = Node::start(&url_over(&cable));
     let scene = Scene::set(&server.url()).await;
     far.ready().await;
     let client = Client::start(Arc::new(Mutex::new(vec![far.clone()])), "news", 0, None);
@@ -123,7 +123,7 @@ pub(crate) async fn cut_off(long: bool) -> String {
     let ways: &[(bool, bool)] = if long { &[(true, true), (true, false), (false, true)] } else { &[(true, true)] };
     for (to, from) in ways {
         let begun = Instant::now();
-        proxy.swallow(*to, *from);
+        cable.swallow(*to, *from);
         while far.redis.state() != State::Stale {
             assert!(begun.elapsed() < Duration::from_secs(20), "it was not noticed");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -132,7 +132,10 @@ pub(crate) async fn cut_off(long: bool) -> String {
         assert!(!far.redis.is_ready());
         // Its client is still there, and others resume.
         assert_eq!(far.hub.stats().streams, 1);
-        proxy.swallow(false, false);
+        cable.swallow(false, false);
+        // The swallowed bytes are missing in the middle, so these connections are of no more use.
+        cable.pull();
+        cable.plug();
         far.ready().await;
     }
     let wanted = scene.publisher.stored();
@@ -145,13 +148,13 @@ pub(crate) async fn cut_off(long: bool) -> String {
 /// T8: 200 ms and 1 MB/s between a node and its engine, and few publishes in flight.
 pub(crate) async fn slow(long: bool) -> String {
     let server = Server::start(false);
-    let proxy = Proxy::start(server.port).await;
-    let builder = Redis::builder(&proxy.url()).in_flight(8).deadline(Duration::from_millis(1_000));
+    let cable = server.cable().await;
+    let builder = Redis::builder(&url_over(&cable)).in_flight(8).deadline(Duration::from_millis(1_000));
     let node = Node::build(builder);
     node.ready().await;
     let client = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    proxy.slow(Duration::from_millis(200), 1_000_000);
+    cable.slow(Duration::from_millis(200), 1_000_000);
     let many = if long { 2_000 } else { 200 };
     let burst = (0..many).map(|_| {
         let node = node.clone();

@@ -1,5 +1,6 @@
 //! A server of the test's own: on a free port, in a temporary folder, ended by its own process id.
 
+use sse_test_support::cable::Cable;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -68,8 +69,17 @@ impl Server {
         self.wait_for("PONG", || self.cli(&["PING"]));
     }
 
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.address())
+    }
+
+    /// A cable that leads here.
+    pub(crate) async fn cable(&self) -> Cable {
+        Cable::to(self.address()).await.expect("a port")
     }
 
     /// Ends it as a power cut ends a process.
@@ -126,6 +136,11 @@ impl Drop for Server {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// The URL of the server at the other end.
+pub(crate) fn url_over(cable: &Cable) -> String {
+    format!("redis://{}", cable.address())
 }
 
 /// A port that nobody has at this moment.

@@ -1,8 +1,11 @@
-//! A TCP relay between a client and a server, which cuts connections at a chosen byte.
+//! A TCP relay between a client and a server: it cuts connections at a chosen byte, swallows bytes, slows them down, and
+//! leads to another server.
 
 use crate::Result;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -45,12 +48,36 @@ impl Cut {
 
 #[derive(Debug)]
 struct State {
-    server: String,
-    /// The cut that ended the connections, while the cable is unplugged.
-    cut: watch::Sender<Option<Cut>>,
+    plug: watch::Sender<Plug>,
+    line: Mutex<Line>,
     /// Texts that a server sends one after the other, and the cut after the last of them.
     cut_after: Mutex<Option<(Vec<String>, Cut)>>,
     requests: Mutex<Vec<Request>>,
+}
+
+/// Every cut ends the connections that began before it, also if the cable was plugged in again at once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Plug {
+    cuts: u64,
+    last: Option<Cut>,
+    is_unplugged: bool,
+}
+
+/// What the bytes meet on their way.
+#[derive(Debug, Default)]
+struct Line {
+    server: String,
+    delay: Duration,
+    bytes_per_second: u64,
+    swallows_to_server: bool,
+    swallows_to_client: bool,
+}
+
+impl Line {
+    fn pause(&self, bytes: usize) -> Duration {
+        let micros = (bytes as u64 * 1_000_000).checked_div(self.bytes_per_second).unwrap_or_default();
+        self.delay + Duration::from_micros(micros)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,22 +94,27 @@ impl Cable {
     pub async fn to(server: impl Into<String>) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let (cut, _) = watch::channel(None);
-        let state = State { server: server.into(), cut, cut_after: Mutex::default(), requests: Mutex::default() };
-        let state = Arc::new(state);
+        let line = Mutex::new(Line { server: server.into(), ..Line::default() });
+        let plug = watch::Sender::new(Plug::default());
+        let state = Arc::new(State { plug, line, cut_after: Mutex::default(), requests: Mutex::default() });
         let carried = state.clone();
         let carries = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let cut = *carried.cut.borrow();
-                match cut {
-                    None => {
-                        tokio::spawn(carry(client, carried.clone()));
-                    }
-                    Some(cut) => end(client, cut),
+                let plug = *carried.plug.borrow();
+                if plug.is_unplugged {
+                    end(client, plug.last.unwrap_or(Cut::Fin));
+                } else {
+                    tokio::spawn(carry(client, carried.clone(), plug.cuts));
                 }
             }
         });
         Ok(Self { address, state, carries })
+    }
+
+    /// The address of the client's end, as `127.0.0.1:3001`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// The URL of the client's end, as `http://127.0.0.1:3001`.
@@ -98,7 +130,7 @@ impl Cable {
 
     /// Cuts every connection, and accepts no other until [`Cable::plug`].
     pub fn cut(&self, cut: Cut) {
-        self.state.cut.send_replace(Some(cut));
+        self.state.cut(cut);
     }
 
     /// Cuts as [`Cable::cut`] does once the server has sent these texts, one after the other, with any bytes between
@@ -113,16 +145,33 @@ impl Cable {
     ///
     /// # Errors
     /// The bound passes.
-    pub async fn is_cut(&self, bound: std::time::Duration) -> Result {
-        let mut cut = self.state.cut.subscribe();
-        let unplugged = tokio::time::timeout(bound, cut.wait_for(Option::is_some)).await;
+    pub async fn is_cut(&self, bound: Duration) -> Result {
+        let mut plug = self.state.plug.subscribe();
+        let unplugged = tokio::time::timeout(bound, plug.wait_for(|plug| plug.is_unplugged)).await;
         unplugged.map_err(|_| format!("not cut within {bound:?}"))??;
         Ok(())
     }
 
     /// Accepts connections again.
     pub fn plug(&self) {
-        self.state.cut.send_replace(None);
+        self.state.plug.send_modify(|plug| plug.is_unplugged = false);
+    }
+
+    /// Leads new connections to the server at this address.
+    pub fn lead_to(&self, server: impl Into<String>) {
+        self.state.line().server = server.into();
+    }
+
+    /// Delays each piece of up to 16 KiB, in both directions, and limits the rate; 0 bytes per second are no limit.
+    pub fn slow(&self, delay: Duration, bytes_per_second: u64) {
+        let mut line = self.state.line();
+        (line.delay, line.bytes_per_second) = (delay, bytes_per_second);
+    }
+
+    /// Drops the bytes to the server, those to the client, or both; the connections stay open.
+    pub fn swallow(&self, to_server: bool, to_client: bool) {
+        let mut line = self.state.line();
+        (line.swallows_to_server, line.swallows_to_client) = (to_server, to_client);
     }
 
     /// The `Last-Event-ID` of each request for this path so far, empty where the request had none.
@@ -141,45 +190,82 @@ impl Drop for Cable {
     }
 }
 
-async fn carry(mut client: TcpStream, state: Arc<State>) {
-    let Ok(mut server) = TcpStream::connect(&state.server).await else { return };
-    let mut cuts = state.cut.subscribe();
-    let (mut heads, mut passed) = (Vec::new(), Vec::new());
-    let (mut from_client, mut from_server) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
-    let cut = loop {
-        tokio::select! {
-            cut = unplugged(&mut cuts) => break cut,
-            read = client.read(&mut from_client) => {
-                let Some(bytes) = read.ok().and_then(|read| from_client.get(..read)).filter(|bytes| !bytes.is_empty())
-                else { break Cut::Fin };
-                heads.extend_from_slice(bytes);
-                state.note_requests(&mut heads);
-                if server.write_all(bytes).await.is_err() {
-                    break Cut::Fin;
-                }
-            }
-            read = server.read(&mut from_server) => {
-                let Some(bytes) = read.ok().and_then(|read| from_server.get(..read)).filter(|bytes| !bytes.is_empty())
-                else { break Cut::Fin };
-                let before = passed.len();
-                passed.extend_from_slice(bytes);
-                let cut = state.find_cut(&passed, before);
-                let last = cut.map_or(bytes.len(), |(last, _)| last - before);
-                if client.write_all(bytes.get(..last).unwrap_or_default()).await.is_err() {
-                    break Cut::Fin;
-                }
-                if let Some((_, cut)) = cut {
-                    state.cut.send_replace(Some(cut));
-                    break cut;
-                }
-                passed.drain(..passed.len().saturating_sub(KEPT));
-            }
-        }
+/// Carries one connection, which began after so many cuts.
+async fn carry(mut client: TcpStream, state: Arc<State>, cuts: u64) {
+    let address = state.line().server.clone();
+    let Ok(mut server) = TcpStream::connect(address).await else { return };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let cut = tokio::select! {
+        cut = state.unplugged(cuts) => cut,
+        () = state.to_server(from_client, to_server) => Cut::Fin,
+        cut = state.to_client(from_server, to_client) => cut,
     };
     end(client, cut);
 }
 
 impl State {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cut(&self, cut: Cut) {
+        self.plug.send_modify(|plug| *plug = Plug { cuts: plug.cuts + 1, last: Some(cut), is_unplugged: true });
+    }
+
+    /// Waits for a cut after the first `cuts`. Without the cable there is none to come, so its end counts as one.
+    async fn unplugged(&self, cuts: u64) -> Cut {
+        let mut plug = self.plug.subscribe();
+        plug.wait_for(|plug| plug.cuts != cuts).await.ok().and_then(|plug| plug.last).unwrap_or(Cut::Fin)
+    }
+
+    /// Reads the next piece, and keeps it for as long as a slow line does.
+    async fn piece<'b>(&self, from: &mut ReadHalf<'_>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        let read = from.read(buffer).await.ok().filter(|read| *read > 0)?;
+        let pause = self.line().pause(read);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        buffer.get(..read)
+    }
+
+    async fn to_server(&self, mut client: ReadHalf<'_>, mut server: WriteHalf<'_>) {
+        let (mut heads, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+        while let Some(bytes) = self.piece(&mut client, &mut buffer).await {
+            if self.line().swallows_to_server {
+                continue;
+            }
+            heads.extend_from_slice(bytes);
+            self.note_requests(&mut heads);
+            if server.write_all(bytes).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn to_client(&self, mut server: ReadHalf<'_>, mut client: WriteHalf<'_>) -> Cut {
+        let (mut passed, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+        while let Some(bytes) = self.piece(&mut server, &mut buffer).await {
+            if self.line().swallows_to_client {
+                continue;
+            }
+            let before = passed.len();
+            passed.extend_from_slice(bytes);
+            let cut = self.find_cut(&passed, before);
+            let last = cut.map_or(bytes.len(), |(last, _)| last - before);
+            if client.write_all(bytes.get(..last).unwrap_or_default()).await.is_err() {
+                return Cut::Fin;
+            }
+            if let Some((_, cut)) = cut {
+                self.cut(cut);
+                return cut;
+            }
+            passed.drain(..passed.len().saturating_sub(KEPT));
+        }
+        Cut::Fin
+    }
+
     /// Where in these bytes the cut is, if it is after the first `before` of them.
     fn find_cut(&self, bytes: &[u8], before: usize) -> Option<(usize, Cut)> {
         let mut cut_after = self.cut_after.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,14 +307,83 @@ impl State {
     }
 }
 
-/// Waits for a cut. Without the cable itself there is none to come, so that is one.
-async fn unplugged(cuts: &mut watch::Receiver<Option<Cut>>) -> Cut {
-    cuts.wait_for(Option::is_some).await.ok().and_then(|cut| *cut).unwrap_or(Cut::Fin)
-}
-
 fn end(client: TcpStream, cut: Cut) {
     if cut == Cut::Reset {
         let _ = client.set_zero_linger();
     }
     drop(client);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cable;
+    use crate::Result;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    /// A server that sends this byte to each connection, and then what it receives.
+    async fn server(greeting: u8) -> Result<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    client.write_all(&[greeting]).await?;
+                    let (mut from, mut to) = client.split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        Ok(address)
+    }
+
+    async fn next(client: &mut TcpStream) -> Result<u8> {
+        Ok(timeout(SOON, client.read_u8()).await??)
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_each_connection_also_if_the_cable_is_plugged_in_at_once() -> Result {
+        let cable = Cable::to(server(b'1').await?).await?;
+        let mut client = TcpStream::connect(cable.address()).await?;
+        assert_eq!(next(&mut client).await?, b'1');
+        cable.lead_to(server(b'2').await?);
+        cable.pull();
+        cable.plug();
+        assert!(next(&mut client).await.is_err());
+        assert_eq!(next(&mut TcpStream::connect(cable.address()).await?).await?, b'2');
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn swallowed_bytes_do_not_arrive_and_the_connection_stays() -> Result {
+        let cable = Cable::to(server(b'1').await?).await?;
+        for (to_server, to_client) in [(true, false), (false, true)] {
+            let mut client = TcpStream::connect(cable.address()).await?;
+            assert_eq!(next(&mut client).await?, b'1');
+            cable.swallow(to_server, to_client);
+            client.write_all(b"x").await?;
+            assert!(timeout(Duration::from_millis(100), client.read_u8()).await.is_err());
+            cable.swallow(false, false);
+            client.write_all(b"y").await?;
+            assert_eq!(next(&mut client).await?, b'y');
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_slow_cable_delays_each_direction() -> Result {
+        let cable = Cable::to(server(b'1').await?).await?;
+        let mut client = TcpStream::connect(cable.address()).await?;
+        assert_eq!(next(&mut client).await?, b'1');
+        let began = std::time::Instant::now();
+        cable.slow(Duration::from_millis(50), 0);
+        client.write_all(b"x").await?;
+        assert_eq!(next(&mut client).await?, b'x');
+        assert!(began.elapsed() >= Duration::from_millis(100));
+        Ok(())
+    }
 }

@@ -1,13 +1,14 @@
 //! The tools that the suites of this workspace share, each once.
 //!
 //! Without features: an independent [reader] of event streams, the [ledger] that checks order, a [child] process, and an
-//! [allocator](alloc) that counts. With the feature `servers`, which is on by default: a [browser], a [cable] that can be
-//! cut, event streams over [HTTP](http), a child for [futures](process), and [trials] that run or name what is missing.
+//! [allocator](alloc) that counts. With the feature `cable`: a [cable] that can be cut. With the feature `servers`, which
+//! is on by default: the cable, a [browser], event streams over [HTTP](http), a child for [futures](process), and [trials]
+//! that run or name what is missing.
 
 pub mod alloc;
 #[cfg(feature = "servers")]
 pub mod browser;
-#[cfg(feature = "servers")]
+#[cfg(feature = "cable")]
 pub mod cable;
 pub mod child;
 #[cfg(feature = "servers")]
