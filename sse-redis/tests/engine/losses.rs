@@ -29,7 +29,7 @@ pub(crate) async fn wiped(_: bool) -> String {
         numbers(&nodes[0], number + 1..=number + 20).await;
         number += 20;
         for client in &clients {
-            client.wait_for("news", number, SOON).await;
+            client.wait_for(number, SOON).await;
         }
         match round {
             1 => drop(server.cli(&["FLUSHALL"])),
@@ -54,9 +54,9 @@ pub(crate) async fn wiped(_: bool) -> String {
     }
     numbers(&nodes[1], number + 1..=number + 20).await;
     for client in &clients {
-        client.wait_for("news", number + 20, SOON).await;
+        client.wait_for(number + 20, SOON).await;
         let seen = client.check();
-        assert_eq!((seen.events, seen.gaps), (100, 4), "{seen:?}");
+        assert_eq!((seen.events(), seen.gaps()), (100, 4), "{seen:?}");
     }
     "4 losses, 1 gap each, every later event".to_owned()
 }
@@ -82,7 +82,7 @@ pub(crate) async fn lost_tail(_: bool) -> String {
     other.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     numbers(&nodes[0], 51..=70).await;
     for client in &clients {
-        client.wait_for("news", 70, SOON).await;
+        client.wait_for(70, SOON).await;
     }
     cable.pull();
     one.kill();
@@ -92,14 +92,14 @@ pub(crate) async fn lost_tail(_: bool) -> String {
     numbers(&nodes[1], 71..=90).await;
     nodes[1].publish_surely("quiet", "2").await;
     for client in &clients {
-        client.wait_for("news", 90, SOON).await;
+        client.wait_for(90, SOON).await;
         let seen = client.check();
-        assert_eq!((seen.events, seen.gaps), (90, 1), "{seen:?}");
+        assert_eq!((seen.events(), seen.gaps()), (90, 1), "{seen:?}");
     }
-    quiet.wait_for("quiet", 2, SOON).await;
+    quiet.wait_for(2, SOON).await;
     let quiet = quiet.check();
     assert_eq!(clients[0].seen().ids, clients[1].seen().ids);
-    format!("20 acknowledged events lost by the engine, told once; a quiet client was told {} gaps", quiet.gaps)
+    format!("20 acknowledged events lost by the engine, told once; a quiet client was told {} gaps", quiet.gaps())
 }
 
 /// T3, as one sees it who goes back and forth between a node that has noticed and one that cannot.
@@ -121,7 +121,7 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     other.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     numbers(near, 51..=70).await;
     for client in &clients {
-        client.wait_for("news", 70, SOON).await;
+        client.wait_for(70, SOON).await;
     }
     to_near.pull();
     to_far.pull();
@@ -133,10 +133,10 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     near.ready().await;
     // Nothing new yet: there is no position but that of what remains.
     tokio::time::sleep(Duration::from_millis(if long { 5_000 } else { 500 })).await;
-    assert!(far.redis.state() == State::Stale && clients.iter().all(|client| client.seen().gaps > 0));
+    assert!(far.redis.state() == State::Stale && clients.iter().all(|client| client.seen().gaps() > 0));
     numbers(near, 71..=90).await;
     for client in &clients {
-        client.wait_for("news", 90, SOON).await;
+        client.wait_for(90, SOON).await;
     }
     assert_eq!(far.redis.state(), State::Stale);
     to_far.plug();
@@ -144,10 +144,10 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     numbers(far, 91..=100).await;
     let mut gaps = 0;
     for client in &clients {
-        client.wait_for("news", 100, SOON).await;
+        client.wait_for(100, SOON).await;
         let seen = client.check();
-        assert_eq!(seen.events, 100, "{seen:?}");
-        gaps = gaps.max(seen.gaps);
+        assert_eq!(seen.events(), 100, "{seen:?}");
+        gaps = gaps.max(seen.gaps());
     }
     format!("8 clients back and forth, 100 events each, once; told up to {gaps} times")
 }
@@ -165,7 +165,7 @@ pub(crate) async fn trimmed(_: bool) -> String {
     let client = Client::start(Arc::new(Mutex::new(vec![far.clone()])), "news", 0, None);
     tokio::time::sleep(Duration::from_millis(300)).await;
     numbers(&near, 1..=10).await;
-    client.wait_for("news", 10, SOON).await;
+    client.wait_for(10, SOON).await;
     cable.pull();
     while far.redis.state() == State::Ready {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -174,9 +174,9 @@ pub(crate) async fn trimmed(_: bool) -> String {
     cable.plug();
     far.ready().await;
     numbers(&near, 3_011..=3_020).await;
-    client.wait_for("news", 3_020, SOON).await;
+    client.wait_for(3_020, SOON).await;
     let seen = client.check();
-    assert_eq!(seen.gaps, 1, "{:?}", seen.wrong);
+    assert_eq!(seen.gaps(), 1, "{:?}", seen.wrong);
     // Cut off again, but not for more than the log keeps: no gap.
     cable.pull();
     while far.redis.state() == State::Ready {
@@ -184,8 +184,8 @@ pub(crate) async fn trimmed(_: bool) -> String {
     }
     numbers(&near, 3_021..=3_900).await;
     cable.plug();
-    client.wait_for("news", 3_900, SOON).await;
+    client.wait_for(3_900, SOON).await;
     let seen = client.check();
-    assert_eq!(seen.gaps, 1, "{:?}", seen.wrong);
-    format!("{} events, 1 gap", seen.events)
+    assert_eq!(seen.gaps(), 1, "{:?}", seen.wrong);
+    format!("{} events, 1 gap", seen.events())
 }

@@ -3,8 +3,8 @@
 use futures_util::StreamExt;
 use sse_core::{Event, Hub, LastEventId, Policy, Request, Sse, Tokio};
 use sse_redis::{PublishError, PublishId, Redis};
+use sse_test_support::ledger::{Course, Wrong};
 use sse_test_support::reader::{Habits, Reader};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -118,36 +118,31 @@ pub(crate) fn sse(id: &str) -> Sse<Tokio> {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
     pub(crate) id: String,
-    /// The last number of each topic, and whether a gap was told since.
-    last: HashMap<String, (u64, bool)>,
+    /// The numbers of its topic.
+    course: Course,
     pub(crate) ids: Vec<String>,
-    pub(crate) events: u64,
-    pub(crate) gaps: u64,
-    /// What broke a promise.
-    pub(crate) wrong: Vec<String>,
+    /// The numbers that broke a promise.
+    pub(crate) wrong: Vec<(u64, Wrong)>,
 }
 
 impl Seen {
-    fn take(&mut self, topic: &str, event_type: &str, data: &str, id: &str) {
+    fn take(&mut self, event_type: &str, data: &str, id: &str) {
         if event_type == "gap" {
-            self.gaps += 1;
-            self.last.values_mut().for_each(|last| last.1 = true);
-            return;
+            return self.course.receive_gap();
         }
-        self.events += 1;
         self.ids.push(id.to_owned());
-        let number: u64 = data.parse().expect("a number");
-        if let Some((last, gap)) = self.last.get(topic) {
-            let follows = if *gap { number > *last } else { number == last + 1 };
-            if !follows {
-                self.wrong.push(format!("{topic}: {number} after {last}, gap told: {gap}"));
-            }
+        let number = data.parse().expect("a number");
+        if let Err(wrong) = self.course.receive(number) {
+            self.wrong.push((number, wrong));
         }
-        self.last.insert(topic.to_owned(), (number, false));
     }
 
-    pub(crate) fn number(&self, topic: &str) -> u64 {
-        self.last.get(topic).map_or(0, |last| last.0)
+    pub(crate) const fn events(&self) -> u64 {
+        self.course.tally().received
+    }
+
+    pub(crate) const fn gaps(&self) -> u64 {
+        self.course.tally().gaps
     }
 }
 
@@ -182,7 +177,7 @@ impl Client {
                     let Some(chunk) = chunk else { break };
                     let mut seen = shared.lock().unwrap();
                     for event in reader.dispatched(&chunk).into_iter().filter(|event| !event.is_reserved()) {
-                        seen.take(&topic, &event.event_type, &event.data, &event.id);
+                        seen.take(&event.event_type, &event.data, &event.id);
                     }
                     reader.last_event_id().unwrap_or_default().clone_into(&mut seen.id);
                 }
@@ -195,13 +190,13 @@ impl Client {
     }
 
     /// Waits until it has this number of its topic, and gives how long that took.
-    pub(crate) async fn wait_for(&self, topic: &str, number: u64, most: Duration) -> Duration {
+    pub(crate) async fn wait_for(&self, number: u64, most: Duration) -> Duration {
         let begun = Instant::now();
         loop {
-            if self.seen.lock().unwrap().number(topic) >= number {
+            if self.seen.lock().unwrap().course.last() >= Some(number) {
                 return begun.elapsed();
             }
-            assert!(begun.elapsed() < most, "{topic} {number} did not come: {:?}", self.seen.lock().unwrap().clone());
+            assert!(begun.elapsed() < most, "{number} did not come: {:?}", self.seen.lock().unwrap().clone());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -28,14 +28,14 @@ pub(crate) async fn one_order(long: bool) -> String {
         nodes[number % 3].publish_surely("one", &number.to_string()).await;
     }
     for client in &clients {
-        client.wait_for("one", each as u64, Duration::from_secs(10)).await;
+        client.wait_for(each as u64, Duration::from_secs(10)).await;
     }
     let mut beside = 0;
     for other in others {
         beside += other.stop().await.0;
     }
     let seen: Vec<_> = clients.iter().map(Client::check).collect();
-    assert!(seen.iter().all(|one| one.ids == seen[0].ids && one.gaps == 0));
+    assert!(seen.iter().all(|one| one.ids == seen[0].ids && one.gaps() == 0));
     format!("{each} events on 3 nodes in one order, {beside} beside them")
 }
 
@@ -52,10 +52,10 @@ pub(crate) async fn empty_log(long: bool) -> String {
         // Longer than a read waits, so that some come in between.
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let (last, _) = publisher.stop().await;
-        client.wait_for("news", last, Duration::from_secs(5)).await;
+        client.wait_for(last, Duration::from_secs(5)).await;
         let seen = client.check();
-        assert_eq!(seen.gaps, 0);
-        events += seen.events;
+        assert_eq!(seen.gaps(), 0);
+        events += seen.events();
         node.redis.stop();
     }
     format!("{events} events")
@@ -87,10 +87,10 @@ pub(crate) async fn rolling_restart(long: bool) -> String {
     let (last, _) = publisher.stop().await;
     let mut events = 0;
     for client in &clients {
-        client.wait_for("news", last, Duration::from_secs(20)).await;
+        client.wait_for(last, Duration::from_secs(20)).await;
         let seen = client.check();
-        assert_eq!(seen.gaps, 0);
-        events += seen.events;
+        assert_eq!(seen.gaps(), 0);
+        events += seen.events();
     }
     format!("{many} clients, {events} events, 0 gaps, 3 nodes replaced")
 }

@@ -33,7 +33,7 @@ impl Scene {
         let begun = Instant::now();
         let wanted = self.publisher.stored() + 1;
         for client in &self.clients {
-            client.wait_for("news", wanted, Duration::from_secs(30)).await;
+            client.wait_for(wanted, Duration::from_secs(30)).await;
         }
         begun.elapsed()
     }
@@ -42,10 +42,10 @@ impl Scene {
     async fn whole(self) -> String {
         let (last, outcomes) = self.publisher.stop().await;
         for client in &self.clients {
-            client.wait_for("news", last, Duration::from_secs(20)).await;
+            client.wait_for(last, Duration::from_secs(20)).await;
         }
         let seen: Vec<_> = self.clients.iter().map(Client::check).collect();
-        assert!(seen.iter().all(|seen| seen.gaps == 0 && seen.events == last), "{seen:?}");
+        assert!(seen.iter().all(|seen| seen.gaps() == 0 && seen.events() == last), "{seen:?}");
         assert_eq!(seen[0].ids, seen[1].ids);
         self.nodes.iter().for_each(|node| node.redis.stop());
         format!("{last} events, 0 gaps, {} maybe stored, {} refused", outcomes.maybe, outcomes.refused)
@@ -139,8 +139,8 @@ pub(crate) async fn cut_off(long: bool) -> String {
         far.ready().await;
     }
     let wanted = scene.publisher.stored();
-    client.wait_for("news", wanted, Duration::from_secs(20)).await;
-    assert_eq!(client.check().gaps, 0);
+    client.wait_for(wanted, Duration::from_secs(20)).await;
+    assert_eq!(client.check().gaps(), 0);
     let whole = scene.whole().await;
     format!("noticed within {noticed:.1?}, {whole}")
 }
@@ -173,7 +173,7 @@ pub(crate) async fn slow(long: bool) -> String {
     for number in 1..=10 {
         node.publish_surely("news", &number.to_string()).await;
     }
-    client.wait_for("news", 10, Duration::from_secs(30)).await;
-    assert_eq!(client.check().gaps, 0);
+    client.wait_for(10, Duration::from_secs(30)).await;
+    assert_eq!(client.check().gaps(), 0);
     format!("of {many} at once {stored} stored, {overloaded} overloaded, {other} maybe stored or refused")
 }

@@ -24,12 +24,12 @@ pub(crate) async fn hops(long: bool) -> String {
     tokio::time::sleep(Duration::from_secs(if long { 30 } else { 2 })).await;
     let cycles = begun.elapsed().as_millis() / 7 * clients.len() as u128;
     let (last, _) = publisher.stop().await;
-    steady.wait_for("news", last, Duration::from_secs(10)).await;
+    steady.wait_for(last, Duration::from_secs(10)).await;
     let mut refused = 0;
     for client in &clients {
-        client.wait_for("news", last, Duration::from_secs(10)).await;
+        client.wait_for(last, Duration::from_secs(10)).await;
         let seen = client.check();
-        assert_eq!(seen.gaps, 0);
+        assert_eq!(seen.gaps(), 0);
     }
     for node in &nodes {
         refused += node.hub.stats().ended(sse_core::CloseReason::Drained);
@@ -118,7 +118,7 @@ pub(crate) async fn quiet_topic(_: bool) -> String {
     let client = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "quiet", 0, None);
     tokio::time::sleep(Duration::from_millis(200)).await;
     node.publish_surely("quiet", "1").await;
-    client.wait_for("quiet", 1, Duration::from_secs(5)).await;
+    client.wait_for(1, Duration::from_secs(5)).await;
     let before = client.seen().id;
     for number in 0..2_000 {
         node.publish_surely("busy", &format!("{number} {}", "x".repeat(100))).await;
@@ -130,7 +130,7 @@ pub(crate) async fn quiet_topic(_: bool) -> String {
     let resumed = sse(&id).subscribe(&node.hub, ["quiet"]);
     assert_eq!(resumed.resumption(), Resumption::Resumed);
     node.publish_surely("quiet", "2").await;
-    client.wait_for("quiet", 2, Duration::from_secs(5)).await;
-    assert_eq!(client.check().gaps, 0);
+    client.wait_for(2, Duration::from_secs(5)).await;
+    assert_eq!(client.check().gaps(), 0);
     "2,000 events beside it, 0 gaps".to_owned()
 }

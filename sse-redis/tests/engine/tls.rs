@@ -52,8 +52,8 @@ pub(crate) async fn private_authority(_: bool) -> String {
     for number in 1..=10 {
         node.publish_surely("news", &number.to_string()).await;
     }
-    client.wait_for("news", 10, Duration::from_secs(5)).await;
-    assert_eq!(client.check().gaps, 0);
+    client.wait_for(10, Duration::from_secs(5)).await;
+    assert_eq!(client.check().gaps(), 0);
 
     // Whom the system trusts is not enough; who we are is asked; and the name in the URL is the certificate's.
     let by_number = format!("rediss://127.0.0.1:{port}");

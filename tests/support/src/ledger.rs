@@ -1,4 +1,8 @@
 //! The one check of order: which IDs a client must receive, and what is wrong with those that it received.
+//!
+//! Three checks do not use this module. The model of the hub in `sse-core` and the simulation in `sse-redis` judge
+//! truncations and resets, which change the IDs that a client must receive. The load client of `benches` counts events
+//! within the time that it measures.
 
 use std::collections::HashMap;
 use std::fmt;
