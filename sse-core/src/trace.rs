@@ -51,6 +51,10 @@ events! {
     fn drain_began(streams: usize, window_ms: u64) =
         INFO "drain.began" { streams, window_ms } "the hub drains";
 
+    /// Streams that belong to no hub are open when a drain starts.
+    fn drain_leaves(streams: usize) =
+        WARN "drain.leaves" { streams } "the drain does not end streams that belong to no hub: give the hub to their routes, or use `Sse::attach`";
+
     fn drain_over(left: usize) =
         INFO "drain.over" { left } "the drain is over";
 }

@@ -205,6 +205,7 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
     };
     if first {
         crate::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
+        crate::stream::unowned::report();
     }
     crate::wake::each(streams, |(shared, kind)| {
         let random = hub.runtime.random();

@@ -3,6 +3,7 @@
 use super::shared::Shared;
 use super::source::{Live, Source, Step};
 use super::state::{CloseReason, Output};
+use super::unowned::Unowned;
 use crate::FrameError;
 use crate::control::Control;
 use crate::hub::Attachment;
@@ -38,6 +39,7 @@ pin_project! {
         aborts: bool,
         on_end: Option<Box<OnEnd>>,
         attachment: Option<Attachment>,
+        unowned: Option<Unowned>,
         told: Told,
         #[pin]
         timer: Option<R::Timer>,
@@ -65,6 +67,7 @@ impl<R: Runtime, S> EventStream<R, S> {
             aborts: false,
             on_end: None,
             attachment: None,
+            unowned: None,
             told: Told::default(),
             timer: None,
             source,
@@ -93,6 +96,7 @@ impl<R: Runtime, S> EventStream<R, S> {
 
     /// The stream opens, as one of a hub's until it ends.
     pub(crate) fn attach(&mut self, attachment: Option<Attachment>, on_end: Option<OnEnd>) {
+        self.unowned = attachment.is_none().then(Unowned::new);
         self.attachment = attachment;
         self.on_end = on_end.map(Box::new);
         self.told = Told::of_stream(self.shared.id);
@@ -101,6 +105,7 @@ impl<R: Runtime, S> EventStream<R, S> {
     /// The stream does not open after all.
     pub(crate) fn detach(&mut self) {
         self.attachment = None;
+        self.unowned = None;
         self.on_end = None;
     }
 

@@ -6,6 +6,7 @@ mod sender;
 pub(crate) mod shared;
 pub(crate) mod source;
 pub(crate) mod state;
+pub(crate) mod unowned;
 #[cfg(debug_assertions)]
 mod unread;
 

@@ -52,6 +52,7 @@ fn everything(clock: &Clock, hub: &Hub) {
     drop(clock.sse().subscribe(hub, ["secret".repeat(100)]));
     sse_core::__handler_failed(&sse_core::SendError::Closed);
     // Down, and then nobody comes in.
+    let (_events, _of_no_hub) = clock.sse().channel();
     assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
     drop(clock.sse().subscribe(hub, ["news"]));
 }
@@ -225,4 +226,19 @@ fn above_debug_a_stream_that_comes_and_goes_tells_nothing() {
         clock.read(response).text();
     });
     assert!(collector.told().is_empty(), "{:?}", collector.told());
+}
+
+#[test]
+fn a_drain_reports_streams_without_a_hub() {
+    let collector = Collector::down_to(Level::WARN);
+    with_default(collector.clone(), || {
+        let clock = Clock::new();
+        let hub = Hub::builder().drain_grace(Duration::ZERO).build_on(clock.clone());
+        let (_events, _unread) = clock.sse().channel();
+        assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
+    });
+    let leaves = collector.named("drain.leaves");
+    assert_eq!(leaves.len(), 1);
+    // Other tests of this process have such streams too.
+    assert!(leaves[0].values["streams"].parse::<usize>().is_ok_and(|streams| streams >= 1), "{leaves:?}");
 }
