@@ -1,10 +1,9 @@
 //! The body: a pure stream of bytes over the machine, a source, and a timer.
 
-use super::shared::Shared;
+use super::shared::{OnEnd, Shared};
 use super::source::{Live, Source, Step};
 use super::state::{CloseReason, Output};
 use super::unowned::Unowned;
-use crate::FrameError;
 use crate::control::Control;
 use crate::hub::Attachment;
 use crate::runtime::{Runtime, Timer};
@@ -37,7 +36,6 @@ pin_project! {
         ended: bool,
         // It failed, and its client must not take it for a whole answer: the server is yet to hear of that.
         aborts: bool,
-        on_end: Option<Box<OnEnd>>,
         attachment: Option<Attachment>,
         unowned: Option<Unowned>,
         told: Told,
@@ -51,7 +49,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(reason) = this.shared.with(|locked| locked.state.drop_body()) {
-                leave(this.shared, this.attachment, this.told, this.on_end, reason);
+                leave(this.shared, this.attachment, this.told, reason);
             }
         }
     }
@@ -65,7 +63,6 @@ impl<R: Runtime, S> EventStream<R, S> {
             runtime,
             ended: false,
             aborts: false,
-            on_end: None,
             attachment: None,
             unowned: None,
             told: Told::default(),
@@ -98,7 +95,9 @@ impl<R: Runtime, S> EventStream<R, S> {
     pub(crate) fn attach(&mut self, attachment: Option<Attachment>, on_end: Option<OnEnd>) {
         self.unowned = attachment.is_none().then(Unowned::new);
         self.attachment = attachment;
-        self.on_end = on_end.map(Box::new);
+        if let Some(on_end) = on_end {
+            self.shared.set_on_end(on_end);
+        }
         self.told = Told::of_stream(self.shared.id);
     }
 
@@ -106,7 +105,7 @@ impl<R: Runtime, S> EventStream<R, S> {
     pub(crate) fn detach(&mut self) {
         self.attachment = None;
         self.unowned = None;
-        self.on_end = None;
+        drop(self.shared.take_on_end());
     }
 
     /// The body as a stream of results, for servers that take one: a failed stream over another method than GET ends with
@@ -120,31 +119,14 @@ impl<R: Runtime, S> EventStream<R, S> {
     }
 }
 
-/// The application's function for the end of a stream.
-pub(crate) struct OnEnd(pub(crate) Box<EndFn>);
-
-type EndFn = dyn FnOnce(CloseReason, Option<&FrameError>) + Send + Sync;
-
-impl fmt::Debug for OnEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnEnd")
-    }
-}
-
 /// Tells everybody that the stream has ended, and why. The application's function is the last, so that it may panic.
-fn leave(
-    shared: &Shared,
-    attachment: &mut Option<Attachment>,
-    told: &mut Told,
-    on_end: &mut Option<Box<OnEnd>>,
-    reason: CloseReason,
-) {
+fn leave(shared: &Shared, attachment: &mut Option<Attachment>, told: &mut Told, reason: CloseReason) {
     told.ended(shared.id, reason);
     if let Some(attachment) = attachment.take() {
         attachment.counters().ended(reason);
     }
     shared.decided();
-    if let Some(on_end) = on_end.take() {
+    if let Some(on_end) = shared.take_on_end() {
         let failure = shared.with(|locked| locked.failure());
         (on_end.0)(reason, failure.as_ref());
     }
@@ -187,7 +169,7 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                     *this.ended = true;
                     *this.aborts = reason == CloseReason::Failed && this.shared.control == Control::Omitted;
                     this.keep_alive.at = None;
-                    leave(this.shared, this.attachment, this.told, this.on_end, reason);
+                    leave(this.shared, this.attachment, this.told, reason);
                     return Ok(None);
                 }
                 Output::Idle(deadline) => deadline,

@@ -10,9 +10,9 @@ pub(crate) mod unowned;
 #[cfg(debug_assertions)]
 mod unread;
 
-pub(crate) use body::OnEnd;
 pub use body::{EventStream, Results, StreamFailed};
 pub use events::Events;
 pub use sender::{Sender, Sending};
+pub(crate) use shared::OnEnd;
 pub use source::{Items, Live, Source};
 pub use state::CloseReason;

@@ -9,6 +9,7 @@ use crate::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::task::Waker;
 use std::time::Duration;
@@ -92,7 +93,19 @@ pub(crate) struct Waiting {
     pub(crate) watchers: BTreeMap<u64, Waker>,
     /// Why the stream failed, for the application.
     failure: Option<FrameError>,
+    on_end: Option<OnEnd>,
     next_ticket: u64,
+}
+
+/// The application's function for the end of a stream.
+pub(crate) struct OnEnd(pub(crate) Box<EndFn>);
+
+type EndFn = dyn FnOnce(CloseReason, Option<&FrameError>) + Send + Sync;
+
+impl fmt::Debug for OnEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnEnd")
+    }
 }
 
 impl Waiting {
@@ -194,6 +207,15 @@ impl Shared {
     pub(crate) fn decided(&self) {
         let everybody = self.with(Locked::everybody);
         self.wake(false, everybody);
+    }
+
+    pub(crate) fn set_on_end(&self, on_end: OnEnd) {
+        let old = self.with(|locked| locked.waiting().on_end.replace(on_end));
+        drop(old);
+    }
+
+    pub(crate) fn take_on_end(&self) -> Option<OnEnd> {
+        self.with(|locked| locked.waiting.as_mut()?.on_end.take())
     }
 
     pub(crate) fn drain(&self, drain: Drain) {
