@@ -6,8 +6,8 @@ use sse_conformance::process::Server;
 use sse_test_support::trials::needing;
 use std::process::{Command, ExitCode, Output};
 
-const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/node/server.mjs");
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/python/server.py");
+const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign-servers/node/server.mjs");
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign-servers/python/server.py");
 
 fn main() -> ExitCode {
     let mut trials = vec![
