@@ -18,12 +18,13 @@ impl Tab {
         // A page of the same origin that opens no stream itself. Firefox shows JSON in a page that may open none.
         let page = browser.open(&format!("{origin}/optional")).await?;
         page.run(&format!(
-            "log = []; at = [];
+            "log = []; at = []; positions = 0;
              note = (what) => {{ log.push(what); at.push(performance.now()); }};
              source = new EventSource({});
              source.onopen = () => note('open');
              source.onerror = () => note(source.readyState === EventSource.CLOSED ? 'closed' : 'lost');
              for (const type of ['message', 'gap']) source.addEventListener(type, (event) => note(`${{type}} ${{event.data}}`));
+             source.addEventListener('sse-position', () => positions += 1);
              count = (what) => log.filter((entry) => entry === what).length;",
             serde_json::Value::from(path)
         ))
@@ -43,6 +44,11 @@ impl Tab {
             Ok(()) => Ok(()),
             Err(error) => Err(format!("{error}\nthe event source was told {:?}", self.log().await?).into()),
         }
+    }
+
+    /// Waits until the page has read a position of the server.
+    pub(crate) async fn has_position(&self, bound: Duration) -> Result {
+        self.0.wait("positions > 0", bound).await
     }
 
     /// All it was told.
