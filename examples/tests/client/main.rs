@@ -153,10 +153,14 @@ fn main() -> ExitCode {
         page.wait("log.at(-1) === 'live' || items() !== ''", SOON).await?;
         world.publish("two")?;
         page.wait("items().endsWith('item two')", SOON).await?;
-        page.run("feed.pause(1500)").await?;
+        page.run("feed.pause(600_000)").await?;
         streams(&world, 0).await?;
         world.publish("three")?;
+        page.run("feed.pause(0)").await?;
         page.wait("items().endsWith('item two,item three')", SOON).await?;
+        page.run("feed.pause(100)").await?;
+        world.publish("four")?;
+        page.wait("items().endsWith('item three,item four')", SOON).await?;
         page.run("feed.on('other', (event) => log.push('other ' + event.data))").await?;
         world.hub.publish("items", ("other", "type"))?;
         page.wait("log.at(-1) === 'other type'", SOON).await?;
