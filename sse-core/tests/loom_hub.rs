@@ -283,7 +283,7 @@ fn streams_of_a_key_that_leave_at_once_leave_nothing() {
     model(2, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
-        let open = || clock.sse().keep_alive(None).key("ann").attach(&hub).channel();
+        let open = || clock.sse().keep_alive(None).key("ann").unwrap().attach(&hub).channel();
         let (one, two, three) = (open(), open(), open());
         let threads = [thread::spawn(move || drop(one)), thread::spawn(move || drop(three))];
         let cut = hub.close_where("ann");
