@@ -128,7 +128,7 @@ fn leave(task: &str, contender: &'static str, streams: usize, keyed: bool) -> Ca
         });
         let open = |_| {
             let sse = runtime.sse();
-            (if keyed { sse.key("tenant") } else { sse }).attach(hub).channel()
+            (if keyed { sse.key("tenant").expect("a short key") } else { sse }).attach(hub).channel()
         };
         let crowd: Vec<_> = (0..streams).map(open).collect();
         drop(black_box(crowd));
