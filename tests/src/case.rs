@@ -79,15 +79,11 @@ impl Case {
         source: &'static str,
         run: impl Fn(&Target) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            group,
-            also: Vec::new(),
-            name: name.into(),
-            promise,
-            source,
-            run: Run::On(Box::new(run)),
-            tolerance: None,
-        }
+        Self::new(group, name.into(), promise, source, Run::On(Box::new(run)))
+    }
+
+    const fn new(group: Group, name: String, promise: &'static str, source: &'static str, run: Run) -> Self {
+        Self { group, also: Vec::new(), name, promise, source, run, tolerance: None }
     }
 
     pub(crate) fn own(
@@ -98,15 +94,7 @@ impl Case {
         options: &'static [&'static str],
         run: impl Fn(Server) -> Verdict + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            group,
-            also: Vec::new(),
-            name: name.into(),
-            promise,
-            source,
-            run: Run::Own(options, Box::new(run)),
-            tolerance: None,
-        }
+        Self::new(group, name.into(), promise, source, Run::Own(options, Box::new(run)))
     }
 
     /// A case of [`Group::Nodes`].
