@@ -287,7 +287,7 @@ pub fn storm(streams: usize) -> std::io::Result<Storm> {
     let mut bodies: Vec<Body> = (0..streams)
         .map(|_| {
             let request = Request::new("GET", None, [("last-event-id", seen.as_bytes())]);
-            let admitted = policy.admit(&request).expect("a request that may open a stream");
+            let admitted = policy.check(&request).expect("a request that may open a stream");
             let sse = Sse::new(runtime.clone(), admitted).keep_alive(None);
             let mut body: Body = Box::pin(sse.subscribe(&hub, ["feed"]).into_response().into_body());
             // The opening block is the stream's own.

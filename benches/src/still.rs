@@ -1,6 +1,6 @@
 //! A runtime whose time stands still, so that no clock is measured where none is meant.
 
-use sse_core::{Admitted, Policy, Random, Request, Runtime, Sse, Timer};
+use sse_core::{Accepted, Policy, Random, Request, Runtime, Sse, Timer};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,8 +19,8 @@ impl Still {
     }
 }
 
-pub fn admitted() -> Admitted {
-    Policy::default().admit(&Request::new("GET", None, [])).expect("a request that may open a stream")
+pub fn admitted() -> Accepted {
+    Policy::default().check(&Request::new("GET", None, [])).expect("a request that may open a stream")
 }
 
 impl Runtime for Still {

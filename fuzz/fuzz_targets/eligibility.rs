@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sse_core::{AcceptMode, Policy, Refusal, Request};
+use sse_core::{AcceptMode, Policy, Rejection, Request};
 
 #[derive(arbitrary::Arbitrary, Debug)]
 struct Input<'a> {
@@ -30,7 +30,7 @@ fuzz_target!(|input: Input<'_>| {
         let others = [("host", input.host), ("origin", input.origin), ("sec-fetch-site", input.fetch_site)];
         accept.chain(others.into_iter().filter_map(|(name, value)| Some((name, value?))))
     };
-    let admit = |policy: &Policy| policy.admit(&Request::new(input.method, input.query, headers()));
+    let admit = |policy: &Policy| policy.check(&Request::new(input.method, input.query, headers()));
     let outcome = admit(&policy);
     assert_eq!(outcome, admit(&policy));
     match &outcome {
@@ -42,7 +42,7 @@ fuzz_target!(|input: Input<'_>| {
         }
     }
     // Who must name the type accepts no more than who negotiates, and who does not look accepts everything.
-    let takes = |mode| !matches!(admit(&policy.clone().accept(mode)), Err(Refusal::NotAcceptable { .. }));
+    let takes = |mode| !matches!(admit(&policy.clone().accept(mode)), Err(Rejection::NotAcceptable { .. }));
     assert!(takes(AcceptMode::Any));
     assert!(takes(AcceptMode::Negotiated) || !takes(AcceptMode::Named));
 });

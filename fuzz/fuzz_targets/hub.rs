@@ -48,7 +48,7 @@ struct Client {
 const REASONS: [CloseReason; 7] = [
     CloseReason::Closed,
     CloseReason::Finished,
-    CloseReason::Gone,
+    CloseReason::ClientLeft,
     CloseReason::Lagged,
     CloseReason::Drained,
     CloseReason::Expired,

@@ -124,7 +124,7 @@
 //!
 //! async fn page(OptionalSse(sse): OptionalSse) -> impl Responder {
 //!     match sse {
-//!         Some(sse) => Either::Left(sse.first(["hello"]).channel().1),
+//!         Some(sse) => Either::Left(sse.prelude(["hello"]).channel().1),
 //!         None => Either::Right(web::Html::new("<script>new EventSource(location)</script>")),
 //!     }
 //! }
@@ -159,7 +159,7 @@
 //!     let feed = sse.subscribe(&hub, ["board"]);
 //!     match feed.resumption() {
 //!         Resumption::Resumed => feed, // the missed changes follow
-//!         _ => feed.first([snapshot()]), // a new client, or a gap
+//!         _ => feed.prelude([snapshot()]), // a new client, or a gap
 //!     }
 //! }
 //! # let _ = web::to(board);
@@ -235,7 +235,7 @@ impl FromRequest for Sse {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(judge(request, Self::admit))
+        ready(judge(request, Self::check))
     }
 }
 
@@ -252,7 +252,7 @@ impl FromRequest for OptionalSse {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(judge(request, Sse::admit_if_named).map(Self))
+        ready(judge(request, Sse::check_optional).map(Self))
     }
 }
 
@@ -348,7 +348,7 @@ impl ResponseError for Refused {
         }
         match self.reason {
             // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
-            Refusal::Head => head.set_body(body::None::new()).map_into_boxed_body(),
+            Rejection::Head => head.set_body(body::None::new()).map_into_boxed_body(),
             _ => head.set_body(self.reason.body_with(ATTACH)).map_into_boxed_body(),
         }
     }
@@ -442,7 +442,7 @@ mod tests {
         }
         async fn frame(sse: Result<Sse, Error>) -> Result<SseResponse, Error> {
             let frame = Event::data("x").id("secret\0").frame()?;
-            Ok(sse?.first([frame]).channel().1)
+            Ok(sse?.prelude([frame]).channel().1)
         }
         let app = App::new().app_data(web::Data::new(Hub::new()));
         let app = app.route("/header", web::to(header)).route("/publish", web::to(publish));

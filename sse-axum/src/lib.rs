@@ -124,7 +124,7 @@
 //!
 //! async fn page(sse: Option<Sse>) -> Response {
 //!     match sse {
-//!         Some(sse) => sse.first(["hello"]).channel().1.into_response(),
+//!         Some(sse) => sse.prelude(["hello"]).channel().1.into_response(),
 //!         None => Html("<script>new EventSource(location)</script>").into_response(),
 //!     }
 //! }
@@ -157,7 +157,7 @@
 //!     let feed = sse.subscribe(&hub, ["board"]);
 //!     match feed.resumption() {
 //!         Resumption::Resumed => feed, // the missed changes follow
-//!         _ => feed.first([snapshot()]), // a new client, or a gap
+//!         _ => feed.prelude([snapshot()]), // a new client, or a gap
 //!     }
 //! }
 //! # let _: axum::routing::MethodRouter<Hub> = axum::routing::any(board);
@@ -226,7 +226,7 @@ impl<State: Send + Sync> FromRequestParts<State> for Sse {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refused> {
-        Self::admit(parts.extensions.get(), parts.extensions.get(), &request(parts))
+        Self::check(parts.extensions.get(), parts.extensions.get(), &request(parts))
     }
 }
 
@@ -234,7 +234,7 @@ impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Refused> {
-        Self::admit_if_named(parts.extensions.get(), parts.extensions.get(), &request(parts))
+        Self::check_optional(parts.extensions.get(), parts.extensions.get(), &request(parts))
     }
 }
 
@@ -260,7 +260,7 @@ impl IntoResponse for Subscription {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         head(self.reason.status(), self.reason.headers()).map(|()| match self.reason {
-            Refusal::Head => Body::new(NoContent),
+            Rejection::Head => Body::new(NoContent),
             refusal => refusal.body_with(ATTACH).into(),
         })
     }
@@ -362,7 +362,7 @@ mod tests {
         assert!(matches!(taken_if_named(parts("GET", "*/*", None)).await, Ok(None)));
         assert!(matches!(taken_if_named(parts("GET", "text/event-stream", None)).await, Ok(Some(_))));
         let refused = taken_if_named(parts("HEAD", "text/event-stream", None)).await.map(drop);
-        assert_eq!(refused.map_err(|refused| refused.reason), Err(Refusal::Head));
+        assert_eq!(refused.map_err(|refused| refused.reason), Err(Rejection::Head));
         let posted = |policy| taken_if_named(parts("POST", "application/json, text/event-stream", policy));
         assert_eq!(posted(None).await.map(drop).map_err(|refused| refused.reason.status()), Err(405));
         assert!(matches!(posted(Some(Policy::default().methods(["POST"]))).await, Ok(Some(_))));

@@ -10,12 +10,12 @@
 //! ```
 //! use sse_core::{Event, Hub, Policy, Request, Sse, Tokio};
 //!
-//! # fn answer(hub: &Hub) -> Result<(), sse_core::Refusal> {
+//! # fn answer(hub: &Hub) -> Result<(), sse_core::Rejection> {
 //! // What the server has read of the request: method, query, and the headers as bytes.
 //! let request = Request::new("GET", None, [("accept", b"text/event-stream".as_slice())]);
 //!
 //! // May it open a stream? If not, the refusal is the whole answer: status, headers, body.
-//! let admitted = Policy::default().admit(&request)?;
+//! let admitted = Policy::default().check(&request)?;
 //!
 //! // A stream that follows a topic, and resumes where this client left off.
 //! let response = Sse::new(Tokio, admitted).subscribe(hub, ["news"]).into_response();
@@ -32,7 +32,7 @@
 //!
 //! | part | what it is |
 //! |---|---|
-//! | [`Request`], [`Policy`], [`Refusal`] | may this request open a stream, and which [`LastEventId`] did it bring |
+//! | [`Request`], [`Policy`], [`Rejection`] | may this request open a stream, and which [`LastEventId`] did it bring |
 //! | [`Sse`], [`Response`] | how the stream shall be, and the answer that opens it |
 //! | [`Event`], [`Frame`], [`IntoFrame`] | an intention, the proof that it can be sent, and all that can become one |
 //! | [`Sender`], [`EventStream`] | the handle and the body of one connection |
@@ -77,7 +77,7 @@
 //! | `json` | [`Event::json`] | yes |
 //! | `tokio` | [`Tokio`]: clock, timer, and a generator seeded by the system; `Hub::new` | yes |
 //! | `http-body` | `http_body::Body` for [`EventStream`], for hyper | |
-//! | `socket` | `bound_sockets`: bounds on what lies beneath a body | |
+//! | `socket` | `apply_socket_limits`: bounds on what lies beneath a body | |
 //! | `tracing` | what happens to streams, told to `tracing` | |
 //! | `testing` | [`testing`] | |
 //! | `adapter` | what an adapter needs: `json`, `socket`, `tokio` and the macro `adapter!` | |
@@ -101,67 +101,42 @@
 // The examples of the crate's page show the parts behind features too.
 #![cfg_attr(not(all(feature = "testing", feature = "tokio")), allow(rustdoc::broken_intra_doc_links))]
 
-mod accept;
-#[cfg(feature = "adapter")]
-mod adapter;
-mod block;
-mod breaks;
-mod control;
-mod decode_stream;
 mod decoder;
-mod encode;
-mod error;
 mod event;
-mod frame;
-mod grammar;
-mod head;
 pub mod hub;
-mod last_event_id;
-mod message_event;
-mod moment;
-mod origin;
-mod policy;
-mod refusal;
 mod request;
 mod response;
 mod runtime;
-mod shrink;
-#[cfg(feature = "socket")]
-mod socket;
-mod sse;
 pub mod stream;
-mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(feature = "tokio")]
-mod tokio;
-mod trace;
-mod wake;
 
-#[cfg(feature = "tokio")]
-pub use crate::tokio::{Tokio, TokioTimer};
-pub use accept::AcceptMode;
-pub use block::BlockError;
-pub use control::RESERVED_TYPES;
-pub use decode_stream::{Chunk, DecodeStream, DecodeStreamError};
-pub use decoder::{DecodeError, Decoder};
-pub use error::{Field, FrameError, SendError};
-pub use event::Event;
-pub use frame::{Frame, IntoFrame};
-pub use head::STREAM_HEADERS;
+pub use decoder::decoder::Decoder;
+pub use decoder::limits::DecodeError;
+pub use decoder::message_event::MessageEvent;
+pub use decoder::stream::{Chunk, DecodeStream, DecodeStreamError};
+pub use event::block::BlockError;
+pub use event::control::RESERVED_TYPES;
+pub use event::error::{Field, FrameError, SendError};
+pub use event::event::Event;
+pub use event::frame::{Frame, IntoFrame};
+pub use event::limits::{MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_PRELUDE_BYTES, MAX_RETRY};
 pub use hub::{Hub, Replay, Resumption, Stats, Subscription};
-pub use last_event_id::LastEventId;
-pub use message_event::MessageEvent;
-pub use moment::{IntoMoment, UnixSeconds};
-pub use origin::PolicyError;
-pub use policy::{Admitted, Policy};
-pub use refusal::Refusal;
-pub use request::Request;
-pub use response::{HeaderError, Response};
-pub use runtime::{Random, Runtime, Timer};
+pub use request::accept::AcceptMode;
+pub use request::head::STREAM_HEADERS;
+pub use request::last_event_id::LastEventId;
+pub use request::origin::PolicyError;
+pub use request::policy::{Accepted, Policy};
+pub use request::rejection::Rejection;
+pub use request::request::Request;
+pub use response::moment::{IntoMoment, UnixSeconds};
+pub use response::options::{KeyTooLong, MAX_KEY_BYTES, Sse};
+pub use response::response::{HeaderError, Response};
+pub use runtime::runtime::{Random, Runtime, Timer};
 #[cfg(feature = "socket")]
-pub use socket::{Bounded, SocketLimits, bound_sockets};
-pub use sse::{KeyTooLong, Sse};
+pub use runtime::socket::{AppliedLimits, SocketLimits, apply_socket_limits};
+#[cfg(feature = "tokio")]
+pub use runtime::tokio::{Tokio, TokioTimer};
 pub use stream::{CloseReason, EventStream, Sender};
 pub use uuid::Uuid;
 
@@ -169,22 +144,4 @@ pub use uuid::Uuid;
 pub use futures_core::Stream as __Stream;
 #[cfg(feature = "adapter")]
 #[doc(hidden)]
-pub use trace::handler_failed as __handler_failed;
-
-use std::time::Duration;
-
-/// The longest id an event may have, in bytes. A longer one would not cross origins without a preflight.
-pub const MAX_ID_BYTES: usize = 128;
-
-/// The largest event by default, in bytes of its values; a line break within data counts as the line it opens on the wire.
-/// [`Builder::max_event_bytes`](hub::Builder::max_event_bytes) and [`Sse::max_event_bytes`] set another limit.
-pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
-
-/// The longest [key](Sse::key) of a stream, in bytes.
-pub const MAX_KEY_BYTES: usize = 256;
-
-/// The most that [`Sse::first`] takes, in bytes on the wire.
-pub const MAX_FIRST_BYTES: usize = 8 * MAX_EVENT_BYTES;
-
-/// The longest reconnection time, 2,147,483,647 ms: above it some clients wait one millisecond.
-pub const MAX_RETRY: Duration = Duration::from_millis(2_147_483_647);
+pub use runtime::trace::handler_failed as __handler_failed;

@@ -17,8 +17,13 @@
 //! # Ok::<(), sse_core::SendError>(())
 //! ```
 
+use crate::request::last_event_id::LastEventId;
+use crate::request::policy::Accepted;
+use crate::response::options::Sse;
+use crate::response::response::Response;
+use crate::runtime::runtime::{Random, Runtime, Timer};
+use crate::stream::EventStream;
 use crate::stream::Source;
-use crate::{Admitted, EventStream, LastEventId, Random, Response, Runtime, Sse, Timer};
 use bytes::Bytes;
 use futures_core::Stream;
 use std::collections::BTreeMap;
@@ -84,7 +89,7 @@ impl Clock {
 
     /// A GET of an `EventSource` that brings this last event ID.
     pub fn sse_after(&self, last_event_id: LastEventId) -> Sse<Self> {
-        Sse::new(self.clone(), Admitted { last_event_id, is_get: true, names_type: true })
+        Sse::new(self.clone(), Accepted { last_event_id, is_get: true, names_type: true })
     }
 
     /// Reads the body of a response.

@@ -1,6 +1,6 @@
 //! The blocks that the server itself sends, in bytes, for each kind of request.
 
-use sse_core::hub::Builder;
+use sse_core::hub::HubBuilder;
 use sse_core::testing::{Clock, Reader};
 use sse_core::{
     AcceptMode, CloseReason, Event, EventStream, FrameError, Hub, MAX_RETRY, Policy, RESERVED_TYPES, Request,
@@ -25,7 +25,7 @@ fn request(clock: &Clock, method: &str, accept: &[&[u8]], last_event_id: Option<
     let id = last_event_id.map(|id| ("last-event-id", id.as_bytes()));
     let headers = accept.iter().map(|&accept| ("accept", accept)).chain(id);
     let policy = Policy::default().methods(["GET", "POST", "QUERY"]).accept(AcceptMode::Any);
-    Sse::new(clock.clone(), policy.admit(&Request::new(method, None, headers)).unwrap())
+    Sse::new(clock.clone(), policy.check(&Request::new(method, None, headers)).unwrap())
 }
 
 /// What a client sends whose stream has this form.
@@ -38,7 +38,7 @@ fn of_form(clock: &Clock, form: Form, last_event_id: Option<&str>) -> Sse<Clock>
 }
 
 /// A hub whose streams open with `retry: 0`.
-fn hub_with(clock: &Clock, bounds: impl FnOnce(Builder) -> Builder) -> Hub {
+fn hub_with(clock: &Clock, bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Hub {
     bounds(Hub::builder().retry(Duration::ZERO)).build_on(clock.clone())
 }
 
@@ -128,7 +128,7 @@ fn first_events_and_items_are_sent_in_the_stream_s_form() {
             Form::Blocks => (":\n", "id: end\n\n", "id: 1\n\nretry: 1000\n\ndata: x\n\n"),
             Form::Omitted => (":\n", "", "data: x\n\n"),
         };
-        let sse = of_form(&clock, form, None).first(items());
+        let sse = of_form(&clock, form, None).prelude(items());
         let text = clock.read(sse.stream(futures_util::stream::iter(items()))).text();
         assert_eq!(text, format!("{open}{blocks}{blocks}{end}"), "{form:?}");
     }
@@ -137,7 +137,7 @@ fn first_events_and_items_are_sent_in_the_stream_s_form() {
 #[test]
 fn a_subscription_opens_in_its_form() {
     let clock = Clock::new();
-    let hub = hub_with(&clock, |bounds| bounds.heartbeats(true));
+    let hub = hub_with(&clock, |bounds| bounds.position_updates(true));
     let id = hub.publish("news", "1").unwrap();
     let gap = format!("event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n");
     for form in FORMS {
@@ -154,9 +154,9 @@ fn a_subscription_opens_in_its_form() {
         assert_eq!(read(sse(None), &hub).text(), at, "fresh, {form:?}");
         assert_eq!(read(sse(Some(&id.to_string())), &hub).text(), at, "resumed, {form:?}");
         assert_eq!(read(sse(Some("?")), &hub).text(), format!("{open}{gap}"), "unknown, {form:?}");
-        let text = read(sse(None).first(["first"]), &hub).text();
+        let text = read(sse(None).prelude(["first"]), &hub).text();
         assert_eq!(text, format!("{open}data: first\n\n{moved}"), "with a prelude, {form:?}");
-        let text = read(sse(Some("?")).first(["first"]), &hub).text();
+        let text = read(sse(Some("?")).prelude(["first"]), &hub).text();
         assert_eq!(text, format!("{open}data: first\n\n{gap}"), "unknown with a prelude, {form:?}");
     }
 }
@@ -193,7 +193,7 @@ fn an_opening_without_a_position_repeats_the_id_that_the_client_brought() {
 #[test]
 fn position_updates_are_sent_in_the_stream_s_form() {
     let clock = Clock::new();
-    let hub = hub_with(&clock, |bounds| bounds.heartbeats(true));
+    let hub = hub_with(&clock, |bounds| bounds.position_updates(true));
     for form in FORMS {
         let mut reader = read(of_form(&clock, form, None), &hub);
         reader.text();
@@ -288,7 +288,7 @@ fn an_event_of_a_reserved_type_is_refused_everywhere() {
         let (events, response) = clock.sse().channel();
         assert_eq!(events.try_send((reserved, "x")), Err(SendError::Invalid(error.clone())));
         drop(response);
-        let mut reader = clock.read(clock.sse().first([event()]).channel().1);
+        let mut reader = clock.read(clock.sse().prelude([event()]).channel().1);
         assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
         let mut reader = clock.read(clock.sse().stream(futures_util::stream::iter([event()])));
         assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
@@ -337,7 +337,7 @@ fn the_opening_retry_is_drawn_evenly_around_the_setting() {
 fn one_stream_draws_one_retry() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
-    let feed = clock.sse().subscribe(&hub, ["news"]).replay(sse_core::Replay::All).first(["x"]).first(["y"]);
+    let feed = clock.sse().subscribe(&hub, ["news"]).replay(sse_core::Replay::All).prelude(["x"]).prelude(["y"]);
     let text = clock.read(feed.into_response()).text();
     assert_eq!(text.matches("retry: ").count(), 1);
 }

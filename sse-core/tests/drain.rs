@@ -1,7 +1,7 @@
 //! A hub goes down quietly: every stream hears of it, ends in time, and is told when to come back.
 
 use futures_util::stream;
-use sse_core::hub::Builder;
+use sse_core::hub::HubBuilder;
 use sse_core::testing::{Clock, Reader};
 use sse_core::{CloseReason, EventStream, Hub, LastEventId, Policy, Request, SendError, Sender, Sse};
 use std::task::Poll;
@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(10);
 
-fn hub_with(configure: impl FnOnce(Builder) -> Builder) -> (Clock, Hub) {
+fn hub_with(configure: impl FnOnce(HubBuilder) -> HubBuilder) -> (Clock, Hub) {
     let clock = Clock::new();
     let hub = configure(Hub::builder()).build_on(clock.clone());
     (clock, hub)
@@ -32,7 +32,7 @@ fn open(clock: &Clock, hub: &Hub) -> (Sender, Reader<EventStream<Clock>>) {
 
 fn post(clock: &Clock) -> Sse<Clock> {
     let policy = Policy::default().methods(["POST"]);
-    Sse::new(clock.clone(), policy.admit(&Request::new("POST", None, [])).unwrap())
+    Sse::new(clock.clone(), policy.check(&Request::new("POST", None, [])).unwrap())
 }
 
 /// The time in the whole answer to a client that is to come later.
@@ -226,7 +226,7 @@ fn it_is_over_when_the_last_stream_is() {
     assert!(drained.is_woken());
     assert_ready_eq!(drained.poll(), 0);
     assert_eq!(hub.stats().ended(CloseReason::Drained), 1);
-    assert_eq!(hub.stats().ended(CloseReason::Gone), 1);
+    assert_eq!(hub.stats().ended(CloseReason::ClientLeft), 1);
 }
 
 /// Hazard D2.
@@ -314,7 +314,7 @@ fn an_endless_window_still_says_goodbye() {
 fn a_newcomer_is_asked_to_come_back_later() {
     let (clock, hub) = hub();
     let _draining = hub.drain(WINDOW);
-    let (events, response) = clock.sse().attach(&hub).header("x-own", "1").unwrap().welcome().first(["x"]).channel();
+    let (events, response) = clock.sse().attach(&hub).header("x-own", "1").unwrap().welcome().prelude(["x"]).channel();
     assert_eq!(response.status(), 200);
     assert_eq!(response.id(), None);
     assert_eq!(response.headers().next(), Some(("content-type", "text/event-stream")));
@@ -343,9 +343,9 @@ fn a_newcomer_with_an_id_is_asked_the_same() {
 fn a_newcomer_whose_first_events_are_wrong_is_asked_the_same() {
     let (clock, hub) = hub();
     let _draining = hub.drain(WINDOW);
-    let (_events, response) = clock.sse().attach(&hub).first([("bad\ntype", "x")]).channel();
+    let (_events, response) = clock.sse().attach(&hub).prelude([("bad\ntype", "x")]).channel();
     retry_later_ms(&clock.read(response).text());
-    let (_events, response) = post(&clock).attach(&hub).first([("bad\ntype", "x")]).channel();
+    let (_events, response) = post(&clock).attach(&hub).prelude([("bad\ntype", "x")]).channel();
     assert_eq!(clock.read(response).text(), "");
 }
 
@@ -398,7 +398,7 @@ fn streams_that_nobody_polled_leave_when_they_are_dropped() {
     assert_eq!(hub.stats().streams, 1_000);
     drop(held);
     assert_eq!(hub.stats().streams, 0);
-    assert_eq!(hub.stats().ended(CloseReason::Gone), 3_000);
+    assert_eq!(hub.stats().ended(CloseReason::ClientLeft), 3_000);
 }
 
 #[test]
@@ -444,7 +444,7 @@ fn every_end_is_counted_once_under_its_reason() {
     let ends = [
         (CloseReason::Closed, 2),
         (CloseReason::Finished, 1),
-        (CloseReason::Gone, 1),
+        (CloseReason::ClientLeft, 1),
         (CloseReason::Lagged, 0),
         (CloseReason::Drained, 2),
         (CloseReason::Expired, 0),

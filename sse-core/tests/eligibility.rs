@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sse_core::AcceptMode::{self, Any, Named, Negotiated};
-use sse_core::{Admitted, LastEventId, MAX_ID_BYTES, Policy, Refusal, Request, STREAM_HEADERS};
+use sse_core::{Accepted, LastEventId, MAX_ID_BYTES, Policy, Rejection, Request, STREAM_HEADERS};
 
 type Lines<'a> = &'a [&'a [u8]];
 
@@ -11,9 +11,9 @@ fn get<'a>(name: &'a str, lines: Lines<'a>) -> Request<'a> {
 }
 
 fn accepts(mode: AcceptMode, lines: Lines<'_>) -> bool {
-    match Policy::default().accept(mode).admit(&get("accept", lines)) {
+    match Policy::default().accept(mode).check(&get("accept", lines)) {
         Ok(_) => true,
-        Err(Refusal::NotAcceptable { mode: told }) if told == mode => false,
+        Err(Rejection::NotAcceptable { mode: told }) if told == mode => false,
         Err(other) => panic!("{other}"),
     }
 }
@@ -160,7 +160,7 @@ fn no_accept_takes_more_than_linear_time() {
 }
 
 fn brought(lines: Lines<'_>) -> LastEventId {
-    Policy::default().admit(&get("Last-Event-ID", lines)).unwrap().last_event_id
+    Policy::default().check(&get("Last-Event-ID", lines)).unwrap().last_event_id
 }
 
 fn text(id: &str) -> LastEventId {
@@ -218,10 +218,10 @@ fn every_last_event_id_has_a_named_outcome() {
 fn the_id_end_is_answered_204_on_get_alone() {
     let both = Policy::default().methods(["GET", "POST"]);
     let request = |method| Request::new(method, None, [("last-event-id", &b" end "[..])]);
-    assert_eq!(both.admit(&request("GET")), Err(Refusal::Finished));
-    let posted = both.admit(&request("POST")).unwrap();
+    assert_eq!(both.check(&request("GET")), Err(Rejection::Finished));
+    let posted = both.check(&request("POST")).unwrap();
     assert!(posted.last_event_id.is_end() && !posted.is_get);
-    assert_eq!(both.admit(&Request::new("GET", None, [("last-event-id", &b"end"[..]); 2])), Err(Refusal::Finished));
+    assert_eq!(both.check(&Request::new("GET", None, [("last-event-id", &b"end"[..]); 2])), Err(Rejection::Finished));
 }
 
 #[test]
@@ -248,13 +248,13 @@ fn on_get_a_parameter_of_the_query_stands_in_for_a_header_that_is_absent_or_empt
     let policy = Policy::default().last_event_id_query("id");
     for (query, expected) in table {
         let request = Request::new("GET", Some(query), []);
-        assert_eq!(policy.admit(&request).unwrap().last_event_id, *expected, "{query}");
-        assert_eq!(Policy::default().admit(&request).unwrap().last_event_id, LastEventId::Absent, "another name");
+        assert_eq!(policy.check(&request).unwrap().last_event_id, *expected, "{query}");
+        assert_eq!(Policy::default().check(&request).unwrap().last_event_id, LastEventId::Absent, "another name");
         let by_default = query.replacen("%69d=", "id=", 1).replace("id=", "lastEventId=");
         let by_default = if *query == "id" { "lastEventId".to_owned() } else { by_default };
         for header in [&[][..], &[("last-event-id", &b" "[..])]] {
             let request = |method| Request::new(method, Some(&by_default), header.iter().copied());
-            let brought = |policy: Policy, method| policy.admit(&request(method)).unwrap().last_event_id;
+            let brought = |policy: Policy, method| policy.check(&request(method)).unwrap().last_event_id;
             let without = if header.is_empty() { LastEventId::Absent } else { LastEventId::Empty };
             let expected = if *expected == LastEventId::Absent { &without } else { expected };
             assert_eq!(brought(Policy::default(), "GET"), *expected, "{by_default}");
@@ -264,15 +264,15 @@ fn on_get_a_parameter_of_the_query_stands_in_for_a_header_that_is_absent_or_empt
             assert_eq!(brought(post().last_event_id_query("lastEventId"), "POST"), *expected, "{by_default}");
         }
     }
-    assert_eq!(policy.admit(&Request::new("GET", None, [])).unwrap().last_event_id, LastEventId::Absent);
-    assert_eq!(policy.admit(&Request::new("GET", Some("id=end"), [])), Err(Refusal::Finished));
+    assert_eq!(policy.check(&Request::new("GET", None, [])).unwrap().last_event_id, LastEventId::Absent);
+    assert_eq!(policy.check(&Request::new("GET", Some("id=end"), [])), Err(Rejection::Finished));
     // A header that is not empty comes first.
     for (header, expected) in [(&b"7"[..], text("7")), (b"\xFF", LastEventId::NotUtf8)] {
         let request = Request::new("GET", Some("id=end"), [("Last-Event-Id", header)]);
-        assert_eq!(policy.admit(&request).unwrap().last_event_id, expected);
+        assert_eq!(policy.check(&request).unwrap().last_event_id, expected);
     }
     let empty = Request::new("GET", Some("id=end"), [("Last-Event-Id", &b""[..])]);
-    assert_eq!(policy.admit(&empty), Err(Refusal::Finished));
+    assert_eq!(policy.check(&empty), Err(Rejection::Finished));
 }
 
 #[test]
@@ -293,12 +293,12 @@ fn methods_are_compared_as_they_are_written() {
         {
             let expected = match method {
                 _ if method.is_empty() || !allow.split(", ").any(|name| name == method) => {
-                    Err(Refusal::MethodNotAllowed { allow: (*allow).into() })
+                    Err(Rejection::MethodNotAllowed { allow: (*allow).into() })
                 }
-                "HEAD" => Err(Refusal::Head),
+                "HEAD" => Err(Rejection::Head),
                 _ => Ok((LastEventId::Absent, method == "GET")),
             };
-            let verdict = policy.admit(&Request::new(method, None, []));
+            let verdict = policy.check(&Request::new(method, None, []));
             assert_eq!(verdict.map(|admitted| (admitted.last_event_id, admitted.is_get)), expected, "{method} {allow}");
         }
     }
@@ -310,7 +310,7 @@ fn refusals_come_in_order() {
     let request = |method, accept: &'static str| {
         Request::new(method, None, [("ACCEPT", accept.as_bytes()), ("LAST-EVENT-ID", b"end")])
     };
-    let status = |method, accept| policy.admit(&request(method, accept)).map_err(|refusal| refusal.status());
+    let status = |method, accept| policy.check(&request(method, accept)).map_err(|refusal| refusal.status());
     assert_eq!(status("PUT", "text/html"), Err(405));
     assert_eq!(status("HEAD", "text/html"), Err(406));
     assert_eq!(status("GET", "text/html"), Err(406));
@@ -324,36 +324,36 @@ fn refusals_come_in_order() {
 fn taken_as_an_option_the_type_must_be_named() {
     let policy = Policy::default();
     let request = |method, accept: &'static [u8]| Request::new(method, None, [("accept", accept)]);
-    let named = |policy: &Policy, method, accept| policy.admit_if_named(&request(method, accept));
-    let some = |verdict: Result<Option<Admitted>, _>| verdict.map(|admitted| admitted.is_some());
+    let named = |policy: &Policy, method, accept| policy.check_optional(&request(method, accept));
+    let some = |verdict: Result<Option<Accepted>, _>| verdict.map(|admitted| admitted.is_some());
     assert_eq!(some(named(&policy, "GET", b"text/event-stream")), Ok(true));
     assert_eq!(some(named(&policy, "GET", CHROME_NAVIGATION)), Ok(false));
     assert_eq!(some(named(&policy, "GET", b"text/*, text/event-stream;q=0")), Ok(false));
-    assert_eq!(some(policy.admit_if_named(&Request::new("GET", None, []))), Ok(false));
-    let not_allowed = Err(Refusal::MethodNotAllowed { allow: "GET, HEAD".into() });
+    assert_eq!(some(policy.check_optional(&Request::new("GET", None, []))), Ok(false));
+    let not_allowed = Err(Rejection::MethodNotAllowed { allow: "GET, HEAD".into() });
     assert_eq!(some(named(&policy, "POST", b"text/event-stream")), not_allowed);
     assert_eq!(some(named(&policy, "POST", b"application/json, text/event-stream")), not_allowed);
     assert_eq!(some(named(&policy, "POST", b"application/json")), Ok(false), "only Accept decides");
     let posted = Policy::default().methods(["POST"]);
     assert_eq!(some(named(&posted, "POST", b"application/json, text/event-stream")), Ok(true));
     assert_eq!(some(named(&posted, "GET", b"text/html")), Ok(false));
-    assert_eq!(named(&policy, "HEAD", b"text/event-stream"), Err(Refusal::Head));
+    assert_eq!(named(&policy, "HEAD", b"text/event-stream"), Err(Rejection::Head));
     assert_eq!(some(named(&policy, "HEAD", b"*/*")), Ok(false));
     let any = Policy::default().accept(Any);
     assert_eq!(some(named(&any, "GET", b"application/json")), Ok(true));
     let finished = [("accept", &b"text/event-stream"[..]), ("last-event-id", b"end")];
-    assert_eq!(policy.admit_if_named(&Request::new("GET", None, finished)), Err(Refusal::Finished));
-    assert_eq!(some(policy.admit_if_named(&Request::new("GET", None, [("last-event-id", &b"end"[..])]))), Ok(false));
+    assert_eq!(policy.check_optional(&Request::new("GET", None, finished)), Err(Rejection::Finished));
+    assert_eq!(some(policy.check_optional(&Request::new("GET", None, [("last-event-id", &b"end"[..])]))), Ok(false));
 }
 
 #[test]
 fn a_refusal_is_a_whole_response() {
-    let answer = |refusal: &Refusal| {
+    let answer = |refusal: &Rejection| {
         let headers: Vec<_> = refusal.headers().map(|(name, value)| format!("{name}: {value}")).collect();
         (refusal.status(), headers.join("\n"), refusal.body())
     };
     let text = "content-type: text/plain; charset=utf-8\ncache-control: no-store";
-    let methods = |allow: &str| answer(&Refusal::MethodNotAllowed { allow: allow.into() });
+    let methods = |allow: &str| answer(&Rejection::MethodNotAllowed { allow: allow.into() });
     let (status, headers, body) = methods("GET, HEAD");
     assert_eq!((status, headers), (405, format!("allow: GET, HEAD\n{text}")));
     assert!(body.starts_with("this route opens an event stream only for these methods: GET, HEAD\n"), "{body}");
@@ -367,19 +367,19 @@ fn a_refusal_is_a_whole_response() {
         assert!(body.ends_with(&format!("\n\n    {line}\n")), "{body}");
     }
     for mode in [Negotiated, Named] {
-        let (status, headers, body) = answer(&Refusal::NotAcceptable { mode });
+        let (status, headers, body) = answer(&Rejection::NotAcceptable { mode });
         assert_eq!((status, &*headers), (406, text));
         assert!(body.ends_with("\n\n    let policy = Policy::default().accept(AcceptMode::Any);\n"), "{body}");
     }
-    for (refusal, call) in [(Refusal::HostNotAllowed, ".hosts(["), (Refusal::OriginNotAllowed, ".origins([")] {
+    for (refusal, call) in [(Rejection::HostNotAllowed, ".hosts(["), (Rejection::OriginNotAllowed, ".origins([")] {
         let (status, headers, body) = answer(&refusal);
         assert_eq!((status, &*headers), (403, text));
         assert!(body.contains(call) && body.ends_with(";\n"), "{body}");
         assert!(refusal.body_with("attach(policy)").ends_with(";\n    attach(policy)\n"));
     }
-    assert_eq!(answer(&Refusal::Finished), (204, "cache-control: no-store".into(), String::new()));
-    assert_eq!((Refusal::Head.status(), Refusal::Head.body()), (200, String::new()));
-    assert!(Refusal::Head.headers().eq(STREAM_HEADERS));
+    assert_eq!(answer(&Rejection::Finished), (204, "cache-control: no-store".into(), String::new()));
+    assert_eq!((Rejection::Head.status(), Rejection::Head.body()), (200, String::new()));
+    assert!(Rejection::Head.headers().eq(STREAM_HEADERS));
 }
 
 /// An element of an `Accept` header, and whether it accepts, by how specific it is.
@@ -406,10 +406,10 @@ proptest! {
             let policy = Policy::default().methods(["GET", &method]).accept(mode).last_event_id_query(&*name);
             for method in ["GET", &method] {
                 let request = Request::new(method, query.as_deref(), headers());
-                if let Err(refusal) = policy.admit(&request) {
+                if let Err(refusal) = policy.check(&request) {
                     prop_assert!(refusal.headers().all(|(_, value)| value.is_ascii() && !value.contains(['\r', '\n'])));
                 }
-                let _ = policy.admit_if_named(&request);
+                let _ = policy.check_optional(&request);
             }
         }
     }
@@ -428,7 +428,7 @@ proptest! {
 }
 
 /// Host, Origin, Sec-Fetch-Site, and what `Policy::local()` with one more page says.
-type From<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, Result<(), Refusal>);
+type From<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, Result<(), Rejection>);
 
 const FROM: &[From<'_>] = &[
     (Some("localhost:3000"), None, None, Ok(())),
@@ -439,22 +439,22 @@ const FROM: &[From<'_>] = &[
     (Some("localhost:3000"), Some("http://localhost:3000"), Some("same-origin"), Ok(())),
     (Some("localhost:3000"), Some("https://app.example"), Some("cross-site"), Ok(())),
     // Rebinding: the name is the attacker's.
-    (Some("evil.example"), None, None, Err(Refusal::HostNotAllowed)),
-    (Some("evil.example:3000"), Some("http://evil.example:3000"), Some("same-origin"), Err(Refusal::HostNotAllowed)),
-    (Some("localhost.evil.example"), None, None, Err(Refusal::HostNotAllowed)),
-    (Some("localhost:3000:1"), None, None, Err(Refusal::HostNotAllowed)),
-    (Some("[::1].evil"), None, None, Err(Refusal::HostNotAllowed)),
-    (Some(""), None, None, Err(Refusal::HostNotAllowed)),
-    (None, None, None, Err(Refusal::HostNotAllowed)),
+    (Some("evil.example"), None, None, Err(Rejection::HostNotAllowed)),
+    (Some("evil.example:3000"), Some("http://evil.example:3000"), Some("same-origin"), Err(Rejection::HostNotAllowed)),
+    (Some("localhost.evil.example"), None, None, Err(Rejection::HostNotAllowed)),
+    (Some("localhost:3000:1"), None, None, Err(Rejection::HostNotAllowed)),
+    (Some("[::1].evil"), None, None, Err(Rejection::HostNotAllowed)),
+    (Some(""), None, None, Err(Rejection::HostNotAllowed)),
+    (None, None, None, Err(Rejection::HostNotAllowed)),
     // Another site's page.
-    (Some("localhost:3000"), Some("https://evil.example"), None, Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), Some("http://localhost:4000"), Some("same-site"), Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), Some("null"), None, Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), Some(""), None, Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), Some("localhost:3000"), None, Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), Some("https://app.example.evil"), None, Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), None, Some("cross-site"), Err(Refusal::OriginNotAllowed)),
-    (Some("localhost:3000"), None, Some("same-site"), Err(Refusal::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("https://evil.example"), None, Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("http://localhost:4000"), Some("same-site"), Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("null"), None, Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), Some(""), None, Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("localhost:3000"), None, Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), Some("https://app.example.evil"), None, Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), None, Some("cross-site"), Err(Rejection::OriginNotAllowed)),
+    (Some("localhost:3000"), None, Some("same-site"), Err(Rejection::OriginNotAllowed)),
 ];
 
 /// Hazard E11.
@@ -464,7 +464,7 @@ fn only_the_named_hosts_and_pages_are_answered() {
     for (host, origin, site, expected) in FROM {
         let lines = [("Host", host), ("Origin", origin), ("Sec-Fetch-Site", site)];
         let lines = lines.iter().filter_map(|(name, value)| value.map(|value| (*name, value.as_bytes())));
-        let judged = policy.admit(&Request::new("GET", None, lines)).map(|_| ());
+        let judged = policy.check(&Request::new("GET", None, lines)).map(|_| ());
         assert_eq!(judged, *expected, "{host:?} {origin:?} {site:?}");
     }
 }
@@ -473,22 +473,22 @@ fn only_the_named_hosts_and_pages_are_answered() {
 #[test]
 fn a_host_that_comes_twice_is_refused_where_hosts_are_named() {
     let twice = [("host", &b"localhost"[..]), ("host", b"evil.example")];
-    assert_eq!(Policy::local().admit(&Request::new("GET", None, twice)).unwrap_err().status(), 403);
-    assert!(Policy::default().admit(&Request::new("GET", None, twice)).is_ok());
+    assert_eq!(Policy::local().check(&Request::new("GET", None, twice)).unwrap_err().status(), 403);
+    assert!(Policy::default().check(&Request::new("GET", None, twice)).is_ok());
 }
 
 /// Hazard E11.
 #[test]
 fn the_authority_of_http_2_is_the_host() {
     let request = Request::new("GET", None, []);
-    assert_eq!(Policy::local().admit(&request).unwrap_err(), Refusal::HostNotAllowed);
-    assert!(Policy::local().admit(&request.authority(Some("localhost:3000"))).is_ok());
+    assert_eq!(Policy::local().check(&request).unwrap_err(), Rejection::HostNotAllowed);
+    assert!(Policy::local().check(&request.authority(Some("localhost:3000"))).is_ok());
 }
 
 /// Hazard E11.
 #[test]
 fn an_option_does_not_hide_a_refused_origin() {
     let lines = [("accept", &b"text/event-stream"[..]), ("host", b"localhost"), ("origin", b"https://evil.example")];
-    let judged = Policy::local().admit_if_named(&Request::new("GET", None, lines));
-    assert_eq!(judged, Err(Refusal::OriginNotAllowed));
+    let judged = Policy::local().check_optional(&Request::new("GET", None, lines));
+    assert_eq!(judged, Err(Rejection::OriginNotAllowed));
 }

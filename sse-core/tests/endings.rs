@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn asked(clock: &Clock, method: &str, accept: &'static str) -> Sse<Clock> {
     let policy = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
     let request = Request::new(method, None, [("accept", accept.as_bytes())]);
-    Sse::new(clock.clone(), policy.admit(&request).unwrap())
+    Sse::new(clock.clone(), policy.check(&request).unwrap())
 }
 
 fn post(clock: &Clock) -> Sse<Clock> {
@@ -52,7 +52,7 @@ fn a_failed_stream_over_get_asks_its_client_to_wait_10_to_30_s() {
     }
     assert!(waits.len() > 30, "each waits for a time of its own: {waits:?}");
     // Events that go first, and a handle, fail alike.
-    let text = clock.read(clock.sse().first([Event::data("x").event("a\nb")]).channel().1).text();
+    let text = clock.read(clock.sse().prelude([Event::data("x").event("a\nb")]).channel().1).text();
     assert!(last_retry(&text).is_some(), "{text}");
     let (events, response) = clock.sse().channel();
     assert!(events.fail("no") && !events.fail("no") && !events.is_active());
@@ -126,7 +126,7 @@ fn the_application_hears_of_each_end_once_with_its_error() {
     assert_eq!(taken(), failed("no model"));
 
     drop(counted(&ends, clock.sse(), Sse::channel));
-    assert_eq!(taken(), [(CloseReason::Gone, None)]);
+    assert_eq!(taken(), [(CloseReason::ClientLeft, None)]);
 
     let mut reader = clock.read(counted(&ends, clock.sse(), |sse| sse.subscribe(&hub, ["news"])).into_response());
     reader.text();
@@ -154,7 +154,7 @@ fn the_function_for_the_end_may_use_the_hub_and_the_handle() {
     let (inside, of_slot) = (hub.clone(), slot.clone());
     let sse = clock.sse().attach(&hub).on_end(move |_, _| {
         let events = of_slot.lock().unwrap().take().unwrap();
-        assert_eq!(events.close_reason(), Some(CloseReason::Gone));
+        assert_eq!(events.close_reason(), Some(CloseReason::ClientLeft));
         assert_eq!(events.try_send("late"), Err(SendError::Closed));
         assert_eq!(inside.stats().streams, 0);
         inside.publish("ends", "one").unwrap();

@@ -61,7 +61,7 @@ fn limits_above_the_default_hold_on_every_way_in() {
     assert_eq!(hub.check("t", Event::data(&text)).unwrap().as_bytes().len(), text.len() + "data: \n\n".len());
 
     let sse = || clock.sse().buffer(4 * MAX_EVENT_BYTES).max_event_bytes(text.len());
-    let (events, response) = sse().first([&text]).channel();
+    let (events, response) = sse().prelude([&text]).channel();
     events.try_send(&text).unwrap();
     assert_eq!(clock.read(response).text().matches(&text).count(), 2);
     let response = sse().stream(futures_util::stream::iter([text.clone()]));
@@ -82,7 +82,7 @@ fn stream_of_events_with_a_too_large_event_fails_before_it() {
     assert!(text.contains("data: 1\n\n") && !text.contains("22"), "{text}");
     assert!(reader.has_ended());
 
-    let (events, response) = clock.sse().max_event_bytes(1).first(["22"]).channel();
+    let (events, response) = clock.sse().max_event_bytes(1).prelude(["22"]).channel();
     let mut reader = clock.read(response);
     assert!(!reader.text().contains("22") && reader.has_ended());
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));

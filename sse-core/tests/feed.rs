@@ -1,6 +1,6 @@
 //! A hub that follows a log: nothing is used here but `Hub::follower`, its `Feed`, and what readers see.
 
-use sse_core::hub::{Builder, EventId, Feed, FeedError, PublishError};
+use sse_core::hub::{EventId, Feed, FeedError, HubBuilder, PublishError};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{Event, EventStream, FrameError, Hub, LastEventId, Replay, Resumption, Subscription};
 use std::fmt::Display;
@@ -17,7 +17,7 @@ impl World {
         Self::with(|bounds| bounds)
     }
 
-    fn with(bounds: impl FnOnce(Builder) -> Builder) -> Self {
+    fn with(bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
         let clock = Clock::new();
         let (hub, feed) = bounds(Hub::builder().retry(Duration::ZERO)).follower_on(clock.clone());
         Self { clock, hub, feed }
@@ -116,20 +116,20 @@ fn an_id_that_is_not_known_may_come_until_the_log_was_read_to_an_end_it_had_sinc
     let mut node = World::new();
     node.append("a", id(5, 0));
     let ahead = id(6, 0);
-    assert!(!node.hub.may_come(ahead), "it never says when it has caught up");
+    assert!(!node.hub.may_still_arrive(ahead), "it never says when it has caught up");
     node.feed.caught_up();
-    assert!(!node.hub.may_come(id(5, 0)));
-    assert!(node.hub.may_come(ahead));
+    assert!(!node.hub.may_still_arrive(id(5, 0)));
+    assert!(node.hub.may_still_arrive(ahead));
     assert_eq!(node.after(ahead, ["a"]).id(), None);
     node.feed.caught_up();
-    assert!(node.hub.may_come(ahead), "that round may have begun before it was asked about");
+    assert!(node.hub.may_still_arrive(ahead), "that round may have begun before it was asked about");
     node.feed.caught_up();
-    assert!(!node.hub.may_come(ahead));
+    assert!(!node.hub.may_still_arrive(ahead));
     assert_eq!(node.after(ahead, ["a"]).resumption(), Resumption::Gap);
 
-    assert!(node.hub.may_come(id(7, 0)));
+    assert!(node.hub.may_still_arrive(id(7, 0)));
     node.append("a", id(7, 0));
-    assert!(!node.hub.may_come(id(7, 0)));
+    assert!(!node.hub.may_still_arrive(id(7, 0)));
     assert_eq!(node.after(id(7, 0), ["a"]).resumption(), Resumption::Resumed);
 }
 
@@ -395,7 +395,7 @@ fn by_default_a_follower_s_heartbeat_carries_the_position() {
     world.clock.advance(Duration::from_secs(15));
     assert_eq!(reader.text(), format!("event: sse-position\nid: {}\ndata: {{}}\n\n", id(2, 0)));
 
-    let mut without = World::with(|bounds| bounds.heartbeats(false));
+    let mut without = World::with(|bounds| bounds.position_updates(false));
     let mut reader = read(without.fresh(["quiet"]));
     reader.text();
     without.append("busy", id(1, 0));

@@ -355,7 +355,7 @@ fn a_drain_ends_at_window_and_grace_and_says_how_many_would_not_end() {
     assert_eq!(now(draining.as_mut()), Some(10));
     assert_eq!((hub.stats().streams, hub.stats().ended(CloseReason::Drained)), (10, 90));
     drop(stalled);
-    assert_eq!((hub.stats().streams, hub.stats().ended(CloseReason::Gone)), (0, 10));
+    assert_eq!((hub.stats().streams, hub.stats().ended(CloseReason::ClientLeft)), (0, 10));
 }
 
 #[test]

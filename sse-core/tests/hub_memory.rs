@@ -183,7 +183,7 @@ fn a_hundred_thousand_streams_leave_nothing_behind() {
     held.at_most(16 * KIB, "at once");
     assert_eq!((hub.stats().streams, hub.stats().topics), (0, 100));
     assert_eq!(Arc::strong_count(&flag), 2, "no waker is parked");
-    assert_eq!(hub.stats().ended(sse_core::CloseReason::Gone), 2 * STREAMS as u64 + 1);
+    assert_eq!(hub.stats().ended(sse_core::CloseReason::ClientLeft), 2 * STREAMS as u64 + 1);
 }
 
 /// Hazard B5.

@@ -94,7 +94,7 @@ struct Case {
     topics: usize,
     clients: Vec<BTreeSet<usize>>,
     lag_ends: bool,
-    heartbeats: bool,
+    position_updates: bool,
     follows: bool,
     ops: Vec<Op>,
 }
@@ -170,11 +170,11 @@ fn case(follows: bool) -> impl Strategy<Value = Case> {
         let ops = prop::collection::vec(op(topics, clients, follows), 0..=256);
         let drain = prop::option::weighted(0.15, (0..256_usize, 0..60_u64));
         (bounds(), sets, any::<bool>(), any::<bool>(), ops, drain).prop_map(
-            move |(bounds, clients, lag_ends, heartbeats, mut ops, drain)| {
+            move |(bounds, clients, lag_ends, position_updates, mut ops, drain)| {
                 if let Some((at, window)) = drain {
                     ops.insert(at.min(ops.len()), Op::Drain(window));
                 }
-                Case { bounds, topics, clients, lag_ends, heartbeats, follows, ops }
+                Case { bounds, topics, clients, lag_ends, position_updates, follows, ops }
             },
         )
     })
@@ -202,7 +202,7 @@ struct World {
     counts: Counts,
     clients: Vec<(Client, Option<Stream>)>,
     lag_ends: bool,
-    heartbeats: bool,
+    position_updates: bool,
     /// In seconds.
     now: u64,
     /// When it began, and the window.
@@ -261,7 +261,7 @@ impl World {
             .topic_bytes(topic_bytes)
             .topic_events(topic_events)
             .hub_bytes(hub_bytes);
-        builder = builder.heartbeats(case.heartbeats);
+        builder = builder.position_updates(case.position_updates);
         if let Some(age) = age {
             builder = builder.topic_age(Duration::from_secs(age));
         }
@@ -291,7 +291,7 @@ impl World {
             counts: Counts { gone: 1, ..Counts::default() },
             clients: clients.collect(),
             lag_ends: case.lag_ends,
-            heartbeats: case.heartbeats,
+            position_updates: case.position_updates,
             now: 0,
             drain: None,
             serial: 0,
@@ -491,7 +491,7 @@ impl World {
             sse = sse.welcome();
         }
         let feed = sse.subscribe(&self.hub, names).replay(connect.start);
-        let feed = feed.first((0..connect.first).map(|n| Event::data(format!("first {n}"))));
+        let feed = feed.prelude((0..connect.first).map(|n| Event::data(format!("first {n}"))));
         let resumption = feed.resumption();
         let uuid = feed.id();
         let (beside, response) = feed.with_sender();
@@ -727,7 +727,7 @@ impl World {
             Next::Nothing if keep_alive_due || keep_alive_may_come && polled.is_ready() => {
                 stream.kept_alive = true;
                 let mut block = ":\n".to_owned();
-                if self.heartbeats {
+                if self.position_updates {
                     place.position = place.position.max(history.head());
                     if place.position != place.told {
                         place.told = place.position;
@@ -766,7 +766,7 @@ impl World {
         assert_eq!(stats.resumed, counts.resumed);
         assert_eq!(stats.gaps, counts.gaps);
         assert_eq!(stats.ended(CloseReason::Lagged), counts.ended_by_lag);
-        assert_eq!(stats.ended(CloseReason::Gone), counts.gone);
+        assert_eq!(stats.ended(CloseReason::ClientLeft), counts.gone);
         assert_eq!(stats.ended(CloseReason::Drained), counts.drained);
     }
 

@@ -28,7 +28,7 @@ fn an_empty_source_finishes_too() {
 #[test]
 fn on_other_methods_than_get_it_just_ends() {
     let clock = Clock::new();
-    let admitted = Policy::default().methods(["POST"]).admit(&Request::new("POST", None, [])).unwrap();
+    let admitted = Policy::default().methods(["POST"]).check(&Request::new("POST", None, [])).unwrap();
     let mut reader = clock.read(Sse::new(clock.clone(), admitted).stream(stream::iter(["1"])));
     assert_eq!(reader.text(), ":\ndata: 1\n\n");
     assert!(reader.has_ended());
@@ -37,7 +37,7 @@ fn on_other_methods_than_get_it_just_ends() {
 #[test]
 fn the_stream_opens_before_its_source_has_anything() {
     let clock = Clock::new();
-    let mut reader = clock.read(clock.sse().first(["first"]).stream(stream::pending::<&str>()));
+    let mut reader = clock.read(clock.sse().prelude(["first"]).stream(stream::pending::<&str>()));
     assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: first\n\n");
     assert_eq!(reader.poll(), Poll::Pending);
 }

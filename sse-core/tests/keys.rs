@@ -17,13 +17,13 @@ fn the_streams_of_a_key_end_together_and_at_once() {
     let woken = ann.wakes();
 
     events.try_send("secret").unwrap();
-    assert_eq!(hub.close_where("ann"), 2);
+    assert_eq!(hub.close_by_key("ann"), 2);
     assert!(ann.wakes() > woken);
     assert_eq!(ann.text(), "", "what was pending is not delivered");
     assert!(ann.has_ended() && feed.has_ended() && !bob.has_ended());
     assert_eq!(events.close_reason(), Some(CloseReason::Closed));
     assert!(others.is_active());
-    assert_eq!(hub.close_where("ann"), 0);
+    assert_eq!(hub.close_by_key("ann"), 0);
     assert_eq!(hub.stats().ended(CloseReason::Closed), 2);
 }
 
@@ -37,7 +37,7 @@ fn a_body_that_nobody_polls_is_forgotten_at_once() {
     assert!(clock.sse().key("ann").unwrap().attach(&hub).channel().1.id().is_none(), "one is the bound");
     assert!(clock.sse().key("bob").unwrap().attach(&hub).channel().1.id().is_some(), "for each key");
 
-    assert_eq!(hub.close_where("ann"), 1);
+    assert_eq!(hub.close_by_key("ann"), 1);
     assert!(!events.is_active());
     let (_again, response) = clock.sse().key("ann").unwrap().attach(&hub).channel();
     assert!(response.id().is_some(), "the stalled one no longer counts for its key");
@@ -102,7 +102,7 @@ fn streams_of_a_key_leave_in_any_order_and_the_rest_still_have_it() {
     for key in ["ann", "bob"] {
         let of_key = |n: &usize| !n.is_multiple_of(3) && ["ann", "bob"][n % 2] == key;
         let count = crowd.iter().filter(|(n, _)| of_key(n)).count();
-        assert_eq!(hub.close_where(key), count, "{key}");
+        assert_eq!(hub.close_by_key(key), count, "{key}");
         for (n, (sender, _)) in crowd.iter().filter(|(n, _)| of_key(n)) {
             assert!(!sender.is_active(), "stream {n} of {key}");
         }

@@ -140,7 +140,7 @@ fn a_body_dropped_fails_a_send_that_goes_to_sleep() {
         let reader = thread::spawn(move || drop(body));
         assert_eq!(block_on(events.send("x")), Err(SendError::Closed));
         reader.join().unwrap();
-        assert_eq!(events.close_reason(), Some(CloseReason::Gone));
+        assert_eq!(events.close_reason(), Some(CloseReason::ClientLeft));
     });
 }
 
@@ -150,7 +150,7 @@ fn whoever_waits_for_the_end_is_told() {
         let (events, body) = channel(100);
         let closed = events.closed();
         let reader = thread::spawn(move || drop(body));
-        assert_eq!(block_on(closed), CloseReason::Gone);
+        assert_eq!(block_on(closed), CloseReason::ClientLeft);
         reader.join().unwrap();
     });
 }
@@ -163,7 +163,7 @@ fn close_against_a_dropped_body_decides_once() {
         let reader = thread::spawn(move || drop(body));
         events.close();
         let reason = block_on(events.closed());
-        assert_eq!(reason, CloseReason::Gone, "its opening block was never read");
+        assert_eq!(reason, CloseReason::ClientLeft, "its opening block was never read");
         reader.join().unwrap();
         assert_eq!(block_on(events.closed()), reason);
     });

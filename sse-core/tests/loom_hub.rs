@@ -159,7 +159,7 @@ fn no_stream_slips_past_a_drain() {
 fn a_heartbeat_tells_no_position_of_what_has_not_come() {
     model(3, || {
         let clock = Clock::new();
-        let hub = Hub::builder().heartbeats(true).build_on(clock.clone());
+        let hub = Hub::builder().position_updates(true).build_on(clock.clone());
         let feed = clock.sse().subscribe(&hub, ["a"]);
         let mut body = Body(Box::pin(feed.into_response().into_body()));
         body.text();
@@ -286,12 +286,12 @@ fn streams_of_a_key_that_leave_at_once_leave_nothing() {
         let open = || clock.sse().keep_alive(None).key("ann").unwrap().attach(&hub).channel();
         let (one, two, three) = (open(), open(), open());
         let threads = [thread::spawn(move || drop(one)), thread::spawn(move || drop(three))];
-        let cut = hub.close_where("ann");
+        let cut = hub.close_by_key("ann");
         assert!((1..=3).contains(&cut));
         for thread in threads {
             thread.join().unwrap();
         }
         drop(two);
-        assert_eq!((hub.stats().streams, hub.close_where("ann")), (0, 0));
+        assert_eq!((hub.stats().streams, hub.close_by_key("ann")), (0, 0));
     });
 }

@@ -2,15 +2,15 @@
 //! `response.sse` and S42Core's class `SSE`. That a browser's `onmessage` and its listeners hear it is shown in Chromium.
 
 use sse_core::testing::{Clock, Reader};
-use sse_core::{Admitted, CloseReason, Event, EventStream, Policy, Request, SendError, Sender};
+use sse_core::{Accepted, CloseReason, Event, EventStream, Policy, Request, SendError, Sender};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio_test::{assert_pending, assert_ready_eq, task};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn ask(method: &str, accept: &str) -> Option<Admitted> {
-    Policy::default().admit_if_named(&Request::new(method, None, [("accept", accept.as_bytes())])).ok().flatten()
+fn ask(method: &str, accept: &str) -> Option<Accepted> {
+    Policy::default().check_optional(&Request::new(method, None, [("accept", accept.as_bytes())])).ok().flatten()
 }
 
 fn open(clock: &Clock) -> (Sender, Reader<EventStream<Clock>>) {
@@ -108,7 +108,7 @@ fn a_close_notice_comes_when_the_client_leaves() {
     assert_pending!(closed.poll());
     drop(reader);
     assert!(closed.is_woken());
-    assert_ready_eq!(closed.poll(), CloseReason::Gone);
+    assert_ready_eq!(closed.poll(), CloseReason::ClientLeft);
 }
 
 /// The example of HyperExpress' documentation: a pool keyed by the stream's id, from which `once('close')` removes.

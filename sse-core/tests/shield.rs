@@ -131,7 +131,7 @@ fn chains<S: Site>(
 fn sse(clock: &Clock, last_event_id: &str) -> Option<Sse<Clock>> {
     let id = (!last_event_id.is_empty()).then_some(("last-event-id", last_event_id.as_bytes()));
     let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
-    Some(Sse::new(clock.clone(), Policy::default().admit(&Request::new("GET", None, headers)).ok()?))
+    Some(Sse::new(clock.clone(), Policy::default().check(&Request::new("GET", None, headers)).ok()?))
 }
 
 /// Each number once and in order, and where some are missing a gap.
@@ -183,7 +183,7 @@ impl Site for OfHub {
         let hub = self.hub(&clock, connection);
         let mut feed = sse(&clock, last_event_id)?.subscribe(&hub, ["news"]).replay(Replay::All);
         if self.prelude {
-            feed = feed.first([Event::data("all\nof it").event("prelude")]);
+            feed = feed.prelude([Event::data("all\nof it").event("prelude")]);
         }
         Some(clock.read(feed.into_response()).bytes())
     }

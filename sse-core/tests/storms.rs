@@ -4,7 +4,7 @@
 mod client;
 
 use client::{Client, Dice, Site};
-use sse_core::hub::Builder;
+use sse_core::hub::HubBuilder;
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Event, Hub};
 use sse_test_support::reader::Habits;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 
-fn site(clock: &Clock, bounds: impl FnOnce(Builder) -> Builder) -> Site {
+fn site(clock: &Clock, bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Site {
     Site::new(clock, bounds(Hub::builder()).build_on(clock.clone()))
 }
 
@@ -123,7 +123,7 @@ fn whoever_stays_loses_nothing_while_a_hundred_thousand_come_and_go() {
     let all: Vec<String> = (0..500).map(|n| n.to_string()).collect();
     assert!(stay.iter().all(|client| client.data() == all && client.asked == 1));
     let stats = site.hub.stats();
-    assert_eq!((stats.streams, stats.topics, stats.ended(CloseReason::Gone) >= 100_000), (100, 1, true));
+    assert_eq!((stats.streams, stats.topics, stats.ended(CloseReason::ClientLeft) >= 100_000), (100, 1, true));
     drop(stay);
     assert_eq!(site.hub.stats().streams, 0);
 }

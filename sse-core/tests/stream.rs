@@ -45,7 +45,7 @@ fn the_end_is_told_once_to_whoever_counts() {
     drop(reader);
     drop(events);
     assert_eq!(hub.stats().ended(CloseReason::Closed), 1);
-    assert_eq!(hub.stats().ended(CloseReason::Gone), 0);
+    assert_eq!(hub.stats().ended(CloseReason::ClientLeft), 0);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_body_that_moved_to_another_task_is_woken_there() {
 #[test]
 fn first_goes_before_everything_else_and_as_one() {
     let clock = Clock::new();
-    let (events, response) = clock.sse().welcome().first(["1", "2"]).first([("b", "3")]).channel();
+    let (events, response) = clock.sse().welcome().prelude(["1", "2"]).prelude([("b", "3")]).channel();
     events.try_send("4").unwrap();
     let id = events.id();
     assert_eq!(
@@ -119,15 +119,15 @@ fn first_goes_before_everything_else_and_as_one() {
 fn first_is_bounded_and_never_half_sent() {
     let clock = Clock::new();
     let mib = "x".repeat(1024 * 1024 - 8);
-    let (events, response) = clock.sse().first(std::iter::repeat_n(&mib, 8)).channel();
+    let (events, response) = clock.sse().prelude(std::iter::repeat_n(&mib, 8)).channel();
     assert_eq!(clock.read(response).bytes().len(), ":\nevent: sse-open\n\n".len() + 8 * 1024 * 1024);
-    assert_eq!(events.close_reason(), Some(CloseReason::Gone));
+    assert_eq!(events.close_reason(), Some(CloseReason::ClientLeft));
 
-    let (events, response) = clock.sse().first(std::iter::repeat_n(&mib, 8)).first([""]).first(["x"]).channel();
+    let (events, response) = clock.sse().prelude(std::iter::repeat_n(&mib, 8)).prelude([""]).prelude(["x"]).channel();
     assert!(clock.read(response).text().starts_with(":\nevent: sse-open\n\nretry: "));
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));
 
-    let (_events, response) = clock.sse().welcome().first([Ok("good"), Err("bad"), Ok("late")]).channel();
+    let (_events, response) = clock.sse().welcome().prelude([Ok("good"), Err("bad"), Ok("late")]).channel();
     assert!(clock.read(response).text().starts_with(":\nevent: sse-open\n\nretry: "));
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 fn sse() -> Sse<Tokio> {
     Sse::new(
         Tokio,
-        Policy::default().admit(&Request::new("GET", None, [("accept", &b"text/event-stream"[..])])).unwrap(),
+        Policy::default().check(&Request::new("GET", None, [("accept", &b"text/event-stream"[..])])).unwrap(),
     )
 }
 
@@ -119,7 +119,7 @@ fn a_body_dropped_after_its_runtime_still_tells_why() {
     runtime.block_on(async { assert!(tokio::time::timeout(Duration::ZERO, body.next()).await.is_err()) });
     drop(runtime);
     drop(body);
-    assert_eq!(events.close_reason(), Some(CloseReason::Gone));
+    assert_eq!(events.close_reason(), Some(CloseReason::ClientLeft));
 }
 
 #[test]

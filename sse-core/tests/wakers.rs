@@ -82,7 +82,7 @@ fn a_log_that_resets_wakes_every_stream_although_one_waker_panics() {
 fn a_drain_and_the_end_of_a_key_reach_every_stream_although_one_waker_panics() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
-    wakes_all(&hub, &clock, |hub| assert_eq!(hub.close_where("ann"), 5));
+    wakes_all(&hub, &clock, |hub| assert_eq!(hub.close_by_key("ann"), 5));
     assert_eq!(hub.stats().streams, 0);
     wakes_all(&hub, &clock, |hub| drop(hub.drain(Duration::from_secs(1))));
     assert!(hub.is_draining());

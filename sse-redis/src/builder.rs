@@ -40,10 +40,10 @@ const REMEMBERED: usize = 65_536;
 /// ```
 #[derive(Clone)]
 #[must_use = "a builder starts nothing until `start`"]
-pub struct Builder {
+pub struct RedisBuilder {
     url: String,
     name: String,
-    hub: sse_core::hub::Builder,
+    hub: sse_core::hub::HubBuilder,
     max_entries: usize,
     window: (usize, usize),
     in_flight: usize,
@@ -72,7 +72,7 @@ pub enum StartError {
     NoRuntime,
 }
 
-impl Builder {
+impl RedisBuilder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
@@ -95,7 +95,7 @@ impl Builder {
     }
 
     /// The bounds of the hub.
-    pub fn hub(mut self, hub: sse_core::hub::Builder) -> Self {
+    pub fn hub(mut self, hub: sse_core::hub::HubBuilder) -> Self {
         self.hub = hub;
         self
     }
@@ -220,10 +220,10 @@ fn generator() -> Random {
     Random::from_seed(seed)
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for RedisBuilder {
     // Never the URL, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("RedisBuilder")
             .field("log", &self.name)
             .field("max_entries", &self.max_entries)
             .finish_non_exhaustive()

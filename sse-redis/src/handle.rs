@@ -5,7 +5,7 @@ use crate::publish::PublishError;
 use crate::publish_id::PublishId;
 use crate::publisher::Publisher;
 use crate::state::{Shared, State};
-use crate::{Builder, StartError};
+use crate::{RedisBuilder, StartError};
 use sse_core::hub::EventId;
 use sse_core::{Hub, IntoFrame};
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) struct Inner {
 }
 
 impl Redis {
-    /// A node with the default bounds, at the log `sse` of this engine. See [`Builder::start`].
+    /// A node with the default bounds, at the log `sse` of this engine. See [`RedisBuilder::start`].
     ///
     /// # Errors
     /// [`StartError`].
@@ -44,8 +44,8 @@ impl Redis {
     }
 
     /// A node with bounds of its own.
-    pub fn builder(url: &str) -> Builder {
-        Builder::new(url)
+    pub fn builder(url: &str) -> RedisBuilder {
+        RedisBuilder::new(url)
     }
 
     /// Publishes an event to a topic of the log, for the readers of every node, and gives its id.
@@ -116,7 +116,7 @@ impl Redis {
     }
 
     /// Whether a load balancer should send newcomers here: the hub is loaded, does not drain, and has not been
-    /// [`State::Stale`] for longer than [`Builder::ready_grace`].
+    /// [`State::Stale`] for longer than [`RedisBuilder::ready_grace`].
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.inner.hub.is_draining() && self.inner.shared.is_ready(self.inner.ready_grace)
@@ -140,19 +140,19 @@ impl Redis {
     /// # use std::time::Duration;
     /// # async fn feed(sse: sse_core::Sse<sse_core::Tokio>, redis: sse_redis::Redis) {
     /// if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
-    ///     let _ = tokio::time::timeout(Duration::from_secs(5), redis.reached(id)).await;
+    ///     let _ = tokio::time::timeout(Duration::from_secs(5), redis.wait_for(id)).await;
     /// }
     /// let feed = sse.subscribe(redis.hub(), ["news"]);
     /// # }
     /// ```
-    pub async fn reached(&self, id: EventId) {
+    pub async fn wait_for(&self, id: EventId) {
         let mut progress = self.inner.shared.progress.subscribe();
         let has_come = |newest: Option<EventId>| newest.is_some_and(|newest| newest.position() >= id.position());
         // The sender is in `self`, so the channel cannot close.
         if timeout(SOON, progress.wait_for(|progress| has_come(progress.newest))).await.is_ok() {
             return;
         }
-        while self.inner.hub.may_come(id) {
+        while self.inner.hub.may_still_arrive(id) {
             let rounds = progress.borrow_and_update().rounds;
             let _ = progress.wait_for(|progress| has_come(progress.newest) || progress.rounds > rounds).await;
             if has_come(progress.borrow().newest) {

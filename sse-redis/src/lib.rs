@@ -31,7 +31,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tls` | `rediss://`, by rustls: the system's roots, or yours, `Builder::root_certificates` |
+//! | `tls` | `rediss://`, by rustls: the system's roots, or yours, `RedisBuilder::root_certificates` |
 //! | `tracing` | what the follower does and why, told to `tracing` |
 
 // As in the core: no text of a caller or a peer reaches a panic.
@@ -55,7 +55,7 @@ mod state;
 mod tls;
 mod trace;
 
-pub use builder::{Builder, StartError};
+pub use builder::{RedisBuilder, StartError};
 pub use handle::Redis;
 pub use publish::{NotStored, PublishError};
 pub use publish_id::PublishId;

@@ -10,7 +10,7 @@ pub enum PublishError {
     /// The event cannot be sent; mend it. Nothing was stored.
     #[error(transparent)]
     Invalid(FrameError),
-    /// The event is larger than [`Builder::max_event_bytes`](hub::Builder::max_event_bytes) of the hub. Nothing was stored.
+    /// The event is larger than [`Builder::max_event_bytes`](hub::HubBuilder::max_event_bytes) of the hub. Nothing was stored.
     #[error(
         "the event has {bytes} bytes, and the limit is {limit}; raise it with `max_event_bytes` of the hub's builder"
     )]

@@ -125,7 +125,7 @@
 //!
 //! fn page(sse: Option<Sse>) -> Response {
 //!     match sse {
-//!         Some(sse) => sse.first(["hello"]).channel().1.into_response(),
+//!         Some(sse) => sse.prelude(["hello"]).channel().1.into_response(),
 //!         None => warp::reply::html("<script>new EventSource(location)</script>").into_response(),
 //!     }
 //! }
@@ -158,7 +158,7 @@
 //!     let feed = sse.subscribe(hub, ["board"]);
 //!     match feed.resumption() {
 //!         Resumption::Resumed => feed, // the missed changes follow
-//!         _ => feed.first([snapshot()]), // a new client, or a gap
+//!         _ => feed.prelude([snapshot()]), // a new client, or a gap
 //!     }
 //! }
 //!
@@ -196,7 +196,7 @@
 //! # async fn serve(listener: tokio::net::TcpListener, hub: sse_warp::Hub) {
 //! // With the hub as argument, channels and streams of events belong to it, too.
 //! let offered = sse_warp::offered_with(hub.clone());
-//! let routes = offered.map(|sse: Result<Sse, Refused>| sse.map(|sse| sse.first(["hello"]).channel().1));
+//! let routes = offered.map(|sse: Result<Sse, Refused>| sse.map(|sse| sse.prelude(["hello"]).channel().1));
 //! let stop = async move {
 //!     let _ = tokio::signal::ctrl_c().await;
 //!     hub.drain(Duration::from_secs(5)).await;
@@ -224,7 +224,7 @@ use sse_core::stream::Source;
 use std::convert::Infallible;
 use sync_wrapper::SyncStream;
 use warp::host::Authority;
-use warp::reject::{Reject, Rejection};
+use warp::reject::Reject;
 use warp::reply::{Reply, Response};
 use warp::{Filter, reply};
 
@@ -275,7 +275,7 @@ pub fn offered() -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infal
 pub fn offered_with(
     route: impl Into<Route>,
 ) -> impl Filter<Extract = (Result<Sse, Refused>,), Error = Infallible> + Clone {
-    judge(route.into(), Sse::admit)
+    judge(route.into(), Sse::check)
 }
 
 /// Takes any request and says whether its `Accept` asks for a stream by name; never rejects. A refusal is the answer to a
@@ -288,7 +288,7 @@ pub fn optional() -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Erro
 pub fn optional_with(
     route: impl Into<Route>,
 ) -> impl Filter<Extract = (Result<Option<Sse>, Refused>,), Error = Infallible> + Clone {
-    judge(route.into(), Sse::admit_if_named)
+    judge(route.into(), Sse::check_optional)
 }
 
 /// Rejects a request that may not open a stream with [`Refused`]. The routes must end in [`recover`]; without it the
@@ -301,12 +301,12 @@ pub fn optional_with(
 /// let routes = news.recover(sse_warp::recover);
 /// # let _ = warp::serve(routes);
 /// ```
-pub fn sse() -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
+pub fn sse() -> impl Filter<Extract = (Sse,), Error = warp::Rejection> + Clone {
     sse_with(Route::default())
 }
 
 /// As [`sse`], with a policy or a hub of the route's own.
-pub fn sse_with(route: impl Into<Route>) -> impl Filter<Extract = (Sse,), Error = Rejection> + Clone {
+pub fn sse_with(route: impl Into<Route>) -> impl Filter<Extract = (Sse,), Error = warp::Rejection> + Clone {
     offered_with(route).and_then(async |sse: Result<Sse, Refused>| sse.map_err(warp::reject::custom))
 }
 
@@ -314,7 +314,7 @@ pub fn sse_with(route: impl Into<Route>) -> impl Filter<Extract = (Sse,), Error 
 ///
 /// # Errors
 /// The rejection, if it is another one.
-pub async fn recover(rejection: Rejection) -> Result<Refused, Rejection> {
+pub async fn recover(rejection: warp::Rejection) -> Result<Refused, warp::Rejection> {
     rejection.find::<Refused>().cloned().ok_or(rejection)
 }
 
@@ -338,7 +338,7 @@ fn judge<T: Send + 'static>(
     );
     // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers. None
     // of the filters rejects, but the box forgets that: were there a rejection, it would be of a host that nobody can read.
-    judged.boxed().or_else(async |_| Ok::<_, Infallible>((Err(Refused::new(Refusal::HostNotAllowed)),)))
+    judged.boxed().or_else(async |_| Ok::<_, Infallible>((Err(Refused::new(Rejection::HostNotAllowed)),)))
 }
 
 impl Reject for Refused {}
@@ -348,7 +348,7 @@ impl Reply for Refused {
         let head = head(self.reason.status(), self.reason.headers());
         match self.reason {
             // At its end from the beginning: a stream, even an empty one, would be sent over HTTP/2 as a frame of data.
-            Refusal::Head => head.map(|()| Response::default().into_body()),
+            Rejection::Head => head.map(|()| Response::default().into_body()),
             _ => head.map(|()| self.reason.body_with(ATTACH)).into_response(),
         }
     }
@@ -401,7 +401,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_sse_rejects_is_recovered() {
-        let news = warp::path("news").and(sse()).map(|sse: Sse| sse.first(["hello"]).channel().1);
+        let news = warp::path("news").and(sse()).map(|sse: Sse| sse.prelude(["hello"]).channel().1);
         let routes = news.recover(recover);
         let answer = async |method: &str, path: &str| {
             let response = warp::test::request().method(method).path(path).reply(&routes).await;

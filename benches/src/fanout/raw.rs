@@ -116,7 +116,7 @@ impl Feed for Core {
 
     fn open(&mut self, at: usize, last_event_id: &str) -> Body {
         let request = Request::new("GET", None, [("last-event-id", last_event_id.as_bytes())]);
-        let admitted = Policy::default().admit(&request).expect("a request that may open a stream");
+        let admitted = Policy::default().check(&request).expect("a request that may open a stream");
         let response = Sse::new(Tokio, admitted).subscribe(&self.hub, &self.topics).into_response();
         let waker = Waker::from(Arc::new(Woken { at, ready: self.ready.clone() }));
         Body { stream: Box::pin(response.into_body()), waker, unsent: Bytes::new() }

@@ -78,7 +78,7 @@ impl Logins {
     fn end(&self, login: &Login) {
         self.current().remove(&login.key);
         // In every tab and on every device of this login.
-        self.hub.close_where(&login.key);
+        self.hub.close_by_key(&login.key);
         self.tell_people();
     }
 

@@ -78,5 +78,5 @@ async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) ->
     let feed = sse.expires_at(login.ends).key(&login.key)?.subscribe(&hub, told.clone().chain(["people"]));
     // The list of people is a state: the stream starts with the list as it is, and replays no older one.
     let feed = told.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)));
-    Ok(feed.first([Event::json(&logins.people()).event("people")]))
+    Ok(feed.prelude([Event::json(&logins.people()).event("people")]))
 }

@@ -10,8 +10,8 @@ use axum::{Json, Router};
 use example_common::page;
 use sse_axum::Sse;
 use sse_core::hub::EventId;
-use sse_core::{Event, Hub, Replay, SocketLimits, bound_sockets};
-use sse_redis::{Builder, Redis};
+use sse_core::{Event, Hub, Replay, SocketLimits, apply_socket_limits};
+use sse_redis::{Redis, RedisBuilder};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -74,12 +74,12 @@ impl Node {
     pub(crate) fn start(
         &self,
         listener: TcpListener,
-        builder: Builder,
+        builder: RedisBuilder,
         stop: impl Future<Output = ()> + Send + 'static,
         routes: impl FnOnce(Redis, Hub) -> Router,
     ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        bound_sockets(&listener, &SocketLimits::default())?;
+        apply_socket_limits(&listener, &SocketLimits::default())?;
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let handle = runtime.handle().clone();
         let process = Process(Some(runtime));
@@ -129,7 +129,7 @@ const ANY_ORIGIN: [(axum::http::HeaderName, &str); 1] = [(ACCESS_CONTROL_ALLOW_O
 async fn events(sse: Sse, State(app): State<App>) -> impl IntoResponse {
     // The other node may be a moment ahead. Without this its client is asked to come back, and does in some seconds.
     if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
-        let _ = timeout(Duration::from_secs(2), app.redis.reached(id)).await;
+        let _ = timeout(Duration::from_secs(2), app.redis.wait_for(id)).await;
     }
     (ANY_ORIGIN, sse.subscribe(&app.hub, ["cluster"]).replay(Replay::Last(60)))
 }

@@ -1,7 +1,7 @@
 //! The parts that every example has and no example is about: the listening address, the stop signal, and the script and
 //! the style of the pages.
 
-use sse_core::{SocketLimits, bound_sockets};
+use sse_core::{SocketLimits, apply_socket_limits};
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -31,7 +31,7 @@ impl Listen {
         let listener = TcpListener::bind(&self.address)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", self.address)))?;
         listener.set_nonblocking(true)?;
-        bound_sockets(&listener, &SocketLimits::default())?;
+        apply_socket_limits(&listener, &SocketLimits::default())?;
         // A closed standard output is no reason to stop.
         let _ = writeln!(io::stdout(), "listening on {scheme}://{}", listener.local_addr()?);
         Ok(listener)

@@ -80,7 +80,7 @@ async fn answer(mut socket: TcpStream, hub: &Hub) -> io::Result<()> {
     };
     let mut respond = Respond::new(&mut socket, head.knows_chunks);
     match head.path() {
-        "/events" => match Policy::default().admit(&head.request()) {
+        "/events" => match Policy::default().check(&head.request()) {
             Ok(admitted) => respond.stream(Sse::new(Tokio, admitted).subscribe(hub, ["time"]).into_response()).await,
             Err(refusal) => respond.head_and(refusal.status(), refusal.headers(), &refusal.body()).await,
         },

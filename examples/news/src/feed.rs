@@ -68,7 +68,7 @@ impl Feed {
             tokio::time::sleep(COUNT_EVERY).await;
             let stats = self.hub.stats();
             // A reader that came while another one left has received a count that was too high by one.
-            let left = stats.ended(CloseReason::Gone) + stats.ended(CloseReason::Lagged);
+            let left = stats.ended(CloseReason::ClientLeft) + stats.ended(CloseReason::Lagged);
             let now = Some((stats.streams, left));
             if stats.streams > 0 && now != told {
                 self.publish("readers", readers(stats.streams));

@@ -62,7 +62,7 @@ async fn main() -> io::Result<()> {
 }
 
 async fn events(sse: Sse, State(upstream): State<Upstream>) -> impl IntoResponse {
-    sse.subscribe(&upstream.hub, ["events", "proxy"]).replay(Replay::Last(50)).first([upstream.told()])
+    sse.subscribe(&upstream.hub, ["events", "proxy"]).replay(Replay::Last(50)).prelude([upstream.told()])
 }
 
 /// Whoever has something to add posts it as a server would have written it.

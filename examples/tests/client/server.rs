@@ -73,7 +73,7 @@ async fn board(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
     let feed = sse.subscribe(&hub, ["items"]);
     match feed.resumption() {
         Resumption::Resumed => feed,
-        _ => feed.first([("item", "the whole board")]),
+        _ => feed.prelude([("item", "the whole board")]),
     }
 }
 

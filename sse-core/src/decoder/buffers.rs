@@ -1,7 +1,7 @@
 //! The buffers of WHATWG HTML 9.2.6, and what a field does to them.
 
 use super::limits::{DecodeError, Limits};
-use crate::Field;
+use crate::event::error::Field;
 use std::mem;
 
 /// What the block being read has said so far, and what the stream has said for good.

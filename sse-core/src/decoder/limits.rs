@@ -1,7 +1,7 @@
 //! What a stream may cost its reader.
 
 /// 1 MiB: as much as this crate's own encoder puts into one event.
-const DEFAULT: usize = crate::MAX_EVENT_BYTES;
+const DEFAULT: usize = crate::event::limits::MAX_EVENT_BYTES;
 
 /// How much of a stream a [`Decoder`](crate::Decoder) keeps at a time, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl Limits {
     }
 }
 
-/// Why a [`Decoder`](crate::Decoder) gave up a block. Told once for that block; decoding goes on with the next one.
+/// Why a [`Decoder`](crate::Decoder) gave up a block. StreamSpan once for that block; decoding goes on with the next one.
 ///
 /// Nothing of the block is dispatched and its id is not taken, so that a reconnect asks for it again. A reconnection time
 /// that stood before the fault stays.

@@ -1,16 +1,16 @@
 //! The bounds of a hub, each with its default.
 
-use super::ids::{Ids, Secret};
-use super::order::Order;
+use super::history::History;
+use super::log::id_source::{IdSource, Secret};
 use super::registry::Registry;
 use super::stats::Counters;
 use super::{Feed, Hub, Inner};
-use crate::control::is_reserved;
-use crate::runtime::Runtime;
+use crate::event::control::is_reserved;
+use crate::event::limits::{MAX_EVENT_BYTES, MAX_RETRY};
+use crate::runtime::runtime::Runtime;
+use crate::runtime::sync::atomic::AtomicU64;
+use crate::runtime::sync::{Arc, Mutex};
 use crate::stream::shared::Rules;
-use crate::sync::atomic::AtomicU64;
-use crate::sync::{Arc, Mutex};
-use crate::{MAX_EVENT_BYTES, MAX_RETRY};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) struct Limits {
     pub(crate) max_event_bytes: usize,
     /// The middle of the range from which each stream's is drawn.
     pub(crate) retry: Duration,
-    pub(crate) heartbeats: bool,
+    pub(crate) position_updates: bool,
     pub(crate) drain_grace: Duration,
     pub(crate) drain_retry: RangeInclusive<Duration>,
 }
@@ -75,12 +75,12 @@ impl Limits {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a builder builds nothing until `build`"]
-pub struct Builder {
+pub struct HubBuilder {
     limits: Limits,
-    heartbeats: Option<bool>,
+    position_updates: Option<bool>,
 }
 
-impl Default for Builder {
+impl Default for HubBuilder {
     fn default() -> Self {
         let limits = Limits {
             topic_bytes: 4 * 1024 * 1024,
@@ -95,15 +95,15 @@ impl Default for Builder {
             gap_type: "gap".into(),
             max_event_bytes: MAX_EVENT_BYTES,
             retry: Duration::from_secs(3),
-            heartbeats: false,
+            position_updates: false,
             drain_grace: Duration::from_secs(10),
             drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
         };
-        Self { limits, heartbeats: None }
+        Self { limits, position_updates: None }
     }
 }
 
-impl Builder {
+impl HubBuilder {
     /// How many bytes of events a topic keeps, as they are on the wire: 4 MiB by default. At the bound the oldest event
     /// goes; the newest stays, however large. Its memory may be 32 KiB more, and 16 bytes for each event.
     pub const fn topic_bytes(mut self, bytes: usize) -> Self {
@@ -230,8 +230,8 @@ impl Builder {
     ///
     /// A position update is an event of the reserved type `sse-position`. A GET whose `Accept` does not name
     /// `text/event-stream` receives a block without data, and other methods than GET receive the usual comment.
-    pub const fn heartbeats(mut self, on: bool) -> Self {
-        self.heartbeats = Some(on);
+    pub const fn position_updates(mut self, on: bool) -> Self {
+        self.position_updates = Some(on);
         self
     }
 
@@ -253,13 +253,13 @@ impl Builder {
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn build(self) -> Hub {
-        self.build_on(crate::Tokio)
+        self.build_on(crate::runtime::tokio::Tokio)
     }
 
     /// The hub, on this runtime.
     #[must_use]
     pub fn build_on(self, runtime: impl Runtime) -> Hub {
-        let ids = Ids::Own(Secret::new(runtime.random().secret()));
+        let ids = IdSource::Local(Secret::new(runtime.random().secret()));
         self.hub(runtime, ids, false)
     }
 
@@ -267,26 +267,26 @@ impl Builder {
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn follower(self) -> (Hub, Feed) {
-        self.follower_on(crate::Tokio)
+        self.follower_on(crate::runtime::tokio::Tokio)
     }
 
     /// A hub that follows a log elsewhere, and its feed, on this runtime.
     #[must_use]
     pub fn follower_on(self, runtime: impl Runtime) -> (Hub, Feed) {
-        let hub = self.hub(runtime, Ids::followed(), true);
+        let hub = self.hub(runtime, IdSource::followed(), true);
         let feed = Feed::new(hub.clone());
         (hub, feed)
     }
 
-    fn hub(mut self, runtime: impl Runtime, ids: Ids, heartbeats: bool) -> Hub {
-        self.limits.heartbeats = self.heartbeats.unwrap_or(heartbeats);
+    fn hub(mut self, runtime: impl Runtime, ids: IdSource, position_updates: bool) -> Hub {
+        self.limits.position_updates = self.position_updates.unwrap_or(position_updates);
         let rules = Rules::of_hub(self.limits.gap_type.clone(), self.limits.max_event_bytes);
         Hub {
             inner: Arc::new(Inner {
                 runtime: Box::new(runtime),
                 limits: self.limits,
                 rules,
-                order: Mutex::new(Order::new(ids)),
+                history: Mutex::new(History::new(ids)),
                 head: AtomicU64::new(0),
                 epoch: AtomicU64::new(0),
                 registry: Registry::default(),

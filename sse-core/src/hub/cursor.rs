@@ -1,15 +1,15 @@
 //! A cursor: a position in the history, and the topics that it looks at.
 
 use super::Inner;
-use super::ring::{Mark, Next};
+use super::ring::{Next, TrimPoint};
 use super::stats::Counters;
 use super::topic::Topic;
-use crate::control::Control;
+use crate::event::control::Control;
+use crate::runtime::sync::Arc;
+use crate::runtime::sync::atomic::Ordering;
 use crate::stream::CloseReason;
 use crate::stream::source::{CHUNK_BYTES, Step};
 use crate::stream::state::Pending;
-use crate::sync::Arc;
-use crate::sync::atomic::Ordering;
 use bytes::Bytes;
 use slab::Slab;
 use std::cmp::Reverse;
@@ -64,7 +64,7 @@ impl Cursor {
         (self.position, self.told) = (position, position);
         self.epoch = self.hub.epoch.load(Ordering::Acquire);
         for place in &mut self.places {
-            place.missing = place.topic.lock().ring.forgotten().position;
+            place.missing = place.topic.lock().ring.trimmed_to().position;
         }
         self.replays = false;
     }
@@ -131,14 +131,14 @@ impl Cursor {
             }
             if self.hub.head.load(Ordering::Acquire) == head {
                 // Something is in a topic and not yet public: whoever puts it there holds this lock until it is.
-                drop(self.hub.order.lock());
+                drop(self.hub.history.lock());
             }
         }
     }
 
     /// The position up to which everything was delivered, as a block of its own, if the client was not told yet.
     pub(crate) fn heartbeat(&mut self) -> Option<Bytes> {
-        if !self.hub.limits.heartbeats || self.control == Control::Omitted {
+        if !self.hub.limits.position_updates || self.control == Control::Omitted {
             return None;
         }
         let head = self.hub.head.load(Ordering::Acquire);
@@ -150,7 +150,7 @@ impl Cursor {
         if self.position == self.told {
             return None;
         }
-        let id = self.hub.order.lock().ids.at(self.position, &[])?;
+        let id = self.hub.history.lock().ids.at(self.position, &[])?;
         self.told = self.position;
         self.control.position(id).map(Bytes::from)
     }
@@ -167,13 +167,13 @@ impl Cursor {
             return None;
         }
         let position = {
-            let order = self.hub.order.lock();
+            let history = self.hub.history.lock();
             let seen = std::mem::replace(&mut self.epoch, self.hub.epoch.load(Ordering::Acquire));
-            order.rewritten(seen, self.position)?
+            history.rewritten(seen, self.position)?
         };
         (self.position, self.told) = (position, position);
         Counters::add(&self.hub.counters.gaps, 1);
-        crate::trace::gap("unknown", None, false);
+        crate::runtime::trace::gap("unknown", None, false);
         Some(self.hub.unknown_gap(None).into())
     }
 
@@ -265,13 +265,13 @@ impl Cursor {
 
     /// Passes the gaps at a position: a block for each of these places that has one there. Only the last block has the id.
     /// `None` if this cursor lags and the hub ends such streams.
-    fn gaps(&mut self, mark: Mark, places: &[usize]) -> Option<Vec<u8>> {
+    fn gaps(&mut self, mark: TrimPoint, places: &[usize]) -> Option<Vec<u8>> {
         let mut gaps = Vec::new();
         let mut lagged = false;
         for place in places.iter().filter_map(|at| self.places.get(*at)) {
             let locked = place.topic.lock();
             let position = self.position_at(place);
-            if locked.ring.forgotten().position == mark.position && mark.position > position {
+            if locked.ring.trimmed_to().position == mark.position && mark.position > position {
                 gaps.push(place);
                 // What the client asked for too late is told, and what the log lost; what it lost while it read is lag.
                 lagged |= position >= place.missing.max(locked.ring.reset());
@@ -289,12 +289,12 @@ impl Cursor {
             Counters::add(&self.hub.counters.lagged, 1);
         }
         Counters::add(&self.hub.counters.gaps, gaps.len());
-        let of_mark = self.hub.order.lock().ids.of_mark(mark);
+        let of_mark = self.hub.history.lock().ids.of_mark(mark);
         let mut blocks = Vec::new();
         for (left, place) in (0..gaps.len()).rev().zip(&gaps) {
             let id = of_mark.filter(|_| left == 0);
             place.topic.write_gap(&mut blocks, &self.hub.limits.gap_type, id);
-            crate::trace::gap("trimmed", Some(&place.topic.name), lagged);
+            crate::runtime::trace::gap("trimmed", Some(&place.topic.name), lagged);
         }
         self.position = mark.position;
         Some(blocks)

@@ -1,7 +1,7 @@
 //! Topics without subscribers and handles, in the order in which they make room for other topics.
 
 use super::topic::Topic;
-use crate::sync::Arc;
+use crate::runtime::sync::Arc;
 use std::collections::BTreeMap;
 
 /// Idle topics by the position of their newest event, which no two of them share.

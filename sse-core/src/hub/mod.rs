@@ -1,46 +1,44 @@
 //! One ordered history: topics are labels in it, a connection is a cursor, `Last-Event-ID` is the cursor's position.
 
 mod ages;
-mod ahead;
 mod builder;
 mod cursor;
-mod feed;
+pub(crate) mod history;
 mod id;
 mod idle;
-mod ids;
-mod order;
+pub(crate) mod log;
 mod publish;
 mod registry;
+mod retry_later;
 mod ring;
-mod sent_away;
+mod shrink;
 mod stats;
 mod subscription;
-mod taken_back;
 mod tombstones;
 mod topic;
 mod topic_names;
 mod topics;
 
-pub use builder::Builder;
-pub use feed::{Feed, FeedError};
+pub use builder::HubBuilder;
+pub use history::MAX_TOPIC_BYTES;
 pub use id::EventId;
-pub use order::MAX_TOPIC_BYTES;
+pub use log::feed::{Feed, FeedError};
 pub use publish::{PublishError, Topic};
 pub use registry::Draining;
 pub use stats::Stats;
 pub use subscription::{Replay, Resumption, SubscribeError, Subscription};
 pub use topic_names::{IntoTopics, Many, One};
 
-use crate::runtime::{Random, Runtime, Timer};
+use crate::runtime::runtime::{Random, Runtime, Timer};
+use crate::runtime::sync::atomic::AtomicU64;
+use crate::runtime::sync::{Arc, Mutex};
 use crate::stream::shared::Rules;
-use crate::sync::atomic::AtomicU64;
-use crate::sync::{Arc, Mutex};
 use builder::Limits;
 pub(crate) use cursor::Cursor;
-use order::Order;
+use history::History;
 use registry::Registry;
-pub(crate) use registry::{Attachment, Kind};
-use sent_away::SentAway;
+pub(crate) use registry::{Kind, StreamGuard};
+use retry_later::SentAway;
 use stats::Counters;
 use std::fmt;
 use std::pin::Pin;
@@ -76,7 +74,7 @@ pub(crate) struct Inner {
     /// What the hub asks of everything that goes to its topics' readers.
     pub(crate) rules: Rules,
     /// Taken by every publish, and by whoever comes or goes. A topic's lock may be taken inside it, never around it.
-    pub(crate) order: Mutex<Order>,
+    pub(crate) history: Mutex<History>,
     /// The newest position. Everything at or below it is complete in every topic: it is stored last, while the topic's
     /// lock is held.
     pub(crate) head: AtomicU64,
@@ -127,12 +125,12 @@ impl Hub {
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn new() -> Self {
-        Builder::default().build()
+        HubBuilder::default().build()
     }
 
     /// A hub with bounds of its own.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
     }
 
     /// A hub that follows a log elsewhere, and the feed by which it does; with the default bounds, on tokio's clock. Its
@@ -140,7 +138,7 @@ impl Hub {
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn follower() -> (Self, Feed) {
-        Builder::default().follower()
+        HubBuilder::default().follower()
     }
 
     /// Begins to go down, finally: every stream is told to end within the window, and newcomers are asked to come back
@@ -185,12 +183,12 @@ impl Hub {
     /// let clock = Clock::new();
     /// let hub = Hub::builder().build_on(clock.clone());
     /// let mut reader = clock.read(clock.sse().key("ann")?.subscribe(&hub, ["news"]).into_response());
-    /// assert_eq!(hub.close_where("bob"), 0);
-    /// assert_eq!(hub.close_where("ann"), 1);
+    /// assert_eq!(hub.close_by_key("bob"), 0);
+    /// assert_eq!(hub.close_by_key("ann"), 1);
     /// assert!(reader.has_ended());
     /// # Ok::<(), sse_core::KeyTooLong>(())
     /// ```
-    pub fn close_where(&self, key: impl AsRef<str>) -> usize {
+    pub fn close_by_key(&self, key: impl AsRef<str>) -> usize {
         self.inner.registry.cut(key.as_ref())
     }
 
@@ -208,17 +206,17 @@ impl Hub {
     pub fn stats(&self) -> Stats {
         let inner = &self.inner;
         let now = inner.now_if_aging();
-        let mut left = topic::Leftovers::default();
+        let mut deferred = topic::Deferred::default();
         let mut stats = inner.counters.read();
         {
-            let mut order = inner.order.lock();
-            order.expire(inner, now, &mut left);
-            let topics = &order.topics;
+            let mut history = inner.history.lock();
+            history.expire(inner, now, &mut deferred);
+            let topics = &history.topics;
             (stats.topics, stats.dropped_topics) = (topics.len(), topics.dropped);
             (stats.held_events, stats.held_bytes) = (topics.held_events, topics.held_bytes);
         }
         stats.streams = inner.registry.len();
-        left.settle();
+        deferred.run();
         stats
     }
 }

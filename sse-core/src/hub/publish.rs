@@ -1,14 +1,15 @@
 //! Publishing: one event, several at once, or to a topic that was looked up before.
 
-use super::ids::Ids;
-use super::order::{MAX_TOPIC_BYTES, Order};
+use super::history::{History, MAX_TOPIC_BYTES};
+use super::log::id_source::IdSource;
 use super::stats::Counters;
-use super::topic::{self, Leftovers};
+use super::topic::{self, Deferred};
 use super::topics::TooManyTopics;
 use super::{EventId, Hub, Inner};
-use crate::control::Control;
-use crate::sync::Arc;
-use crate::{Frame, FrameError, IntoFrame};
+use crate::event::control::Control;
+use crate::event::error::FrameError;
+use crate::event::frame::{Frame, IntoFrame};
+use crate::runtime::sync::Arc;
 use std::fmt;
 
 /// Why nothing was published.
@@ -22,7 +23,7 @@ pub enum PublishError {
     #[error("the topic's name has {0} bytes, more than {MAX_TOPIC_BYTES}")]
     TopicName(usize),
     /// The hub has as many topics as it may have, and each of them has a subscriber or a handle. Raise the bound by
-    /// [`Builder::max_topics`](super::Builder::max_topics).
+    /// [`HubBuilder::max_topics`](super::Builder::max_topics).
     #[error("the hub has `max_topics` topics, and each of them has a subscriber or a handle")]
     TooManyTopics,
     /// The hub follows a log; publish there.
@@ -52,7 +53,7 @@ impl Hub {
         // Read outside the lock: it is the caller's code.
         let topic = topic.as_ref();
         check_name(topic)?;
-        self.inner.append(|order, left| order.topic(&self.inner, topic, left), block)
+        self.inner.append(|history, deferred| history.topic(&self.inner, topic, deferred), block)
     }
 
     /// Publishes all of these events, each to its topic, or none of them. They follow each other in the history. A batch
@@ -85,17 +86,17 @@ impl Hub {
             encoded.iter_mut().map(|(topic, block)| ((*topic).as_ref(), std::mem::take(block))).collect();
         events.iter().try_for_each(|(topic, _)| check_name(topic))?;
         let now = inner.now_if_aging();
-        let mut left = Leftovers::default();
+        let mut deferred = Deferred::default();
         let published = {
-            let mut order = inner.order.lock();
-            if matches!(order.ids, Ids::Followed(_)) {
+            let mut history = inner.history.lock();
+            if matches!(history.ids, IdSource::Log(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(inner, now, &mut left);
-            if order.topics.have_room_for(events.iter().map(|(topic, _)| *topic), inner.limits.max_topics) {
+            history.expire(inner, now, &mut deferred);
+            if history.topics.have_room_for(events.iter().map(|(topic, _)| *topic), inner.limits.max_topics) {
                 let publish = |(topic, block)| {
-                    let topic = order.topic(inner, topic, &mut left).map_err(|_| PublishError::TooManyTopics)?;
-                    Ok(order.append(inner, now, &topic, None, block, &mut left))
+                    let topic = history.topic(inner, topic, &mut deferred).map_err(|_| PublishError::TooManyTopics)?;
+                    Ok(history.append(inner, now, &topic, None, block, &mut deferred))
                 };
                 events.into_iter().map(publish).collect()
             } else {
@@ -103,7 +104,7 @@ impl Hub {
             }
         };
         Counters::add(&inner.counters.published, published.as_ref().map_or(0, Vec::len));
-        left.settle();
+        deferred.run();
         published
     }
 
@@ -138,13 +139,13 @@ impl Hub {
     pub fn topic(&self, name: impl AsRef<str>) -> Result<Topic, PublishError> {
         let name = name.as_ref();
         check_name(name)?;
-        let mut left = Leftovers::default();
+        let mut deferred = Deferred::default();
         let topic = {
-            let mut order = self.inner.order.lock();
-            let topic = order.topic(&self.inner, name, &mut left);
-            topic.inspect(|topic| order.topics.enter(topic))
+            let mut history = self.inner.history.lock();
+            let topic = history.topic(&self.inner, name, &mut deferred);
+            topic.inspect(|topic| history.topics.enter(topic))
         };
-        left.settle();
+        deferred.run();
         Ok(Topic { hub: self.clone(), topic: topic.map_err(|_| PublishError::TooManyTopics)? })
     }
 }
@@ -212,22 +213,22 @@ impl Inner {
 
     fn append(
         &self,
-        topic: impl FnOnce(&mut Order, &mut Leftovers) -> Result<Arc<topic::Topic>, TooManyTopics>,
+        topic: impl FnOnce(&mut History, &mut Deferred) -> Result<Arc<topic::Topic>, TooManyTopics>,
         block: Vec<u8>,
     ) -> Result<EventId, PublishError> {
         let now = self.now_if_aging();
-        let mut left = Leftovers::default();
+        let mut deferred = Deferred::default();
         let published = {
-            let mut order = self.order.lock();
-            if matches!(order.ids, Ids::Followed(_)) {
+            let mut history = self.history.lock();
+            if matches!(history.ids, IdSource::Log(_)) {
                 return Err(PublishError::Followed);
             }
-            order.expire(self, now, &mut left);
-            let topic = topic(&mut order, &mut left).map_err(|_| PublishError::TooManyTopics);
-            topic.map(|topic| order.append(self, now, &topic, None, block, &mut left))
+            history.expire(self, now, &mut deferred);
+            let topic = topic(&mut history, &mut deferred).map_err(|_| PublishError::TooManyTopics);
+            topic.map(|topic| history.append(self, now, &topic, None, block, &mut deferred))
         };
         Counters::add(&self.counters.published, usize::from(published.is_ok()));
-        left.settle();
+        deferred.run();
         published
     }
 
@@ -240,7 +241,7 @@ impl Inner {
         };
         drop(forgotten);
         if was_last {
-            self.order.lock().topics.left(topic);
+            self.history.lock().topics.left(topic);
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::stats::Counters;
 use super::{Inner, Limits};
-use crate::runtime::Timer;
-use crate::shrink::{is_sparse, shrink};
+use crate::hub::shrink::{is_sparse, shrink};
+use crate::runtime::runtime::Timer;
+use crate::runtime::sync::atomic::Ordering;
+use crate::runtime::sync::{Arc, Mutex};
 use crate::stream::shared::Shared;
 use crate::stream::state::{CloseReason, Drain};
-use crate::sync::atomic::Ordering;
-use crate::sync::{Arc, Mutex};
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -97,7 +97,7 @@ impl Registry {
             (entry, waiters)
         };
         drop(entry);
-        crate::wake::all(waiters.into_values());
+        crate::runtime::wake::all(waiters.into_values());
     }
 
     /// Ends every stream of a key at once, and forgets that they had it.
@@ -116,7 +116,7 @@ impl Registry {
             streams
         };
         let mut ended = 0;
-        crate::wake::each(streams, |shared| ended += usize::from(shared.cut(CloseReason::Closed)));
+        crate::runtime::wake::each(streams, |shared| ended += usize::from(shared.cut(CloseReason::Closed)));
         ended
     }
 }
@@ -163,12 +163,12 @@ impl Locked {
 }
 
 /// A stream's entry in its hub, for as long as its body lives.
-pub(crate) struct Attachment {
+pub(crate) struct StreamGuard {
     hub: Arc<Inner>,
     shared: Arc<Shared>,
 }
 
-impl Attachment {
+impl StreamGuard {
     pub(crate) fn new(
         hub: &Arc<Inner>,
         shared: &Arc<Shared>,
@@ -184,7 +184,7 @@ impl Attachment {
     }
 }
 
-impl Drop for Attachment {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.hub.registry.leave(&self.shared);
     }
@@ -204,10 +204,10 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
         (first, told)
     };
     if first {
-        crate::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
+        crate::runtime::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
         crate::stream::unowned::report();
     }
-    crate::wake::each(streams, |(shared, kind)| {
+    crate::runtime::wake::each(streams, |(shared, kind)| {
         let random = hub.runtime.random();
         let wait = match kind {
             Kind::Subscription => random.duration(Duration::ZERO..=window),
@@ -245,7 +245,7 @@ impl Future for Draining {
         };
         drop(old);
         if left == 0 {
-            crate::trace::drain_over(0);
+            crate::runtime::trace::drain_over(0);
             return Poll::Ready(0);
         }
         let Some(deadline) = gives_up else { return Poll::Pending };
@@ -253,7 +253,7 @@ impl Future for Draining {
         loop {
             if this.hub.runtime.now() >= deadline {
                 let left = this.hub.registry.len();
-                crate::trace::drain_over(left);
+                crate::runtime::trace::drain_over(left);
                 return Poll::Ready(left);
             }
             if timer.as_mut().poll_at(deadline, cx).is_pending() {

@@ -25,7 +25,7 @@ const SEGMENT_WORK: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Ring {
-    forgotten: Mark,
+    trimmed_to: TrimPoint,
     /// Up to here it was forgotten because the log said so, and not because a reader was slow.
     reset: u64,
     segments: VecDeque<Segment>,
@@ -39,7 +39,7 @@ pub(crate) struct Ring {
 /// A position, and the id that it has outside. It has none where something was taken back: what remains before that has
 /// one, but with it a client would, elsewhere, get what was taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct TrimPoint {
     pub(crate) position: u64,
     pub(crate) id: Option<EventId>,
 }
@@ -90,7 +90,7 @@ impl Frame {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The entry for what was forgotten.
-    Gap(Mark),
+    Gap(TrimPoint),
     /// The event at this position.
     Event(u64),
 }
@@ -114,8 +114,8 @@ pub(crate) struct Taken {
 }
 
 impl Ring {
-    pub(crate) fn new(forgotten: Mark) -> Self {
-        Self { forgotten, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0, added: 0 }
+    pub(crate) fn new(trimmed_to: TrimPoint) -> Self {
+        Self { trimmed_to, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0, added: 0 }
     }
 
     pub(crate) const fn events(&self) -> usize {
@@ -130,8 +130,8 @@ impl Ring {
         self.events == 0
     }
 
-    pub(crate) const fn forgotten(&self) -> Mark {
-        self.forgotten
+    pub(crate) const fn trimmed_to(&self) -> TrimPoint {
+        self.trimmed_to
     }
 
     pub(crate) const fn reset(&self) -> u64 {
@@ -145,7 +145,7 @@ impl Ring {
 
     /// The position of the newest event it holds or held.
     pub(crate) fn newest(&self) -> u64 {
-        self.newest_in_tail().or_else(|| self.last_sealed()).unwrap_or(self.forgotten.position)
+        self.newest_in_tail().or_else(|| self.last_sealed()).unwrap_or(self.trimmed_to.position)
     }
 
     fn newest_in_tail(&self) -> Option<u64> {
@@ -174,7 +174,7 @@ impl Ring {
             Some(segment) => {
                 let Some(entry) = segment.entries.get(segment.first).copied() else { return };
                 let Some(block) = segment.block(segment.first) else { return };
-                self.forgotten = Mark { position: entry.position, id: Some(id(entry.position, block)) };
+                self.trimmed_to = TrimPoint { position: entry.position, id: Some(id(entry.position, block)) };
                 let len = block.len();
                 segment.first += 1;
                 if segment.first == segment.entries.len() {
@@ -184,7 +184,7 @@ impl Ring {
             }
             None => {
                 let Some(frame) = self.tail.frames.pop_front() else { return };
-                self.forgotten = Mark { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
+                self.trimmed_to = TrimPoint { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
                 let len = frame.bytes.len();
                 garbage.push(frame.bytes);
                 self.tail.drop_copies(garbage);
@@ -209,7 +209,7 @@ impl Ring {
                 return;
             }
             if let (Some(entry), Some(block)) = (segment.entries.get(keep - 1), segment.block(keep - 1)) {
-                self.forgotten = Mark { position: entry.position, id: Some(id(entry.position, block)) };
+                self.trimmed_to = TrimPoint { position: entry.position, id: Some(id(entry.position, block)) };
             }
             self.events -= keep - segment.first;
             self.bytes -= segment.start_of(keep) - segment.start_of(segment.first);
@@ -223,7 +223,7 @@ impl Ring {
         let frames = self.tail.after(upto).min(*work);
         *work -= frames;
         if let Some(frame) = frames.checked_sub(1).and_then(|last| self.tail.frames.get(last)) {
-            self.forgotten = Mark { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
+            self.trimmed_to = TrimPoint { position: frame.position, id: Some(id(frame.position, &frame.bytes)) };
         }
         self.events -= frames;
         self.bytes -= self.tail.frames.range(..frames).map(|frame| frame.bytes.len()).sum::<usize>();
@@ -232,29 +232,29 @@ impl Ring {
     }
 
     /// The mark of a ring that lost everything it holds.
-    pub(crate) fn newest_mark(&self, id: impl FnOnce(u64, &[u8]) -> EventId) -> Mark {
+    pub(crate) fn newest_mark(&self, id: impl FnOnce(u64, &[u8]) -> EventId) -> TrimPoint {
         let of_tail = self.tail.frames.back().map(|frame| (frame.position, &*frame.bytes));
         let newest = of_tail.or_else(|| {
             let segment = self.segments.back()?;
             Some((segment.last(), segment.block(segment.entries.len() - 1)?))
         });
-        newest.map_or(self.forgotten, |(position, block)| Mark { position, id: Some(id(position, block)) })
+        newest.map_or(self.trimmed_to, |(position, block)| TrimPoint { position, id: Some(id(position, block)) })
     }
 
     /// Forgets everything, up to a position that may be beyond it.
-    pub(crate) fn reset_to(&mut self, mark: Mark, garbage: &mut Vec<Bytes>) {
+    pub(crate) fn reset_to(&mut self, mark: TrimPoint, garbage: &mut Vec<Bytes>) {
         garbage.extend(self.segments.drain(..).map(|segment| segment.bytes));
         garbage.extend(self.tail.frames.drain(..).map(|frame| frame.bytes));
         garbage.push(std::mem::take(&mut self.tail).joined.1);
         (self.events, self.bytes) = (0, 0);
-        (self.forgotten, self.reset) = (mark, mark.position);
+        (self.trimmed_to, self.reset) = (mark, mark.position);
     }
 
     /// Drops what is newer than this position, as if it had never been. If it forgot some of that, it cannot tell any
     /// more how much it forgot of what was before: then it is forgotten up to `mark`, the end of what is dropped.
-    pub(crate) fn rewind(&mut self, position: u64, mark: Mark, garbage: &mut Vec<Bytes>) {
-        if self.forgotten.position > position {
-            self.forgotten = mark;
+    pub(crate) fn truncate(&mut self, position: u64, mark: TrimPoint, garbage: &mut Vec<Bytes>) {
+        if self.trimmed_to.position > position {
+            self.trimmed_to = mark;
         }
         while self.tail.frames.back().is_some_and(|frame| frame.position > position)
             && let Some(frame) = self.tail.frames.pop_back()
@@ -287,8 +287,8 @@ impl Ring {
 
     /// What comes after a position: the gap, if some of it is forgotten, or an event.
     pub(crate) fn next_after(&self, position: u64) -> Option<Next> {
-        if position < self.forgotten.position {
-            return Some(Next::Gap(self.forgotten));
+        if position < self.trimmed_to.position {
+            return Some(Next::Gap(self.trimmed_to));
         }
         let sealed = self
             .segment_after(position)
@@ -300,7 +300,7 @@ impl Ring {
     /// The events after `after` and not beyond `upto`, as far as they lie together: up to `budget` bytes, or one larger
     /// event. None if the gap comes first.
     pub(crate) fn take(&mut self, after: u64, upto: u64, budget: usize) -> Option<Taken> {
-        if after < self.forgotten.position {
+        if after < self.trimmed_to.position {
             return None;
         }
         match self.segment_after(after) {
@@ -318,7 +318,7 @@ impl Ring {
         self.added - passed
     }
 
-    /// The position of an event that it holds, by its id. Ids must be in order, as positions are.
+    /// The position of an event that it holds, by its id. IdSource must be in order, as positions are.
     pub(crate) fn find(&self, id: EventId) -> Option<u64> {
         let at = self.segments.partition_point(|segment| segment.id(segment.entries.len() - 1) < Some(id));
         if let Some(segment) = self.segments.get(at) {
@@ -336,7 +336,7 @@ impl Ring {
         found.map(|frame| frame.position)
     }
 
-    /// The last event that it holds whose id is not after this position of the log. Ids must be in order, as positions are.
+    /// The last event that it holds whose id is not after this position of the log. IdSource must be in order, as positions are.
     pub(crate) fn last_upto(&self, upto: (u64, u64)) -> Option<(EventId, u64)> {
         let is_upto = |id: Option<EventId>| id.is_some_and(|id| id.position() <= upto);
         let tail = self.tail.frames.partition_point(|frame| is_upto(EventId::of_block(&frame.bytes)));

@@ -1,7 +1,7 @@
 //! What a hub counts.
 
+use crate::runtime::sync::atomic::{AtomicU64, Ordering};
 use crate::stream::CloseReason;
-use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What happened so far, added to once a chunk.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ pub struct Stats {
     /// Topics that hold events, or have a subscriber or a handle.
     pub topics: usize,
     /// Topics that the hub dropped with their events to make room for others, because of
-    /// [`max_topics`](super::Builder::max_topics). Their clients receive a gap when they resume.
+    /// [`max_topics`](super::HubBuilder::max_topics). Their clients receive a gap when they resume.
     pub dropped_topics: u64,
     /// Events that are held for those who come back.
     pub held_events: usize,

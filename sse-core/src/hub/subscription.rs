@@ -1,22 +1,25 @@
 //! A stream that follows topics: where it begins, and what it says first.
 
 use super::cursor::Cursor;
+use super::history::{History, MAX_TOPIC_BYTES};
 use super::id::EventId;
-use super::ids::Ids;
-use super::order::{MAX_TOPIC_BYTES, Order};
+use super::log::id_source::IdSource;
 use super::registry::Kind;
 use super::stats::Counters;
-use super::topic::{Leftovers, Topic};
+use super::topic::{Deferred, Topic};
 use super::topic_names::IntoTopics;
 use super::{Hub, Inner};
-use crate::control::Control;
-use crate::runtime::Runtime;
-use crate::sse::{First, Opened, invalid, refuse};
+use crate::event::control::Control;
+use crate::event::frame::IntoFrame;
+use crate::request::last_event_id::LastEventId;
+use crate::response::options::Sse;
+use crate::response::options::{First, Opened, invalid, refuse};
+use crate::response::response::Response;
+use crate::runtime::runtime::Runtime;
+use crate::runtime::sync::Arc;
+use crate::runtime::sync::atomic::Ordering;
 use crate::stream::source::Live;
 use crate::stream::{EventStream, Sender};
-use crate::sync::Arc;
-use crate::sync::atomic::Ordering;
-use crate::{IntoFrame, LastEventId, Response, Sse};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -79,7 +82,7 @@ impl Resumption {
 /// let feed = clock.sse_after(LastEventId::Text("of-another-life".into())).subscribe(&hub, ["board"]);
 /// assert!(feed.resumption().is_gap());
 ///
-/// let feed = feed.first([Event::data("the whole board").event("snapshot")]);
+/// let feed = feed.prelude([Event::data("the whole board").event("snapshot")]);
 /// let text = clock.read(feed.into_response()).text();
 /// assert!(text.starts_with(":\nevent: sse-open\nretry: ")); // from 2,000 to 4,000 ms
 /// let (_, rest) = text.split_once("\n\n").unwrap();
@@ -134,13 +137,13 @@ impl<R: Runtime> Subscription<R> {
         }
         // One look at the history: where it begins, and what is missing by then.
         let now = inner.now_if_aging();
-        let mut left = Leftovers::default();
+        let mut deferred = Deferred::default();
         let entered = {
-            let mut order = inner.order.lock();
-            order.expire(inner, now, &mut left);
-            order.enter(inner, &names, (&last_event_id, control), now, &mut left)
+            let mut history = inner.history.lock();
+            history.expire(inner, now, &mut deferred);
+            history.enter(inner, &names, (&last_event_id, control), now, &mut deferred)
         };
-        left.settle();
+        deferred.run();
         let (cursor, entered) = match entered {
             Ok(entered) => entered,
             Err(why) => {
@@ -158,7 +161,7 @@ impl<R: Runtime> Subscription<R> {
         opened.tell(Some(entered.resumption));
         if entered.unknown {
             let _entered = opened.response.body().told().enter();
-            crate::trace::gap("unknown", None, false);
+            crate::runtime::trace::gap("unknown", None, false);
         }
         opened.response.body_mut().source_mut().cursor = Some(cursor);
         (subscription.resumption, subscription.unknown, subscription.begins) =
@@ -187,13 +190,13 @@ impl<R: Runtime> Subscription<R> {
             let inner = self.hub.inner.clone();
             if let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor {
                 let topics = cursor.topics();
-                let order = inner.order.lock();
-                let (position, begins) = order.begin(&inner, &topics, replay);
+                let history = inner.history.lock();
+                let (position, begins) = history.begin(&inner, &topics, replay);
                 cursor.replay_after(position);
                 self.begins = begins;
                 if position < self.not_before {
                     cursor.replay_not_before(self.not_before);
-                    self.begins = order.ids.at(self.not_before, &topics);
+                    self.begins = history.ids.at(self.not_before, &topics);
                 }
             }
             self.prepare();
@@ -235,14 +238,14 @@ impl<R: Runtime> Subscription<R> {
         let topics = cursor.topics();
         let Some(topic) = topics.iter().find(|followed| *followed.name == *topic) else {
             let error = format!("the stream does not follow the topic `{topic}`; name the topic in `subscribe`");
-            self.opened.fail(crate::FrameError::Source(error.into()));
+            self.opened.fail(crate::event::error::FrameError::Source(error.into()));
             return self;
         };
         {
-            let order = inner.order.lock();
-            let (start, _) = order.begin(&inner, std::slice::from_ref(topic), replay);
+            let history = inner.history.lock();
+            let (start, _) = history.begin(&inner, std::slice::from_ref(topic), replay);
             if let Some(position) = cursor.replay_topic_after(topic, start.max(self.not_before)) {
-                self.begins = order.ids.at(position, &topics);
+                self.begins = history.ids.at(position, &topics);
             }
         }
         self.prepare();
@@ -277,13 +280,13 @@ impl<R: Runtime> Subscription<R> {
         let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor else { return self };
         let topics = cursor.topics();
         {
-            let order = inner.order.lock();
-            let Some(position) = order.not_before(&inner, id, &topics) else { return self };
+            let history = inner.history.lock();
+            let Some(position) = history.not_before(&inner, id, &topics) else { return self };
             self.not_before = self.not_before.max(position);
             if cursor.position() >= self.not_before {
                 return self;
             }
-            self.begins = order.ids.at(self.not_before, &topics);
+            self.begins = history.ids.at(self.not_before, &topics);
             if is_new {
                 cursor.replay_not_before(self.not_before);
             } else {
@@ -297,15 +300,15 @@ impl<R: Runtime> Subscription<R> {
             Counters::add(&inner.counters.gaps, 1);
             (self.unknown, self.resumption) = (true, Resumption::Gap);
             let _entered = self.opened.response.body().told().enter();
-            crate::trace::gap("unknown", None, false);
+            crate::runtime::trace::gap("unknown", None, false);
         }
         self.prepare();
         self
     }
 
-    /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids: only after
+    /// Sends these events, a snapshot for one, before anything else; as [`Sse::prelude`]. They may have no ids: only after
     /// them is the client told a position.
-    pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
+    pub fn prelude(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
         self.first.extend(events);
         self.prepare();
         self
@@ -397,9 +400,9 @@ pub enum SubscribeError {
     /// A topic's name is longer than [`MAX_TOPIC_BYTES`]. Answered 400.
     #[error("a topic's name has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
     TopicName(usize),
-    /// There are more different names than this. [`Builder::max_topics_per_stream`](super::Builder::max_topics_per_stream)
+    /// There are more different names than this. [`HubBuilder::max_topics_per_stream`](super::Builder::max_topics_per_stream)
     /// changes the limit. Answered 400.
-    #[error("a stream follows at most {0} topics; `Builder::max_topics_per_stream` changes the limit")]
+    #[error("a stream follows at most {0} topics; `HubBuilder::max_topics_per_stream` changes the limit")]
     TooManyTopics(usize),
     /// The stream was [attached](crate::Sse::attach) to another hub than the one it subscribes to. Answered 500.
     #[error("the stream is attached to another hub than it subscribes to; a subscription needs no `Sse::attach`")]
@@ -446,7 +449,7 @@ struct Entered {
     begins: Option<EventId>,
 }
 
-impl Order {
+impl History {
     /// Makes a cursor for these topics, at the place that the client's id says; or why it has to come back later.
     fn enter(
         &mut self,
@@ -454,21 +457,22 @@ impl Order {
         names: &Names,
         (client, control): (&LastEventId, Control),
         now: Option<Instant>,
-        left: &mut Leftovers,
+        deferred: &mut Deferred,
     ) -> Result<(Cursor, Entered), &'static str> {
         if !self.admits {
             return Err("loading");
         }
         let id = client.as_str().and_then(EventId::parse);
-        if id.is_some_and(|id| self.may_come(hub, id, &names.0)) {
+        if id.is_some_and(|id| self.may_still_arrive(hub, id, &names.0)) {
             return Err("behind");
         }
-        let topics = self.topics.enter_all(&names.0, hub.limits.max_topics, &self.ids, left).map_err(|_| "topics")?;
+        let topics =
+            self.topics.enter_all(&names.0, hub.limits.max_topics, &self.ids, deferred).map_err(|_| "topics")?;
         // One use of the hub trims little of what is too old, but no replay begins with it.
         if let (Some(now), Some(age)) = (now, hub.limits.topic_age)
             && let Some(upto) = self.ages.expired(now, age)
         {
-            self.topics.trim_all(&topics, upto, &self.ids, left);
+            self.topics.trim_all(&topics, upto, &self.ids, deferred);
         }
         let mut cursor = Cursor::new(hub, topics.clone(), control);
         let known = id.and_then(|id| Some((self.find(hub, id, &topics)?, id)));
@@ -476,7 +480,7 @@ impl Order {
         let entered = match (known, taken_back) {
             (Some((position, id)), _) => {
                 cursor.start_at(position);
-                let missing = topics.iter().any(|topic| topic.lock().ring.forgotten().position > position);
+                let missing = topics.iter().any(|topic| topic.lock().ring.trimmed_to().position > position);
                 let resumption = if missing { Resumption::Gap } else { Resumption::Resumed };
                 Entered { resumption, unknown: false, begins: Some(id) }
             }
@@ -510,7 +514,7 @@ impl Order {
         match (self.start(hub, topics, replay), &self.ids) {
             // No id of a log says its beginning: but that of whatever is just before the first event of these topics
             // says the same. Where the first event is what the log begins with, it is the first to tell an id.
-            (0, Ids::Followed(_)) if head > 0 => {
+            (0, IdSource::Log(_)) if head > 0 => {
                 let oldest = topics.iter().filter_map(|topic| topic.lock().ring.oldest()).min();
                 let position = oldest.map_or(head, |oldest| oldest - 1);
                 (position, if position > 0 { self.ids.at(position, topics) } else { None })
@@ -522,7 +526,7 @@ impl Order {
     /// The position before the first event that is to come.
     fn start(&self, hub: &Inner, topics: &[Arc<Topic>], replay: Replay) -> u64 {
         let head = hub.head.load(Ordering::Acquire);
-        let whole = || topics.iter().map(|topic| topic.lock().ring.forgotten().position).max().unwrap_or(head);
+        let whole = || topics.iter().map(|topic| topic.lock().ring.trimmed_to().position).max().unwrap_or(head);
         match replay {
             Replay::None | Replay::Last(0) => head,
             Replay::All => whole(),

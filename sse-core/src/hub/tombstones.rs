@@ -1,6 +1,6 @@
 //! What topics that were dropped had forgotten, so that whoever asks for them again is told.
 
-use super::ring::Mark;
+use super::ring::TrimPoint;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
@@ -11,19 +11,19 @@ const TOMBSTONES: usize = 65_536;
 #[derive(Default)]
 pub(crate) struct Tombstones {
     hasher: RandomState,
-    by_name: HashMap<u64, Mark>,
+    by_name: HashMap<u64, TrimPoint>,
     by_position: BTreeSet<(u64, u64)>,
     /// Of topics that are not remembered one by one; any topic may have been among them.
-    everything: Option<Mark>,
+    everything: Option<TrimPoint>,
 }
 
 impl Tombstones {
     /// Whatever was, is forgotten up to here.
-    pub(crate) fn of_everything(mark: Mark) -> Self {
+    pub(crate) fn of_everything(mark: TrimPoint) -> Self {
         Self { everything: Some(mark), ..Self::default() }
     }
 
-    pub(crate) fn put(&mut self, name: &str, mark: Mark) {
+    pub(crate) fn put(&mut self, name: &str, mark: TrimPoint) {
         if self.everything.is_some_and(|everything| everything.position >= mark.position) {
             return;
         }
@@ -44,7 +44,7 @@ impl Tombstones {
         }
     }
 
-    pub(crate) fn take(&mut self, name: &str) -> Option<Mark> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<TrimPoint> {
         let name = self.hasher.hash_one(name);
         let mark = self.by_name.remove(&name);
         if let Some(mark) = mark {
@@ -55,7 +55,7 @@ impl Tombstones {
     }
 
     /// What came after `kept` is taken back: marks in that part move to its end, whose id is known.
-    pub(crate) fn rewind(&mut self, kept: u64, mark: Mark) {
+    pub(crate) fn truncate(&mut self, kept: u64, mark: TrimPoint) {
         for (_, name) in self.by_position.split_off(&(kept + 1, 0)) {
             self.by_name.insert(name, mark);
             self.by_position.insert((mark.position, name));
@@ -64,6 +64,6 @@ impl Tombstones {
     }
 }
 
-fn later(one: Option<Mark>, other: Option<Mark>) -> Option<Mark> {
+fn later(one: Option<TrimPoint>, other: Option<TrimPoint>) -> Option<TrimPoint> {
     one.into_iter().chain(other).max_by_key(|mark| mark.position)
 }

@@ -1,9 +1,9 @@
 //! One topic: its ring behind a lock, and the cursors parked on it.
 
 use super::id::EventId;
-use super::ring::{Mark, Ring};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, Mutex, MutexGuard};
+use super::ring::{Ring, TrimPoint};
+use crate::runtime::sync::atomic::{AtomicU64, Ordering};
+use crate::runtime::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use slab::Slab;
 use std::task::Waker;
@@ -27,7 +27,7 @@ pub(crate) struct Locked {
 }
 
 impl Topic {
-    pub(crate) fn new(name: &str, forgotten: Mark) -> Self {
+    pub(crate) fn new(name: &str, forgotten: TrimPoint) -> Self {
         let locked = Locked { ring: Ring::new(forgotten), parked: Slab::new(), readers: 0, oldest: 0 };
         let newest = AtomicU64::new(forgotten.position);
         Self { name: name.into(), newest, round: AtomicU64::new(1), locked: Mutex::new(locked) }
@@ -47,13 +47,13 @@ impl Topic {
 
     /// Makes public what was done to the ring, and takes out whoever is parked, to be woken without the lock. The
     /// caller holds it.
-    pub(crate) fn changed(&self, locked: &mut Locked, left: &mut Leftovers, publish: impl FnOnce()) {
+    pub(crate) fn changed(&self, locked: &mut Locked, deferred: &mut Deferred, publish: impl FnOnce()) {
         self.newest.store(locked.ring.newest(), Ordering::Release);
         publish();
         if !locked.parked.is_empty() {
             self.round.fetch_add(1, Ordering::AcqRel);
             let likely = Slab::with_capacity(locked.parked.len());
-            left.woken.push(std::mem::replace(&mut locked.parked, likely));
+            deferred.woken.push(std::mem::replace(&mut locked.parked, likely));
         }
     }
 
@@ -86,18 +86,18 @@ fn json_string(text: &str) -> String {
 
 /// What leaves a lock to be dropped or woken outside it.
 #[derive(Default)]
-pub(crate) struct Leftovers {
+pub(crate) struct Deferred {
     pub(crate) garbage: Vec<Bytes>,
     pub(crate) woken: Vec<Slab<Waker>>,
     pub(crate) topics: Vec<Arc<Topic>>,
 }
 
-impl Leftovers {
+impl Deferred {
     /// To be called where no lock is held.
-    pub(crate) fn settle(self) {
+    pub(crate) fn run(self) {
         let Self { garbage, woken, topics } = self;
         if !woken.is_empty() {
-            crate::wake::each(woken, |mut parked| crate::wake::all(parked.drain()));
+            crate::runtime::wake::each(woken, |mut parked| crate::runtime::wake::all(parked.drain()));
         }
         drop((garbage, topics));
     }

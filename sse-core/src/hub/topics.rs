@@ -1,12 +1,12 @@
 //! The topics of a hub: by name, by their oldest event, and in the order in which they make room for other topics.
 
 use super::idle::Idle;
-use super::ids::Ids;
-use super::ring::Mark;
+use super::log::id_source::IdSource;
+use super::ring::TrimPoint;
 use super::tombstones::Tombstones;
-use super::topic::{Leftovers, Locked, Topic};
-use crate::shrink::shrink;
-use crate::sync::Arc;
+use super::topic::{Deferred, Locked, Topic};
+use crate::hub::shrink::shrink;
+use crate::runtime::sync::Arc;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Default)]
@@ -49,17 +49,17 @@ impl Topics {
         &mut self,
         name: &str,
         max_topics: usize,
-        ids: &Ids,
-        left: &mut Leftovers,
+        ids: &IdSource,
+        deferred: &mut Deferred,
     ) -> Result<Arc<Topic>, TooManyTopics> {
         if let Some(topic) = self.by_name.get(name) {
             return Ok(topic.clone());
         }
         if self.len() >= max_topics {
             let topic = self.idle.pop().ok_or(TooManyTopics)?;
-            self.drop_with_events(topic, ids, left);
+            self.drop_with_events(topic, ids, deferred);
         }
-        let trimmed = self.tombstones.take(name).unwrap_or(Mark { position: 0, id: Some(ids.origin()) });
+        let trimmed = self.tombstones.take(name).unwrap_or(TrimPoint { position: 0, id: Some(ids.origin()) });
         let topic = Arc::new(Topic::new(name, trimmed));
         self.by_name.insert(name.into(), topic.clone());
         Ok(topic)
@@ -70,8 +70,8 @@ impl Topics {
         &mut self,
         names: &[String],
         max_topics: usize,
-        ids: &Ids,
-        left: &mut Leftovers,
+        ids: &IdSource,
+        deferred: &mut Deferred,
     ) -> Result<Vec<Arc<Topic>>, TooManyTopics> {
         let known: Vec<&Arc<Topic>> = names.iter().filter_map(|name| self.by_name.get(name.as_str())).collect();
         let spared = known.iter().filter(|topic| self.idle.contains(topic, topic.lock().ring.newest())).count();
@@ -84,7 +84,7 @@ impl Topics {
         known.iter().for_each(|topic| self.enter(topic));
         let topics = names.iter().map(|name| {
             let is_new = !self.by_name.contains_key(name.as_str());
-            let topic = self.find_or_insert(name, max_topics, ids, left)?;
+            let topic = self.find_or_insert(name, max_topics, ids, deferred)?;
             if is_new {
                 self.enter(&topic);
             }
@@ -112,7 +112,7 @@ impl Topics {
         }
         if locked.ring.is_empty() {
             self.idle.remove(topic, locked.ring.newest());
-            self.remove(topic, locked.ring.forgotten());
+            self.remove(topic, locked.ring.trimmed_to());
         } else {
             self.idle.insert(topic, locked.ring.newest());
         }
@@ -131,15 +131,21 @@ impl Topics {
 
     /// Trims the oldest event of all, unless it is after `upto`; with `work`, as many events of its topic up to there as
     /// that allows. Returns whether there was such an event.
-    pub(crate) fn trim_oldest(&mut self, upto: u64, work: Option<&mut usize>, ids: &Ids, left: &mut Leftovers) -> bool {
+    pub(crate) fn trim_oldest(
+        &mut self,
+        upto: u64,
+        work: Option<&mut usize>,
+        ids: &IdSource,
+        deferred: &mut Deferred,
+    ) -> bool {
         let Some(topic) = self.find_oldest(upto) else { return false };
         let mut locked = topic.lock();
         let Locked { ring, oldest, .. } = &mut *locked;
         let (events, bytes) = (ring.events(), ring.bytes());
         let of = |position, block: &[u8]| ids.of(position, block);
         match work {
-            None => ring.evict(&mut left.garbage, of),
-            Some(work) => ring.trim(upto, work, &mut left.garbage, of),
+            None => ring.evict(&mut deferred.garbage, of),
+            Some(work) => ring.trim(upto, work, &mut deferred.garbage, of),
         }
         self.held_events -= events - ring.events();
         self.held_bytes -= bytes - ring.bytes();
@@ -152,12 +158,12 @@ impl Topics {
     }
 
     /// Trims the events of these topics that are not after a position.
-    pub(crate) fn trim_all(&mut self, topics: &[Arc<Topic>], upto: u64, ids: &Ids, left: &mut Leftovers) {
+    pub(crate) fn trim_all(&mut self, topics: &[Arc<Topic>], upto: u64, ids: &IdSource, deferred: &mut Deferred) {
         for topic in topics {
             let mut locked = topic.lock();
             let Locked { ring, oldest, .. } = &mut *locked;
             let (events, bytes) = (ring.events(), ring.bytes());
-            ring.trim(upto, &mut { usize::MAX }, &mut left.garbage, |position, block| ids.of(position, block));
+            ring.trim(upto, &mut { usize::MAX }, &mut deferred.garbage, |position, block| ids.of(position, block));
             self.held_events -= events - ring.events();
             self.held_bytes -= bytes - ring.bytes();
             if events > 0 && ring.is_empty() {
@@ -215,7 +221,7 @@ impl Topics {
     }
 
     /// Drops an idle topic, whose subscribers of later find that its events were trimmed.
-    fn drop_with_events(&mut self, topic: Arc<Topic>, ids: &Ids, left: &mut Leftovers) {
+    fn drop_with_events(&mut self, topic: Arc<Topic>, ids: &IdSource, deferred: &mut Deferred) {
         {
             let locked = topic.lock();
             self.held_events -= locked.ring.events();
@@ -224,10 +230,10 @@ impl Topics {
             self.remove(&topic, locked.ring.newest_mark(|position, block| ids.of(position, block)));
         }
         self.dropped += 1;
-        left.topics.push(topic);
+        deferred.topics.push(topic);
     }
 
-    fn remove(&mut self, topic: &Topic, trimmed: Mark) {
+    fn remove(&mut self, topic: &Topic, trimmed: TrimPoint) {
         self.by_name.remove(&topic.name);
         shrink(&mut self.by_name);
         if trimmed.position > 0 {

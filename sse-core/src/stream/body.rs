@@ -4,11 +4,11 @@ use super::shared::{OnEnd, Shared};
 use super::source::{Live, Source, Step};
 use super::state::{CloseReason, Output};
 use super::unowned::Unowned;
-use crate::control::Control;
-use crate::hub::Attachment;
-use crate::runtime::{Runtime, Timer};
-use crate::sync::Arc;
-use crate::trace::Told;
+use crate::event::control::Control;
+use crate::hub::StreamGuard;
+use crate::runtime::runtime::{Runtime, Timer};
+use crate::runtime::sync::Arc;
+use crate::runtime::trace::StreamSpan;
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
@@ -36,9 +36,9 @@ pin_project! {
         ended: bool,
         // It failed, and its client must not take it for a whole answer: the server is yet to hear of that.
         aborts: bool,
-        attachment: Option<Attachment>,
+        attachment: Option<StreamGuard>,
         unowned: Option<Unowned>,
-        told: Told,
+        told: StreamSpan,
         #[pin]
         timer: Option<R::Timer>,
         #[pin]
@@ -65,7 +65,7 @@ impl<R: Runtime, S> EventStream<R, S> {
             aborts: false,
             attachment: None,
             unowned: None,
-            told: Told::default(),
+            told: StreamSpan::default(),
             timer: None,
             source,
         }
@@ -92,13 +92,13 @@ impl<R: Runtime, S> EventStream<R, S> {
     }
 
     /// The stream opens, as one of a hub's until it ends.
-    pub(crate) fn attach(&mut self, attachment: Option<Attachment>, on_end: Option<OnEnd>) {
+    pub(crate) fn attach(&mut self, attachment: Option<StreamGuard>, on_end: Option<OnEnd>) {
         self.unowned = attachment.is_none().then(Unowned::new);
         self.attachment = attachment;
         if let Some(on_end) = on_end {
             self.shared.set_on_end(on_end);
         }
-        self.told = Told::of_stream(self.shared.id);
+        self.told = StreamSpan::of_stream(self.shared.id);
     }
 
     /// The stream does not open after all.
@@ -114,13 +114,13 @@ impl<R: Runtime, S> EventStream<R, S> {
         Results { body: self }
     }
 
-    pub(crate) const fn told(&self) -> &Told {
+    pub(crate) const fn told(&self) -> &StreamSpan {
         &self.told
     }
 }
 
 /// Tells everybody that the stream has ended, and why. The application's function is the last, so that it may panic.
-fn leave(shared: &Shared, attachment: &mut Option<Attachment>, told: &mut Told, reason: CloseReason) {
+fn leave(shared: &Shared, attachment: &mut Option<StreamGuard>, told: &mut StreamSpan, reason: CloseReason) {
     told.ended(shared.id, reason);
     if let Some(attachment) = attachment.take() {
         attachment.counters().ended(reason);

@@ -14,5 +14,5 @@ pub use body::{EventStream, Results, StreamFailed};
 pub use events::Events;
 pub use sender::{Sender, Sending};
 pub(crate) use shared::OnEnd;
-pub use source::{Items, Live, Source};
+pub use source::{Live, Source, StreamSource};
 pub use state::CloseReason;

@@ -2,9 +2,11 @@
 
 use super::shared::{Locked, Shared};
 use super::state::CloseReason;
-use crate::frame::Piece;
-use crate::sync::Arc;
-use crate::{Event, FrameError, IntoFrame, SendError};
+use crate::event::error::{FrameError, SendError};
+use crate::event::event::Event;
+use crate::event::frame::CheckedEvent;
+use crate::event::frame::IntoFrame;
+use crate::runtime::sync::Arc;
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -141,7 +143,7 @@ impl Sender {
     /// A handler that awaits this *before it returns its response* waits for ever once more than the buffer holds is
     /// pending: the stream is not read before the response is returned. Debug builds print a warning with the line of the
     /// call on standard error, and the feature `tracing` reports it as `send.waits`. Return the response and send from a
-    /// spawned task, or give the events to [`Sse::first`](crate::Sse::first), or raise
+    /// spawned task, or give the events to [`Sse::prelude`](crate::Sse::prelude), or raise
     /// [`Sse::buffer`](crate::Sse::buffer).
     ///
     /// # Errors
@@ -159,7 +161,7 @@ impl Sender {
     /// ```
     #[track_caller]
     pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
-        let bytes = event.lend(|piece| self.check(piece?).map(Piece::into_bytes));
+        let bytes = event.lend(|piece| self.check(piece?).map(CheckedEvent::into_bytes));
         let step = match bytes {
             Ok(bytes) => Step::Send(bytes),
             Err(error) => Step::Done(Err(error.into())),
@@ -285,7 +287,7 @@ impl Sender {
     }
 
     /// The event as this stream sends it, if its hub allows that.
-    fn check<'p>(&self, piece: Piece<'p>) -> Result<Piece<'p>, FrameError> {
+    fn check<'p>(&self, piece: CheckedEvent<'p>) -> Result<CheckedEvent<'p>, FrameError> {
         self.shared.rules.check(&piece, self.shared.control)?;
         Ok(piece.on(self.shared.control))
     }
@@ -365,7 +367,7 @@ impl Future for Sending<'_> {
         });
         drop(old);
         if waits_unread {
-            crate::trace::send_waits(shared.id);
+            crate::runtime::trace::send_waits(shared.id);
             #[cfg(debug_assertions)]
             super::unread::warn(this.caller);
         }

@@ -1,10 +1,10 @@
 //! What the handles and the body of one stream share: the machine behind a lock, and who waits for it.
 
 use super::state::{CloseReason, Drain, State, retry_block};
-use crate::FrameError;
-use crate::control::{Control, is_of_the_page};
-use crate::frame::Piece;
-use crate::sync::{
+use crate::event::control::{Control, is_of_the_page};
+use crate::event::error::FrameError;
+use crate::event::frame::CheckedEvent;
+use crate::runtime::sync::{
     Arc, AtomicWaker, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
@@ -54,7 +54,7 @@ impl Rules {
     }
 
     /// Whether a stream of this kind may send an event.
-    pub(crate) fn check(&self, piece: &Piece<'_>, control: Control) -> Result<(), FrameError> {
+    pub(crate) fn check(&self, piece: &CheckedEvent<'_>, control: Control) -> Result<(), FrameError> {
         check(piece, self.max_event_bytes, control)?;
         let Some(reserved) = &self.reserved else { return Ok(()) };
         if piece.has_id() {
@@ -68,7 +68,7 @@ impl Rules {
 }
 
 /// Whether a stream of this kind may send an event of this size and type.
-pub(crate) fn check(piece: &Piece<'_>, max_event_bytes: usize, control: Control) -> Result<(), FrameError> {
+pub(crate) fn check(piece: &CheckedEvent<'_>, max_event_bytes: usize, control: Control) -> Result<(), FrameError> {
     piece.check(max_event_bytes)?;
     let event_type = piece.event_type();
     if control != Control::Omitted && is_of_the_page(event_type) {
@@ -184,7 +184,7 @@ impl Shared {
             (ended, if ended { locked.everybody() } else { Vec::new() })
         });
         if ended {
-            crate::trace::stream_failed(&told);
+            crate::runtime::trace::stream_failed(&told);
         }
         self.wake(ended, everybody);
         ended
@@ -229,7 +229,7 @@ impl Shared {
     /// Wakes the body, if so, and all of these.
     pub(crate) fn wake(&self, body: bool, others: impl IntoIterator<Item = Waker>) {
         let others = others.into_iter().map(Some);
-        crate::wake::each(body.then_some(None).into_iter().chain(others), |waker| match waker {
+        crate::runtime::wake::each(body.then_some(None).into_iter().chain(others), |waker| match waker {
             Some(waker) => waker.wake(),
             None => self.body.wake(),
         });

@@ -2,10 +2,11 @@
 
 use super::events::Events;
 use super::state::CloseReason;
-use crate::control::Control;
+use crate::event::control::Control;
+use crate::event::error::FrameError;
+use crate::event::frame::IntoFrame;
 use crate::hub::Cursor;
 use crate::stream::shared::check;
-use crate::{FrameError, IntoFrame};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -18,7 +19,7 @@ pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 /// Events that encode to nothing must not hold the task for ever.
 const CHUNK_EVENTS: usize = 1024;
 
-/// What a body can be fed from. Not for implementing: the two that exist are [`Live`] and [`Items`].
+/// What a body can be fed from. Not for implementing: the two that exist are [`Live`] and [`StreamSource`].
 pub trait Source: private::Sealed {
     #[doc(hidden)]
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
@@ -36,7 +37,7 @@ const KEEP_ALIVE: &[u8] = b":\n";
 mod private {
     pub trait Sealed {}
     impl Sealed for super::Live {}
-    impl<S> Sealed for super::Items<S> {}
+    impl<S> Sealed for super::StreamSource<S> {}
 }
 
 /// What a source has.
@@ -70,7 +71,7 @@ impl Source for Live {
 
 pin_project! {
     /// The source of [`Sse::stream`](crate::Sse::stream): a stream of events, or of results of them.
-    pub struct Items<S> {
+    pub struct StreamSource<S> {
         #[pin]
         items: S,
         // An event that found no room in the last chunk.
@@ -81,19 +82,19 @@ pin_project! {
     }
 }
 
-impl<S> Items<S> {
+impl<S> StreamSource<S> {
     pub(crate) const fn new(items: S, control: Control, max_event_bytes: usize) -> Self {
         Self { items, held: Bytes::new(), control, max_event_bytes, ended: None }
     }
 }
 
-impl<S> fmt::Debug for Items<S> {
+impl<S> fmt::Debug for StreamSource<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Items").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("StreamSource").field("ended", &self.ended).finish_non_exhaustive()
     }
 }
 
-impl<S: Events<Item: IntoFrame>> Source for Items<S> {
+impl<S: Events<Item: IntoFrame>> Source for StreamSource<S> {
     /// All events that are ready, up to 64 KiB or one larger event, as one chunk.
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let mut this = self.project();

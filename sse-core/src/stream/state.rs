@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 ///
 /// let (events, response) = Clock::new().sse().channel();
 /// drop(response); // the client leaves
-/// assert_eq!(events.close_reason(), Some(CloseReason::Gone));
-/// assert_eq!(CloseReason::Gone.as_str(), "gone");
+/// assert_eq!(events.close_reason(), Some(CloseReason::ClientLeft));
+/// assert_eq!(CloseReason::ClientLeft.as_str(), "gone");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -36,7 +36,7 @@ pub enum CloseReason {
     /// The application finished it, and all was delivered. A browser asks once more and is told to stop.
     Finished,
     /// The client left, or the server dropped the body, before all was delivered.
-    Gone,
+    ClientLeft,
     /// It fell behind what its topics keep, and was ended so that the client comes back with its last event ID.
     Lagged,
     /// The hub drained.
@@ -50,7 +50,7 @@ pub enum CloseReason {
 impl CloseReason {
     /// Every reason, in the order of [`CloseReason::index`].
     pub(crate) const ALL: [Self; 7] =
-        [Self::Closed, Self::Finished, Self::Gone, Self::Lagged, Self::Drained, Self::Expired, Self::Failed];
+        [Self::Closed, Self::Finished, Self::ClientLeft, Self::Lagged, Self::Drained, Self::Expired, Self::Failed];
 
     pub(crate) const fn index(self) -> usize {
         self as usize
@@ -62,7 +62,7 @@ impl CloseReason {
         match self {
             Self::Closed => "closed",
             Self::Finished => "finished",
-            Self::Gone => "gone",
+            Self::ClientLeft => "gone",
             Self::Lagged => "lagged",
             Self::Drained => "drained",
             Self::Expired => "expired",
@@ -221,7 +221,7 @@ impl State {
             Phase::Closed(_) => return None,
             // All was delivered; that it is the end, nobody had asked yet.
             Phase::Ending(reason) if self.pending.is_empty() => reason,
-            _ => CloseReason::Gone,
+            _ => CloseReason::ClientLeft,
         };
         self.close(reason);
         Some(reason)
@@ -271,7 +271,7 @@ impl State {
 /// A block that asks the client to wait this long before it comes back.
 pub(crate) fn retry_block(time: Duration) -> Bytes {
     let mut block = Vec::with_capacity(20);
-    crate::encode::write_retry(&mut block, time.as_millis() as u64);
+    crate::event::encode::write_retry(&mut block, time.as_millis() as u64);
     block.push(b'\n');
     block.into()
 }

@@ -28,7 +28,7 @@ pub(crate) fn report() {
     if streams == 0 {
         return;
     }
-    crate::trace::drain_leaves(streams);
+    crate::runtime::trace::drain_leaves(streams);
     #[cfg(debug_assertions)]
     {
         use std::io::Write;

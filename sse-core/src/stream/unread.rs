@@ -20,6 +20,6 @@ pub(crate) fn warn(caller: &'static Location<'static>) {
         std::io::stderr(),
         "warning: sse-core: the send at {caller} waits for room in the buffer of a stream that is not read yet. If the \
          handler awaits this send before it returns the response, the send waits for ever. Return the response and send \
-         from a spawned task, or give the events to `Sse::first`, or raise `Sse::buffer`."
+         from a spawned task, or give the events to `Sse::prelude`, or raise `Sse::buffer`."
     );
 }

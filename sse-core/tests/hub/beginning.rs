@@ -96,15 +96,15 @@ fn a_position_is_told_only_after_what_is_put_first() {
     let [id] = world.publish("board", ["a"]);
     let snapshot = || [Event::data("all").event("snapshot")];
     let put = format!("{OPEN}event: snapshot\ndata: all\n\n");
-    assert_eq!(text(world.fresh(["board"]).first(snapshot())), format!("{put}{}", moved(id)));
-    let resumed = world.after(at(0, id), ["board"]).first(snapshot());
+    assert_eq!(text(world.fresh(["board"]).prelude(snapshot())), format!("{put}{}", moved(id)));
+    let resumed = world.after(at(0, id), ["board"]).prelude(snapshot());
     // An ID that is known is repeated: it resumes at the same place until the first events are sent.
     let known = put.replacen("retry: 0\n", &format!("retry: 0\nid: {}\n", at(0, id)), 1);
     assert_eq!(text(resumed), format!("{known}{}{}", moved(at(0, id)), block("a", id)));
-    let missed = world.after("nonsense", ["board"]).first(snapshot());
+    let missed = world.after("nonsense", ["board"]).prelude(snapshot());
     assert_eq!(text(missed), format!("{put}event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n"));
     // The same whether the request or the subscription takes them, and the welcome is before them.
-    let sse = world.clock.sse().welcome().first(["one"]).subscribe(&world.hub, ["board"]).first(["two"]);
+    let sse = world.clock.sse().welcome().prelude(["one"]).subscribe(&world.hub, ["board"]).prelude(["two"]);
     let uuid = sse.id().unwrap();
     let welcome = format!("{OPEN}event: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n");
     assert_eq!(text(sse), format!("{welcome}data: one\n\ndata: two\n\n{}", moved(id)));

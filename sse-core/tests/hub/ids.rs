@@ -53,7 +53,7 @@ fn the_hub_gives_the_ids_and_refuses_an_application_s() {
     assert_eq!(sender.try_send("hello"), Ok(()));
     assert!(world.clock.read(response).text().ends_with("data: hello\n\n"));
 
-    let mut reader = read(world.fresh(["news"]).first([Event::data("snapshot").id("7")]));
+    let mut reader = read(world.fresh(["news"]).prelude([Event::data("snapshot").id("7")]));
     assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
     assert_eq!(world.hub.stats().ended(CloseReason::Failed), 1);
     assert_eq!(world.hub.stats().published, 0);

@@ -44,7 +44,7 @@ fn text_of_new(world: &World) -> String {
 #[test]
 fn a_stream_too_many_by_another_method_is_answered_503() {
     let world = World::with(|bounds| bounds.max_streams(0));
-    let admitted = Policy::default().methods(["POST"]).admit(&Request::new("POST", None, [])).unwrap();
+    let admitted = Policy::default().methods(["POST"]).check(&Request::new("POST", None, [])).unwrap();
     let response = Sse::new(world.clock.clone(), admitted).subscribe(&world.hub, ["news"]).into_response();
     assert_eq!(response.status(), 503);
     let (_, seconds) = response.headers().find(|(name, _)| *name == "retry-after").unwrap();
@@ -60,7 +60,7 @@ fn a_stream_that_is_sent_away_counts_as_nothing_and_has_missed_nothing() {
         let feed = world.after(client, ["news", "other"]);
         assert_eq!(feed.resumption(), Resumption::Fresh, "no snapshot need be made for it");
         assert_eq!(world.hub.stats().topics, 1, "it takes no topic's place");
-        assert!(is_soft_refusal(&text(feed.replay(Replay::All).first(["snapshot"]))));
+        assert!(is_soft_refusal(&text(feed.replay(Replay::All).prelude(["snapshot"]))));
     }
     let stats = world.hub.stats();
     assert_eq!((stats.resumed, stats.gaps, stats.streams), (0, 0, 0));
@@ -100,7 +100,7 @@ fn stats_say_what_the_hub_holds_and_did() {
     assert!(Reader::new(channel.into_body()).has_ended());
     drop(reader);
     let stats = world.hub.stats();
-    assert_eq!((stats.streams, stats.ended(CloseReason::Closed), stats.ended(CloseReason::Gone)), (0, 1, 1));
+    assert_eq!((stats.streams, stats.ended(CloseReason::Closed), stats.ended(CloseReason::ClientLeft)), (0, 1, 1));
     assert_eq!(world.hub.clone().stats(), stats, "a clone is the same hub");
 }
 

@@ -9,7 +9,7 @@ mod resumption;
 mod retention;
 mod topics;
 
-use sse_core::hub::{Builder, EventId, MAX_TOPIC_BYTES, PublishError};
+use sse_core::hub::{EventId, HubBuilder, MAX_TOPIC_BYTES, PublishError};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{
     CloseReason, Event, EventStream, FrameError, Hub, LastEventId, Policy, Replay, Request, Resumption, SendError, Sse,
@@ -31,11 +31,11 @@ impl World {
         Self::with(|bounds| bounds)
     }
 
-    fn with(bounds: impl FnOnce(Builder) -> Builder) -> Self {
+    fn with(bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
         Self::on(Clock::new(), bounds)
     }
 
-    fn on(clock: Clock, bounds: impl FnOnce(Builder) -> Builder) -> Self {
+    fn on(clock: Clock, bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
         let hub = bounds(Hub::builder().retry(Duration::ZERO)).build_on(clock.clone());
         Self { clock, hub }
     }

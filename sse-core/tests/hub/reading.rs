@@ -163,7 +163,7 @@ fn a_quiet_subscription_is_kept_alive_by_a_comment() {
 /// Hazard B11.
 #[test]
 fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
-    let world = World::with(|bounds| bounds.heartbeats(true).topic_events(1));
+    let world = World::with(|bounds| bounds.position_updates(true).topic_events(1));
     let mut reader = read(world.fresh(["quiet"]));
     reader.text();
     world.clock.advance(15 * SECOND);
@@ -181,7 +181,7 @@ fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
 /// Hazard G9.
 #[test]
 fn a_heartbeat_never_passes_an_event_that_was_not_delivered() {
-    let world = World::with(|bounds| bounds.heartbeats(true));
+    let world = World::with(|bounds| bounds.position_updates(true));
     let mut reader = read(world.fresh(["news"]));
     reader.text();
     world.publish("other", ["x"]);

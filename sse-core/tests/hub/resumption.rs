@@ -89,7 +89,7 @@ fn a_gap_s_topic_is_written_as_json_whatever_its_name() {
 fn request<'h>(world: &World, ids: impl IntoIterator<Item = &'h [u8]>) -> Sse<Clock> {
     let accept = ("accept", &b"text/event-stream"[..]);
     let headers = ids.into_iter().map(|id| ("last-event-id", id)).chain([accept]);
-    let admitted = Policy::default().admit(&Request::new("GET", None, headers)).unwrap();
+    let admitted = Policy::default().check(&Request::new("GET", None, headers)).unwrap();
     Sse::new(world.clock.clone(), admitted)
 }
 
@@ -171,7 +171,7 @@ fn a_gap_s_type_is_the_hub_s_to_choose_and_nobody_else_s_to_send() {
     assert_eq!(world.hub.publish("news", frame), Err(reserved.clone().into()));
     let (sender, _response) = world.fresh(["news"]).with_sender();
     assert_eq!(sender.try_send(("missed", "x")), Err(reserved.into()));
-    let mut reader = read(world.fresh(["news"]).first([("missed", "x")]));
+    let mut reader = read(world.fresh(["news"]).prelude([("missed", "x")]));
     assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
 
     let id = world.hub.publish("news", ("gap", "an ordinary word here")).unwrap();

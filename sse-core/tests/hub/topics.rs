@@ -109,7 +109,7 @@ fn a_stream_follows_a_bounded_number_of_topics() {
     assert!(world.fresh(["a", "b", "a", "c", "b"]).id().is_some(), "a name that comes twice counts once");
     let feed = world.fresh(["a", "b", "c", "d"]);
     assert_eq!((feed.error(), feed.id()), (Some(&SubscribeError::TooManyTopics(3)), None));
-    let response = feed.replay(Replay::All).first(["snapshot"]).into_response();
+    let response = feed.replay(Replay::All).prelude(["snapshot"]).into_response();
     assert_eq!(response.status(), 400);
     let mut reader = Reader::new(response.into_body());
     assert_eq!(reader.text(), "");

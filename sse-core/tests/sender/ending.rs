@@ -19,7 +19,7 @@ fn close_delivers_what_is_pending_and_then_ends() {
 #[test]
 fn a_stream_closed_before_it_was_read_still_opens() {
     let clock = Clock::new();
-    let (events, response) = clock.sse().first(["first"]).channel();
+    let (events, response) = clock.sse().prelude(["first"]).channel();
     events.close();
     let mut reader = clock.read(response);
     assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: first\n\n");
@@ -125,18 +125,18 @@ const ENDINGS: &[(&str, CloseReason, Ending)] = &[
         events.finish();
         assert!(reader.has_ended());
     }),
-    ("the body dropped", CloseReason::Gone, |_, _events, mut reader, _| {
+    ("the body dropped", CloseReason::ClientLeft, |_, _events, mut reader, _| {
         reader.bytes();
         drop(reader);
     }),
-    ("the body dropped unpolled", CloseReason::Gone, |_, _events, reader, _| drop(reader)),
-    ("close, and the body dropped with bytes pending", CloseReason::Gone, |_, events, mut reader, _| {
+    ("the body dropped unpolled", CloseReason::ClientLeft, |_, _events, reader, _| drop(reader)),
+    ("close, and the body dropped with bytes pending", CloseReason::ClientLeft, |_, events, mut reader, _| {
         reader.bytes();
         events.try_send("x").unwrap();
         events.close();
         drop(reader);
     }),
-    ("finish, and the body dropped before the id", CloseReason::Gone, |_, events, mut reader, _| {
+    ("finish, and the body dropped before the id", CloseReason::ClientLeft, |_, events, mut reader, _| {
         reader.bytes();
         events.finish();
         drop(reader);
@@ -195,7 +195,7 @@ fn closed_waits_until_what_was_pending_is_delivered() {
 #[test]
 fn a_source_that_fails_ends_its_stream_as_failed() {
     let clock = Clock::new();
-    let (events, response) = clock.sse().first([("bad\ntype", "x")]).channel();
+    let (events, response) = clock.sse().prelude([("bad\ntype", "x")]).channel();
     let mut reader = clock.read(response);
     assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: "));
     assert_eq!(events.close_reason(), Some(CloseReason::Failed));

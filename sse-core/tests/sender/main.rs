@@ -31,7 +31,7 @@ fn open() -> (Sender, Reader<EventStream<Clock>>) {
 
 fn post(clock: &Clock) -> Sse<Clock> {
     let policy = Policy::default().methods(["POST"]);
-    Sse::new(clock.clone(), policy.admit(&Request::new("POST", None, [])).unwrap())
+    Sse::new(clock.clone(), policy.check(&Request::new("POST", None, [])).unwrap())
 }
 
 /// `data: x\n\n`

@@ -81,7 +81,7 @@ fn try_send_is_full_at_the_bound_and_not_before() {
 #[test]
 fn what_opens_the_stream_takes_no_room() {
     let clock = Clock::new();
-    let (events, response) = clock.sse().buffer(SMALL).first(["a long first event"]).channel();
+    let (events, response) = clock.sse().buffer(SMALL).prelude(["a long first event"]).channel();
     events.open();
     events.try_send("1").unwrap();
     assert_eq!(events.try_send("2"), Err(SendError::Full));

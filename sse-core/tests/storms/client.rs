@@ -80,7 +80,7 @@ impl Client {
         let id = self.reader.last_event_id().filter(|id| !id.is_empty());
         let id = id.map(|id| ("last-event-id", id.as_bytes()));
         let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
-        let Ok(admitted) = Policy::default().admit(&Request::new("GET", None, headers)) else {
+        let Ok(admitted) = Policy::default().check(&Request::new("GET", None, headers)) else {
             // Any status but 200 is for good.
             self.state = State::Dead;
             return;

@@ -105,7 +105,7 @@ fn nothing_is_told_under_a_lock() {
     let collector = Collector::down_to(Level::TRACE).asking(move || {
         // The order's lock and the topic's; the streams'.
         drop(asked.topic("news"));
-        asked.close_where("nobody");
+        asked.close_by_key("nobody");
     });
     // A lock that is held would not panic but stand still.
     let (done, waits) = std::sync::mpsc::channel();

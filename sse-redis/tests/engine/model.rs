@@ -21,7 +21,7 @@ impl Node {
         Self::build(Redis::builder(url))
     }
 
-    pub(crate) fn build(builder: sse_redis::Builder) -> Self {
+    pub(crate) fn build(builder: sse_redis::RedisBuilder) -> Self {
         let (redis, hub) = builder.ready_grace(Duration::ZERO).start().expect("it starts");
         Self { redis, hub }
     }
@@ -109,7 +109,7 @@ impl Publisher {
 
 pub(crate) fn sse(id: &str) -> Sse<Tokio> {
     let headers = [("accept", b"text/event-stream".as_slice()), ("last-event-id", id.as_bytes())];
-    let admitted = Policy::default().admit(&Request::new("GET", None, headers)).expect("it is eligible");
+    let admitted = Policy::default().check(&Request::new("GET", None, headers)).expect("it is eligible");
     debug_assert!(id.is_empty() || admitted.last_event_id == LastEventId::Text(id.into()));
     Sse::new(Default::default(), admitted)
 }

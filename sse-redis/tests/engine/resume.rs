@@ -96,20 +96,20 @@ pub(crate) async fn waited_for(long: bool) -> String {
     for number in 0..events {
         let id = nodes[0].redis.publish("news", Event::data(number.to_string())).await.expect("it is stored");
         for node in &nodes {
-            node.redis.reached(id).await;
+            node.redis.wait_for(id).await;
             assert_eq!(sse(&id.to_string()).subscribe(&node.hub, ["news"]).resumption(), Resumption::Resumed);
         }
     }
     let of_nobody = EventId::new((9_000_000_000_000, 0), 1);
     let begun = Instant::now();
-    nodes[0].redis.reached(of_nobody).await;
+    nodes[0].redis.wait_for(of_nobody).await;
     let subscription = sse(&of_nobody.to_string()).subscribe(&nodes[0].hub, ["news"]);
     assert!(subscription.id().is_some());
     assert_eq!(subscription.resumption(), Resumption::Gap);
     format!("{events} events, none of whose clients was sent away; an id of nobody after {:.1?}", begun.elapsed())
 }
 
-/// T13: the busy topic pushes the quiet one's event out of the hub; heartbeats keep its client's id young.
+/// T13: the busy topic pushes the quiet one's event out of the hub; position_updates keep its client's id young.
 pub(crate) async fn quiet_topic(_: bool) -> String {
     let server = Server::start(false);
     let hub = sse_core::Hub::builder().hub_bytes(64 * 1024);

@@ -149,8 +149,8 @@ impl App {
     fn stats(&self) -> Plain {
         let stats = self.hub.stats();
         let ended = |reason: CloseReason| (reason.as_str(), stats.ended(reason));
-        use CloseReason::{Closed, Drained, Expired, Failed, Finished, Gone, Lagged};
-        let ends = [Closed, Finished, Gone, Lagged, Drained, Expired, Failed].map(ended);
+        use CloseReason::{ClientLeft, Closed, Drained, Expired, Failed, Finished, Lagged};
+        let ends = [Closed, Finished, ClientLeft, Lagged, Drained, Expired, Failed].map(ended);
         Plain::json(
             200,
             &serde_json::json!({

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use sse_core::stream::StreamFailed;
-use sse_core::{EventStream, Policy, Refusal, Sse, Tokio};
+use sse_core::{EventStream, Policy, Rejection, Sse, Tokio};
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
@@ -69,12 +69,12 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
 async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
     let (parts, incoming) = request.into_parts();
     let (path, query) = (parts.uri.path(), parts.uri.query());
-    let offered = |policy: Policy| policy.admit(&read(&parts)).map(|admitted| Sse::new(Tokio, admitted));
+    let offered = |policy: Policy| policy.check(&read(&parts)).map(|admitted| Sse::new(Tokio, admitted));
     let sse = match path {
         "/script" | "/topics" => offered(Policy::default()),
         "/fetch" => offered(App::fetch_policy()),
         "/optional" => {
-            return match Policy::default().admit_if_named(&read(&parts)) {
+            return match Policy::default().check_optional(&read(&parts)) {
                 Ok(admitted) => {
                     let sse = admitted.map(|admitted| Sse::new(Tokio, admitted));
                     respond(app.optional(sse, parts.method.as_str()))
@@ -119,7 +119,7 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
 }
 
 /// To HEAD a body that is at its end from the beginning: hyper derives no length from it there, and HTTP/2 carries no data.
-fn respond_refusal(refusal: &Refusal) -> Response<Body> {
+fn respond_refusal(refusal: &Rejection) -> Response<Body> {
     head(refusal.status(), refusal.headers())
         .map(|()| Full::from(refusal.body()).map_err(|never| match never {}).boxed())
 }

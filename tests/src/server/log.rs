@@ -51,7 +51,7 @@ pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plai
 
 /// Waits for an id that a client brings from a node which has come further.
 pub(super) async fn reached(redis: &Redis, id: EventId) {
-    let _ = timeout(WAIT, redis.reached(id)).await;
+    let _ = timeout(WAIT, redis.wait_for(id)).await;
 }
 
 fn texts(ids: &[EventId]) -> Vec<String> {

@@ -47,7 +47,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     // A reader that stalls is ended by its socket; and without `no_delay` an event may wait 40 ms for the client to
     // acknowledge the one before.
     if let Some(limits) = options.socket_limits() {
-        sse_core::bound_sockets(&listener, &limits)?;
+        sse_core::apply_socket_limits(&listener, &limits)?;
     }
     match adapter {
         // Its workers are runtimes of their own.

@@ -151,7 +151,7 @@ impl Options {
     }
 
     /// The bounds of the server's one hub.
-    pub(crate) fn hub(&self) -> hub::Builder {
+    pub(crate) fn hub(&self) -> hub::HubBuilder {
         let bound = |n: usize| if n == 0 { usize::MAX } else { n };
         let hub = Hub::builder()
             .topic_bytes(bound(self.topic_bytes))

@@ -9,9 +9,9 @@ use sse_conformance::process::Server;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-type Refusal = fn() -> Result<(), Failed>;
+type Rejection = fn() -> Result<(), Failed>;
 
-pub(crate) const ALL: [(&str, Refusal); 3] = [
+pub(crate) const ALL: [(&str, Rejection); 3] = [
     ("a_publish_that_the_engine_cannot_take_is_503", engine_away),
     ("without_its_engine_a_server_does_not_listen", no_engine),
     ("what_is_no_engine_is_told", no_url),

@@ -39,7 +39,7 @@ pub(crate) async fn serve(
 }
 
 async fn events(sse: Sse, feed: Data<Feed>) -> impl Responder {
-    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).first(feed.greeting())
+    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).prelude(feed.greeting())
 }
 
 async fn headlines(feed: Data<Feed>, request: HttpRequest, body: Bytes) -> HttpResponse {

@@ -42,7 +42,7 @@ fn app(feed: Feed) -> Router {
 }
 
 async fn events(sse: Sse, State(feed): State<Feed>) -> impl IntoResponse {
-    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).first(feed.greeting())
+    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).prelude(feed.greeting())
 }
 
 async fn headlines(State(feed): State<Feed>, headers: HeaderMap, body: Bytes) -> Response {

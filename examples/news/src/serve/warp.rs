@@ -32,7 +32,7 @@ pub(crate) async fn serve(
 }
 
 fn events(sse: Result<Sse, Refused>, feed: Feed) -> Result<impl Reply, Refused> {
-    Ok(sse?.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).first(feed.greeting()))
+    Ok(sse?.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).prelude(feed.greeting()))
 }
 
 async fn headlines(

@@ -3,13 +3,13 @@ use proptest::prelude::*;
 
 const TAG: u32 = 7;
 
-/// Ids have two numbers and grow faster than positions, as a log's do.
+/// IdSource have two numbers and grow faster than positions, as a log's do.
 fn id(position: u64) -> EventId {
     EventId::new((100 + position * 3, position % 2), TAG)
 }
 
-fn mark(position: u64) -> Mark {
-    Mark { position, id: Some(id(position)) }
+fn mark(position: u64) -> TrimPoint {
+    TrimPoint { position, id: Some(id(position)) }
 }
 
 fn block(position: u64, len: usize) -> Bytes {
@@ -105,11 +105,11 @@ fn a_trim_goes_as_far_as_its_work_and_a_segment_at_once() {
         (work, garbage.iter().filter(|bytes| !bytes.is_empty()).count())
     };
     assert_eq!(trim(&mut ring, 40, SEGMENT_WORK), (0, 1), "the first segment, and no work is left for the second");
-    assert_eq!((ring.forgotten(), ring.events()), (mark(32), 68));
+    assert_eq!((ring.trimmed_to(), ring.events()), (mark(32), 68));
     assert_eq!(trim(&mut ring, 40, 1), (1, 0), "events inside a segment cost nothing");
-    assert_eq!((ring.forgotten(), ring.events()), (mark(40), 60));
+    assert_eq!((ring.trimmed_to(), ring.events()), (mark(40), 60));
     assert_eq!(trim(&mut ring, 99, 100).1, 2 + 3);
-    assert_eq!((ring.forgotten(), ring.events(), ring.bytes()), (mark(99), 1, block(100, 1000).len()));
+    assert_eq!((ring.trimmed_to(), ring.events(), ring.bytes()), (mark(99), 1, block(100, 1000).len()));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn an_event_within_a_segment_can_be_evicted() {
     for position in 1..=3 {
         // The segment's bytes stay for the others.
         assert!(evict(&mut ring).is_empty());
-        assert_eq!(ring.forgotten(), mark(position));
+        assert_eq!(ring.trimmed_to(), mark(position));
     }
     assert_eq!(ring.oldest(), Some(4));
     assert_eq!(ring.bytes(), held - (1..=3).map(|position| block(position, 1000).len()).sum::<usize>());
@@ -178,7 +178,7 @@ fn what_is_rewound_was_never_there() {
     for kept in [0, 1, 10, 31, 32, 33, 39, 40] {
         let mut ring = ring([1000; 40]);
         ring.take(35, u64::MAX, usize::MAX);
-        ring.rewind(kept, mark(40), &mut Vec::new());
+        ring.truncate(kept, mark(40), &mut Vec::new());
         assert_eq!((ring.events() as u64, ring.newest()), (kept, kept));
         assert_eq!(ring.bytes(), (1..=kept).map(|position| block(position, 1000).len()).sum::<usize>());
         let last = (kept > 0).then(|| (id(kept), kept));
@@ -195,8 +195,8 @@ fn what_is_rewound_was_never_there() {
 fn a_ring_that_forgot_what_is_rewound_is_forgotten_up_to_its_end() {
     let mut ring = ring([1000; 40]);
     (0..5).for_each(|_| drop(evict(&mut ring)));
-    ring.rewind(3, mark(40), &mut Vec::new());
-    assert_eq!((ring.forgotten(), ring.events(), ring.newest()), (mark(40), 0, 40));
+    ring.truncate(3, mark(40), &mut Vec::new());
+    assert_eq!((ring.trimmed_to(), ring.events(), ring.newest()), (mark(40), 0, 40));
 }
 
 #[test]
@@ -273,7 +273,7 @@ proptest! {
                     if forgotten > kept {
                         forgotten = head;
                     }
-                    ring.rewind(kept, mark(head), &mut Vec::new());
+                    ring.truncate(kept, mark(head), &mut Vec::new());
                 }
                 Op::Reset => {
                     head += 1;
@@ -284,7 +284,7 @@ proptest! {
             }
             prop_assert_eq!(ring.events(), list.len());
             prop_assert_eq!(ring.bytes(), list.iter().map(|(_, block)| block.len()).sum::<usize>());
-            prop_assert_eq!(ring.forgotten(), mark(forgotten));
+            prop_assert_eq!(ring.trimmed_to(), mark(forgotten));
             prop_assert_eq!(ring.oldest(), list.first().map(|(position, _)| *position));
             prop_assert_eq!(ring.newest(), list.last().map_or(forgotten, |(position, _)| *position));
         }

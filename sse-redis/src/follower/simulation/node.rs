@@ -3,7 +3,7 @@
 use super::engine::World;
 use crate::entry::{Content, Entry};
 use crate::follower::{Bounds, Command, Effect, Follower, Position, Reply, Rules};
-use sse_core::hub::{Builder, Feed};
+use sse_core::hub::{Feed, HubBuilder};
 use sse_core::testing::Clock;
 use sse_core::{Hub, Random, Runtime};
 use std::time::Instant;
@@ -32,7 +32,7 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(clock: &Clock, world: &mut World, bounds: Bounds, rules: Rules) -> Self {
-        let (hub, mut feed) = Builder::default().follower_on(clock.clone());
+        let (hub, mut feed) = HubBuilder::default().follower_on(clock.clone());
         feed.admit(false);
         let follower = Follower::new(clock.now(), Random::from_seed(world.dice.seed()), bounds, rules);
         Self { follower, hub, feed, pending: Pending::Nothing, connected: false, cut_off: false }

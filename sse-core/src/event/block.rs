@@ -1,6 +1,6 @@
 //! One block that somebody else wrote, read as the event it is.
 
-use crate::Event;
+use crate::event::event::Event;
 use std::borrow::Cow;
 use std::time::Duration;
 

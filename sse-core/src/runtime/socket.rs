@@ -9,10 +9,10 @@ use std::time::Duration;
 /// What the sockets of a listener are bounded by. `None` leaves the system's own choice.
 ///
 /// ```
-/// use sse_core::{SocketLimits, bound_sockets};
+/// use sse_core::{SocketLimits, apply_socket_limits};
 ///
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// let bounded = bound_sockets(&listener, &SocketLimits::default())?;
+/// let bounded = apply_socket_limits(&listener, &SocketLimits::default())?;
 /// assert!(bounded.no_delay);
 /// # #[cfg(target_os = "linux")]
 /// assert!(bounded.missing().is_empty());
@@ -31,7 +31,7 @@ pub struct SocketLimits {
     pub no_delay: bool,
     /// How many bytes the kernel takes that it has not sent yet: 128 KiB by default, where it would take megabytes. It
     /// bounds no throughput. Linux only.
-    pub unsent: Option<u32>,
+    pub unsent_bytes: Option<u32>,
 }
 
 impl Default for SocketLimits {
@@ -40,7 +40,7 @@ impl Default for SocketLimits {
             user_timeout: Some(Duration::from_secs(30)),
             keep_alive: Some((Duration::from_secs(30), Duration::from_secs(10), 3)),
             no_delay: true,
-            unsent: Some(128 * 1024),
+            unsent_bytes: Some(128 * 1024),
         }
     }
 }
@@ -48,18 +48,18 @@ impl Default for SocketLimits {
 /// Which of the bounds are in force for the connections that the listener accepts from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Bounded {
+pub struct AppliedLimits {
     /// [`SocketLimits::user_timeout`].
     pub user_timeout: bool,
     /// [`SocketLimits::keep_alive`].
     pub keep_alive: bool,
     /// [`SocketLimits::no_delay`].
     pub no_delay: bool,
-    /// [`SocketLimits::unsent`].
-    pub unsent: bool,
+    /// [`SocketLimits::unsent_bytes`].
+    pub unsent_bytes: bool,
 }
 
-impl Bounded {
+impl AppliedLimits {
     /// The names of the bounds that were asked for or not, and are not in force: what this system lacks.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
@@ -67,7 +67,7 @@ impl Bounded {
             ("user_timeout", self.user_timeout),
             ("keep_alive", self.keep_alive),
             ("no_delay", self.no_delay),
-            ("unsent", self.unsent),
+            ("unsent_bytes", self.unsent_bytes),
         ];
         all.into_iter().filter_map(|(name, set)| (!set).then_some(name)).collect()
     }
@@ -82,13 +82,14 @@ impl Bounded {
 /// What the system says where it has an option and refuses its value.
 ///
 /// Source: tcp(7); RFC 5482 (the user timeout).
-pub fn bound_sockets<'s, S>(listener: &'s S, limits: &SocketLimits) -> io::Result<Bounded>
+pub fn apply_socket_limits<'s, S>(listener: &'s S, limits: &SocketLimits) -> io::Result<AppliedLimits>
 where
     SockRef<'s>: From<&'s S>,
 {
     let socket = SockRef::from(listener);
     socket.set_tcp_nodelay(limits.no_delay)?;
-    let mut bounded = Bounded { user_timeout: false, keep_alive: false, no_delay: limits.no_delay, unsent: false };
+    let mut bounded =
+        AppliedLimits { user_timeout: false, keep_alive: false, no_delay: limits.no_delay, unsent_bytes: false };
     if let Some((idle, interval, retries)) = limits.keep_alive {
         let probes = TcpKeepalive::new().with_time(idle).with_interval(interval);
         #[cfg(not(windows))]
@@ -104,9 +105,9 @@ where
             socket.set_tcp_user_timeout(Some(timeout))?;
             bounded.user_timeout = true;
         }
-        if let Some(bytes) = limits.unsent {
+        if let Some(bytes) = limits.unsent_bytes {
             socket.set_tcp_notsent_lowat(bytes)?;
-            bounded.unsent = true;
+            bounded.unsent_bytes = true;
         }
     }
     Ok(bounded)
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn an_accepted_connection_has_the_bounds_of_its_listener() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let bounded = bound_sockets(&listener, &SocketLimits::default())?;
+        let bounded = apply_socket_limits(&listener, &SocketLimits::default())?;
         assert_eq!(bounded.missing(), Vec::<&str>::new());
 
         let _client = TcpStream::connect(listener.local_addr()?)?;
@@ -139,9 +140,9 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_is_said_to_be_missing() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let limits = SocketLimits { user_timeout: None, keep_alive: None, no_delay: false, unsent: None };
-        let bounded = bound_sockets(&listener, &limits)?;
-        assert_eq!(bounded.missing(), ["user_timeout", "keep_alive", "no_delay", "unsent"]);
+        let limits = SocketLimits { user_timeout: None, keep_alive: None, no_delay: false, unsent_bytes: None };
+        let bounded = apply_socket_limits(&listener, &limits)?;
+        assert_eq!(bounded.missing(), ["user_timeout", "keep_alive", "no_delay", "unsent_bytes"]);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! The host comes from `Host` or `:authority` (RFC 9110 7.2), the page from `Origin` (RFC 6454 7). Both are compared by
 //! their parts. A text outside of the grammar equals nothing.
 
-use crate::Refusal;
+use crate::request::rejection::Rejection;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ impl Origins {
         Self { hosts: Some(hosts.into()), pages: Some([].into()) }
     }
 
-    pub(crate) fn judge(&self, from: &Provenance<'_>) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, from: &Provenance<'_>) -> Result<(), Rejection> {
         if self.hosts.is_none() && self.pages.is_none() {
             return Ok(());
         }
@@ -91,7 +91,7 @@ impl Origins {
         if let Some(hosts) = &self.hosts
             && (from.ambiguous || !host.is_some_and(|host| hosts.iter().any(|allowed| allowed.allows(&host))))
         {
-            return Err(Refusal::HostNotAllowed);
+            return Err(Rejection::HostNotAllowed);
         }
         if let Some(pages) = &self.pages {
             let allowed = match (from.origin, from.site) {
@@ -103,7 +103,7 @@ impl Origins {
                 (None, None) => true,
             };
             if from.ambiguous || !allowed {
-                return Err(Refusal::OriginNotAllowed);
+                return Err(Rejection::OriginNotAllowed);
             }
         }
         Ok(())

@@ -69,8 +69,8 @@ impl Control {
             }
             (Self::Events, None) => return self.opening_after(time, NO_ID),
             (Self::Blocks, id) if retry.is_some() => {
-                retry.into_iter().for_each(|ms| crate::encode::write_retry(&mut out, ms));
-                id.iter().for_each(|id| crate::encode::write_id(&mut out, id));
+                retry.into_iter().for_each(|ms| crate::event::encode::write_retry(&mut out, ms));
+                id.iter().for_each(|id| crate::event::encode::write_id(&mut out, id));
                 out.push(b'\n');
             }
             (Self::Blocks | Self::Omitted, _) => out.extend_from_slice(b":\n"),
@@ -87,8 +87,8 @@ impl Control {
             return self.opening(time, NO_ID);
         }
         let mut out = b":\nevent: sse-open\n".to_vec();
-        time.into_iter().for_each(|time| crate::encode::write_retry(&mut out, time.as_millis() as u64));
-        brought.into_iter().for_each(|id| crate::encode::write_id(&mut out, &id.to_string()));
+        time.into_iter().for_each(|time| crate::event::encode::write_retry(&mut out, time.as_millis() as u64));
+        brought.into_iter().for_each(|id| crate::event::encode::write_id(&mut out, &id.to_string()));
         out.push(b'\n');
         out
     }
@@ -98,7 +98,7 @@ impl Control {
         let (mut out, id) = (Vec::new(), id.to_string());
         match self {
             Self::Events => write_position(&mut out, None, &id),
-            Self::Blocks => crate::encode::write_id(&mut out, &id),
+            Self::Blocks => crate::event::encode::write_id(&mut out, &id),
             Self::Omitted => return None,
         }
         out.push(b'\n');
@@ -130,8 +130,8 @@ pub(crate) const NO_ID: Option<&str> = None;
 /// The block `sse-position` without the blank line that ends it.
 pub(crate) fn write_position(out: &mut Vec<u8>, retry_ms: Option<u64>, id: &str) {
     out.extend_from_slice(b"event: sse-position\n");
-    retry_ms.into_iter().for_each(|ms| crate::encode::write_retry(out, ms));
-    crate::encode::write_id(out, id);
+    retry_ms.into_iter().for_each(|ms| crate::event::encode::write_retry(out, ms));
+    crate::event::encode::write_id(out, id);
     out.extend_from_slice(b"data: {}\n");
 }
 

@@ -1,6 +1,7 @@
 //! Why a request opens no stream, and the one place where that becomes HTTP.
 
-use crate::{AcceptMode, STREAM_HEADERS};
+use crate::request::accept::AcceptMode;
+use crate::request::head::STREAM_HEADERS;
 
 /// Why a request opens no stream, and how it is answered: [`status`](Self::status), [`headers`](Self::headers) and
 /// [`body`](Self::body) are the whole response.
@@ -9,7 +10,7 @@ use crate::{AcceptMode, STREAM_HEADERS};
 /// ```
 /// use sse_core::{Policy, Request};
 ///
-/// let refusal = Policy::default().admit(&Request::new("POST", None, [])).unwrap_err();
+/// let refusal = Policy::default().check(&Request::new("POST", None, [])).unwrap_err();
 /// assert_eq!(refusal.status(), 405);
 /// assert_eq!(refusal.headers().next(), Some(("allow", "GET, HEAD")));
 /// assert_eq!(
@@ -22,7 +23,7 @@ use crate::{AcceptMode, STREAM_HEADERS};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// 405: the policy of the route does not list the method of the request. [`Policy::methods`](crate::Policy::methods)
     /// sets the list.
     #[error("this route opens an event stream only for these methods: {allow}")]
@@ -54,7 +55,7 @@ pub enum Refusal {
     Finished,
 }
 
-impl Refusal {
+impl Rejection {
     /// The status of the answer.
     ///
     /// Source: RFC 9110 15.5.4 (403), 15.5.6 (405), 15.5.7 (406) and 9.3.2 (HEAD); WHATWG HTML 9.2.3 (204).
@@ -99,8 +100,8 @@ impl Refusal {
     /// framework does that.
     ///
     /// ```
-    /// # use sse_core::{AcceptMode, Refusal};
-    /// let refusal = Refusal::NotAcceptable { mode: AcceptMode::Negotiated };
+    /// # use sse_core::{AcceptMode, Rejection};
+    /// let refusal = Rejection::NotAcceptable { mode: AcceptMode::Negotiated };
     /// assert_eq!(
     ///     refusal.body_with("any(handler).layer(Extension(policy))"),
     ///     "the Accept header of the request does not allow text/event-stream\n\

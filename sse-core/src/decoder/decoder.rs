@@ -3,15 +3,13 @@
 //! This file cuts the bytes into lines and a line into name and value; `buffers` does what a field says; `limits` says
 //! how much of it is kept. A line that lies inside one chunk is read where it lies.
 
-mod buffers;
-mod limits;
+use super::limits::DecodeError;
 
-pub use limits::DecodeError;
-
-use crate::breaks::Breaks;
-use crate::message_event::DEFAULT_TYPE;
-use crate::{Field, MessageEvent};
-use buffers::Buffers;
+use super::buffers::Buffers;
+use crate::decoder::message_event::DEFAULT_TYPE;
+use crate::decoder::message_event::MessageEvent;
+use crate::event::error::Field;
+use crate::event::line_breaks::Breaks;
 use memchr::memchr2;
 use std::borrow::Cow;
 use std::mem;

@@ -1,8 +1,11 @@
 //! Which requests open a stream on a route.
 
-use crate::grammar::is_token;
-use crate::origin::{Origins, PolicyError};
-use crate::{AcceptMode, LastEventId, Refusal, Request};
+use crate::request::accept::AcceptMode;
+use crate::request::grammar::is_token;
+use crate::request::last_event_id::LastEventId;
+use crate::request::origin::{Origins, PolicyError};
+use crate::request::rejection::Rejection;
+use crate::request::request::Request;
 use std::sync::Arc;
 
 /// Which requests may open a stream on a route. By default GET, with an `Accept` that covers `text/event-stream`.
@@ -14,9 +17,9 @@ use std::sync::Arc;
 /// use sse_core::{AcceptMode, Policy, Request};
 ///
 /// let model = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
-/// let admitted = model.admit(&Request::new("POST", None, [("accept", &b"application/json"[..])]))?;
+/// let admitted = model.check(&Request::new("POST", None, [("accept", &b"application/json"[..])]))?;
 /// assert!(!admitted.is_get);
-/// # Ok::<(), sse_core::Refusal>(())
+/// # Ok::<(), sse_core::Rejection>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
@@ -49,7 +52,7 @@ impl Parameter {
 /// A request that may open a stream, and what it brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Admitted {
+pub struct Accepted {
     /// The last event ID it brings.
     pub last_event_id: LastEventId,
     /// Whether its method is GET: only then an `EventSource` may be at the other end, which comes back by itself.
@@ -68,7 +71,7 @@ impl Policy {
     /// ```
     /// # use sse_core::{Policy, Request};
     /// let policy = Policy::default().methods(["GET", "POST"]);
-    /// assert!(policy.admit(&Request::new("POST", None, [])).is_ok());
+    /// assert!(policy.check(&Request::new("POST", None, [])).is_ok());
     /// ```
     ///
     /// Source: RFC 9110 9.1.
@@ -100,15 +103,15 @@ impl Policy {
     /// ```
     /// # use sse_core::{LastEventId, Policy, Request};
     /// let request = Request::new("GET", Some("room=1&lastEventId=41"), []);
-    /// assert_eq!(Policy::default().admit(&request)?.last_event_id.as_str(), Some("41"));
+    /// assert_eq!(Policy::default().check(&request)?.last_event_id.as_str(), Some("41"));
     ///
     /// let header_only = Policy::default().last_event_id_query(None);
-    /// assert_eq!(header_only.admit(&request)?.last_event_id, LastEventId::Absent);
+    /// assert_eq!(header_only.check(&request)?.last_event_id, LastEventId::Absent);
     ///
     /// let renamed = Policy::default().last_event_id_query("after");
     /// let request = Request::new("GET", Some("after=41"), [("last-event-id", &b""[..])]);
-    /// assert_eq!(renamed.admit(&request)?.last_event_id.as_str(), Some("41"));
-    /// # Ok::<(), sse_core::Refusal>(())
+    /// assert_eq!(renamed.check(&request)?.last_event_id.as_str(), Some("41"));
+    /// # Ok::<(), sse_core::Rejection>(())
     /// ```
     #[must_use]
     pub fn last_event_id_query<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
@@ -131,7 +134,7 @@ impl Policy {
     /// ```
     /// # use sse_core::{Policy, Request};
     /// let policy = Policy::default().hosts(["app.example", "[::1]:3000"])?;
-    /// let allows = |host: &str| policy.admit(&Request::new("GET", None, [("host", host.as_bytes())])).is_ok();
+    /// let allows = |host: &str| policy.check(&Request::new("GET", None, [("host", host.as_bytes())])).is_ok();
     /// assert!(allows("app.example") && allows("APP.example:8443") && allows("[0:0::1]:3000"));
     /// assert!(!allows("app.example:x@evil.example") && !allows("[::1]:4000"));
     /// # Ok::<(), sse_core::PolicyError>(())
@@ -159,7 +162,7 @@ impl Policy {
     /// let policy = Policy::default().origins(["https://app.example:443/"])?;
     /// let allows = |origin: &str| {
     ///     let headers = [("host", &b"feed.example:443"[..]), ("origin", origin.as_bytes())];
-    ///     policy.admit(&Request::new("GET", None, headers)).is_ok()
+    ///     policy.check(&Request::new("GET", None, headers)).is_ok()
     /// };
     /// assert!(allows("https://app.example") && allows("https://feed.example"));
     /// assert!(!allows("http://app.example") && !allows("https://feed.example:8443"));
@@ -174,11 +177,11 @@ impl Policy {
     /// pages of its own origin alone.
     ///
     /// ```
-    /// # use sse_core::{Policy, Refusal, Request};
+    /// # use sse_core::{Policy, Rejection, Request};
     /// let rebound = Request::new("GET", None, [("host", &b"evil.example"[..])]);
-    /// assert_eq!(Policy::local().admit(&rebound), Err(Refusal::HostNotAllowed));
+    /// assert_eq!(Policy::local().check(&rebound), Err(Rejection::HostNotAllowed));
     /// let cross_site = [("host", &b"localhost:3000"[..]), ("origin", b"https://evil.example")];
-    /// assert_eq!(Policy::local().admit(&Request::new("GET", None, cross_site)), Err(Refusal::OriginNotAllowed));
+    /// assert_eq!(Policy::local().check(&Request::new("GET", None, cross_site)), Err(Rejection::OriginNotAllowed));
     /// ```
     #[must_use]
     pub fn local() -> Self {
@@ -188,11 +191,11 @@ impl Policy {
     /// Judges a request for a route that is an event stream and nothing else.
     ///
     /// # Errors
-    /// In this order: [`Refusal::MethodNotAllowed`]; [`Refusal::NotAcceptable`]; [`Refusal::HostNotAllowed`];
-    /// [`Refusal::OriginNotAllowed`]; [`Refusal::Head`]; and
-    /// [`Refusal::Finished`] if a GET brings the last event ID `end`. Clients of other methods do not come back by
+    /// In this order: [`Rejection::MethodNotAllowed`]; [`Rejection::NotAcceptable`]; [`Rejection::HostNotAllowed`];
+    /// [`Rejection::OriginNotAllowed`]; [`Rejection::Head`]; and
+    /// [`Rejection::Finished`] if a GET brings the last event ID `end`. Clients of other methods do not come back by
     /// themselves, so there it is an id like any other.
-    pub fn admit(&self, request: &Request<'_>) -> Result<Admitted, Refusal> {
+    pub fn check(&self, request: &Request<'_>) -> Result<Accepted, Rejection> {
         self.judge(request, self.accept)
     }
 
@@ -203,19 +206,19 @@ impl Policy {
     /// answer, give it `vary: accept`.
     ///
     /// # Errors
-    /// For a request whose `Accept` asks for a stream: those of [`Policy::admit`] but [`Refusal::NotAcceptable`].
+    /// For a request whose `Accept` asks for a stream: those of [`Policy::check`] but [`Rejection::NotAcceptable`].
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
     /// let page = Request::new("GET", None, [("accept", &b"text/html, */*;q=0.8"[..])]);
-    /// assert_eq!(Policy::default().admit_if_named(&page), Ok(None));
+    /// assert_eq!(Policy::default().check_optional(&page), Ok(None));
     ///
     /// let posted = Request::new("POST", None, [("accept", &b"text/event-stream"[..])]);
-    /// assert_eq!(Policy::default().admit_if_named(&posted).unwrap_err().status(), 405);
-    /// assert!(Policy::default().methods(["POST"]).admit_if_named(&posted)?.is_some());
-    /// # Ok::<(), sse_core::Refusal>(())
+    /// assert_eq!(Policy::default().check_optional(&posted).unwrap_err().status(), 405);
+    /// assert!(Policy::default().methods(["POST"]).check_optional(&posted)?.is_some());
+    /// # Ok::<(), sse_core::Rejection>(())
     /// ```
-    pub fn admit_if_named(&self, request: &Request<'_>) -> Result<Option<Admitted>, Refusal> {
+    pub fn check_optional(&self, request: &Request<'_>) -> Result<Option<Accepted>, Rejection> {
         let mode = match self.accept {
             AcceptMode::Any => AcceptMode::Any,
             AcceptMode::Negotiated | AcceptMode::Named => AcceptMode::Named,
@@ -223,25 +226,25 @@ impl Policy {
         if request.accept.allows(mode) { self.judge(request, mode).map(Some) } else { Ok(None) }
     }
 
-    fn judge(&self, request: &Request<'_>, mode: AcceptMode) -> Result<Admitted, Refusal> {
+    fn judge(&self, request: &Request<'_>, mode: AcceptMode) -> Result<Accepted, Rejection> {
         let allow = self.methods.as_deref().unwrap_or(DEFAULT_METHODS);
         if !lists(allow, request.method) {
-            return Err(Refusal::MethodNotAllowed { allow: allow.into() });
+            return Err(Rejection::MethodNotAllowed { allow: allow.into() });
         }
         if !request.accept.allows(mode) {
-            return Err(Refusal::NotAcceptable { mode });
+            return Err(Rejection::NotAcceptable { mode });
         }
         self.origins.judge(&request.from)?;
         // Also where HEAD was allowed by name: no answer to it can have a body.
         if request.method == "HEAD" {
-            return Err(Refusal::Head);
+            return Err(Rejection::Head);
         }
         let is_get = request.method == "GET";
         let last_event_id = request.last_event_id(self.last_event_id_query.name(is_get));
         if is_get && last_event_id.is_end() {
-            return Err(Refusal::Finished);
+            return Err(Rejection::Finished);
         }
-        Ok(Admitted { last_event_id, is_get, names_type: request.accept.allows(AcceptMode::Named) })
+        Ok(Accepted { last_event_id, is_get, names_type: request.accept.allows(AcceptMode::Named) })
     }
 }
 

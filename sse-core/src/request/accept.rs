@@ -1,6 +1,6 @@
 //! What the `Accept` header says about event streams.
 
-use crate::grammar::{is_token, parts, trim};
+use crate::request::grammar::{is_token, parts, trim};
 
 /// How a route reads the `Accept` header of a request.
 ///
@@ -13,8 +13,8 @@ use crate::grammar::{is_token, parts, trim};
 /// use sse_core::{AcceptMode, Policy, Request};
 ///
 /// let page = Request::new("GET", None, [("accept", &b"text/html,*/*;q=0.8"[..])]);
-/// assert!(Policy::default().admit(&page).is_ok());
-/// assert!(Policy::default().accept(AcceptMode::Named).admit(&page).is_err());
+/// assert!(Policy::default().check(&page).is_ok());
+/// assert!(Policy::default().accept(AcceptMode::Named).check(&page).is_err());
 /// ```
 ///
 /// Source: RFC 9110 12.4.2 and 12.5.1.

@@ -2,15 +2,15 @@
 
 use super::Inner;
 use super::ages::Ages;
-use super::ahead::Ahead;
 use super::id::EventId;
-use super::ids::Ids;
-use super::ring::Mark;
+use super::log::id_source::IdSource;
+use super::log::unknown_ids::Ahead;
+use super::ring::TrimPoint;
 use super::tombstones::Tombstones;
-use super::topic::{Leftovers, Topic};
+use super::topic::{Deferred, Topic};
 use super::topics::{TooManyTopics, Topics};
-use crate::sync::Arc;
-use crate::sync::atomic::Ordering;
+use crate::runtime::sync::Arc;
+use crate::runtime::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// The longest name a topic may have, in bytes.
@@ -23,8 +23,8 @@ const EXPIRED_WORK: usize = 1024;
 /// Of how many topics one use of the hub trims events because of age.
 const EXPIRED_TOPICS: usize = 32;
 
-pub(crate) struct Order {
-    pub(crate) ids: Ids,
+pub(crate) struct History {
+    pub(crate) ids: IdSource,
     /// Whether subscriptions are taken; not while a follower loads what its log has.
     pub(crate) admits: bool,
     /// Clients ahead of a follower that says when it has caught up.
@@ -33,14 +33,19 @@ pub(crate) struct Order {
     pub(crate) ages: Ages,
 }
 
-impl Order {
-    pub(crate) fn new(ids: Ids) -> Self {
+impl History {
+    pub(crate) fn new(ids: IdSource) -> Self {
         Self { ids, admits: true, ahead: None, topics: Topics::default(), ages: Ages::default() }
     }
 
     /// The topic of this name, made if there is none.
-    pub(crate) fn topic(&mut self, hub: &Inner, name: &str, left: &mut Leftovers) -> Result<Arc<Topic>, TooManyTopics> {
-        self.topics.find_or_insert(name, hub.limits.max_topics, &self.ids, left)
+    pub(crate) fn topic(
+        &mut self,
+        hub: &Inner,
+        name: &str,
+        deferred: &mut Deferred,
+    ) -> Result<Arc<Topic>, TooManyTopics> {
+        self.topics.find_or_insert(name, hub.limits.max_topics, &self.ids, deferred)
     }
 
     /// Appends one event, whose block lacks its id yet. Gives its id.
@@ -51,7 +56,7 @@ impl Order {
         topic: &Arc<Topic>,
         id: Option<EventId>,
         mut block: Vec<u8>,
-        left: &mut Leftovers,
+        deferred: &mut Deferred,
     ) -> EventId {
         use std::io::Write;
         let limits = &hub.limits;
@@ -65,21 +70,21 @@ impl Order {
             let before = (!ring.is_empty()).then(|| ring.newest());
             self.topics.held_events -= ring.events();
             self.topics.held_bytes -= ring.bytes();
-            ring.push(position, block.into(), &mut left.garbage);
+            ring.push(position, block.into(), &mut deferred.garbage);
             while ring.events() > 1 && (ring.events() > limits.topic_events || ring.bytes() > limits.topic_bytes) {
-                ring.evict(&mut left.garbage, |position, block| self.ids.of(position, block));
+                ring.evict(&mut deferred.garbage, |position, block| self.ids.of(position, block));
             }
             self.topics.held_events += ring.events();
             self.topics.held_bytes += ring.bytes();
             self.topics.appended(topic, &mut locked, before, position);
-            topic.changed(&mut locked, left, || hub.head.store(position, Ordering::Release));
+            topic.changed(&mut locked, deferred, || hub.head.store(position, Ordering::Release));
         }
         self.ids.remember(id, position);
         if let (Some(now), Some(age)) = (now, limits.topic_age) {
             self.ages.published(now, position, age);
         }
         while self.topics.held_bytes > limits.hub_bytes && self.topics.held_events > 1 {
-            self.topics.trim_oldest(u64::MAX, None, &self.ids, left);
+            self.topics.trim_oldest(u64::MAX, None, &self.ids, deferred);
         }
         id
     }
@@ -95,16 +100,16 @@ impl Order {
     /// Passes over an event for whose topic there is no room, so that whoever asks for the topic later is told.
     pub(crate) fn forget_at_once(&mut self, hub: &Inner, topic: &str, id: EventId) {
         let position = self.advance(hub, id);
-        self.topics.tombstones.put(topic, Mark { position, id: Some(id) });
+        self.topics.tombstones.put(topic, TrimPoint { position, id: Some(id) });
     }
 
     /// Trims events that are older than they may be, a bounded number of them.
-    pub(crate) fn expire(&mut self, hub: &Inner, now: Option<Instant>, left: &mut Leftovers) {
+    pub(crate) fn expire(&mut self, hub: &Inner, now: Option<Instant>, deferred: &mut Deferred) {
         let (Some(now), Some(age)) = (now, hub.limits.topic_age) else { return };
         let Some(upto) = self.ages.expired(now, age) else { return };
         let mut work = EXPIRED_WORK;
         for _ in 0..EXPIRED_TOPICS {
-            if !self.topics.trim_oldest(upto, Some(&mut work), &self.ids, left) {
+            if !self.topics.trim_oldest(upto, Some(&mut work), &self.ids, deferred) {
                 return self.ages.trimmed();
             }
             if work == 0 {
@@ -114,12 +119,12 @@ impl Order {
     }
 
     /// Everything is forgotten, in every topic there is or was, up to this id.
-    pub(crate) fn reset(&mut self, hub: &Inner, id: EventId, left: &mut Leftovers) {
+    pub(crate) fn reset(&mut self, hub: &Inner, id: EventId, deferred: &mut Deferred) {
         let position = hub.head.load(Ordering::Relaxed) + 1;
-        let mark = Mark { position, id: Some(id) };
+        let mark = TrimPoint { position, id: Some(id) };
         self.topics.change_all(|topic, locked| {
-            locked.ring.reset_to(mark, &mut left.garbage);
-            topic.changed(locked, left, || {});
+            locked.ring.reset_to(mark, &mut deferred.garbage);
+            topic.changed(locked, deferred, || {});
         });
         // Last, so that a cursor finds the gaps of all its topics at this position, or none of them.
         hub.head.store(position, Ordering::Release);
@@ -132,19 +137,19 @@ impl Order {
 
     /// What came after this id, which stands for this position, is taken back. Positions go on as before, so that none is
     /// used twice.
-    pub(crate) fn rewind(&mut self, hub: &Inner, (position, id): (u64, EventId), left: &mut Leftovers) {
+    pub(crate) fn truncate(&mut self, hub: &Inner, (position, id): (u64, EventId), deferred: &mut Deferred) {
         let last = hub.head.load(Ordering::Relaxed);
         let epoch = hub.epoch.load(Ordering::Relaxed) + 1;
         // The id stands from here on also for the last position that was taken back, as it may for an earlier such one.
         let kept = self.ids.last_position(position, id);
-        self.ids.rewind(epoch, (kept, last), id);
-        let mark = Mark { position: last, id: None };
-        self.topics.tombstones.rewind(kept, mark);
+        self.ids.truncate(epoch, (kept, last), id);
+        let mark = TrimPoint { position: last, id: None };
+        self.topics.tombstones.truncate(kept, mark);
         // Before the topics, so that a cursor that parks after one of them has changed sees it.
         hub.epoch.store(epoch, Ordering::Release);
         self.topics.change_all(|topic, locked| {
-            locked.ring.rewind(kept, mark, &mut left.garbage);
-            topic.changed(locked, left, || {});
+            locked.ring.truncate(kept, mark, &mut deferred.garbage);
+            topic.changed(locked, deferred, || {});
         });
         self.topics.drop_empty();
     }
@@ -157,13 +162,13 @@ impl Order {
     /// The position that an id stood for until the log took it back.
     pub(crate) fn find_taken_back(&self, id: EventId) -> Option<u64> {
         match &self.ids {
-            Ids::Own(_) => None,
-            Ids::Followed(followed) => followed.taken_back.position(id),
+            IdSource::Local(_) => None,
+            IdSource::Log(followed) => followed.taken_back.position(id),
         }
     }
 
     /// Whether a client with this id, which this follower does not know, may have it from a node that has come further.
-    pub(crate) fn may_come(&mut self, hub: &Inner, id: EventId, names: &[String]) -> bool {
+    pub(crate) fn may_still_arrive(&mut self, hub: &Inner, id: EventId, names: &[String]) -> bool {
         if self.ahead.is_none() {
             return false;
         }
@@ -175,7 +180,7 @@ impl Order {
 
     /// Where a cursor goes on that last looked in an older epoch, if what it has delivered was taken back since.
     pub(crate) fn rewritten(&self, seen: u64, position: u64) -> Option<u64> {
-        let Ids::Followed(followed) = &self.ids else { return None };
+        let IdSource::Log(followed) = &self.ids else { return None };
         let mut moved = None;
         for rewrite in followed.rewrites.iter().filter(|rewrite| rewrite.epoch > seen) {
             let position = moved.unwrap_or(position);

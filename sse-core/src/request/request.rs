@@ -1,9 +1,9 @@
 //! What the rules need of a request.
 
-use crate::accept::Accept;
-use crate::grammar::trim;
-use crate::last_event_id::{self, LastEventId, Lines};
-use crate::origin::Provenance;
+use crate::request::accept::Accept;
+use crate::request::grammar::trim;
+use crate::request::last_event_id::{self, LastEventId, Lines};
+use crate::request::origin::Provenance;
 
 /// A request as the rules see it: its method, its query, and its `Accept` and `Last-Event-ID` headers. It names no
 /// framework's types, and to build it allocates nothing.
@@ -13,9 +13,9 @@ use crate::origin::Provenance;
 /// use sse_core::{Policy, Request};
 ///
 /// let headers = [("Accept", &b"text/event-stream"[..]), ("Last-Event-ID", b"41")];
-/// let admitted = Policy::default().admit(&Request::new("GET", None, headers))?;
+/// let admitted = Policy::default().check(&Request::new("GET", None, headers))?;
 /// assert_eq!(admitted.last_event_id.as_str(), Some("41"));
-/// # Ok::<(), sse_core::Refusal>(())
+/// # Ok::<(), sse_core::Rejection>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Request<'h> {

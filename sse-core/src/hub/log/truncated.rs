@@ -1,22 +1,22 @@
-//! Ids of a followed log that it took back: their clients are told so, rather than that nobody knows them.
+//! IdSource of a followed log that it took back: their clients are told so, rather than that nobody knows them.
 
-use super::id::EventId;
-use super::ids::FOLLOWED_IDS;
+use super::id_source::FOLLOWED_IDS;
+use crate::hub::id::EventId;
 use std::collections::{HashMap, VecDeque};
 
 /// The newest ids that were taken back, as many as are remembered of those that stand, each with the position it had.
 #[derive(Default)]
-pub(crate) struct TakenBack {
+pub(crate) struct TruncatedIds {
     positions: HashMap<EventId, u64>,
-    order: VecDeque<(EventId, u64)>,
+    history: VecDeque<(EventId, u64)>,
 }
 
-impl TakenBack {
+impl TruncatedIds {
     pub(crate) fn remember(&mut self, id: EventId, position: u64) {
-        self.order.push_back((id, position));
+        self.history.push_back((id, position));
         self.positions.insert(id, position);
-        if self.order.len() > FOLLOWED_IDS
-            && let Some((id, position)) = self.order.pop_front()
+        if self.history.len() > FOLLOWED_IDS
+            && let Some((id, position)) = self.history.pop_front()
             // It may have come again since, and been taken back again.
             && self.positions.get(&id) == Some(&position)
         {

@@ -1,6 +1,8 @@
 //! The decoder as a stream of events over a stream of bytes.
 
-use crate::{DecodeError, Decoder, MessageEvent};
+use crate::decoder::decoder::Decoder;
+use crate::decoder::limits::DecodeError;
+use crate::decoder::message_event::MessageEvent;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_core::stream::FusedStream;

@@ -1,6 +1,6 @@
 //! What a runtime lends to the core: a clock, a timer, and randomness.
 
-use crate::sync::Mutex;
+use crate::runtime::sync::Mutex;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::ops::RangeInclusive;

@@ -1,7 +1,7 @@
 //! What a handler returns: a status, a head that is fixed from here on, and a body.
 
-use crate::STREAM_HEADERS;
-use crate::grammar::is_token;
+use crate::request::grammar::is_token;
+use crate::request::head::STREAM_HEADERS;
 use std::borrow::Cow;
 use std::time::Duration;
 use uuid::Uuid;

@@ -1,15 +1,16 @@
 //! The seam to a log elsewhere: a hub that follows it serves its readers as ever, and this alone appends to it.
 
-use super::ids::Ids;
-use super::publish::check_name;
-use super::stats::Counters;
-use super::topic::Leftovers;
-use super::{EventId, Hub};
-use crate::{FrameError, IntoFrame};
+use super::id_source::IdSource;
+use crate::event::error::FrameError;
+use crate::event::frame::IntoFrame;
+use crate::hub::publish::check_name;
+use crate::hub::stats::Counters;
+use crate::hub::topic::Deferred;
+use crate::hub::{EventId, Hub};
 
 /// Appends what a log has to the hub that follows it.
 ///
-/// There is one for each follower. Ids come from the log and must ascend. An id that a client brings back must match one
+/// There is one for each follower. IdSource come from the log and must ascend. An id that a client brings back must match one
 /// of the newest 65,536, or one of an event that its topics hold; else the client receives a gap. An id that is older
 /// than those is found by its position, whatever its tag, so that a quiet topic beside a busy one causes no gap. That
 /// does not hold for positions that the log took back.
@@ -42,7 +43,7 @@ pub enum FeedError {
     /// The event cannot be sent. [`Feed::advance`] passes over it.
     #[error(transparent)]
     Invalid(#[from] FrameError),
-    /// The topic's name is longer than [`MAX_TOPIC_BYTES`](super::MAX_TOPIC_BYTES). [`Feed::advance`] passes over it.
+    /// The topic's name is longer than [`MAX_TOPIC_BYTES`](crate::hub::MAX_TOPIC_BYTES). [`Feed::advance`] passes over it.
     #[error("the topic's name has {0} bytes")]
     TopicName(usize),
 }
@@ -54,7 +55,7 @@ impl Feed {
 
     /// Appends the log's next event.
     ///
-    /// At [`max_topics`](super::Builder::max_topics) a new topic takes the place of one without subscribers. While each
+    /// At [`max_topics`](crate::hub::HubBuilder::max_topics) a new topic takes the place of one without subscribers. While each
     /// topic has a subscriber, the hub trims the event of a new topic at once: a client that subscribes to the topic with
     /// an older id receives a gap.
     ///
@@ -65,21 +66,21 @@ impl Feed {
         let block = inner.encode(event)?;
         check_name(topic).map_err(|_| FeedError::TopicName(topic.len()))?;
         let now = inner.now_if_aging();
-        let mut left = Leftovers::default();
+        let mut deferred = Deferred::default();
         let appended = {
-            let mut order = inner.order.lock();
-            ascends(&order.ids, id).map(|()| {
-                order.expire(inner, now, &mut left);
-                match order.topic(inner, topic, &mut left) {
+            let mut history = inner.history.lock();
+            ascends(&history.ids, id).map(|()| {
+                history.expire(inner, now, &mut deferred);
+                match history.topic(inner, topic, &mut deferred) {
                     Ok(topic) => {
-                        order.append(inner, now, &topic, Some(id), block, &mut left);
+                        history.append(inner, now, &topic, Some(id), block, &mut deferred);
                     }
-                    Err(_) => order.forget_at_once(inner, topic, id),
+                    Err(_) => history.forget_at_once(inner, topic, id),
                 }
             })
         };
         Counters::add(&inner.counters.published, usize::from(appended.is_ok()));
-        left.settle();
+        deferred.run();
         appended
     }
 
@@ -89,9 +90,9 @@ impl Feed {
     /// # Errors
     /// [`FeedError::OutOfOrder`].
     pub fn advance(&mut self, id: EventId) -> Result<(), FeedError> {
-        let mut order = self.hub.inner.order.lock();
-        ascends(&order.ids, id)?;
-        order.advance(&self.hub.inner, id);
+        let mut history = self.hub.inner.history.lock();
+        ascends(&history.ids, id)?;
+        history.advance(&self.hub.inner, id);
         Ok(())
     }
 
@@ -104,13 +105,13 @@ impl Feed {
     /// [`FeedError::Unknown`] if the id is not among those remembered, the newest 65,536.
     pub fn truncate(&mut self, id: EventId) -> Result<(), FeedError> {
         let inner = &*self.hub.inner;
-        let mut left = Leftovers::default();
+        let mut deferred = Deferred::default();
         let truncated = {
-            let mut order = inner.order.lock();
-            let position = order.ids.remembered(id).ok_or(FeedError::Unknown(id));
-            position.map(|position| order.rewind(inner, (position, id), &mut left))
+            let mut history = inner.history.lock();
+            let position = history.ids.remembered(id).ok_or(FeedError::Unknown(id));
+            position.map(|position| history.truncate(inner, (position, id), &mut deferred))
         };
-        left.settle();
+        deferred.run();
         truncated
     }
 
@@ -118,30 +119,30 @@ impl Feed {
     /// gap, after which they go on from this id.
     pub fn reset(&mut self, id: EventId) {
         let inner = &*self.hub.inner;
-        let mut left = Leftovers::default();
-        inner.order.lock().reset(inner, id, &mut left);
-        left.settle();
+        let mut deferred = Deferred::default();
+        inner.history.lock().reset(inner, id, &mut deferred);
+        deferred.run();
     }
 
     /// Whether the hub takes subscriptions: it does, until it is told not to. While it does not they are refused softly,
     /// as by a hub that is full; so nobody is told a gap only because what the log has is still being loaded.
     pub fn admit(&mut self, admits: bool) {
-        self.hub.inner.order.lock().admits = admits;
+        self.hub.inner.history.lock().admits = admits;
     }
 
     /// All that the log had, at some moment since this was said last, was appended or passed.
     ///
     /// A client may bring an id from another node that follows the same log and has come further. Once this was said,
     /// a client whose id is not known is refused softly, and comes back; only if its id is still not known after this
-    /// was said twice more, is it told a gap. Say it about every second. [`Hub::may_come`] tells which of both it is.
+    /// was said twice more, is it told a gap. Say it about every second. [`Hub::may_still_arrive`] tells which of both it is.
     pub fn caught_up(&mut self) {
-        self.hub.inner.order.lock().ahead.get_or_insert_default().next_round();
+        self.hub.inner.history.lock().ahead.get_or_insert_default().next_round();
     }
 
     /// The newest id that was appended or passed.
     #[must_use]
     pub fn newest(&self) -> Option<EventId> {
-        self.hub.inner.order.lock().ids.newest()
+        self.hub.inner.history.lock().ids.newest()
     }
 }
 
@@ -160,19 +161,19 @@ impl Hub {
     /// feed.caught_up();
     ///
     /// let elsewhere = EventId::new((2, 0), 7);
-    /// assert!(hub.may_come(elsewhere));
+    /// assert!(hub.may_still_arrive(elsewhere));
     /// feed.caught_up();
     /// feed.caught_up();
-    /// assert!(!hub.may_come(elsewhere));
+    /// assert!(!hub.may_still_arrive(elsewhere));
     /// # Ok::<(), sse_core::hub::FeedError>(())
     /// ```
     #[must_use]
-    pub fn may_come(&self, id: EventId) -> bool {
-        self.inner.order.lock().may_come(&self.inner, id, &[])
+    pub fn may_still_arrive(&self, id: EventId) -> bool {
+        self.inner.history.lock().may_still_arrive(&self.inner, id, &[])
     }
 }
 
-fn ascends(ids: &Ids, id: EventId) -> Result<(), FeedError> {
+fn ascends(ids: &IdSource, id: EventId) -> Result<(), FeedError> {
     match ids.newest() {
         Some(newest) if newest.position() >= id.position() => Err(FeedError::OutOfOrder(id, newest)),
         _ => Ok(()),

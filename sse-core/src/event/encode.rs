@@ -1,16 +1,20 @@
 //! The one encoder: every byte of every event is written here.
 //!
-//! `Checked::of` looks at everything that can be wrong; `write` then cannot fail, and meets the text for the first time:
+//! `ValidEvent::of` looks at everything that can be wrong; `write` then cannot fail, and meets the text for the first time:
 //! how long a text becomes is not known before its line breaks are, and looking for them twice is what encoding costs.
 
-use crate::breaks::Breaks;
-use crate::{Event, Field, Frame, FrameError, MAX_ID_BYTES, MAX_RETRY, control};
+use crate::event::control;
+use crate::event::error::{Field, FrameError};
+use crate::event::event::Event;
+use crate::event::frame::Frame;
+use crate::event::limits::{MAX_ID_BYTES, MAX_RETRY};
+use crate::event::line_breaks::Breaks;
 use bytes::Bytes;
 use memchr::memchr2;
 
 /// An event that was checked: the proof that it can be written.
 #[derive(Debug)]
-pub(crate) struct Checked<'e> {
+pub(crate) struct ValidEvent<'e> {
     event: &'e Event<'e>,
     /// Not the empty one, which is not written.
     event_type: Option<&'e str>,
@@ -34,7 +38,7 @@ const EVENT: Name = Name { bare: "event:", spaced: "event: " };
 const DATA: Name = Name { bare: "data:", spaced: "data: " };
 const COMMENT: Name = Name { bare: ":", spaced: ": " };
 
-impl<'e> Checked<'e> {
+impl<'e> ValidEvent<'e> {
     /// Checks the fields in the order `id`, `event`, `data`. [`check`](Self::check) must follow before the event is written.
     pub(crate) fn of(event: &'e Event<'e>) -> Result<Self, FrameError> {
         let mut len_at_least = of_texts(event, line_len);
@@ -150,12 +154,12 @@ impl<'e> Checked<'e> {
 
 /// Checks and encodes into a buffer of its own.
 pub(crate) fn frame(event: &Event<'_>, limit: usize) -> Result<Frame, FrameError> {
-    let checked = Checked::of(event)?;
+    let checked = ValidEvent::of(event)?;
     checked.check(limit)?;
     Ok(checked.to_frame())
 }
 
-impl Checked<'_> {
+impl ValidEvent<'_> {
     /// Encodes into a buffer of its own.
     pub(crate) fn to_frame(&self) -> Frame {
         let event_type = self.event_type.map_or(0..0, |event_type| {

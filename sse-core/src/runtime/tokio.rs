@@ -1,6 +1,6 @@
 //! Tokio as the runtime.
 
-use crate::runtime::{Random, Runtime, Timer};
+use crate::runtime::runtime::{Random, Runtime, Timer};
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;

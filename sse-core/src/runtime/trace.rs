@@ -3,8 +3,9 @@
 //!
 //! A subscriber is foreign code: nothing here is called under a lock.
 
+use crate::event::error::FrameError;
 use crate::hub::SubscribeError;
-use crate::{CloseReason, FrameError};
+use crate::stream::CloseReason;
 use uuid::Uuid;
 
 /// A function for each event, which does nothing without the feature.
@@ -42,7 +43,7 @@ events! {
 
     /// A send waits before the first poll of the body.
     fn send_waits(id: Uuid) =
-        WARN "send.waits" { %id } "a send waits before its stream is read: return the response and send from a spawned task, or use `Sse::first` or `Sse::buffer`";
+        WARN "send.waits" { %id } "a send waits before its stream is read: return the response and send from a spawned task, or use `Sse::prelude` or `Sse::buffer`";
 
     /// A reader is told that something is missing; of which topic, if that is known.
     fn gap(reason: &str, topic: Option<&str>, lagged: bool) =
@@ -70,7 +71,7 @@ pub fn handler_failed(error: &(dyn std::error::Error + 'static)) {
 /// What is kept of an open stream in order to tell it: its span, and how much was written. As long as nobody asks for
 /// spans of this level, a null pointer; without the feature nothing at all.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct StreamSpan {
     #[cfg(feature = "tracing")]
     open: Option<Box<Open>>,
 }
@@ -83,7 +84,7 @@ struct Open {
 }
 
 #[cfg(feature = "tracing")]
-impl Told {
+impl StreamSpan {
     pub(crate) fn of_stream(id: Uuid) -> Self {
         use tracing::field::Empty;
         let span = tracing::debug_span!(target: "sse_core", "stream", %id, reason = Empty, bytes = Empty);
@@ -110,7 +111,7 @@ impl Told {
 }
 
 #[cfg(not(feature = "tracing"))]
-impl Told {
+impl StreamSpan {
     pub(crate) const fn of_stream(_: Uuid) -> Self {
         Self {}
     }

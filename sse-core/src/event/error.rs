@@ -61,13 +61,13 @@ pub enum FrameError {
     #[error("the id begins or ends with a space")]
     EdgeSpaceInId,
     /// The id is longer than [`MAX_ID_BYTES`](crate::MAX_ID_BYTES).
-    #[error("the id has {0} bytes, more than {max}", max = crate::MAX_ID_BYTES)]
+    #[error("the id has {0} bytes, more than {max}", max = crate::event::limits::MAX_ID_BYTES)]
     IdTooLong(usize),
     /// An id where the hub gives the ids: in `publish`, in `first`, or on a sender beside a subscription.
     #[error("here the hub gives the ids; send the event without one")]
     IdNotAllowed,
     /// The event type belongs to the server: one of [`RESERVED_TYPES`](crate::RESERVED_TYPES), or on a hub the type of
-    /// its [gap events](crate::hub::Builder::gap_type).
+    /// its [gap events](crate::hub::HubBuilder::gap_type).
     #[error("the field `event` is `{0}`, a type of events that the server itself sends; choose another type")]
     ReservedType(Box<str>),
     /// The event type is `error` or `open`, on a GET stream or on a hub. An `EventSource` fires events of these types by
@@ -81,7 +81,7 @@ pub enum FrameError {
          empty data, with Event::checkpoint(id) to move the last event ID, or with Event::without_data()"
     )]
     NoData(Field),
-    /// The event is larger than the limit of the hub ([`Builder::max_event_bytes`](crate::hub::Builder::max_event_bytes)), of
+    /// The event is larger than the limit of the hub ([`HubBuilder::max_event_bytes`](crate::hub::HubBuilder::max_event_bytes)), of
     /// the stream ([`Sse::max_event_bytes`](crate::Sse::max_event_bytes)) or of
     /// [`Event::frame_up_to`](crate::Event::frame_up_to): [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES) unless one is set.
     #[error(
@@ -94,9 +94,9 @@ pub enum FrameError {
         /// The limit.
         limit: usize,
     },
-    /// The events to be sent first have more bytes than [`MAX_FIRST_BYTES`](crate::MAX_FIRST_BYTES) together.
-    #[error("the first events have {0} bytes, more than {max}", max = crate::MAX_FIRST_BYTES)]
-    FirstTooLarge(usize),
+    /// The events to be sent first have more bytes than [`MAX_PRELUDE_BYTES`](crate::MAX_PRELUDE_BYTES) together.
+    #[error("the first events have {0} bytes, more than {max}", max = crate::event::limits::MAX_PRELUDE_BYTES)]
+    PreludeTooLarge(usize),
     /// The reconnection time is over [`MAX_RETRY`](crate::MAX_RETRY), beyond which clients wait one millisecond.
     #[error("the reconnection time is over 2147483647 ms")]
     RetryTooLong,
@@ -116,7 +116,7 @@ impl FrameError {
             Self::LineBreak(field) => Some(*field),
             Self::ControlInId | Self::EdgeSpaceInId | Self::IdTooLong(_) | Self::IdNotAllowed => Some(Field::Id),
             Self::ReservedType(_) | Self::PageType(_) => Some(Field::Event),
-            Self::NoData(_) | Self::TooLarge { .. } | Self::FirstTooLarge(_) | Self::Json(_) => Some(Field::Data),
+            Self::NoData(_) | Self::TooLarge { .. } | Self::PreludeTooLarge(_) | Self::Json(_) => Some(Field::Data),
             Self::RetryTooLong => Some(Field::Retry),
             Self::Source(_) => None,
         }

@@ -1,7 +1,7 @@
 //! Which last event ID a request brings.
 
-use crate::MAX_ID_BYTES;
-use crate::grammar::trim;
+use crate::event::limits::MAX_ID_BYTES;
+use crate::request::grammar::trim;
 use std::borrow::Cow;
 
 /// The id that says "do not come back": a client that returns it is answered 204.
@@ -18,10 +18,10 @@ pub(crate) const END: &str = "end";
 /// use sse_core::{LastEventId, Policy, Request};
 ///
 /// let request = Request::new("GET", None, [("last-event-id", "…7".as_bytes())]);
-/// let admitted = Policy::default().admit(&request)?;
+/// let admitted = Policy::default().check(&request)?;
 /// assert_eq!(admitted.last_event_id, LastEventId::Text("…7".into()));
 /// assert_eq!(admitted.last_event_id.as_str(), Some("…7"));
-/// # Ok::<(), sse_core::Refusal>(())
+/// # Ok::<(), sse_core::Rejection>(())
 /// ```
 ///
 /// Source: WHATWG HTML 9.2.4, the `Last-Event-ID` header; it is UTF-8, which most HTTP libraries' text accessors refuse.

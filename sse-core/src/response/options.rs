@@ -1,18 +1,22 @@
 //! From an admitted request to its response: the one place where a stream is put together.
 
-use crate::control::{Control, NO_ID};
-use crate::hub::{Attachment, Hub, IntoTopics, Kind, SubscribeError, Subscription};
-use crate::response::{HeaderError, Response, check_header};
-use crate::runtime::Runtime;
+use crate::event::control::{Control, NO_ID};
+use crate::event::error::FrameError;
+use crate::event::frame::{Frame, IntoFrame};
+use crate::event::limits::{MAX_EVENT_BYTES, MAX_PRELUDE_BYTES};
+use crate::hub::Resumption;
+use crate::hub::{Hub, IntoTopics, Kind, StreamGuard, SubscribeError, Subscription};
+use crate::request::head::STREAM_HEADERS;
+use crate::request::last_event_id::LastEventId;
+use crate::request::policy::Accepted;
+use crate::response::moment::IntoMoment;
+use crate::response::response::{HeaderError, Response, check_header};
+use crate::runtime::runtime::Runtime;
+use crate::runtime::sync::Arc;
 use crate::stream::shared::{Rules, Shared};
-use crate::stream::source::{Items, Live};
+use crate::stream::source::{Live, StreamSource};
 use crate::stream::state::{State, retry_block};
 use crate::stream::{CloseReason, EventStream, Events, OnEnd, Sender};
-use crate::sync::Arc;
-use crate::{
-    Admitted, Frame, FrameError, IntoFrame, IntoMoment, LastEventId, MAX_EVENT_BYTES, MAX_FIRST_BYTES, MAX_KEY_BYTES,
-    Resumption, STREAM_HEADERS,
-};
 use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
@@ -27,7 +31,7 @@ use std::time::{Duration, Instant};
 ///
 /// let request = Request::new("GET", None, [("accept", b"text/event-stream".as_slice())]);
 /// let clock = Clock::new();
-/// let sse = Sse::new(clock.clone(), Policy::default().admit(&request)?);
+/// let sse = Sse::new(clock.clone(), Policy::default().check(&request)?);
 /// let (events, response) = sse.channel();
 /// events.try_send(("greeting", "hello"))?;
 /// events.close();
@@ -40,7 +44,7 @@ use std::time::{Duration, Instant};
 #[must_use = "no stream opens until this becomes a response"]
 pub struct Sse<R: Runtime> {
     runtime: R,
-    admitted: Admitted,
+    admitted: Accepted,
     keep_alive: Option<Duration>,
     buffer: usize,
     max_lifetime: Option<Duration>,
@@ -57,6 +61,9 @@ pub struct Sse<R: Runtime> {
     owner: Option<Hub>,
     on_end: Option<OnEnd>,
 }
+
+/// The longest [key](Sse::key) of a stream, in bytes.
+pub const MAX_KEY_BYTES: usize = 256;
 
 /// A [key](Sse::key) that is longer than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES); how many bytes it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,8 +98,8 @@ impl First {
                 }
                 Err(error) => self.error = Some(error),
             }
-            if self.bytes > MAX_FIRST_BYTES {
-                self.error.get_or_insert(FrameError::FirstTooLarge(self.bytes));
+            if self.bytes > MAX_PRELUDE_BYTES {
+                self.error.get_or_insert(FrameError::PreludeTooLarge(self.bytes));
             }
         }
     }
@@ -117,7 +124,7 @@ impl First {
 
 impl<R: Runtime> Sse<R> {
     /// With the defaults: a keep-alive every 15 s, a buffer of 64 KiB, no limit on the lifetime.
-    pub fn new(runtime: R, admitted: Admitted) -> Self {
+    pub fn new(runtime: R, admitted: Accepted) -> Self {
         Self {
             runtime,
             admitted,
@@ -284,8 +291,8 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Names whose stream it is, for [`Hub::close_where`] and
-    /// [`Builder::max_streams_per_key`](crate::hub::Builder::max_streams_per_key). It counts on a stream that is attached to
+    /// Names whose stream it is, for [`Hub::close_by_key`] and
+    /// [`HubBuilder::max_streams_per_key`](crate::hub::HubBuilder::max_streams_per_key). It counts on a stream that is attached to
     /// a hub.
     ///
     /// # Errors
@@ -356,17 +363,17 @@ impl<R: Runtime> Sse<R> {
     }
 
     /// Sends these events before anything else, however large the buffer is; at most
-    /// [`MAX_FIRST_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
+    /// [`MAX_PRELUDE_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
     /// them.
     ///
     /// ```
     /// # let clock = sse_core::testing::Clock::new();
-    /// let (events, response) = clock.sse().first([("state", "all of it")]).channel();
+    /// let (events, response) = clock.sse().prelude([("state", "all of it")]).channel();
     /// events.try_send("then this")?;
     /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\nevent: state\ndata: all of it\n\ndata: then this\n\n");
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
-    pub fn first(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
+    pub fn prelude(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
         self.first.extend(events);
         self
     }
@@ -400,12 +407,12 @@ impl<R: Runtime> Sse<R> {
     /// expected.push_str("event: sse-end\nid: end\ndata: {}\n\n");
     /// assert_eq!(reader.text(), expected);
     /// ```
-    pub fn stream<S>(self, events: S) -> Response<EventStream<R, Items<S>>>
+    pub fn stream<S>(self, events: S) -> Response<EventStream<R, StreamSource<S>>>
     where
         S: Events<Item: IntoFrame>,
     {
         let control = self.control();
-        let items = Items::new(events, control, self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
+        let items = StreamSource::new(events, control, self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
         self.respond(items)
     }
 
@@ -446,7 +453,7 @@ impl<R: Runtime> Sse<R> {
 
     /// The last event ID that the client brought, if it can stand in a block.
     fn brought(&self) -> Option<Box<str>> {
-        self.admitted.last_event_id.as_str().filter(|id| crate::encode::check_id(id).is_ok()).map(Into::into)
+        self.admitted.last_event_id.as_str().filter(|id| crate::event::encode::check_id(id).is_ok()).map(Into::into)
     }
 
     /// The hub that it was attached to, if that is another one.
@@ -474,7 +481,7 @@ impl<R: Runtime> Sse<R> {
         let expires_at = expires_at.into_iter().chain(self.expires_at).min();
         let shared = Shared::new(id, control, rules, State::new(self.buffer, expires_at));
         let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
-        let response = match hub.map(|hub| (hub, Attachment::new(&hub.inner, &shared, kind, self.key))) {
+        let response = match hub.map(|hub| (hub, StreamGuard::new(&hub.inner, &shared, kind, self.key))) {
             Some((hub, None)) => refuse(hub, "full", is_get, brought.as_deref(), self.headers, body),
             attached => {
                 body.attach(attached.and_then(|(_, attachment)| attachment), self.on_end);
@@ -508,7 +515,7 @@ impl<R: Runtime, S> Opened<R, S> {
     pub(crate) fn tell(&self, resumption: Option<Resumption>) {
         let Some(id) = self.response.id() else { return };
         let _entered = self.response.body().told().enter();
-        crate::trace::stream_opened(id, resumption.map(Resumption::as_str));
+        crate::runtime::trace::stream_opened(id, resumption.map(Resumption::as_str));
     }
 
     /// Ends the stream before anything is sent.
@@ -531,7 +538,7 @@ pub(crate) fn refuse<R: Runtime, S>(
     mut body: EventStream<R, S>,
 ) -> Response<EventStream<R, S>> {
     let draining = hub.is_draining();
-    crate::trace::stream_refused(if draining { "draining" } else { why });
+    crate::runtime::trace::stream_refused(if draining { "draining" } else { why });
     let retry = hub.send_away();
     let opening = match body.shared().control {
         Control::Events => {
@@ -555,7 +562,7 @@ pub(crate) fn invalid<R: Runtime, S>(
     headers: Vec<(String, String)>,
     mut body: EventStream<R, S>,
 ) -> Response<EventStream<R, S>> {
-    crate::trace::subscription_rejected(error);
+    crate::runtime::trace::subscription_rejected(error);
     body.detach();
     body.shared().end(CloseReason::Failed, None);
     Response::invalid(error.status(), headers, body)

@@ -1,6 +1,6 @@
-//! Ids that a follower does not know: another node may have come further, and its client come here.
+//! IdSource that a follower does not know: another node may have come further, and its client come here.
 
-use super::EventId;
+use crate::hub::EventId;
 use std::collections::BTreeMap;
 
 /// How many ids are remembered, in each of two generations, about 50 bytes each.

@@ -1,7 +1,9 @@
 //! An event as its sender means it, before anything is checked.
 
-use crate::encode;
-use crate::{Frame, FrameError, MAX_EVENT_BYTES};
+use crate::event::encode;
+use crate::event::error::FrameError;
+use crate::event::frame::Frame;
+use crate::event::limits::MAX_EVENT_BYTES;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -266,7 +268,7 @@ impl<'a> Event<'a> {
     }
 
     /// As [`frame`](Self::frame), for an event of at most this many bytes. The hub or the stream that sends it must allow as
-    /// many, by [`Builder::max_event_bytes`](crate::hub::Builder::max_event_bytes) or
+    /// many, by [`HubBuilder::max_event_bytes`](crate::hub::HubBuilder::max_event_bytes) or
     /// [`Sse::max_event_bytes`](crate::Sse::max_event_bytes).
     ///
     /// ```

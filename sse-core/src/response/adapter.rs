@@ -23,22 +23,22 @@ macro_rules! adapter {
 
         impl Sse {
             /// Takes the request under the policy of its route, or the default one; its streams are this hub's.
-            fn admit(
+            fn check(
                 policy: Option<&$crate::Policy>,
                 hub: Option<&$crate::Hub>,
                 request: &$crate::Request<'_>,
             ) -> Result<Self, Refused> {
-                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit(request).map_err(Refused::new)?;
+                let admitted = policy.unwrap_or(&$crate::Policy::default()).check(request).map_err(Refused::new)?;
                 Ok(Self($crate::Sse::new($crate::Tokio, admitted).owned_by(hub)))
             }
 
-            /// As [`Sse::admit`], on a route that has another answer too; `None` asks for that one.
-            fn admit_if_named(
+            /// As [`Sse::check`], on a route that has another answer too; `None` asks for that one.
+            fn check_optional(
                 policy: Option<&$crate::Policy>,
                 hub: Option<&$crate::Hub>,
                 request: &$crate::Request<'_>,
             ) -> Result<Option<Self>, Refused> {
-                let admitted = policy.unwrap_or(&$crate::Policy::default()).admit_if_named(request).map_err(Refused::new)?;
+                let admitted = policy.unwrap_or(&$crate::Policy::default()).check_optional(request).map_err(Refused::new)?;
                 Ok(admitted.map(|admitted| Self($crate::Sse::new($crate::Tokio, admitted).owned_by(hub))))
             }
 
@@ -83,7 +83,7 @@ macro_rules! adapter {
             }
 
             /// The largest event that the stream sends, in bytes of its values: by default the limit of its hub for a
-            /// subscription ([`max_event_bytes`](hub::Builder::max_event_bytes)), else 1 MiB. A larger event is
+            /// subscription ([`max_event_bytes`](hub::HubBuilder::max_event_bytes)), else 1 MiB. A larger event is
             /// [`FrameError::TooLarge`]: `send` returns it, and a stream of events ends as [`CloseReason::Failed`].
             pub fn max_event_bytes(self, bytes: usize) -> Self {
                 Self(self.0.max_event_bytes(bytes))
@@ -97,13 +97,13 @@ macro_rules! adapter {
 
             /// Ends the stream at this moment, as when a login ends: an `Instant`, a `SystemTime`, or [`UnixSeconds`] as in
             /// the `exp` of a token. A moment in the past ends the stream at its first poll. A body that nobody polls has no deadlines; its
-            /// connection ends when the socket does, see [`bound_sockets`].
+            /// connection ends when the socket does, see [`apply_socket_limits`].
             pub fn expires_at(self, moment: impl $crate::IntoMoment) -> Self {
                 Self(self.0.expires_at(moment))
             }
 
-            /// Names whose stream it is, for [`Hub::close_where`] and
-            /// [`max_streams_per_key`](hub::Builder::max_streams_per_key). It counts on a stream that is attached to a
+            /// Names whose stream it is, for [`Hub::close_by_key`] and
+            /// [`max_streams_per_key`](hub::HubBuilder::max_streams_per_key). It counts on a stream that is attached to a
             /// hub.
             ///
             /// # Errors
@@ -131,8 +131,8 @@ macro_rules! adapter {
 
             /// Sends these events before anything else, however large the buffer is; at most 8 MiB in all. One that
             /// cannot be sent ends the stream as [`CloseReason::Failed`], before any of them.
-            pub fn first(self, events: impl IntoIterator<Item: $crate::IntoFrame>) -> Self {
-                Self(self.0.first(events))
+            pub fn prelude(self, events: impl IntoIterator<Item: $crate::IntoFrame>) -> Self {
+                Self(self.0.prelude(events))
             }
 
             /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
@@ -144,7 +144,7 @@ macro_rules! adapter {
             /// A stream of these events, or of results of them. When they end it [finishes](Sender::finish); an `Err`,
             /// or an event that cannot be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the
             /// client.
-            pub fn stream<S>(self, events: S) -> SseResponse<$crate::stream::Items<S>>
+            pub fn stream<S>(self, events: S) -> SseResponse<$crate::stream::StreamSource<S>>
             where
                 S: $crate::stream::Events<Item: $crate::IntoFrame> + $($bounds)+,
             {
@@ -201,9 +201,9 @@ macro_rules! adapter {
                 Self(self.0.replay_topic(topic, replay))
             }
 
-            /// Sends these events, a snapshot for one, before anything else; as [`Sse::first`]. They may have no ids.
-            pub fn first(self, events: impl IntoIterator<Item: $crate::IntoFrame>) -> Self {
-                Self(self.0.first(events))
+            /// Sends these events, a snapshot for one, before anything else; as [`Sse::prelude`]. They may have no ids.
+            pub fn prelude(self, events: impl IntoIterator<Item: $crate::IntoFrame>) -> Self {
+                Self(self.0.prelude(events))
             }
 
             /// Why the subscription opens no stream, if the handler asks for one that cannot be.
@@ -228,19 +228,19 @@ macro_rules! adapter {
         /// A request that opens no stream, and its answer: 405, 406, 403, the head alone, or 204.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Refused {
-            reason: $crate::Refusal,
+            reason: $crate::Rejection,
             /// The connection must end with the answer; few frameworks leave that to an adapter.
             ends_connection: bool,
         }
 
         impl Refused {
-            const fn new(reason: $crate::Refusal) -> Self {
+            const fn new(reason: $crate::Rejection) -> Self {
                 Self { reason, ends_connection: false }
             }
 
             /// Why.
             #[must_use]
-            pub const fn reason(&self) -> &$crate::Refusal {
+            pub const fn reason(&self) -> &$crate::Rejection {
                 &self.reason
             }
         }
@@ -300,9 +300,9 @@ macro_rules! adapter {
 
         #[doc(no_inline)]
         pub use $crate::{
-            AcceptMode, BlockError, Bounded, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
-            KeyTooLong, LastEventId, Policy, PolicyError, RESERVED_TYPES, Refusal, Replay, Resumption, SendError, Sender,
-            SocketLimits, Stats, UnixSeconds, Uuid, bound_sockets, hub, stream,
+            AcceptMode, BlockError, AppliedLimits, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
+            KeyTooLong, LastEventId, Policy, PolicyError, RESERVED_TYPES, Rejection, Replay, Resumption, SendError, Sender,
+            SocketLimits, Stats, UnixSeconds, Uuid, apply_socket_limits, hub, stream,
         };
     };
 }

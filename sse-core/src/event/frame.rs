@@ -1,8 +1,9 @@
 //! The proof that an event can be sent: its checked, encoded bytes; and what can become one.
 
-use crate::control::{self, Control};
-use crate::encode::{Checked, check_encoded_size};
-use crate::{Event, FrameError};
+use crate::event::control::{self, Control};
+use crate::event::encode::{ValidEvent, check_encoded_size};
+use crate::event::error::FrameError;
+use crate::event::event::Event;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
@@ -29,7 +30,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(event: &Checked<'_>, event_type: Range<usize>) -> Self {
+    pub(crate) fn new(event: &ValidEvent<'_>, event_type: Range<usize>) -> Self {
         let (has_id, has_data, is_checkpoint) = (event.has_id(), event.has_data(), event.is_checkpoint());
         Self { bytes: event.to_bytes(), event_type, has_id, has_data, is_checkpoint }
     }
@@ -105,9 +106,9 @@ pub trait IntoFrame: Sized {
 
     /// The same, lent to `visit` before it is encoded, so that it can be written straight into a buffer.
     #[doc(hidden)]
-    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
         match self.into_frame() {
-            Ok(frame) => visit(Ok(Piece(Content::Frame(&frame)))),
+            Ok(frame) => visit(Ok(CheckedEvent(Content::Frame(&frame)))),
             Err(error) => visit(Err(error)),
         }
     }
@@ -116,17 +117,17 @@ pub trait IntoFrame: Sized {
 /// A checked event on its way into a buffer.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Piece<'a>(Content<'a>);
+pub struct CheckedEvent<'a>(Content<'a>);
 
 #[derive(Debug)]
 enum Content<'a> {
-    Event(Checked<'a>),
+    Event(ValidEvent<'a>),
     Frame(&'a Frame),
     /// As one stream sends it, after everything was checked.
     Bytes(Bytes),
 }
 
-impl Piece<'_> {
+impl CheckedEvent<'_> {
     /// The same event, as a stream of this kind sends it.
     pub(crate) fn on(self, control: Control) -> Self {
         let (has_data, is_checkpoint) = match &self.0 {
@@ -245,8 +246,8 @@ impl IntoFrame for Event<'_> {
         self.frame()
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
-        visit(Checked::of(&self).map(|event| Piece(Content::Event(event))))
+    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+        visit(ValidEvent::of(&self).map(|event| CheckedEvent(Content::Event(event))))
     }
 }
 
@@ -259,7 +260,7 @@ macro_rules! as_event {
                 $event.frame()
             }
 
-            fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+            fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
                 let $this = &self;
                 $event.lend(visit)
             }
@@ -287,8 +288,8 @@ impl IntoFrame for &Frame {
         Ok(self.clone())
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
-        visit(Ok(Piece(Content::Frame(self))))
+    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+        visit(Ok(CheckedEvent(Content::Frame(self))))
     }
 }
 
@@ -297,7 +298,7 @@ impl<F: IntoFrame, E: fmt::Display> IntoFrame for Result<F, E> {
         self.map_err(failed)?.into_frame()
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<Piece<'_>, FrameError>) -> T) -> T {
+    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
         match self {
             Ok(event) => event.lend(visit),
             Err(error) => visit(Err(failed(error))),

@@ -1,0 +1,11 @@
+//! Requests: which of them may open a stream, and the answer to the others.
+
+pub(crate) mod accept;
+pub(crate) mod grammar;
+pub(crate) mod head;
+pub(crate) mod last_event_id;
+pub(crate) mod origin;
+pub(crate) mod policy;
+pub(crate) mod rejection;
+#[expect(clippy::module_inception, reason = "a reader looks for `Request` in request.rs")]
+pub(crate) mod request;

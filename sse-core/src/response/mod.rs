@@ -1,0 +1,8 @@
+//! Responses: the options of a stream, and the answer that opens it.
+
+#[cfg(feature = "adapter")]
+mod adapter;
+pub(crate) mod moment;
+pub(crate) mod options;
+#[expect(clippy::module_inception, reason = "a reader looks for `Response` in response.rs")]
+pub(crate) mod response;

@@ -1,0 +1,11 @@
+//! The surroundings of a stream: clock, timer, randomness, locks, sockets, logging.
+
+#[expect(clippy::module_inception, reason = "a reader looks for `Runtime` in runtime.rs")]
+pub(crate) mod runtime;
+#[cfg(feature = "socket")]
+pub(crate) mod socket;
+pub(crate) mod sync;
+#[cfg(feature = "tokio")]
+pub(crate) mod tokio;
+pub(crate) mod trace;
+pub(crate) mod wake;
