@@ -1,7 +1,7 @@
 //! What servers ask of the types, kept by the compiler.
 
 use sse_core::hub::Draining;
-use sse_core::stream::{Items, Sending};
+use sse_core::stream::{StreamSource, Sending};
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Event, EventStream, Frame, FrameError, Hub, Response, SendError, Sender, Sse, Tokio};
 use std::fmt::Debug;
@@ -27,10 +27,10 @@ const _: () = {
     error::<FrameError>();
     error::<SendError>();
     shown::<(EventStream<Tokio>, Sender, Sending<'static>, Hub, Draining, Sse<Tokio>)>();
-    shown::<EventStream<Tokio, Items<NotDebug>>>();
+    shown::<EventStream<Tokio, StreamSource<NotDebug>>>();
     // A stream of events is what its source is.
-    sent::<EventStream<Tokio, Items<SendOnly>>>();
-    shared::<EventStream<Tokio, Items<NotDebug>>>();
+    sent::<EventStream<Tokio, StreamSource<SendOnly>>>();
+    shared::<EventStream<Tokio, StreamSource<NotDebug>>>();
 };
 
 struct NotDebug;

@@ -7,8 +7,8 @@ const PRELUDE: &str = "#![allow(unused)]
 use sse_core::{Event, Hub, Runtime, Sse, UnixSeconds};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 struct Receiver<T>(T);
-struct Items<T>(T);
-impl<T> sse_core::__Stream for Items<T> {
+struct StreamSource<T>(T);
+impl<T> sse_core::__Stream for StreamSource<T> {
     type Item = T;
     fn poll_next(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<T>> {
         std::task::Poll::Ready(None)
@@ -84,8 +84,8 @@ fn a_receiver_is_answered_with_the_name_of_its_wrapper() {
         &["`Receiver<&str>` is not a stream of events", "`ReceiverStream::new(receiver)`"],
     );
     // The message about an item is still there.
-    fails_with("sse.stream(Items(7))", &["`{integer}` is not something an event stream can send"]);
-    compiles(&[r#"sse.stream(Items("x"))"#, r#"sse.stream(Items(Ok::<_, String>("x")))"#]);
+    fails_with("sse.stream(StreamSource(7))", &["`{integer}` is not something an event stream can send"]);
+    compiles(&[r#"sse.stream(StreamSource("x"))"#, r#"sse.stream(StreamSource(Ok::<_, String>("x")))"#]);
 }
 
 #[test]
