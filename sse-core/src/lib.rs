@@ -101,6 +101,7 @@
 // The examples of the crate's page show the parts behind features too.
 #![cfg_attr(not(all(feature = "testing", feature = "tokio")), allow(rustdoc::broken_intra_doc_links))]
 
+mod client;
 mod decoder;
 mod event;
 pub mod hub;
@@ -111,6 +112,8 @@ pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use client::action::{Action, Received, ResponseHead, StopReason};
+pub use client::event_source::EventSource;
 pub use decoder::decoder::Decoder;
 pub use decoder::limits::DecodeError;
 pub use decoder::message_event::MessageEvent;

@@ -1,7 +1,7 @@
 //! What servers ask of the types, kept by the compiler.
 
 use sse_core::hub::Draining;
-use sse_core::stream::{StreamSource, Sending};
+use sse_core::stream::{Sending, StreamSource};
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Event, EventStream, Frame, FrameError, Hub, Response, SendError, Sender, Sse, Tokio};
 use std::fmt::Debug;

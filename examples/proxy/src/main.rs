@@ -28,14 +28,14 @@ struct Args {
 
     /// The event stream to read; `http` alone, because this example has no TLS
     #[arg(long, value_name = "URL", value_parser = http_url)]
-    upstream: reqwest::Url,
+    upstream: url::Url,
 }
 
-fn http_url(text: &str) -> Result<reqwest::Url, String> {
-    let url: reqwest::Url = text.parse().map_err(|error| format!("{error}"))?;
+fn http_url(text: &str) -> Result<url::Url, String> {
+    let url: url::Url = text.parse().map_err(|error| format!("{error}"))?;
     match url.scheme() {
         "http" => Ok(url),
-        "https" => Err("this example has no TLS; use an http URL, or give reqwest the feature `rustls`".into()),
+        "https" => Err("this example has no TLS; use an http URL, or give sse-client the feature `tls`".into()),
         scheme => Err(format!("`{scheme}` is not http")),
     }
 }

@@ -1,22 +1,14 @@
-//! The one connection to the server upstream: read by the decoder, and taken up again where it broke off.
+//! The one connection to the server upstream, which reconnects and resumes by itself.
 
-use reqwest::{Client, StatusCode, Url, header};
+use futures_util::StreamExt;
 use serde::Serialize;
 use sse_axum::hub::PublishError;
-use sse_axum::{Event, Hub, RESERVED_TYPES};
-use sse_core::{Decoder, MessageEvent};
+use sse_axum::{Event, Hub};
+use sse_client::{MessageEvent, Signal};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::time::{sleep, timeout};
-
-/// How long to wait before a reconnect if the server does not say; and at most, if it says something silly.
-const RETRY: Duration = Duration::from_secs(3);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
-
-/// A stream on which nothing comes for so long is dead: servers send a comment every 15 s or so.
-const SILENCE: Duration = Duration::from_secs(60);
+use url::Url;
 
 /// As many event types are told to pages; a server that makes up more is not helped.
 const MAX_TYPES: usize = 100;
@@ -42,84 +34,31 @@ struct Told<'k> {
     upstream: &'k str,
 }
 
-/// Why the connection ended.
-#[derive(Debug)]
-enum Ended {
-    /// Reconnect.
-    Lost(String),
-    /// The stream has finished, or the server answered 204. The client must not reconnect.
-    Finished,
-}
-
 impl Upstream {
     pub(crate) fn new(hub: Hub, url: Url) -> Self {
         Self { hub, url, known: Arc::default() }
     }
 
-    /// Reads for as long as there is something to read.
+    /// Reads until the stream upstream has finished.
     pub(crate) async fn follow(self) {
-        let client = Client::new();
-        let mut last_event_id = String::new();
-        let mut retry = RETRY;
-        loop {
-            // A new decoder for each connection, which knows the id it goes on from.
-            let mut decoder = Decoder::with_last_event_id(&last_event_id);
-            let ended = self.read(&client, &mut decoder).await;
-            last_event_id = decoder.last_event_id().to_owned();
-            retry = decoder.reconnection_time().unwrap_or(retry).clamp(Duration::from_millis(100), LONGEST_RETRY);
-            self.change(|known| known.connected = false);
-            match ended {
-                Ended::Lost(why) => eprintln!("proxy: {why}; again in {retry:?}, after id {last_event_id:?}"),
-                Ended::Finished => return eprintln!("proxy: the stream upstream has finished"),
-            }
-            sleep(retry).await;
-        }
-    }
-
-    async fn read(&self, client: &Client, decoder: &mut Decoder) -> Ended {
-        let mut request = client.get(self.url.clone()).header(header::ACCEPT, "text/event-stream");
-        if !decoder.last_event_id().is_empty() {
-            request = request.header("last-event-id", decoder.last_event_id());
-        }
-        let mut response = match timeout(SILENCE, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Ended::Lost(error.to_string()),
-            Err(_) => return Ended::Lost("no answer".into()),
-        };
-        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        match (response.status(), content_type) {
-            (StatusCode::NO_CONTENT, _) => return Ended::Finished,
-            (StatusCode::OK, Some(is)) if is.starts_with("text/event-stream") => {}
-            (status, _) => return Ended::Lost(format!("answered {status}, and no event stream")),
-        }
-        self.change(|known| known.connected = true);
-        loop {
-            let chunk = match timeout(SILENCE, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Ended::Lost("the stream ended".into()),
-                Ok(Err(error)) => return Ended::Lost(error.to_string()),
-                Err(_) => return Ended::Lost("silent for too long".into()),
-            };
-            let mut input = &*chunk;
-            while let Some(event) = decoder.decode(&mut input) {
-                match event {
-                    Ok(event) if event.event_type == "sse-end" => return Ended::Finished,
-                    // The other events of the server about the stream itself: they hold positions, and no data.
-                    Ok(event) if RESERVED_TYPES.contains(&&*event.event_type) => {}
-                    Ok(event) => self.pass_on(&event),
-                    // The block is left out, and the next one is as good as any.
-                    Err(error) => eprintln!("proxy: {error}"),
+        let mut signals = sse_client::get(self.url.clone()).configure(|source| source.retry_statuses(400..600));
+        while let Some(signal) = signals.next().await {
+            match signal {
+                Signal::Open => self.change(|known| known.connected = true),
+                Signal::Event(event) | Signal::Gap(event) => self.pass_on(&event),
+                Signal::Lost { cause, retry_in } => {
+                    self.change(|known| known.connected = false);
+                    eprintln!("proxy: {cause}; reconnects in {retry_in:?}");
                 }
+                other => eprintln!("proxy: {other:?}"),
             }
         }
+        self.change(|known| known.connected = false);
+        eprintln!("proxy: the stream upstream has ended: {:?}", signals.stopped());
     }
 
     /// Under ids of this hub, so that readers resume here whatever the ids upstream are.
     fn pass_on(&self, event: &MessageEvent<'_>) {
-        // These are between the server upstream and its client, which is this program.
-        if RESERVED_TYPES.contains(&&*event.event_type) {
-            return;
-        }
         // `gap` is for what this hub forgot, `proxy` for what this program tells; what is upstream's gets a name beside.
         let event_type = match &*event.event_type {
             own @ ("gap" | "proxy") => format!("upstream-{own}"),

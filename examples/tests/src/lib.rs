@@ -18,6 +18,7 @@ mod documents {
         Migrating "../../../docs/migrating.md"
         Progress "../../../docs/progress.md"
         Post "../../../docs/post.md"
+        RustClient "../../../docs/rust-client.md"
         Snapshots "../../../docs/snapshots.md"
         Testing "../../../docs/testing.md"
     }
