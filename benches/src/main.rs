@@ -8,7 +8,6 @@ mod fanout;
 mod hub;
 mod measure;
 mod nodes;
-mod readme;
 mod report;
 mod shapes;
 mod still;
@@ -67,8 +66,6 @@ enum What {
     },
     /// Two nodes over a `redis-server` of its own.
     Nodes,
-    /// Puts figures of `docs/benchmarks.md` into the README; measures nothing.
-    Readme,
     /// A replay storm, in a process of its own.
     #[command(hide = true)]
     Storm { streams: usize },
@@ -107,7 +104,6 @@ fn main() -> io::Result<()> {
             Ok(())
         }),
         What::Nodes => print(|out| report::nodes(out, nodes::run(args.runs)?.as_ref())),
-        What::Readme => readme::write(),
         What::All => all(&args),
     }
 }
@@ -200,6 +196,5 @@ fn all(args: &Args) -> io::Result<()> {
     report::nodes(&mut out, nodes.as_ref())?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     fs::write(docs.join("benchmarks.md"), out)?;
-    fs::write(docs.join("benchmarks.svg"), fanout::picture(&measured))?;
-    readme::write()
+    fs::write(docs.join("benchmarks.svg"), fanout::picture(&measured))
 }

@@ -1,15 +1,15 @@
-//! Every link in a Markdown file of this repository leads somewhere: to a file that is there, to a heading that it has.
+//! Checks every link in the Markdown files of this repository: the file exists, and has the heading.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is made rather than written, or is somebody else's.
+/// Folders of generated files and of files from elsewhere.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "corpus"];
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_leads_to_a_file_and_a_heading() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let mut files = Vec::new();
     markdown(&root, &mut files);
@@ -43,7 +43,20 @@ fn docs_client_md_holds_the_script_of_the_pages() {
     assert!(lines < 100, "{lines}");
 }
 
-/// What is outside of the repository is not asked for.
+#[test]
+fn the_figures_of_the_readme_are_those_of_docs_benchmarks_md() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = fs::read_to_string(root.join("docs/benchmarks.md")).unwrap();
+    let bursts = text.lines().filter(|line| line.starts_with("| burst on ") && line.contains("times its recipe"));
+    let times: Vec<f64> = bursts.map(|line| line.split(" | ").nth(2).unwrap().parse().unwrap()).collect();
+    let (least, most) = (times.iter().copied().fold(f64::MAX, f64::min), times.iter().copied().fold(0.0, f64::max));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let figures = format!("{least:.0} to {most:.0} times");
+    assert!(times.len() == 3 && readme.contains(&figures), "the README must have: {figures}");
+    assert!(readme.lines().count() <= 150, "the README must have at most 150 lines");
+}
+
+/// Follows one link. A link to another site passes unread.
 fn follow(file: &Path, link: &str, documents: &HashMap<PathBuf, Document>) -> Result<(), &'static str> {
     if link.starts_with("https://") || link.starts_with("http://") || link.starts_with("mailto:") {
         return Ok(());
@@ -55,7 +68,7 @@ fn follow(file: &Path, link: &str, documents: &HashMap<PathBuf, Document>) -> Re
         _ if heading.is_empty() => Ok(()),
         Some(document) if document.headings.contains_key(heading) => Ok(()),
         Some(_) => Err("no such heading"),
-        None => Err("a heading of what is no document"),
+        None => Err("a heading in a file that is not Markdown"),
     }
 }
 
@@ -74,7 +87,7 @@ fn markdown(directory: &Path, files: &mut Vec<PathBuf>) {
 #[derive(Debug, Default)]
 struct Document {
     links: Vec<String>,
-    /// By the names that GitHub and others give them, and how many there are of each.
+    /// The anchor that GitHub gives to a heading, and the number of headings with this anchor.
     headings: BTreeMap<String, usize>,
 }
 
@@ -112,7 +125,7 @@ impl Document {
     }
 }
 
-/// What HTML in a document loads or links to.
+/// The addresses in the HTML parts of a document.
 fn sources(html: &str) -> impl Iterator<Item = String> {
     let attribute = |name: &'static str| html.split(name).skip(1).filter_map(|rest| rest.split('"').next());
     [" src=\"", " srcset=\"", " href=\""].into_iter().flat_map(attribute).map(str::to_owned)

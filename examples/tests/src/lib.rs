@@ -1,5 +1,5 @@
-//! The suites of the examples and of the documents. `cargo test -p sse-examples --doc` compiles and runs the code in the
-//! documents.
+//! The suites of the examples and of the documents. `cargo test -p sse-examples --doc` compiles and runs the Rust code in
+//! the documents.
 
 #[cfg(doctest)]
 mod documents {
@@ -9,7 +9,9 @@ mod documents {
 
     documents! {
         Readme "../../../README.md"
+        Actix "../../../docs/actix.md"
         Authentication "../../../docs/authentication.md"
+        Axum "../../../docs/axum.md"
         Cancelling "../../../docs/cancelling.md"
         Compression "../../../docs/compression.md"
         Cors "../../../docs/cors.md"
@@ -21,5 +23,6 @@ mod documents {
         RustClient "../../../docs/rust-client.md"
         Snapshots "../../../docs/snapshots.md"
         Testing "../../../docs/testing.md"
+        Warp "../../../docs/warp.md"
     }
 }

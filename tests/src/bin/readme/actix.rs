@@ -1,19 +1,19 @@
-//! The README's handlers and shutdown on actix-web.
+//! The handlers and the shutdown of docs/actix.md.
 
-use super::WINDOW;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, Either, HttpServer, Responder, rt, web};
 use futures_util::{StreamExt, stream};
 use sse_actix::{AcceptMode, Event, Hub, OptionalSse, Policy, Sse};
+use std::io;
+use std::net::TcpListener;
 use std::time::Duration;
-use std::{io, net};
 
-pub(crate) async fn serve(listener: net::TcpListener, signal: impl Future + 'static) -> io::Result<()> {
+pub(crate) async fn run(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     let with_news = |app: &mut ServiceConfig| {
         app.route("/news", web::to(news));
         routes(app);
     };
-    on_actix_web(listener, with_news, Hub::new(), signal).await
+    serve(listener, with_news, Hub::new(), signal).await
 }
 
 async fn news(sse: Sse, hub: Data<Hub>) -> impl Responder {
@@ -25,7 +25,7 @@ async fn countdown(sse: Sse) -> impl Responder {
     rt::spawn(async move {
         for n in (0..=10).rev() {
             if events.send(n.to_string()).await.is_err() {
-                return; // the reader left
+                return; // the client left
             }
             rt::time::sleep(Duration::from_secs(1)).await;
         }
@@ -51,7 +51,7 @@ async fn ask(sse: Sse, question: String) -> impl Responder {
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    // A client that posts seldom names the type in `Accept`.
+    // Few clients that post name `text/event-stream` in `Accept`.
     let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
     app.route("/countdown", web::to(countdown))
         .route("/tokens", web::to(tokens))
@@ -59,22 +59,18 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/", web::to(page));
 }
 
-async fn on_actix_web<S>(
-    listener: net::TcpListener,
-    routes: fn(&mut ServiceConfig),
-    hub: Hub,
-    signal: S,
-) -> io::Result<()>
+async fn serve<S>(listener: TcpListener, routes: fn(&mut ServiceConfig), hub: Hub, signal: S) -> io::Result<()>
 where
-    S: Future + 'static,
+    S: Future<Output = ()> + Send + 'static,
 {
-    let owner = Data::new(hub.clone());
+    let owner = Data::new(hub.clone()); // the hub owns every stream of these routes
     let server = HttpServer::new(move || App::new().app_data(owner.clone()).configure(routes));
+    // Without the first setting actix-web notices a client that left only at its next write.
     let server = server.h1_allow_half_closed(false).disable_signals().listen(listener)?.run();
     let handle = server.handle();
-    rt::spawn(async move {
+    tokio::spawn(async move {
         signal.await;
-        hub.drain(WINDOW).await;
+        hub.drain(Duration::from_secs(5)).await;
         handle.stop(true).await;
     });
     server.await

@@ -1,6 +1,5 @@
-//! The README's handlers and shutdown on axum.
+//! The handlers and the shutdown of docs/axum.md.
 
-use super::WINDOW;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Router, routing::any};
@@ -10,10 +9,10 @@ use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-pub(crate) async fn serve(listener: TcpListener, signal: impl Future + Send + 'static) -> io::Result<()> {
+pub(crate) async fn run(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     let hub = Hub::new();
     let app = Router::new().route("/news", any(news)).with_state(hub.clone()).merge(routes());
-    on_axum(listener, app, hub, signal).await
+    serve(listener, app, hub, signal).await
 }
 
 async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
@@ -25,7 +24,7 @@ async fn countdown(sse: Sse) -> impl IntoResponse {
     tokio::spawn(async move {
         for n in (0..=10).rev() {
             if events.send(n.to_string()).await.is_err() {
-                return; // the reader left
+                return; // the client left
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -51,7 +50,7 @@ async fn ask(sse: Sse, question: String) -> impl IntoResponse {
 }
 
 fn routes() -> Router {
-    // A client that posts seldom names the type in `Accept`.
+    // Few clients that post name `text/event-stream` in `Accept`.
     let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
     Router::new()
         .route("/countdown", any(countdown))
@@ -60,14 +59,14 @@ fn routes() -> Router {
         .route("/", any(page))
 }
 
-async fn on_axum<S>(listener: TcpListener, app: axum::Router, hub: Hub, signal: S) -> io::Result<()>
+async fn serve<S>(listener: TcpListener, app: Router, hub: Hub, signal: S) -> io::Result<()>
 where
-    S: Future + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
 {
-    let app = app.layer(axum::Extension(hub.clone()));
+    let app = app.layer(Extension(hub.clone())); // the hub owns every stream of these routes
     let stop = async move {
         signal.await;
-        hub.drain(WINDOW).await;
+        hub.drain(Duration::from_secs(5)).await;
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await
 }

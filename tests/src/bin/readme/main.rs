@@ -1,5 +1,5 @@
-//! The README's handlers with the README's shutdown, as a program: `readme axum|actix|warp`. `tests/readme.rs` compares the
-//! code with the README's.
+//! The handlers and the shutdown of docs/axum.md, docs/actix.md and docs/warp.md, as a program: `readme axum|actix|warp`.
+//! `tests/readme.rs` compares the code with the documents.
 
 mod actix;
 mod axum;
@@ -7,10 +7,7 @@ mod warp;
 
 use std::io::{self, Write};
 use std::net::TcpListener;
-use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-
-const WINDOW: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
     let framework = std::env::args().nth(1).unwrap_or_default();
@@ -18,15 +15,17 @@ fn main() -> io::Result<()> {
     listener.set_nonblocking(true)?;
     actix_web::rt::System::new().block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;
-        let signal = async move { terminated.recv().await };
+        let signal = async move {
+            terminated.recv().await;
+        };
         writeln!(io::stdout(), "listening on http://{}", listener.local_addr()?)?;
         match &*framework {
-            "actix" => actix::serve(listener, signal).await,
+            "actix" => actix::run(listener, signal).await,
             "warp" => {
-                warp::serve(tokio::net::TcpListener::from_std(listener)?, signal).await;
+                warp::run(tokio::net::TcpListener::from_std(listener)?, signal).await;
                 Ok(())
             }
-            _ => axum::serve(tokio::net::TcpListener::from_std(listener)?, signal).await,
+            _ => axum::run(tokio::net::TcpListener::from_std(listener)?, signal).await,
         }
     })
 }

@@ -1,32 +1,20 @@
-//! The README's handlers and shutdown on warp.
+//! The handlers and the shutdown of docs/warp.md.
 
-use super::WINDOW;
 use futures_util::{StreamExt, stream};
 use sse_warp::{AcceptMode, Event, Hub, Policy, Refused, Sse};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use warp::filters::BoxedFilter;
-use warp::{Filter, Reply, hyper::body::Bytes, reply::Response};
+use warp::{Filter, Reply, hyper::body::Bytes, path, reply::Response};
 
-pub(crate) async fn serve(listener: TcpListener, signal: impl Future + Send + 'static) {
+pub(crate) async fn run(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) {
     let hub = Hub::new();
     let followed = hub.clone();
-    let news = warp::path("news")
+    let news = path!("news")
         .and(sse_warp::offered())
         .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&followed, ["news"])));
-    // A client that posts seldom names the type in `Accept`.
-    let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
-    let offered = |path: &'static str| warp::path(path).and(sse_warp::offered_with(hub.clone()));
-    let routes = offered("countdown")
-        .map(|sse: Result<Sse, Refused>| sse.map(countdown))
-        .or(offered("tokens").map(|sse: Result<Sse, Refused>| sse.map(tokens)))
-        .or(warp::path("ask")
-            .and(sse_warp::offered_with((posted, hub.clone())))
-            .and(warp::body::bytes())
-            .map(|sse: Result<Sse, Refused>, question| sse.map(|sse| ask(sse, question))))
-        .or(sse_warp::optional_with(hub.clone()).map(|sse: Result<Option<Sse>, Refused>| sse.map(page)));
-    let routes = news.or(routes).map(Reply::into_response).boxed();
-    on_warp(listener, routes, hub, signal).await;
+    let routes = news.or(routes(hub.clone())).map(Reply::into_response).boxed();
+    serve(listener, routes, hub, signal).await;
 }
 
 fn countdown(sse: Sse) -> impl Reply {
@@ -34,7 +22,7 @@ fn countdown(sse: Sse) -> impl Reply {
     tokio::spawn(async move {
         for n in (0..=10).rev() {
             if events.send(n.to_string()).await.is_err() {
-                return; // the reader left
+                return; // the client left
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -60,14 +48,29 @@ fn ask(sse: Sse, question: Bytes) -> impl Reply {
     sse.stream(stream::iter([question, "42".into()]))
 }
 
-async fn on_warp<S, R>(listener: TcpListener, routes: BoxedFilter<(R,)>, hub: Hub, signal: S)
+fn routes(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
+    // Few clients that post name `text/event-stream` in `Accept`.
+    let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+    let offered = sse_warp::offered_with(hub.clone());
+    let countdown = path!("countdown").and(offered.clone()).map(|sse: Result<Sse, Refused>| sse.map(countdown));
+    let tokens = path!("tokens").and(offered).map(|sse: Result<Sse, Refused>| sse.map(tokens));
+    let ask = path!("ask")
+        .and(sse_warp::offered_with((posted, hub.clone())))
+        .and(warp::body::bytes())
+        .map(|sse: Result<Sse, Refused>, question| sse.map(|sse| ask(sse, question)));
+    let page =
+        path::end().and(sse_warp::optional_with(hub)).map(|sse: Result<Option<Sse>, Refused>| sse.map(page));
+    countdown.or(tokens).or(ask).or(page)
+}
+
+async fn serve<S, R>(listener: TcpListener, routes: BoxedFilter<(R,)>, hub: Hub, signal: S)
 where
-    S: Future + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
     R: Reply + 'static,
 {
     let stop = async move {
         signal.await;
-        hub.drain(WINDOW).await;
+        hub.drain(Duration::from_secs(5)).await;
     };
     warp::serve(routes).incoming(listener).graceful(stop).run().await;
 }
