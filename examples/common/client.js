@@ -3,8 +3,8 @@
 //
 //   const feed = follow("/events", { headline: (event) => add(event.data) }, (state) => show(state));
 //
-// `address` is a URL, or a function that chooses the URL of each attempt. `listeners` has a listener for each event type. `show` receives each new state: "connecting", "live",
-// "reconnecting", "draining", "full", "paused" or "done". `feed.on(type, listener)` adds a listener,
+// `address` is a URL, or a function that chooses the URL of each attempt. `listeners` has a listener for each event type.
+// `show` receives each new state: "connecting", "live", "reconnecting", "draining", "full", "paused" or "done". `feed.on(type, listener)` adds a listener,
 // `feed.pause(ms)` drops the connection for that long, and `feed.close()` ends everything. `{ whileHidden: true }` as the
 // last argument keeps the stream of a hidden page, for a stream that cannot be resumed.
 "use strict";
@@ -15,8 +15,8 @@ function follow(address, listeners, show = () => {}, { whileHidden = false } = {
   let source = null, timer = 0, tries = 0, lastEventId = "", state = "", reason = "", pausedUntil = 0;
   listeners = { "sse-open": () => {}, "sse-position": () => {}, ...listeners };
 
-  const tell = (now) => {
-    if (now !== state) show(state = now);
+  const setState = (next) => {
+    if (next !== state) show(state = next);
   };
 
   function disconnect() {
@@ -30,16 +30,16 @@ function follow(address, listeners, show = () => {}, { whileHidden = false } = {
     if (closed.signal.aborted || (document.hidden && !whileHidden)) return;
     const left = pausedUntil - Date.now();
     if (left > 0) return void (timer = setTimeout(connect, left));
-    tell(reason || (state && state !== "connecting" ? "reconnecting" : "connecting"));
+    setState(reason || (state && state !== "connecting" ? "reconnecting" : "connecting"));
     const target = new URL(address instanceof Function ? address() : address, document.baseURI);
-    // A new EventSource sends no Last-Event-ID. On its own reconnects it does, and the server prefers that header.
+    // A new EventSource sends no Last-Event-ID. Its own reconnects send the header, which the server prefers.
     if (lastEventId) target.searchParams.set("lastEventId", lastEventId);
     source = new EventSource(target);
     Object.keys(listeners).forEach(listen);
-    source.addEventListener("sse-later", (event) => tell(reason = JSON.parse(event.data).reason));
-    source.addEventListener("sse-end", () => { close(); tell("done"); });
+    source.addEventListener("sse-later", (event) => setState(reason = JSON.parse(event.data).reason));
+    source.addEventListener("sse-end", () => { close(); setState("done"); });
     source.onerror = () => {
-      tell(reason || "reconnecting");
+      setState(reason || "reconnecting");
       // The browser reconnects by itself, to the same address.
       if (source.readyState !== EventSource.CLOSED && !(address instanceof Function)) return;
       source.close();
@@ -51,9 +51,9 @@ function follow(address, listeners, show = () => {}, { whileHidden = false } = {
   function listen(type) {
     source?.addEventListener(type, (event) => {
       lastEventId = event.lastEventId || lastEventId;
-      // The event `open` proves no server: a proxy may answer 200 in its place. An event of the stream does.
+      // After the event `open` the server may still be away, because a proxy can answer 200. Events come from the server.
       [tries, reason] = [0, ""];
-      tell("live");
+      setState("live");
       listeners[type](event);
     });
   }
@@ -66,7 +66,7 @@ function follow(address, listeners, show = () => {}, { whileHidden = false } = {
 
   function pause(ms) {
     pausedUntil = Date.now() + ms;
-    if (!closed.signal.aborted) tell("paused");
+    if (!closed.signal.aborted) setState("paused");
     connect();
   }
 
@@ -79,7 +79,7 @@ function follow(address, listeners, show = () => {}, { whileHidden = false } = {
   // Over HTTP/1.1 a browser opens six connections to a server, for all of its tabs together. A hidden page keeps none.
   wake(document, "visibilitychange", () => {
     if (whileHidden) return;
-    if (document.hidden) tell("paused");
+    if (document.hidden) setState("paused");
     connect();
   });
   wake(window, "pagehide", disconnect);

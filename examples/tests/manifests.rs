@@ -1,4 +1,4 @@
-//! The manifests of the examples: small, true, and free of references to this workspace.
+//! The manifests of the examples: few dependencies, correct versions, and no reference to this workspace.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use toml::{Table, Value};
 
-/// The most crates that `cargo run -p news` may compile on a cold tree, `news` and the crates of this workspace included.
+/// The largest number of crates that `cargo run -p news` may compile, including `news` and the crates of this workspace.
 const NEWS_CRATES: usize = 90;
 
 fn root() -> PathBuf {
@@ -17,7 +17,7 @@ fn manifest(path: &Path) -> Table {
     fs::read_to_string(path).unwrap().parse().unwrap()
 }
 
-/// Each example by name, and the crate that all of them share.
+/// The manifests of the examples and of their common crate, by name.
 fn examples() -> BTreeMap<String, Table> {
     let folders = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
     let manifests = folders.map(|folder| folder.join("Cargo.toml")).filter(|path| path.is_file());
@@ -51,7 +51,7 @@ fn every_example_is_a_package_of_its_own() {
     assert_eq!(examples().into_keys().collect::<Vec<_>>().join(" "), names);
 }
 
-/// A copy of the folder works elsewhere as soon as its paths lead to this repository.
+/// After a change of its paths, a copy of the folder works outside of this repository.
 #[test]
 fn no_manifest_of_an_example_refers_to_the_workspace() {
     fn refers(value: &Value) -> bool {
@@ -67,7 +67,7 @@ fn no_manifest_of_an_example_refers_to_the_workspace() {
 }
 
 #[test]
-fn the_examples_ask_for_the_versions_that_the_workspace_asks_for() {
+fn examples_and_workspace_require_the_same_versions() {
     fn version(dependency: &Value) -> Option<&str> {
         dependency.as_str().or_else(|| dependency.get("version")?.as_str())
     }

@@ -1,5 +1,5 @@
-//! Makes the pictures of examples/README.md: `docs/screenshot`. Each page at 1100 and 390
-//! pixels, light and dark, goes to `target/screenshots`. Look at these pictures after a change of a page.
+//! Makes the pictures of examples/README.md: `docs/screenshot`. `target/screenshots` then has each page at 1100 and 390
+//! pixels, light and dark. Look at these pictures after a change of a page.
 
 use sse_test_support::Result;
 use sse_test_support::browser::{Browser, Engine, Page};
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
 }
 
 async fn take() -> Result {
-    // It has a past to show by the time it is its turn.
+    // Started first, because its chart needs some samples.
     let monitored = start(env!("CARGO_BIN_EXE_example-monitor"), &[]).await?;
     let browser = Browser::start(Engine::Chromium).await?;
     let cable = Cable::to(monitored.address()).await?;
@@ -37,12 +37,12 @@ async fn take() -> Result {
     completions(&browser).await?;
     fragments(&browser).await?;
     cable.plug();
-    monitor.wait("document.body.dataset.state === 'live' && told.textContent.startsWith('Back')", BACK).await?;
+    monitor.wait("document.body.dataset.state === 'live' && note.textContent.startsWith('Back')", BACK).await?;
     news(&browser).await?;
     proxy(&browser).await?;
     custom_server(&browser).await?;
     cluster(&browser).await?;
-    // Its chart shows two minutes.
+    // The chart shows two minutes.
     monitor.wait("samples.length > 110", 4 * BACK).await?;
     pictures(&monitor, "monitor", (960, 780)).await?;
     browser.stop().await;
@@ -97,7 +97,7 @@ async fn fragments(browser: &Browser) -> Result {
         page.wait(&format!("price.textContent.includes('{amount}')"), SOON).await?;
     }
     page.run("document.querySelector('form').reset()").await?;
-    // A new bid shines for a moment.
+    // The highlight of a new bid fades.
     sleep(Duration::from_secs(4)).await;
     pictures(&page, "fragments", (800, 640)).await
 }
@@ -127,10 +127,10 @@ async fn proxy(browser: &Browser) -> Result {
         news.write(format!("{headline}\n")).await?;
         page.wait(&format!("document.querySelector('#events').textContent.includes('{headline}')"), SOON).await?;
     }
-    let block = "event: note\ndata: a whole block,\ndata: posted by somebody else\n\n";
+    let block = "event: note\ndata: a whole block,\ndata: posted by a shell script\n\n";
     let answer = reqwest::Client::new().post(format!("{}/events", server.url())).body(block).send().await?;
     answer.error_for_status()?;
-    page.wait("document.querySelector('#events').textContent.includes('somebody else')", SOON).await?;
+    page.wait("document.querySelector('#events').textContent.includes('a shell script')", SOON).await?;
     pictures(&page, "proxy", (800, 440)).await
 }
 
@@ -138,7 +138,7 @@ async fn custom_server(browser: &Browser) -> Result {
     let server = start(env!("CARGO_BIN_EXE_example-custom-server"), &[]).await?;
     let page = open(browser, server.url()).await?;
     page.wait("readers.textContent === '1 reader'", SOON).await?;
-    // The hands turn before they point.
+    // Wait for the animation of the hands.
     sleep(Duration::from_secs(2)).await;
     pictures(&page, "custom-server", (800, 570)).await
 }
@@ -165,7 +165,7 @@ async fn open(browser: &Browser, url: &str) -> Result<Page> {
     Ok(page)
 }
 
-/// How long a page takes to draw itself anew in another size.
+/// The time that a page needs to draw itself in another size.
 const DRAWN: Duration = Duration::from_millis(600);
 
 async fn pictures(page: &Page, name: &str, (width, height): (u32, u32)) -> Result {

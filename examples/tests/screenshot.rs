@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(10);
 const BACK: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(2_300);
 
-/// Oldest first. The pages are cut off for two of them.
+/// Oldest first. The pages have no connection during two of them.
 const HEADLINES: [&str; 6] = [
     "Night trains return: Oslo to Milan in nineteen hours, with breakfast",
     "Observatory finds water vapour on a planet twice the size of Earth",

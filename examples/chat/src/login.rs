@@ -1,4 +1,4 @@
-//! Who is logged in, until when, and how a login ends: by its time, or by leaving.
+//! Logins: a login ends at its time, or when the user leaves.
 
 use actix_web::dev::Payload;
 use actix_web::error::{ErrorConflict, ErrorInternalServerError, ErrorUnauthorized, ErrorUnprocessableEntity};
@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone)]
 pub(crate) struct Login {
     pub(crate) name: String,
-    /// Where private messages go. Only this login's owner is subscribed to it, and nobody who has the name later.
+    /// The topic for private messages. Only this login subscribes to the topic, and no later login with the same name.
     pub(crate) topic: String,
-    /// What the cookie holds, and by what the login's streams are found when it ends early.
+    /// The value of the cookie, and the key of the login's streams.
     pub(crate) key: String,
     pub(crate) ends: Instant,
 }
 
-/// Everybody who is logged in.
+/// All logins.
 #[derive(Debug)]
 pub(crate) struct Logins {
     hub: Hub,
@@ -38,19 +38,19 @@ impl Logins {
         Self { hub, lasts, by_key: Mutex::default(), count: AtomicU64::new(1) }
     }
 
-    /// The names, in order.
+    /// Returns all names, sorted.
     pub(crate) fn people(&self) -> Vec<String> {
         let mut names: Vec<_> = self.current().values().map(|login| login.name.clone()).collect();
         names.sort();
         names
     }
 
-    /// Where private messages to this name go.
+    /// Returns the topic for private messages to this name.
     pub(crate) fn topic_of(&self, name: &str) -> Option<String> {
         self.current().values().find(|login| login.name == name).map(|login| login.topic.clone())
     }
 
-    /// Those that have not ended.
+    /// Removes the logins that have ended, and returns the others.
     fn current(&self) -> MutexGuard<'_, HashMap<String, Login>> {
         let mut logins = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -58,7 +58,7 @@ impl Logins {
         logins
     }
 
-    fn begin(&self, name: String) -> actix_web::Result<Login> {
+    fn start(&self, name: String) -> actix_web::Result<Login> {
         let ends = Instant::now() + self.lasts;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(ErrorInternalServerError)?;
@@ -67,29 +67,29 @@ impl Logins {
         {
             let mut logins = self.current();
             if logins.values().any(|other| other.name == login.name) {
-                return Err(ErrorConflict("somebody else has this name"));
+                return Err(ErrorConflict("another user has this name"));
             }
             logins.insert(login.key.clone(), login.clone());
         }
-        self.tell_people();
+        self.publish_people();
         Ok(login)
     }
 
     fn end(&self, login: &Login) {
         self.current().remove(&login.key);
-        // In every tab and on every device of this login.
+        // This ends the streams of all tabs of this login.
         self.hub.close_by_key(&login.key);
-        self.tell_people();
+        self.publish_people();
     }
 
-    fn tell_people(&self) {
+    fn publish_people(&self) {
         if let Err(error) = self.hub.publish("people", Event::json(&self.people()).event("people")) {
             eprintln!("chat: {error}");
         }
     }
 }
 
-/// A request without a login that lasts is answered 401, at which an `EventSource` does not come back.
+/// A request without a valid login is answered 401, and an `EventSource` does not reconnect after 401.
 impl FromRequest for Login {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, Self::Error>>;
@@ -123,8 +123,8 @@ pub(crate) async fn login(logins: Data<Logins>, name: Json<Name>) -> actix_web::
     if !is_name {
         return Err(ErrorUnprocessableEntity("a name has 1 to 24 letters, digits, - and _"));
     }
-    let login = logins.begin(name)?;
-    // Not for scripts, and not for requests from other sites; with TLS also `Secure`.
+    let login = logins.start(name)?;
+    // Scripts and requests from other sites do not see the cookie. With TLS add `Secure`.
     let seconds = logins.lasts.as_secs();
     let cookie = format!("login={}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict", login.key);
     Ok(HttpResponse::Ok().insert_header((SET_COOKIE, cookie)).json(Me { name: login.name }))

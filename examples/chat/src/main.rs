@@ -1,4 +1,4 @@
-//! A chat: rooms and private messages over one connection with one id, for as long as a login lasts.
+//! A chat: rooms and private messages over one stream with one ID, for the duration of a login.
 //!
 //! ```sh
 //! cargo run -p chat
@@ -18,7 +18,7 @@ use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The rooms. Anybody who is logged in may read them all.
+/// The rooms. Every login may read all of them.
 const ROOMS: [&str; 3] = ["#general", "#rust", "#random"];
 
 static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
@@ -38,7 +38,7 @@ struct Args {
 async fn main() -> io::Result<()> {
     let args = Args::parse();
     let listener = args.listen.bind()?;
-    // Five streams of one login leave its browser a connection for everything else.
+    // A browser opens six connections. Five streams leave one connection for other requests.
     let hub = Hub::builder().max_streams_per_key(5).drain_grace(Duration::from_millis(500)).build();
     let logins = Data::new(Logins::new(hub.clone(), Duration::from_secs(args.login_seconds)));
     let shared = Data::new(hub.clone());
@@ -56,7 +56,7 @@ async fn main() -> io::Result<()> {
     };
     let server = HttpServer::new(app)
         .workers(2)
-        // By default actix hears of a reader that left only when it writes the next time.
+        // Without this setting actix-web notices a client that left only at its next write.
         .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(1)
@@ -71,12 +71,11 @@ async fn main() -> io::Result<()> {
     server.await
 }
 
-/// The topics that a login may read are decided here, on every request. The last event ID of the client decides only where
-/// the stream continues.
+/// Decides on every request which topics the login may read. The client's last event ID selects only the position.
 async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) -> Result<impl Responder, Error> {
-    let told = [&*login.topic].into_iter().chain(ROOMS);
-    let feed = sse.expires_at(login.ends).key(&login.key)?.subscribe(&hub, told.clone().chain(["people"]));
-    // The list of people is a state: the stream starts with the list as it is, and replays no older one.
-    let feed = told.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)));
+    let topics = [&*login.topic].into_iter().chain(ROOMS);
+    let feed = sse.expires_at(login.ends).key(&login.key)?.subscribe(&hub, topics.clone().chain(["people"]));
+    // Only the newest list of people matters, so the stream starts with this list and replays no older one.
+    let feed = topics.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)));
     Ok(feed.prelude([Event::json(&logins.people()).event("people")]))
 }

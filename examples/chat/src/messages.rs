@@ -1,4 +1,4 @@
-//! What is said, and to whom it goes.
+//! Messages to rooms and to single users.
 
 use crate::ROOMS;
 use crate::login::{Login, Logins};
@@ -24,7 +24,7 @@ struct Said<'a> {
     at: u64,
 }
 
-/// To a room, `#general`, or to one person, `@ann`.
+/// Sends a message to a room, such as `#general`, or to one user, such as `@ann`.
 pub(crate) async fn say(
     login: Login,
     hub: Data<Hub>,
@@ -38,17 +38,17 @@ pub(crate) async fn say(
     let topics = match to.strip_prefix('@') {
         None if ROOMS.contains(&to.as_str()) => vec![to.clone()],
         Some(name) => match logins.topic_of(name) {
-            // To oneself it goes once.
+            // A message to oneself needs one topic only.
             Some(topic) if topic == login.topic => vec![topic],
             // The sender's other tabs show it too.
             Some(topic) => vec![topic, login.topic.clone()],
-            None => return Err(ErrorNotFound("nobody of this name is here")),
+            None => return Err(ErrorNotFound("no user with this name is here")),
         },
         None => return Err(ErrorNotFound("there is no such room")),
     };
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let said = Event::json(&Said { from: &login.name, to, text, at }).event("said");
-    // Both or neither.
+    // Both topics receive the message, or none.
     hub.publish_all(topics.into_iter().map(|topic| (topic, said.clone()))).map_err(ErrorInternalServerError)?;
     Ok(HttpResponse::NoContent())
 }

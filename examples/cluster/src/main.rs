@@ -1,34 +1,33 @@
-//! Three nodes and one engine: kill a node or the engine, and watch the clients resume.
+//! Three nodes and one Redis server: kill a node or the Redis server, and watch the clients resume.
 //!
 //! ```sh
 //! cargo run -p cluster
 //! ```
 //!
-//! Each node serves the same page on a port of its own. The page follows one node and, when that goes, the next; its
-//! buttons kill and start the nodes and the engine, and it counts what is missing or comes twice. The engine is a
-//! `redis-server` on a free port, in a temporary folder, which this program starts and ends; `--redis URL` takes one that
-//! is there already, and leaves it alone.
+//! Each node serves the same page on a port of its own. The page follows one node, and the next one when that node ends. Buttons
+//! kill and start the nodes and the Redis server, and the page counts missing and repeated numbers. This program starts and ends
+//! `redis-server` on a free port, in a temporary folder. With `--redis URL` the cluster uses a server that runs already.
 
 mod cluster;
-mod engine;
 mod node;
+mod redis_server;
 
 use clap::Parser;
 use cluster::Cluster;
-use engine::Engine;
 use example_common::stop_signal;
+use redis_server::RedisServer;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-/// Three nodes and one engine.
+/// Three nodes and one Redis server.
 #[derive(Debug, Parser)]
 struct Args {
-    /// An engine that runs already
+    /// A Redis server that runs already
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
 
-    /// Where the first node listens; the others take the ports after it, or free ones after port 0
+    /// The address of the first node; the others take the next two ports, or free ones with port 0
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
 }
@@ -46,13 +45,13 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> io::Result<()> {
     let stop = stop_signal()?;
-    let engine = match args.redis {
-        Some(url) => Engine::given(url),
-        None => Engine::start()?,
+    let redis_server = match args.redis {
+        Some(url) => RedisServer::given(url),
+        None => RedisServer::start()?,
     };
-    let cluster = Cluster::start(engine, args.listen)?;
+    let cluster = Cluster::start(redis_server, args.listen)?;
     for node in &cluster.nodes {
-        // Whoever started this may have closed its standard output; that is no reason to stop.
+        // A closed standard output must not stop the server.
         let _ = writeln!(io::stdout(), "listening on http://{}", node.address);
     }
     tokio::select! {

@@ -1,4 +1,4 @@
-//! A node: a hub that follows the log, behind a server that can be killed and started.
+//! A node: a hub that follows the log, and an HTTP server that can be killed and started.
 
 use crate::cluster::Cluster;
 use axum::extract::{Path, State};
@@ -32,7 +32,7 @@ struct Running {
     _process: Process,
 }
 
-/// A runtime of a node's own: when it goes everything on it goes at once, sockets and all, as with a process.
+/// The runtime of one node. Dropping it ends all tasks and sockets of the node at once, as the end of a process does.
 struct Process(Option<Runtime>);
 
 impl Drop for Process {
@@ -60,17 +60,17 @@ impl Node {
         self.running().as_ref().map(|running| running.redis.clone())
     }
 
-    /// The server, to wait for its end.
+    /// Returns the task of the server, to wait for the end.
     pub(crate) fn server(&self) -> Option<JoinHandle<()>> {
         self.running().as_mut().and_then(|running| running.server.take())
     }
 
-    /// Kills it: nothing is drained, and its clients notice when their connections end.
+    /// Kills the node without a drain. The clients notice the closed connections.
     pub(crate) fn kill(&self) {
         drop(self.running().take());
     }
 
-    /// Starts it. The engine need not be there: until it has loaded the log it asks its clients to come back.
+    /// Starts the node, also without a Redis server. Until the node has loaded the log, the hub asks clients to retry later.
     pub(crate) fn start(
         &self,
         listener: TcpListener,
@@ -101,7 +101,7 @@ impl Node {
     }
 }
 
-/// What a node's handlers share.
+/// The state of a node's handlers.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) cluster: Arc<Cluster>,
@@ -118,23 +118,23 @@ pub(crate) fn routes(app: App) -> Router {
         .route("/readyz", get(readyz))
         .route("/state", get(state))
         .route("/messages", post(publish))
-        .route("/do/{what}/{which}", post(act))
+        .route("/do/{action}/{index}", post(act))
         .with_state(app)
 }
 
-/// Any page of the cluster may ask any node.
+/// Each page of the cluster may send requests to each node.
 const ANY_ORIGIN: [(axum::http::HeaderName, &str); 1] = [(ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
 
-/// The last of the past, and then whatever comes; from the client's id on, whichever node it had it from.
+/// A new client receives the last 60 events. A client resumes after an ID of any node.
 async fn events(sse: Sse, State(app): State<App>) -> impl IntoResponse {
-    // The other node may be a moment ahead. Without this its client is asked to come back, and does in some seconds.
+    // The other node can be a moment ahead. Without this wait the hub asks the client to retry in some seconds.
     if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
         let _ = timeout(Duration::from_secs(2), app.redis.wait_for(id)).await;
     }
     (ANY_ORIGIN, sse.subscribe(&app.hub, ["cluster"]).replay(Replay::Last(60)))
 }
 
-/// Publishes through this node, or says at once why not.
+/// Publishes through this node, or answers 503 with the reason at once.
 async fn publish(State(app): State<App>, headers: HeaderMap, text: String) -> impl IntoResponse {
     if is_foreign(&headers) {
         return (ANY_ORIGIN, (StatusCode::FORBIDDEN, String::new()));
@@ -146,12 +146,12 @@ async fn publish(State(app): State<App>, headers: HeaderMap, text: String) -> im
     (ANY_ORIGIN, answer)
 }
 
-/// What a load balancer asks.
+/// The readiness check for a load balancer.
 async fn readyz(State(app): State<App>) -> StatusCode {
     if app.redis.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// How everything stands, for the page.
+/// The state of all nodes and of the Redis server, for the page.
 async fn state(State(app): State<App>) -> impl IntoResponse {
     let node = |node: &Node| {
         let redis = node.redis();
@@ -164,26 +164,26 @@ async fn state(State(app): State<App>) -> impl IntoResponse {
     let cluster = &app.cluster;
     let nodes: Vec<_> = cluster.nodes.iter().map(node).collect();
     let state =
-        serde_json::json!({ "nodes": nodes, "engine": cluster.engine.runs(), "published": cluster.published() });
+        serde_json::json!({ "nodes": nodes, "redis": cluster.redis_server.runs(), "published": cluster.published() });
     (ANY_ORIGIN, Json(state))
 }
 
-/// The buttons.
-async fn act(State(app): State<App>, headers: HeaderMap, Path((what, which)): Path<(String, usize)>) -> StatusCode {
+/// The actions of the buttons.
+async fn act(State(app): State<App>, headers: HeaderMap, Path((action, index)): Path<(String, usize)>) -> StatusCode {
     if is_foreign(&headers) {
         return StatusCode::FORBIDDEN;
     }
-    let done = match what.as_str() {
+    let done = match action.as_str() {
         "kill-node" => {
-            app.cluster.kill_node(which);
+            app.cluster.kill_node(index);
             Ok(())
         }
-        "start-node" => app.cluster.start_node(which),
-        "kill-engine" => {
-            app.cluster.engine.kill();
+        "start-node" => app.cluster.start_node(index),
+        "kill-redis" => {
+            app.cluster.redis_server.kill();
             Ok(())
         }
-        "start-engine" => app.cluster.engine.run(),
+        "start-redis" => app.cluster.redis_server.run(),
         _ => return StatusCode::NOT_FOUND,
     };
     match done {
@@ -195,7 +195,7 @@ async fn act(State(app): State<App>, headers: HeaderMap, Path((what, which)): Pa
     }
 }
 
-/// A page of another site has no business here. Another port of this host is the same site.
+/// Whether a page of another site sent the request. Another port of this host is the same site.
 fn is_foreign(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
 }

@@ -1,12 +1,11 @@
-//! The parts that every example has and no example is about: the listening address, the stop signal, and the script and
-//! the style of the pages.
+//! The common parts of all examples: the listening address, the stop signal, and the script and the style of the pages.
 
 use sse_core::{SocketLimits, apply_socket_limits};
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::TcpListener;
 
-/// The one option of every example.
+/// The option `--listen` of every example.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Listen {
     /// The address to listen on; port 0 takes a free one
@@ -32,7 +31,7 @@ impl Listen {
             .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", self.address)))?;
         listener.set_nonblocking(true)?;
         apply_socket_limits(&listener, &SocketLimits::default())?;
-        // A closed standard output is no reason to stop.
+        // A closed standard output must not stop the server.
         let _ = writeln!(io::stdout(), "listening on {scheme}://{}", listener.local_addr()?);
         Ok(listener)
     }
@@ -55,7 +54,7 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// Ctrl-c.
+/// Waits for ctrl-c.
 ///
 /// # Errors
 /// None.
@@ -68,8 +67,8 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// The page with the shared style and the shared script in place of its references to them, so that one file
-/// is all that a browser loads. Call this once for each page: the text stays in memory until the process ends.
+/// Returns the page with the shared style and script in place of its references to them, so that a browser loads one file.
+/// Call this once for each page, because the text stays in memory until the process ends.
 pub fn page(html: &str) -> &'static str {
     html.replace(
         r#"<link rel="stylesheet" href="../common/page.css">"#,

@@ -1,4 +1,4 @@
-//! A model's answer, token by token: by POST for `fetch`, by GET for `EventSource`. When the reader leaves, the work stops.
+//! A model's answer, token by token: by POST for `fetch`, by GET for `EventSource`. The work stops when the client leaves.
 //!
 //! ```sh
 //! cargo run -p completions
@@ -32,14 +32,14 @@ struct Args {
 async fn main() -> io::Result<()> {
     let listener = Args::parse().listen.bind()?;
     let work = Work::new(Hub::builder().topic_events(64).drain_grace(Duration::from_millis(500)).build());
-    tokio::spawn(work.clone().tell_progress());
+    tokio::spawn(work.clone().publish_progress());
 
-    // Clients of models ask by POST for JSON and get a stream: which requests open one is the route's own policy.
-    let asked = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
+    // Clients of models send POST and accept JSON, so this route has a policy of its own.
+    let policy = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
     let page = page(include_str!("../page.html"));
     let app = Router::new()
         .route("/", get(async move || Html(page)))
-        .route("/completions", get(by_query).post(by_json).layer(Extension(asked)))
+        .route("/completions", get(by_query).post(by_json).layer(Extension(policy)))
         .route("/work", get(progress))
         .with_state(work.clone());
 
@@ -54,7 +54,7 @@ async fn main() -> io::Result<()> {
 #[derive(Debug, Deserialize)]
 struct Prompt {
     prompt: String,
-    /// Without pauses and without end, to see what a reader that does not read costs.
+    /// An answer without pauses and without end, to show the cost of a client that reads nothing.
     #[serde(default)]
     endless: bool,
 }
@@ -67,17 +67,17 @@ async fn by_json(sse: Sse, State(work): State<Work>, Json(prompt): Json<Prompt>)
     answer(sse, &work, "POST", &prompt)
 }
 
-/// The answer is pulled by its reader: it is worked on as fast as it is read, and dropped when the reader leaves.
+/// The client's reading drives the stream of tokens. The server drops the stream when the client leaves.
 fn answer(sse: Sse, work: &Work, method: &'static str, prompt: &Prompt) -> impl IntoResponse + use<> {
-    let mut job = work.begin(method);
+    let mut job = work.start(method);
     let tokens = model::answer(&prompt.prompt, prompt.endless).map(move |token| {
-        job.made(token.as_ref());
+        job.count(token.as_ref());
         match token {
             Some(chunk) => Event::json(&chunk),
             None => Event::data("[DONE]"),
         }
     });
-    // When the stream ends it finishes, so that an `EventSource` does not ask the same again.
+    // The end of the tokens finishes the stream, so an `EventSource` does not ask again.
     sse.attach(&work.hub).stream(tokens)
 }
 

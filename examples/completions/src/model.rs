@@ -1,5 +1,4 @@
-//! A model that knows one answer, in the shape in which models stream theirs: a piece of JSON for each token, and then
-//! `[DONE]`.
+//! A model with one answer, in the usual format of models: a JSON object for each token, and `[DONE]` at the end.
 
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 const ANSWER: &str = include_str!("../answer.txt");
 
-/// One piece of an answer, as a chunk of a chat completion.
+/// One chunk of a chat completion.
 #[derive(Debug, Serialize)]
 pub(crate) struct Chunk {
     id: &'static str,
@@ -38,7 +37,7 @@ impl Chunk {
     }
 }
 
-/// The answer to this prompt; the last item is `None`.
+/// Returns the answer to this prompt. The last item is `None`.
 pub(crate) fn answer(prompt: &str, endless: bool) -> impl Stream<Item = Option<Chunk>> + Send + use<> {
     let text = ANSWER.trim_end().replace("{prompt}", prompt.trim());
     let role = Chunk::new(Delta { role: Some("assistant"), content: Some(String::new()) }, None);
@@ -48,18 +47,18 @@ pub(crate) fn answer(prompt: &str, endless: bool) -> impl Stream<Item = Option<C
         stream::iter(tokens.into_iter().cycle().map(content)).boxed()
     } else {
         let end = [Some(Chunk::new(Delta::default(), Some("stop"))), None];
-        stream::iter(tokens).then(think).map(content).chain(stream::iter(end)).boxed()
+        stream::iter(tokens).then(delay).map(content).chain(stream::iter(end)).boxed()
     };
     stream::iter([Some(role)]).chain(rest)
 }
 
-/// A token costs time. Dropping the stream in here is what cancelling is.
-async fn think(token: String) -> String {
+/// Each token takes time. When the client leaves, the server drops the stream at this point.
+async fn delay(token: String) -> String {
     tokio::time::sleep(Duration::from_millis(25)).await;
     token
 }
 
-/// Words with the space before them, and line breaks, about as a tokenizer cuts.
+/// Splits a text into words, each with the space before, much as a tokenizer does.
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

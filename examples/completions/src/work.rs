@@ -1,4 +1,4 @@
-//! What is being worked on: told to standard error, and to a topic that the page shows.
+//! The answers in progress, printed to standard error and published to a topic that the page shows.
 
 use crate::model::Chunk;
 use serde::Serialize;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often progress is looked at.
+/// The interval between two reports.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// All jobs. A clone is the same.
+/// All jobs. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
     pub(crate) hub: Hub,
@@ -25,7 +25,7 @@ struct Counts {
 }
 
 #[derive(Serialize)]
-struct Told {
+struct Report {
     id: usize,
     method: &'static str,
     state: &'static str,
@@ -37,19 +37,19 @@ impl Work {
         Self { hub, jobs: Arc::default() }
     }
 
-    /// Begins a job; it ends when the value is dropped, finished or not.
-    pub(crate) fn begin(&self, method: &'static str) -> Job {
+    /// Starts a job. The job ends when the returned value is dropped.
+    pub(crate) fn start(&self, method: &'static str) -> Job {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let counts = Arc::new(Counts { method, tokens: AtomicU64::new(0) });
         self.jobs().insert(id, counts.clone());
         let job = Job { work: self.clone(), id, counts, finished: false };
-        job.work.tell(id, &job.counts, "working");
+        job.work.report(id, &job.counts, "working");
         job
     }
 
-    /// Tells how far each job is. One that made nothing since the last look waits for its reader.
-    pub(crate) async fn tell_progress(self) {
+    /// Publishes the progress of each job. A job without a new token since the last report waits for its client.
+    pub(crate) async fn publish_progress(self) {
         let mut seen = BTreeMap::new();
         loop {
             tokio::time::sleep(EVERY).await;
@@ -60,19 +60,19 @@ impl Work {
                 let state = if seen.get(id) == Some(&(tokens, "working")) { "waiting" } else { "working" };
                 match seen.get(id) {
                     Some((before, "waiting")) if *before == tokens => continue,
-                    _ => self.tell(*id, job, state),
+                    _ => self.report(*id, job, state),
                 }
                 seen.insert(*id, (tokens, state));
             }
         }
     }
 
-    fn tell(&self, id: usize, counts: &Counts, state: &'static str) {
-        let told = Told { id, method: counts.method, state, tokens: counts.tokens.load(Ordering::Relaxed) };
-        if state != "working" || told.tokens == 0 {
-            eprintln!("completion {id}, {}: {state}, {} tokens", told.method, told.tokens);
+    fn report(&self, id: usize, counts: &Counts, state: &'static str) {
+        let report = Report { id, method: counts.method, state, tokens: counts.tokens.load(Ordering::Relaxed) };
+        if state != "working" || report.tokens == 0 {
+            eprintln!("completion {id}, {}: {state}, {} tokens", report.method, report.tokens);
         }
-        if let Err(error) = self.hub.publish("work", Event::json(&told).event("job")) {
+        if let Err(error) = self.hub.publish("work", Event::json(&report).event("job")) {
             eprintln!("completions: {error}");
         }
     }
@@ -82,7 +82,7 @@ impl Work {
     }
 }
 
-/// One answer that is being made. It lives in the stream of its tokens, so it is dropped when the reader leaves.
+/// One answer in progress. The stream of tokens owns this value, so the server drops it when the client leaves.
 #[derive(Debug)]
 pub(crate) struct Job {
     work: Work,
@@ -92,8 +92,8 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Counts a token; `None` is the end.
-    pub(crate) fn made(&mut self, token: Option<&Chunk>) {
+    /// Counts a token. `None` is the end of the answer.
+    pub(crate) fn count(&mut self, token: Option<&Chunk>) {
         match token {
             Some(_) => _ = self.counts.tokens.fetch_add(1, Ordering::Relaxed),
             None => self.finished = true,
@@ -105,6 +105,6 @@ impl Drop for Job {
     fn drop(&mut self) {
         self.work.jobs().remove(&self.id);
         let state = if self.finished { "finished" } else { "cancelled" };
-        self.work.tell(self.id, &self.counts, state);
+        self.work.report(self.id, &self.counts, state);
     }
 }

@@ -5,8 +5,8 @@
 //! curl -N localhost:3000/events
 //! ```
 //!
-//! The core says whether a request may open a stream, what its head is, and what bytes follow when. This program moves
-//! them: [`request`] reads a head, [`respond`] writes an answer.
+//! The core decides whether a request may open a stream, and provides the head and the bytes of the stream. This program moves
+//! the bytes: [`request`] reads a head, [`respond`] writes an answer.
 
 mod request;
 mod respond;
@@ -25,11 +25,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
 
-/// How long a client may take to ask.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time that a client may take to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many connections there may be at once; the next waits to be accepted.
-const CONNECTIONS: usize = 1_000;
+/// The largest number of connections. The next client waits until one ends.
+const MAX_CONNECTIONS: usize = 1_000;
 
 /// Event streams without an HTTP library.
 #[derive(Debug, Parser)]
@@ -45,25 +45,25 @@ async fn main() -> io::Result<()> {
     tokio::spawn(tick(hub.clone()));
     tokio::spawn(accept(listener, hub.clone()));
     stop_signal()?.await;
-    // Newcomers still get an answer meanwhile.
+    // New clients still receive an answer during the drain.
     hub.drain(Duration::ZERO).await;
     Ok(())
 }
 
 async fn accept(listener: TcpListener, hub: Hub) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, _)) => {
                 let hub = hub.clone();
                 tokio::spawn(async move {
-                    // A client that goes away in the middle is no event here.
+                    // A client that left during the answer is no error.
                     let _ = answer(socket, &hub).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
-            // No descriptors left, for one: those that are there will end.
+            // For example, no descriptor is left. Wait until other connections have ended.
             Err(error) => {
                 eprintln!("custom-server: {error}");
                 sleep(Duration::from_millis(100)).await;
@@ -72,24 +72,24 @@ async fn accept(listener: TcpListener, hub: Hub) {
     }
 }
 
-/// One request, one answer, and the connection ends.
+/// Answers one request. The connection ends after the answer.
 async fn answer(mut socket: TcpStream, hub: &Hub) -> io::Result<()> {
-    let Ok(head) = timeout(PATIENCE, Head::read(&mut socket)).await else { return Ok(()) };
+    let Ok(head) = timeout(REQUEST_TIMEOUT, Head::read(&mut socket)).await else { return Ok(()) };
     let Some(head) = head? else {
-        return Respond::new(&mut socket, true).text(400, "text/plain", "this is no request\n").await;
+        return Respond::new(&mut socket, true).text(400, "text/plain", "this is not an HTTP/1 request\n").await;
     };
-    let mut respond = Respond::new(&mut socket, head.knows_chunks);
+    let mut respond = Respond::new(&mut socket, head.supports_chunks);
     match head.path() {
         "/events" => match Policy::default().check(&head.request()) {
-            Ok(admitted) => respond.stream(Sse::new(Tokio, admitted).subscribe(hub, ["time"]).into_response()).await,
-            Err(refusal) => respond.head_and(refusal.status(), refusal.headers(), &refusal.body()).await,
+            Ok(accepted) => respond.stream(Sse::new(Tokio, accepted).subscribe(hub, ["time"]).into_response()).await,
+            Err(rejection) => respond.complete(rejection.status(), rejection.headers(), &rejection.body()).await,
         },
         "/" if head.method == "GET" => respond.text(200, "text/html; charset=utf-8", &PAGE).await,
         _ => respond.text(404, "text/plain", "there is only / and /events\n").await,
     }
 }
 
-/// The time, once a second.
+/// Publishes the time once per second.
 async fn tick(hub: Hub) {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -1,4 +1,4 @@
-//! Answers over HTTP/1: a text, or a stream of chunks for as long as somebody reads it.
+//! Answers over HTTP/1: a complete text, or a stream of chunks until the client leaves.
 
 use futures_util::StreamExt;
 use sse_core::{EventStream, Response, Tokio};
@@ -24,11 +24,11 @@ impl<'s> Respond<'s> {
     }
 
     pub(crate) async fn text(&mut self, status: u16, content_type: &str, text: &str) -> io::Result<()> {
-        self.head_and(status, [("content-type", content_type)].into_iter(), text).await
+        self.complete(status, [("content-type", content_type)].into_iter(), text).await
     }
 
-    /// A head and all of its body. A 204, or the head of a stream in answer to HEAD, has none, and no length either.
-    pub(crate) async fn head_and<'n, 'v>(
+    /// Writes a complete answer. An answer to HEAD and a 204 have no body and no length.
+    pub(crate) async fn complete<'n, 'v>(
         &mut self,
         status: u16,
         headers: impl Iterator<Item = (&'n str, &'v str)>,
@@ -42,7 +42,7 @@ impl<'s> Respond<'s> {
         self.writes.shutdown().await
     }
 
-    /// The stream's head, and then its bytes as they come, until it ends or its reader leaves.
+    /// Writes the head of a stream, and then its chunks, until the stream ends or the client leaves.
     pub(crate) async fn stream(mut self, response: Response<EventStream<Tokio>>) -> io::Result<()> {
         let mut head = head(response.status(), response.headers());
         if self.chunked {
@@ -55,7 +55,7 @@ impl<'s> Respond<'s> {
             tokio::select! {
                 chunk = body.next() => {
                     let Some(chunk) = chunk else { break };
-                    // The next chunk is asked for only when this one is written: a slow reader holds nothing here.
+                    // The loop polls the next chunk only after this one is written, so a slow client takes no memory here.
                     if self.chunked {
                         self.writes.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).await?;
                     }
@@ -64,7 +64,7 @@ impl<'s> Respond<'s> {
                         self.writes.write_all(b"\r\n").await?;
                     }
                 }
-                // Whoever closes their side has left; what they send meanwhile is of no interest.
+                // A client that closes its side has left. Other bytes from the client are ignored.
                 read = self.reads.read(&mut ignored) => if read? == 0 { return Ok(()) },
             }
         }
@@ -76,7 +76,7 @@ impl<'s> Respond<'s> {
 }
 
 fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> String {
-    // The reason is for people; clients go by the number.
+    // The reason phrase is empty, because clients use only the number.
     let mut head = format!("HTTP/1.1 {status} \r\nconnection: close\r\n");
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");

@@ -1,4 +1,4 @@
-//! The auction: who bid what, how long it goes on, and the fragments that tell it.
+//! The auction: the bids, the remaining time, and the fragments of HTML that show them.
 
 use crate::html;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub(crate) struct Bid {
     amount: u32,
 }
 
-/// One lot. A clone is the same.
+/// One lot. Clones share one state.
 #[derive(Debug, Clone)]
 pub(crate) struct Auction {
     pub(crate) hub: Hub,
@@ -32,7 +32,7 @@ impl Auction {
         Self { hub, ends: Instant::now() + lasts, lot: Arc::default() }
     }
 
-    /// Takes a bid, or says what is wrong with it.
+    /// Accepts a bid, or returns the reason for the page.
     pub(crate) fn bid(&self, bid: Bid) -> Result<(), String> {
         let name = bid.name.trim();
         let mut lot = self.lot();
@@ -52,7 +52,7 @@ impl Auction {
         Ok(())
     }
 
-    /// Tells the time that is left, and at its end who won.
+    /// Publishes the remaining time each second, and the winner at the end.
     pub(crate) async fn run(self) {
         while let Some(left) = self.ends.checked_duration_since(Instant::now()) {
             self.publish("clock", [Event::data(format!("ends in {} s", left.as_secs_f64().ceil())).event("left")]);
@@ -71,7 +71,7 @@ impl Auction {
         self.publish("bids", last);
     }
 
-    /// All of them at once, so that nobody sees a bid without its price.
+    /// Publishes all fragments at once, so that no page shows a bid without its price.
     fn publish<const N: usize>(&self, topic: &str, fragments: [Event<'_>; N]) {
         if let Err(error) = self.hub.publish_all(fragments.map(|fragment| (topic, fragment))) {
             eprintln!("fragments: {error}");

@@ -1,6 +1,6 @@
-//! Text as HTML.
+//! Escaping of text in HTML.
 
-/// The text, so that it is shown as it is wherever an element or a quoted attribute can hold text.
+/// Escapes a text for use inside an element or a quoted attribute.
 pub(crate) fn text(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,10 +1,10 @@
-//! An auction in fragments of HTML: the server renders, and htmx swaps what it sends by `sse-swap` and `sse-close`.
+//! An auction in fragments of HTML: the server renders, and htmx puts the fragments into the page by `sse-swap`.
 //!
 //! ```sh
 //! cargo run -p fragments
 //! ```
 //!
-//! htmx puts what it gets into the page as HTML, so here it is the server that must escape; see [`html`].
+//! htmx inserts events as HTML, so the server must escape the text of users; see [`html`].
 
 mod auction;
 mod html;
@@ -65,11 +65,11 @@ async fn main() -> io::Result<()> {
 
 async fn events(sse: Sse, State(auction): State<Auction>) -> Response {
     let feed = sse.subscribe(&auction.hub, ["bids", "clock"]);
-    // A page that is new gets every bid there was; one that comes back has what it saw, and gets what it missed.
+    // A new page receives all bids. A reconnecting page resumes, and receives only the bids that it missed.
     feed.replay(Replay::All).into_response()
 }
 
-/// A stream that has an end: it finishes after the last word, with the event `sse-end`.
+/// A stream with an end: after the last word the client receives the event `sse-end`.
 async fn story(sse: Sse, State(auction): State<Auction>) -> impl IntoResponse {
     let words = stream::iter(STORY.split_inclusive(' ')).then(async |word| {
         tokio::time::sleep(Duration::from_millis(120)).await;
@@ -78,7 +78,7 @@ async fn story(sse: Sse, State(auction): State<Auction>) -> impl IntoResponse {
     sse.attach(&auction.hub).stream(words)
 }
 
-/// The answer is the text that htmx shows beneath the form: nothing, or what was wrong.
+/// htmx shows the answer below the form: an empty text, or the problem.
 async fn bid(State(auction): State<Auction>, Form(bid): Form<Bid>) -> (StatusCode, Html<String>) {
     match auction.bid(bid) {
         Ok(()) => (StatusCode::OK, Html(String::new())),

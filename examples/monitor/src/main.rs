@@ -1,5 +1,5 @@
-//! This machine's processors, memory and network, drawn as charts that go on through a reconnect. And how operators see
-//! into a hub: its counters for Prometheus, and whether it still takes newcomers.
+//! Charts of this machine's processors, memory and network, without holes after a reconnect. Also the counters of the hub for
+//! Prometheus, and the readiness check for a load balancer.
 //!
 //! ```sh
 //! cargo run -p monitor
@@ -17,7 +17,7 @@ use std::time::Duration;
 use warp::http::StatusCode;
 use warp::{Filter, path, reply};
 
-/// How many samples are kept for those who come, or come back: as many as a chart shows.
+/// The number of stored samples, which is the number of samples on a chart.
 const KEPT: usize = 120;
 
 /// Live charts of this machine.
@@ -26,7 +26,7 @@ struct Args {
     #[command(flatten)]
     listen: Listen,
 
-    /// How long readers are sent away one by one before the server ends, while /readyz says 503
+    /// The time over which the server ends its streams one by one, while /readyz answers 503
     #[arg(long, value_name = "MS", default_value_t = 0)]
     drain_ms: u64,
 }
@@ -57,7 +57,7 @@ async fn main() -> io::Result<()> {
             sse.map(|sse| sse.subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)))
         });
     let metrics = path!("metrics").and(with_hub.clone()).map(|hub: Hub| metrics::text(&hub.stats()));
-    // A balancer that asks this sends newcomers elsewhere as soon as the hub begins to drain.
+    // A load balancer sends new clients to other servers as soon as the hub drains.
     let readyz = path!("readyz").and(with_hub).map(|hub: Hub| match hub.is_draining() {
         false => reply::with_status("ready\n", StatusCode::OK),
         true => reply::with_status("draining\n", StatusCode::SERVICE_UNAVAILABLE),

@@ -1,4 +1,4 @@
-//! What a hub counts, as Prometheus reads it.
+//! The counters of a hub in the format of Prometheus.
 
 use sse_warp::Stats;
 use std::fmt::Write;
@@ -6,18 +6,18 @@ use std::fmt::Write;
 /// The text exposition format, version 0.0.4.
 pub(crate) fn text(stats: &Stats) -> String {
     let mut text = String::new();
-    let mut tell = |name: &str, kind: &str, value: u64| {
+    let mut write = |name: &str, kind: &str, value: u64| {
         let _ = writeln!(text, "# TYPE sse_{name} {kind}\nsse_{name} {value}");
     };
-    tell("streams", "gauge", stats.streams as u64);
-    tell("topics", "gauge", stats.topics as u64);
-    tell("held_events", "gauge", stats.held_events as u64);
-    tell("held_bytes", "gauge", stats.held_bytes as u64);
-    tell("published_total", "counter", stats.published);
-    tell("delivered_total", "counter", stats.delivered);
-    tell("lagged_total", "counter", stats.lagged);
-    tell("resumed_total", "counter", stats.resumed);
-    tell("gaps_total", "counter", stats.gaps);
+    write("streams", "gauge", stats.streams as u64);
+    write("topics", "gauge", stats.topics as u64);
+    write("held_events", "gauge", stats.held_events as u64);
+    write("held_bytes", "gauge", stats.held_bytes as u64);
+    write("published_total", "counter", stats.published);
+    write("delivered_total", "counter", stats.delivered);
+    write("lagged_total", "counter", stats.lagged);
+    write("resumed_total", "counter", stats.resumed);
+    write("gaps_total", "counter", stats.gaps);
     text.push_str("# TYPE sse_ended_total counter\n");
     for (reason, streams) in stats.ends() {
         let _ = writeln!(text, "sse_ended_total{{reason=\"{}\"}} {streams}", reason.as_str());

@@ -1,4 +1,4 @@
-//! What the machine does, once a second.
+//! Measures the machine once per second.
 
 use serde::Serialize;
 use std::thread::sleep;
@@ -7,30 +7,30 @@ use sysinfo::{Networks, System};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The machine at one moment.
+/// One measurement.
 #[derive(Debug, Serialize)]
 pub(crate) struct Sample {
     host: String,
     /// Milliseconds since 1970.
     at: u64,
-    /// Percent, of all processors together and of each.
+    /// Percent, of all processors together, and of each one in `cores`.
     cpu: f32,
     cores: Vec<f32>,
     load: [f64; 3],
     /// Bytes.
     used: u64,
     memory: u64,
-    /// Bytes a second, of all interfaces but the loopback.
+    /// Bytes per second, of all interfaces except the loopback.
     received: u64,
     sent: u64,
 }
 
-/// Takes samples for ever.
-pub(crate) fn every_second(mut tell: impl FnMut(&Sample)) {
+/// Calls `on_sample` once per second, and never returns.
+pub(crate) fn every_second(mut on_sample: impl FnMut(&Sample)) {
     let host = System::host_name().unwrap_or_else(|| "this machine".into());
     let mut system = System::new();
     let mut networks = Networks::new_with_refreshed_list();
-    // How busy a processor was is the difference of two looks.
+    // The load of a processor is the difference between two measurements.
     system.refresh_cpu_usage();
     sleep(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL);
     let mut last = Instant::now() - sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
@@ -43,7 +43,7 @@ pub(crate) fn every_second(mut tell: impl FnMut(&Sample)) {
         let a_second = |bytes: u64| (bytes as f64 / elapsed) as u64;
         let load = System::load_average();
         let interfaces = || networks.iter().filter(|(name, _)| *name != "lo" && *name != "lo0");
-        tell(&Sample {
+        on_sample(&Sample {
             host: host.clone(),
             at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             cpu: system.global_cpu_usage(),

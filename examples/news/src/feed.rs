@@ -1,4 +1,4 @@
-//! The feed: headlines, and the count of its readers.
+//! The feed: headlines, and the number of open pages.
 
 use example_common::page;
 use serde::Serialize;
@@ -6,7 +6,6 @@ use sse_axum::{CloseReason, Event, Hub, Replay};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The page, in one file.
 pub(crate) static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../page.html")));
 
 /// The longest headline, in bytes.
@@ -15,7 +14,7 @@ pub(crate) const MAX_HEADLINE_BYTES: usize = 2_000;
 /// The number of headlines that a new page receives.
 pub(crate) const PAST: Replay = Replay::Last(50);
 
-/// The shortest time between two counts of readers.
+/// The shortest time between two counts.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Serialize)]
@@ -33,8 +32,7 @@ fn readers(count: usize) -> Event<'static> {
     Event::data(count.to_string()).event("readers")
 }
 
-/// Headlines are events of the topic `news`, and counts of readers are events of the topic `readers`. A clone is the same
-/// feed.
+/// The topic `news` has the headlines, and the topic `readers` the number of open pages. Clones share one feed.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     pub(crate) hub: Hub,
@@ -42,7 +40,7 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn new() -> Self {
-        // `stop` cuts a client off that has not read its end within half a second.
+        // A client that does not read the end of its stream is disconnected after half a second.
         Self { hub: Hub::builder().drain_grace(Duration::from_millis(500)).build() }
     }
 
@@ -51,28 +49,29 @@ impl Feed {
         self.publish("news", Event::json(&Headline { at: now(), text: line }).event("headline"));
     }
 
-    /// The first events of each connection: the server's clock and the count of readers. They have no place in the history.
+    /// The first events of each stream: the server's clock and the number of open pages. They are not in the history.
     pub(crate) fn greeting(&self) -> [Event<'static>; 2] {
         [Event::data(now().to_string()).event("now"), readers(self.hub.stats().streams)]
     }
 
-    /// Ends every stream; ready when none is left.
+    /// Ends every stream, and returns when no stream is left.
     pub(crate) async fn drain(&self) {
         self.hub.drain(Duration::ZERO).await;
     }
 
-    /// Publishes the count of readers after each change.
-    pub(crate) async fn tell_readers(self) {
-        let mut told = None;
+    /// Publishes the number of open pages after each change.
+    pub(crate) async fn count_readers(self) {
+        let mut published = None;
         loop {
             tokio::time::sleep(COUNT_EVERY).await;
             let stats = self.hub.stats();
-            // A reader that came while another one left has received a count that was too high by one.
+            // If one client leaves and another one connects, the number is equal, but the new client received a number that was
+            // too high by one. So the number of ended streams is compared as well.
             let left = stats.ended(CloseReason::ClientLeft) + stats.ended(CloseReason::Lagged);
             let now = Some((stats.streams, left));
-            if stats.streams > 0 && now != told {
+            if stats.streams > 0 && now != published {
                 self.publish("readers", readers(stats.streams));
-                told = now;
+                published = now;
             }
         }
     }

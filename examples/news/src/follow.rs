@@ -1,4 +1,4 @@
-//! A file that grows, is rotated, truncated, or not there yet: what `tail -F` follows.
+//! Follows a file as `tail -F` does: the file may grow, be rotated, be truncated, or appear later.
 
 use crate::lines::Lines;
 use same_file::Handle;
@@ -8,30 +8,31 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// How often the file is looked at. Notifications would be quicker, and differ on every system and file system.
+/// The interval between two checks of the file. Notifications would be faster, but they differ between systems.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// As `tail` does, it begins with the last lines of what is there.
+/// The number of existing lines that are read first, as by `tail`.
 const LAST_LINES: usize = 10;
 
-/// Tells the lines of this file, for ever. A file that appears later, or in place of the first, is read from its start.
-pub(crate) fn follow(path: &Path, tell: &mut impl FnMut(&str)) -> ! {
-    let mut trouble = Trouble::default();
-    let mut followed = trouble.tell(path, Followed::open(path));
+/// Calls `on_line` for each line of this file, and never returns. A file that appears later or replaces the first one is read
+/// from its start.
+pub(crate) fn follow(path: &Path, on_line: &mut impl FnMut(&str)) -> ! {
+    let mut errors = Errors::default();
+    let mut followed = errors.report(path, Followed::open(path));
     if let Some(followed) = &mut followed {
-        trouble.tell(path, followed.skip_to_last_lines());
+        errors.report(path, followed.skip_to_last_lines());
     }
     loop {
         if let Some(followed) = &mut followed {
-            trouble.tell(path, followed.read(tell));
+            errors.report(path, followed.read(on_line));
         }
-        // While nothing is there, what was there is followed: its writer may not know yet that it was moved away.
+        // While the path does not exist, the old file is followed further: a program may still write to the moved file.
         if followed.as_ref().is_none_or(|followed| followed.was_replaced(path))
-            && let Some(new) = trouble.tell(path, Followed::open(path))
+            && let Some(new) = errors.report(path, Followed::open(path))
         {
             if let Some(mut old) = followed.replace(new) {
-                trouble.tell(path, old.read(tell));
-                old.lines.end(tell);
+                errors.report(path, old.read(on_line));
+                old.lines.end(on_line);
             }
             continue;
         }
@@ -48,7 +49,7 @@ struct Followed {
 
 impl Followed {
     fn open(path: &Path) -> io::Result<Self> {
-        // Asked before it is opened, because opening a pipe waits for its writer.
+        // This check comes before the opening, because opening a pipe waits for a writer.
         if !path.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
@@ -61,11 +62,11 @@ impl Followed {
         Handle::from_path(path).is_ok_and(|now| now != self.handle)
     }
 
-    /// Everything that is there now. A file that became shorter is read from its start; one that became shorter and
-    /// grew past the old place within one look cannot be told from one that grew.
-    fn read(&mut self, tell: &mut impl FnMut(&str)) -> io::Result<()> {
+    /// Reads to the end of the file. A file that became shorter is read from its start. If a file becomes shorter and grows
+    /// past the old position between two checks, the truncation is not detected.
+    fn read(&mut self, on_line: &mut impl FnMut(&str)) -> io::Result<()> {
         if self.file.metadata()?.len() < self.position {
-            self.lines.end(tell);
+            self.lines.end(on_line);
             self.position = self.file.seek(SeekFrom::Start(0))?;
         }
         let mut chunk = vec![0; 64 * 1024];
@@ -75,11 +76,11 @@ impl Followed {
                 return Ok(());
             }
             self.position += n as u64;
-            self.lines.push(&chunk[..n], tell);
+            self.lines.push(&chunk[..n], on_line);
         }
     }
 
-    /// Looks for the last lines in the last 64 KiB.
+    /// Moves to the start of the last lines, which are searched in the last 64 KiB.
     fn skip_to_last_lines(&mut self) -> io::Result<()> {
         let len = self.file.metadata()?.len();
         let from = len.saturating_sub(64 * 1024);
@@ -94,12 +95,12 @@ impl Followed {
     }
 }
 
-/// Tells what is wrong with the file once, not at every look.
+/// Prints an error once, and not at every check.
 #[derive(Default)]
-struct Trouble(Option<io::ErrorKind>);
+struct Errors(Option<io::ErrorKind>);
 
-impl Trouble {
-    fn tell<T>(&mut self, path: &Path, result: io::Result<T>) -> Option<T> {
+impl Errors {
+    fn report<T>(&mut self, path: &Path, result: io::Result<T>) -> Option<T> {
         match result {
             Ok(value) => {
                 self.0 = None;

@@ -1,9 +1,9 @@
-//! Lines out of bytes, whatever pieces they come in and whatever they hold.
+//! Splits bytes into lines.
 
 use crate::feed::MAX_HEADLINE_BYTES;
 
-/// Cuts bytes into lines. A line keeps its first [`MAX_HEADLINE_BYTES`] and ends in `…` if there was more, so that input
-/// without line breaks costs no memory. Blank lines are skipped, and what is not UTF-8 becomes U+FFFD.
+/// Splits bytes into lines. A line is cut after [`MAX_HEADLINE_BYTES`], and `…` marks the cut, so that input without line breaks
+/// takes no memory. Blank lines are skipped, and bytes that are not UTF-8 become U+FFFD.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     line: Vec<u8>,
@@ -11,26 +11,26 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Reads on, and tells every line that ends in `bytes`.
-    pub(crate) fn push(&mut self, bytes: &[u8], tell: &mut impl FnMut(&str)) {
+    /// Adds bytes, and calls `on_line` for each complete line.
+    pub(crate) fn push(&mut self, bytes: &[u8], on_line: &mut impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let ended = piece.strip_suffix(b"\n");
             self.extend(ended.unwrap_or(piece));
             if ended.is_some() {
-                self.end(tell);
+                self.end(on_line);
             }
         }
     }
 
-    /// Tells what there is of a line that was not ended.
-    pub(crate) fn end(&mut self, tell: &mut impl FnMut(&str)) {
+    /// Ends the input: calls `on_line` for a last line without a line break.
+    pub(crate) fn end(&mut self, on_line: &mut impl FnMut(&str)) {
         let text = String::from_utf8_lossy(&self.line);
         let text = text.trim_end();
         if self.cut {
-            // The cut may have gone through a character.
-            tell(&format!("{}…", text.trim_end_matches(char::REPLACEMENT_CHARACTER)));
+            // The cut can be inside a character.
+            on_line(&format!("{}…", text.trim_end_matches(char::REPLACEMENT_CHARACTER)));
         } else if !text.is_empty() {
-            tell(text);
+            on_line(text);
         }
         self.line.clear();
         self.cut = false;
@@ -49,31 +49,31 @@ mod tests {
     use super::*;
 
     fn lines(pieces: &[&[u8]]) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut all = Vec::new();
         let mut lines = Lines::default();
-        pieces.iter().for_each(|piece| lines.push(piece, &mut |line| told.push(line.to_owned())));
-        lines.end(&mut |line| told.push(line.to_owned()));
-        told
+        pieces.iter().for_each(|piece| lines.push(piece, &mut |line| all.push(line.to_owned())));
+        lines.end(&mut |line| all.push(line.to_owned()));
+        all
     }
 
     #[test]
-    fn a_line_may_come_in_pieces_and_the_last_one_need_not_end() {
+    fn lines_may_arrive_in_pieces_and_the_last_line_needs_no_break() {
         assert_eq!(lines(&[b"a\nb", b"c\r\n\n", b"d"]), ["a", "bc", "d"]);
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced() {
+    fn invalid_utf8_is_replaced() {
         assert_eq!(lines(&[b"caf\xe9\n"]), ["caf\u{fffd}"]);
     }
 
     #[test]
     fn a_long_line_is_cut_between_characters() {
-        let told = lines(&["é".repeat(MAX_HEADLINE_BYTES).as_bytes(), b"x\nnext\n"]);
-        assert_eq!(told.len(), 2);
-        assert_eq!(told[0], format!("{}…", "é".repeat(MAX_HEADLINE_BYTES / 2)));
-        assert_eq!(told[1], "next");
-        // One byte off, so that the bound falls into a character.
-        let told = lines(&[b"x", "é".repeat(MAX_HEADLINE_BYTES).as_bytes()]);
-        assert_eq!(told[0], format!("x{}…", "é".repeat(MAX_HEADLINE_BYTES / 2 - 1)));
+        let cut = lines(&["é".repeat(MAX_HEADLINE_BYTES).as_bytes(), b"x\nnext\n"]);
+        assert_eq!(cut.len(), 2);
+        assert_eq!(cut[0], format!("{}…", "é".repeat(MAX_HEADLINE_BYTES / 2)));
+        assert_eq!(cut[1], "next");
+        // One byte more, so that the cut is inside a character.
+        let cut = lines(&[b"x", "é".repeat(MAX_HEADLINE_BYTES).as_bytes()]);
+        assert_eq!(cut[0], format!("x{}…", "é".repeat(MAX_HEADLINE_BYTES / 2 - 1)));
     }
 }

@@ -6,7 +6,7 @@
 //! cargo run -p news --features actix,warp -- --framework actix
 //! ```
 //!
-//! What an application would copy is in `serve/`, one short file for each framework; [`feed`] is what they share.
+//! To copy: `serve/`, one short file for each framework, and [`feed`].
 
 mod feed;
 mod follow;
@@ -75,7 +75,7 @@ async fn run(args: &Args) -> io::Result<()> {
     let listener = args.listen.bind_for(scheme)?;
     let feed = Feed::new();
     let (stop, late) = stop::on_signal(feed.clone())?;
-    tokio::spawn(feed.clone().tell_readers());
+    tokio::spawn(feed.clone().count_readers());
     read_inputs(args, &feed)?;
 
     let server = async {
@@ -91,12 +91,12 @@ async fn run(args: &Args) -> io::Result<()> {
     };
     tokio::select! {
         served = server => served,
-        // A client that does not read holds its connection, and with it every framework's graceful shutdown.
+        // A client that reads nothing keeps its connection open, and every framework's graceful shutdown waits for it.
         () = late => Ok(()),
     }
 }
 
-/// Threads, because reading a terminal or a file blocks; they end with the process.
+/// Starts a thread for each input, because reading a file or a terminal blocks. The threads end with the process.
 fn read_inputs(args: &Args, feed: &Feed) -> io::Result<()> {
     if let Some(path) = args.follow.clone() {
         let feed = feed.clone();
@@ -111,7 +111,7 @@ fn read_inputs(args: &Args, feed: &Feed) -> io::Result<()> {
     Ok(())
 }
 
-/// The end of the input does not end the server.
+/// Publishes each line of standard input. The end of the input does not end the server.
 fn read_stdin(feed: &Feed) {
     let mut stdin = io::stdin().lock();
     let mut lines = lines::Lines::default();

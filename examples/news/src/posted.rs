@@ -1,13 +1,13 @@
-//! A headline that somebody posts: what is taken, and what is answered. Names no framework.
+//! Posted headlines: validation and answer, for every framework.
 
 use crate::feed::{Feed, MAX_HEADLINE_BYTES};
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// The largest body that a framework need read: the longest headline with every byte of it escaped, and room to spare.
+/// The largest accepted body: the longest headline with every byte escaped, and some more.
 pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// What of a request counts.
+/// The relevant parts of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Posted<'a> {
     pub(crate) content_type: &'a str,
@@ -15,7 +15,7 @@ pub(crate) struct Posted<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// What to answer; a location goes with 303.
+/// The answer. Only a 303 has a location.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -28,23 +28,25 @@ pub(crate) fn post(feed: &Feed, posted: Posted<'_>) -> Answer {
     match posted.headline() {
         Ok(headline) => {
             feed.headline(&headline);
-            posted.thanks()
+            posted.success()
         }
         Err((status, text)) => Answer { status, location: None, text },
     }
 }
 
-type Wrong = (u16, Cow<'static, str>);
+/// Status and text of an error.
+type Problem = (u16, Cow<'static, str>);
 
 impl Posted<'_> {
-    fn headline(&self) -> Result<String, Wrong> {
+    fn headline(&self) -> Result<String, Problem> {
         let headline = if self.is("application/json") {
             #[derive(Deserialize)]
             struct Json {
                 headline: String,
             }
-            let json: Json = serde_json::from_slice(self.body)
-                .map_err(|error| (400, format!("no JSON object with the text `headline`: {error}").into()))?;
+            let json: Json = serde_json::from_slice(self.body).map_err(|error| {
+                (400, format!("the body must be a JSON object with the text `headline`: {error}").into())
+            })?;
             json.headline
         } else if self.is("application/x-www-form-urlencoded") {
             let mut fields = form_urlencoded::parse(self.body);
@@ -62,8 +64,8 @@ impl Posted<'_> {
         }
     }
 
-    /// A browser that posted the form by itself goes back to the page; a script stays where it is.
-    fn thanks(&self) -> Answer {
+    /// Redirects a browser that submitted the form itself to the page. A script receives 204.
+    fn success(&self) -> Answer {
         if self.accept.contains("text/html") {
             Answer { status: 303, location: Some("/"), text: "".into() }
         } else {

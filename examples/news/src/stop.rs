@@ -1,4 +1,4 @@
-//! How it ends: within a second of a signal, with every reader told.
+//! Ends the program within a second after a signal, and ends every stream before that.
 
 use crate::feed::Feed;
 use std::future::Future;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-/// How long a framework may take after the streams have ended.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// The longest time that a framework may take after all streams have ended.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Two futures: the first goes into the framework's graceful shutdown, and is ready when a signal came and every stream
-/// has ended; the second when the framework should have ended too.
+/// Returns two futures. The first is for the framework's graceful shutdown, and returns after a signal, when every stream has
+/// ended. The second returns when the framework has had its time to end.
 pub(crate) fn on_signal(
     feed: Feed,
 ) -> io::Result<(impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static)> {
@@ -24,10 +24,10 @@ pub(crate) fn on_signal(
     };
     let late = async {
         if is_drained.await.is_err() {
-            // The framework ended by itself, and dropped the future it was given.
+            // The framework ended by itself, and dropped the first future.
             std::future::pending::<()>().await;
         }
-        sleep(PATIENCE).await;
+        sleep(SHUTDOWN_TIMEOUT).await;
     };
     Ok((stop, late))
 }

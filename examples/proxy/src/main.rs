@@ -1,4 +1,4 @@
-//! Reads one event stream and serves it to many: the server upstream has one reader, however many there are here.
+//! Reads one event stream and serves it to many clients. The server upstream has this program as its only client.
 //!
 //! ```sh
 //! cargo run -p news
@@ -20,13 +20,13 @@ use std::io;
 use std::time::Duration;
 use upstream::Upstream;
 
-/// An event stream from elsewhere, served to many.
+/// One event stream of another server, served to many clients.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(flatten)]
     listen: Listen,
 
-    /// The event stream to read; `http` alone, because this example has no TLS
+    /// The event stream to read; `http` only, because this example has no TLS
     #[arg(long, value_name = "URL", value_parser = http_url)]
     upstream: url::Url,
 }
@@ -62,10 +62,10 @@ async fn main() -> io::Result<()> {
 }
 
 async fn events(sse: Sse, State(upstream): State<Upstream>) -> impl IntoResponse {
-    sse.subscribe(&upstream.hub, ["events", "proxy"]).replay(Replay::Last(50)).prelude([upstream.told()])
+    sse.subscribe(&upstream.hub, ["events", "proxy"]).replay(Replay::Last(50)).prelude([upstream.status()])
 }
 
-/// Whoever has something to add posts it as a server would have written it.
+/// Accepts one block of an event stream in the body, and publishes the event.
 async fn add(State(upstream): State<Upstream>, block: Bytes) -> Result<StatusCode, (StatusCode, String)> {
     match upstream.add(&block) {
         Ok(()) => Ok(StatusCode::NO_CONTENT),

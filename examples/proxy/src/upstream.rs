@@ -1,4 +1,4 @@
-//! The one connection to the server upstream, which reconnects and resumes by itself.
+//! The connection to the server upstream, which reconnects and resumes by itself.
 
 use futures_util::StreamExt;
 use serde::Serialize;
@@ -10,10 +10,10 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::Url;
 
-/// As many event types are told to pages; a server that makes up more is not helped.
+/// The largest number of event types that pages receive.
 const MAX_TYPES: usize = 100;
 
-/// The server upstream, and what is known of it. A clone is the same.
+/// The server upstream and its state. Clones share one state.
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) hub: Hub,
@@ -27,9 +27,9 @@ struct Known {
     types: BTreeSet<String>,
 }
 
-/// What pages are told.
+/// The state as pages receive it.
 #[derive(Debug, Serialize)]
-struct Told<'k> {
+struct Status<'k> {
     types: &'k BTreeSet<String>,
     upstream: &'k str,
 }
@@ -48,7 +48,7 @@ impl Upstream {
                 Signal::Event(event) | Signal::Gap(event) => self.pass_on(&event),
                 Signal::Lost { cause, retry_in } => {
                     self.change(|known| known.connected = false);
-                    eprintln!("proxy: {cause}; reconnects in {retry_in:?}");
+                    eprintln!("proxy: {cause}; reconnecting in {retry_in:?}");
                 }
                 other => eprintln!("proxy: {other:?}"),
             }
@@ -57,9 +57,9 @@ impl Upstream {
         eprintln!("proxy: the stream upstream has ended: {:?}", signals.stopped());
     }
 
-    /// Under ids of this hub, so that readers resume here whatever the ids upstream are.
+    /// Publishes under IDs of this hub, so that clients resume here with any kind of ID upstream.
     fn pass_on(&self, event: &MessageEvent<'_>) {
-        // `gap` is for what this hub forgot, `proxy` for what this program tells; what is upstream's gets a name beside.
+        // This hub sends `gap`, and this program sends `proxy`. The same types of the server upstream get another name.
         let event_type = match &*event.event_type {
             own @ ("gap" | "proxy") => format!("upstream-{own}"),
             other => other.to_owned(),
@@ -69,17 +69,16 @@ impl Upstream {
         }
     }
 
-    /// Takes one block as any server writes it. Nothing gets in that a reader would take for something else: an id, a
-    /// second event, an event of this program's own.
+    /// Publishes one block of an event stream. A block with an ID, a second event or the type `proxy` is an error.
     pub(crate) fn add(&self, block: &[u8]) -> Result<(), Box<dyn Error>> {
         let event = Event::parse(block)?;
         if event.event_type() == Some("proxy") {
-            return Err("events of type `proxy` are this program's".into());
+            return Err("the type `proxy` is reserved for this program".into());
         }
         Ok(self.publish(&event)?)
     }
 
-    /// Tells pages of a type that is new before the first event of it.
+    /// Publishes an event. If the type is new, pages receive the list of types first.
     fn publish(&self, event: &Event<'_>) -> Result<(), PublishError> {
         let frame = event.frame()?;
         let event_type = event.event_type().filter(|text| !text.is_empty()).unwrap_or("message");
@@ -94,16 +93,16 @@ impl Upstream {
         Ok(())
     }
 
-    /// What pages are told first, and whenever it changes.
-    pub(crate) fn told(&self) -> Event<'static> {
+    /// The state of the connection, which pages receive first and after each change.
+    pub(crate) fn status(&self) -> Event<'static> {
         let known = self.known();
         let upstream = if known.connected { "connected" } else { "lost" };
-        Event::json(&Told { types: &known.types, upstream }).event("proxy")
+        Event::json(&Status { types: &known.types, upstream }).event("proxy")
     }
 
     fn change(&self, change: impl FnOnce(&mut Known)) {
         change(&mut self.known());
-        if let Err(error) = self.hub.publish("proxy", self.told()) {
+        if let Err(error) = self.hub.publish("proxy", self.status()) {
             eprintln!("proxy: {error}");
         }
     }

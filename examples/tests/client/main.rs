@@ -1,4 +1,4 @@
-//! `follow`, the shared script of the pages: it recovers from everything that an `EventSource` does not recover from.
+//! `follow`, the shared script of the pages, which recovers from failures that end an `EventSource`.
 
 mod server;
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             world.proxy.down(BAD_GATEWAY);
             page.wait("log.at(-1) === 'reconnecting'", SOON).await?;
             world.publish("missed")?;
-            // The engine has given up by then.
+            // The browser has given up by then.
             eventually("three answers of the proxy", SOON, async || Ok(world.proxy.waits().len() >= 2)).await?;
             world.proxy.up();
             page.wait("log.at(-2) === 'live' && items() === 'item before,item missed'", SOON).await?;
@@ -61,7 +61,10 @@ fn main() -> ExitCode {
             world.proxy.up();
             page.run("began = performance.now(); dispatchEvent(new Event('online'))").await?;
             page.wait("log.at(-1) === 'live'", SOON).await?;
-            assert!(page.eval::<bool>("performance.now() - began < 2000").await?, "it waited on");
+            assert!(
+                page.eval::<bool>("performance.now() - began < 2000").await?,
+                "the script did not reconnect at once"
+            );
             page.close().await
         },
     );
@@ -134,7 +137,7 @@ fn main() -> ExitCode {
             page.wait("items() === 'item the whole board,item a move,item missed'", SOON).await?;
             page.run("feed.pause(600); log.length = 0").await?;
             streams(&world, 0).await?;
-            // More than the hub keeps.
+            // More events than the hub keeps.
             for item in ["trimmed", "trimmed too", "kept", "newest"] {
                 world.publish(item)?;
             }

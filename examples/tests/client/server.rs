@@ -52,7 +52,7 @@ impl World {
         Ok(Self { hub, proxy, _server: server })
     }
 
-    /// The page behind the proxy. It follows `/feed`, or another route.
+    /// Opens the page behind the proxy. The page follows `/feed`, or another route.
     pub(crate) async fn open(&self, browser: &Browser, route: &str) -> Result<Page> {
         let query = if route.is_empty() { String::new() } else { format!("?feed={route}") };
         browser.open(&format!("http://{}/{query}", self.proxy.address)).await
@@ -81,7 +81,7 @@ async fn finished(sse: Sse) -> impl IntoResponse {
     sse.stream(futures_util::stream::iter([("item", "one"), ("item", "two")]))
 }
 
-/// The first two requests hear that the server is full.
+/// The first two requests receive the answer of a full server.
 async fn full(sse: Sse, State(hub): State<Hub>) -> axum::response::Response {
     if hub.publish("tries", "one more").is_ok() && hub.stats().published <= 2 {
         let later = "retry: 200\n\nevent: sse-later\ndata: {\"reason\":\"full\"}\n\n";
@@ -90,13 +90,13 @@ async fn full(sse: Sse, State(hub): State<Hub>) -> axum::response::Response {
     sse.subscribe(&hub, ["items"]).into_response()
 }
 
-/// Carries connections to a server, or answers in its place.
+/// Forwards connections to a server, or answers in place of the server.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: String,
     /// The answer to each request while the server is "down"; empty while it is "up".
     answer: watch::Sender<&'static str>,
-    /// The moments at which it answered by itself.
+    /// The moments of the proxy's own answers.
     answered: Arc<Mutex<Vec<Instant>>>,
     _accepts: Aborts,
 }
@@ -116,7 +116,7 @@ impl Proxy {
         Ok(Self { address, answer, answered, _accepts: Aborts(accepts) })
     }
 
-    /// Cuts every connection, and from now on gives this answer to every request.
+    /// Closes every connection, and gives this answer to every later request.
     pub(crate) fn down(&self, answer: &'static str) {
         self.answer.send_replace(answer);
     }
@@ -125,7 +125,7 @@ impl Proxy {
         self.answer.send_replace("");
     }
 
-    /// The times between its own answers.
+    /// The times between the proxy's own answers.
     pub(crate) fn waits(&self) -> Vec<Duration> {
         let moments = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         moments.windows(2).map(|pair| pair[1] - pair[0]).collect()
@@ -157,7 +157,7 @@ async fn carry(
     }
 }
 
-/// Aborts its task when it is dropped.
+/// Aborts the task when this value is dropped.
 #[derive(Debug)]
 struct Aborts(tokio::task::JoinHandle<()>);
 

@@ -1,4 +1,4 @@
-//! Who may read what, and for how long.
+//! Permissions and the end of a login.
 
 use crate::{BACK, LIVE, SOON, shows, start};
 use reqwest::{Client, Response, StatusCode};
@@ -10,7 +10,7 @@ use sse_test_support::trials::Trials;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-chat");
 
-/// Somebody who is logged in.
+/// A logged-in user.
 struct Person<'s> {
     server: &'s Server,
     cookie: String,
@@ -48,7 +48,7 @@ impl<'s> Person<'s> {
     }
 }
 
-/// The messages that a reader received: from, to and text. Each has the server's time.
+/// The received messages: from, to and text. Each has the server's time.
 fn said(reader: &Reader) -> Vec<[String; 3]> {
     let fields = ["from", "to", "text"].map(|field| reader.field_of("said", field));
     let times = reader.data_of("said").filter_map(|data| serde_json::from_str::<serde_json::Value>(data).ok());
@@ -58,7 +58,7 @@ fn said(reader: &Reader) -> Vec<[String; 3]> {
 }
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("chat::rooms_and_private_messages_come_over_one_connection", async || {
+    trials.add("chat::rooms_and_private_messages_share_one_stream", async || {
         let server = start(PROGRAM, &[]).await?;
         let (ann, bob) = (Person::enter(&server, "ann").await?, Person::enter(&server, "bob").await?);
         let carl = Person::enter(&server, "carl").await?;
@@ -75,7 +75,7 @@ pub(crate) fn add(trials: &mut Trials) {
         assert_eq!(said(&to_bob), all);
         assert_eq!(said(&to_carl), [all[0], all[2]]);
 
-        // One id for all of it, and it opens nothing: carl does not get what bob's id stands before.
+        // One ID for all topics, which grants nothing: with bob's ID carl does not receive bob's messages.
         let id = to_bob.last_event_id().to_owned();
         ann.say("@bob", "psst").await?;
         ann.say("#general", "aloud").await?;
@@ -88,13 +88,13 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("chat::a_login_that_ends_ends_its_streams", async || {
+    trials.add("chat::end_of_a_login_ends_its_streams", async || {
         let server = start(PROGRAM, &["--login-seconds", "1"]).await?;
         let ann = Person::enter(&server, "ann").await?;
         let mut reader = ann.listen().await?;
         reader.to_end(SOON).await?;
         assert_eq!(status(ann.listen().await), Some(StatusCode::UNAUTHORIZED));
-        // Who has the name now is somebody else, and reads nothing of what was said to the first.
+        // A new login with the same name does not receive the messages of the first one.
         let again = Person::enter(&server, "ann").await?;
         again.say("@ann", "only mine").await?;
         let mut reader = again.listen().await?;
@@ -103,7 +103,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("chat::messages_outlast_any_number_of_visitors", async || {
+    trials.add("chat::messages_stay_stored_after_many_logins", async || {
         let server = start(PROGRAM, &[]).await?;
         let ann = Person::enter(&server, "ann").await?;
         ann.say("#rust", "still here").await?;
@@ -117,7 +117,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("chat::leaving_ends_every_stream_of_the_login_and_no_other", async || {
+    trials.add("chat::logout_ends_every_stream_of_the_login_and_no_other", async || {
         let server = start(PROGRAM, &[]).await?;
         let (ann, bob) = (Person::enter(&server, "ann").await?, Person::enter(&server, "bob").await?);
         let (mut one, mut two, mut other) = (ann.listen().await?, ann.listen().await?, bob.listen().await?);
@@ -127,7 +127,7 @@ pub(crate) fn add(trials: &mut Trials) {
         other.until("people", r#"["bob"]"#, SOON).await
     });
 
-    trials.add("chat::nobody_reads_or_says_anything_without_a_login", async || {
+    trials.add("chat::requests_without_a_login_are_rejected", async || {
         let server = start(PROGRAM, &[]).await?;
         let stranger = Person { server: &server, cookie: "login=0".into() };
         assert_eq!(status(stranger.listen().await), Some(StatusCode::UNAUTHORIZED));
@@ -141,7 +141,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_each_browser("chat::page_talks_in_rooms_and_in_private_until_the_login_ends", async |browser| {
+    trials.add_in_each_browser("chat::page_sends_and_receives_until_the_login_ends", async |browser| {
         let server = start(PROGRAM, &["--login-seconds", "8"]).await?;
         let (ann, bob) = (browser.open(server.url()).await?, browser.open(server.url()).await?);
         for (page, name) in [(&ann, "ann"), (&bob, "bob")] {
@@ -157,7 +157,7 @@ pub(crate) fn add(trials: &mut Trials) {
         shows(&bob, "#log", "psst").await?;
         ann.wait("[...document.querySelectorAll('#rooms .new')].some((b) => b.textContent === '@bob')", SOON).await?;
         ann.picture("chat").await?;
-        // It comes back once, after the time it was told, and hears that it is not known any more.
+        // The browser reconnects once, and the page then receives 401.
         ann.wait("document.querySelector('#problem').textContent.includes('Your login has ended')", BACK).await?;
         ann.wait("login.checkVisibility() && !chat.checkVisibility()", SOON).await?;
         bob.close().await?;

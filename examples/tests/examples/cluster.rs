@@ -1,4 +1,4 @@
-//! Three nodes at one log, of which any may go.
+//! Three nodes that follow one log, and the loss of a node or of Redis.
 
 use crate::{LIVE, SOON, shows, start};
 use reqwest::{Client, StatusCode};
@@ -11,21 +11,21 @@ use std::time::Instant;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_example-cluster");
 
-/// The cluster, from outside.
+/// A running cluster.
 struct Cluster {
     _server: Server,
     nodes: Vec<String>,
 }
 
 impl Cluster {
-    /// Starts it, and waits until every node follows the log.
+    /// Starts a cluster, and waits until every node follows the log.
     async fn start() -> Result<Self> {
         let server = start(PROGRAM, &[]).await?;
         let mut cluster = Self { nodes: vec![server.url().to_owned()], _server: server };
         let state = cluster.state(0).await?;
         let ports = state["nodes"].as_array().ok_or("no nodes")?.iter().map(|node| &node["port"]);
         cluster.nodes = ports.map(|port| format!("http://127.0.0.1:{port}")).collect();
-        cluster.is(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await?;
+        cluster.wait_for_state(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await?;
         Ok(cluster)
     }
 
@@ -33,22 +33,22 @@ impl Cluster {
         Ok(reqwest::get(format!("{}/state", self.nodes[node])).await?.json().await?)
     }
 
-    /// Waits until one of the nodes says this of all of them, or of the engine.
-    async fn is(&self, node: usize, what: &str, wanted: Value) -> Result {
+    /// Waits until a node reports this state of all nodes, or of Redis.
+    async fn wait_for_state(&self, node: usize, pointer: &str, wanted: Value) -> Result {
         let question = async || {
             let state = self.state(node).await?;
-            let found = match state.pointer(what) {
+            let found = match state.pointer(pointer) {
                 Some(Value::Array(nodes)) => nodes.iter().map(|node| node["state"].clone()).collect(),
                 found => found.cloned().unwrap_or_default(),
             };
             Ok(found == wanted)
         };
-        eventually(&format!("{what} is {wanted}"), SOON, question).await
+        eventually(&format!("{pointer} is {wanted}"), SOON, question).await
     }
 
-    async fn act(&self, node: usize, what: &str) -> Result {
+    async fn act(&self, node: usize, action: &str) -> Result {
         // A node that kills itself does not answer.
-        let _ = Client::new().post(format!("{}/do/{what}", self.nodes[node])).send().await;
+        let _ = Client::new().post(format!("{}/do/{action}", self.nodes[node])).send().await;
         Ok(())
     }
 
@@ -63,8 +63,8 @@ impl Cluster {
     }
 }
 
-/// The numbers that a reader was sent are one after the other.
-fn whole<'r>(readers: impl IntoIterator<Item = &'r Reader>) -> Result<Vec<u64>> {
+/// Checks that the clients received consecutive numbers, and returns the numbers.
+fn consecutive<'r>(readers: impl IntoIterator<Item = &'r Reader>) -> Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for reader in readers {
         assert_eq!(reader.data_of("gap").count(), 0);
@@ -78,73 +78,73 @@ fn whole<'r>(readers: impl IntoIterator<Item = &'r Reader>) -> Result<Vec<u64>> 
 }
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("cluster::readers_of_a_killed_node_resume_at_another", async || {
+    trials.add("cluster::clients_of_a_killed_node_resume_at_another", async || {
         let cluster = Cluster::start().await?;
         let mut reader = cluster.read(1, "").await?;
         reader.until("count", "1", SOON).await?;
         assert_eq!(cluster.publish(0, "from the first").await?, StatusCode::NO_CONTENT);
         reader.until("message", "from the first", SOON).await?;
 
-        // Through itself: it is gone before it can answer.
+        // Node 1 kills itself, before it can answer.
         cluster.act(1, "kill-node/1").await?;
-        assert!(reader.to_end(SOON).await.is_err(), "it was ended, and not cut off");
-        cluster.is(0, "/nodes", json!(["Ready", "Killed", "Ready"])).await?;
+        assert!(reader.to_end(SOON).await.is_err(), "the stream ended normally");
+        cluster.wait_for_state(0, "/nodes", json!(["Ready", "Killed", "Ready"])).await?;
         assert_eq!(cluster.publish(0, "missed").await?, StatusCode::NO_CONTENT);
         let mut again = cluster.read(2, reader.last_event_id()).await?;
         again.until("message", "missed", SOON).await?;
         assert_eq!(again.data_of("message").count(), 1);
 
         cluster.act(0, "start-node/1").await?;
-        cluster.is(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await?;
+        cluster.wait_for_state(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await?;
         let mut back = cluster.read(1, again.last_event_id()).await?;
-        let next = whole([&reader, &again])?.len() + 1;
+        let next = consecutive([&reader, &again])?.len() + 1;
         back.until("count", &next.to_string(), SOON).await?;
-        whole([&reader, &again, &back])?;
+        consecutive([&reader, &again, &back])?;
         Ok(())
     });
 
-    trials.add("cluster::readers_stay_while_the_engine_is_away", async || {
+    trials.add("cluster::streams_stay_open_while_redis_is_down", async || {
         let cluster = Cluster::start().await?;
         let mut readers = [cluster.read(0, "").await?, cluster.read(2, "").await?];
         for reader in &mut readers {
             reader.until("count", "1", SOON).await?;
         }
-        cluster.act(0, "kill-engine/0").await?;
-        cluster.is(0, "/engine", json!(false)).await?;
-        cluster.is(0, "/nodes", json!(["Stale", "Stale", "Stale"])).await?;
+        cluster.act(0, "kill-redis/0").await?;
+        cluster.wait_for_state(0, "/redis", json!(false)).await?;
+        cluster.wait_for_state(0, "/nodes", json!(["Stale", "Stale", "Stale"])).await?;
         let asked = Instant::now();
         assert_eq!(cluster.publish(0, "not now").await?, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(asked.elapsed().as_secs() < 1, "it failed after {:?}", asked.elapsed());
-        // What the node holds is still resumed, and it still wants newcomers for a while.
+        assert!(asked.elapsed().as_secs() < 1, "the error came after {:?}", asked.elapsed());
+        // The node still serves its history, and is ready for new clients for a while.
         let mut again = cluster.read(2, readers[0].last_event_id()).await?;
         assert_eq!(reqwest::get(format!("{}/readyz", cluster.nodes[1])).await?.status(), 200);
 
-        cluster.act(0, "start-engine/0").await?;
+        cluster.act(0, "start-redis/0").await?;
         let stored = async || Ok(cluster.publish(0, "now").await? == StatusCode::NO_CONTENT);
-        eventually("it publishes again", SOON, stored).await?;
+        eventually("a publish succeeds again", SOON, stored).await?;
         for reader in &mut readers {
             reader.until("message", "now", SOON).await?;
             assert_eq!(reader.data_of("message").count(), 1);
         }
         again.until("message", "now", SOON).await?;
-        let next = whole([&readers[0]])?.len() + 1;
+        let next = consecutive([&readers[0]])?.len() + 1;
         for reader in &mut readers {
             reader.until("count", &next.to_string(), SOON).await?;
-            whole([&*reader])?;
+            consecutive([&*reader])?;
         }
         Ok(())
     });
 
-    trials.add("cluster::a_page_of_another_site_kills_nothing", async || {
+    trials.add("cluster::page_of_another_site_is_rejected", async || {
         let cluster = Cluster::start().await?;
         for path in ["do/kill-node/1", "messages"] {
             let post = Client::new().post(format!("{}/{path}", cluster.nodes[0]));
             assert_eq!(post.header("sec-fetch-site", "cross-site").send().await?.status(), StatusCode::FORBIDDEN);
         }
-        cluster.is(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await
+        cluster.wait_for_state(0, "/nodes", json!(["Ready", "Ready", "Ready"])).await
     });
 
-    trials.add_in_each_browser("cluster::page_goes_to_another_node_and_misses_nothing", async |browser| {
+    trials.add_in_each_browser("cluster::page_follows_another_node_and_misses_no_number", async |browser| {
         let cluster = Cluster::start().await?;
         let (here, there) = (browser.open(&cluster.nodes[1]).await?, browser.open(&cluster.nodes[2]).await?);
         for page in [&here, &there] {
@@ -163,17 +163,17 @@ pub(crate) fn add(trials: &mut Trials) {
         here.wait(&format!("{LIVE} && document.body.dataset.node !== '{}' && tally.resumed === 1", port(1)), SOON)
             .await?;
         shows(&here, "#nodes [data-is=Killed]", &format!("Node {}", port(1))).await?;
-        // The engine too: the page stays connected, says why nothing is published, and goes on.
-        here.run("document.querySelector('#engine button').click()").await?;
-        here.wait("document.querySelector('#engine').dataset.is === 'Killed'", SOON).await?;
+        // Redis as well: the page stays connected, shows the reason for the failed publish, and continues.
+        here.run("document.querySelector('#redis button').click()").await?;
+        here.wait("document.querySelector('#redis').dataset.is === 'Killed'", SOON).await?;
         here.run("$('say').elements.text.value = 'not now'; $('say').requestSubmit()").await?;
         shows(&here, "#problem", "Not published: ").await?;
-        here.run("before = tally.seen; document.querySelector('#engine button').click()").await?;
+        here.run("before = tally.seen; document.querySelector('#redis button').click()").await?;
         here.wait("tally.seen > before + 1", SOON).await?;
         for page in [&here, &there] {
             assert_eq!(page.eval::<[u32; 3]>("[tally.missing, tally.twice, tally.gaps]").await?, [0; 3]);
         }
-        assert_eq!(there.eval::<u32>("tally.resumed").await?, 0, "its node was there all the time");
+        assert_eq!(there.eval::<u32>("tally.resumed").await?, 0, "the node of this page never ended");
         here.close().await?;
         there.close().await
     });

@@ -1,4 +1,4 @@
-//! An answer, whole or left early.
+//! Complete answers and cancelled answers.
 
 use crate::{LIVE, SOON, shows, start};
 use serde_json::{Value, json};
@@ -10,11 +10,11 @@ use sse_test_support::trials::Trials;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-completions");
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("completions::get_and_post_tell_the_same_and_finish", async || {
+    trials.add("completions::get_and_post_stream_the_same_answer_and_finish", async || {
         let server = start(PROGRAM, &[]).await?;
         let url = format!("{}/completions", server.url());
         let mut got = Reader::open(format!("{url}?prompt=%3Cb%3E%22why%22")).await?;
-        // As clients of models ask: their `Accept` says JSON.
+        // Clients of models send an `Accept` for JSON.
         let posted = reqwest::Client::new().post(&url).header("accept", "application/json");
         let posted = posted.json(&json!({ "prompt": "<b>\"why\"" })).send().await?;
         assert_eq!(posted.headers().get("content-type").map(|value| value.as_bytes()), Some(&b"text/event-stream"[..]));
@@ -25,7 +25,7 @@ pub(crate) fn add(trials: &mut Trials) {
         assert!(answer.starts_with("You asked: \"<b>\"why\"\"\n\nA stream matters"), "{answer}");
         assert!(answer.contains("日本語 and 🦜.\n"), "{answer}");
         assert_eq!(got.data_of("message").last(), Some("[DONE]"));
-        // The end makes an `EventSource` stop. A client of POST does not reconnect, and receives no such event.
+        // `sse-end` stops an `EventSource`. A client of POST does not reconnect, and receives no `sse-end`.
         let end = "data: [DONE]\n\nevent: sse-end\nid: end\ndata: {}\n\n";
         assert!(got.text().ends_with(end), "{:?}", got.text());
         assert!(posted.ends_with("data: [DONE]\n\n"), "{posted:?}");
@@ -36,7 +36,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("completions::work_ends_when_the_reader_leaves", async || {
+    trials.add("completions::work_stops_when_the_client_leaves", async || {
         let server = start(PROGRAM, &[]).await?;
         let mut work = Reader::open(format!("{}/work", server.url())).await?;
         let mut reader = reqwest::get(format!("{}/completions?prompt=x", server.url())).await?;
@@ -50,12 +50,12 @@ pub(crate) fn add(trials: &mut Trials) {
             work.next(SOON).await?;
         };
         let job = cancelled(&mut work).await?;
-        // It takes about four seconds to its end.
+        // A complete answer takes about four seconds.
         assert!(job["tokens"].as_u64().is_some_and(|tokens| tokens < 60), "{job}");
         Ok(())
     });
 
-    trials.add("completions::work_waits_for_a_reader_that_does_not_read", async || {
+    trials.add("completions::work_waits_for_a_client_that_reads_nothing", async || {
         let server = start(PROGRAM, &[]).await?;
         let mut work = Reader::open(format!("{}/work", server.url())).await?;
         let endless = json!({ "prompt": "x", "endless": true });
@@ -71,7 +71,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_each_browser("completions::page_reads_by_both_ways_and_leaves", async |browser| {
+    trials.add_in_each_browser("completions::page_reads_by_get_and_by_post_and_leaves", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let page = browser.open(server.url()).await?;
         for button in ["post", "get"] {
@@ -88,7 +88,7 @@ pub(crate) fn add(trials: &mut Trials) {
         shows(&page, "#answer", "You asked").await?;
         page.run("$('stop').click()").await?;
         shows(&page, "#work li:first-child", "cancelled").await?;
-        // Firefox and WebKit go on reading from the network for a page that does not read.
+        // Firefox and WebKit read from the network, also if the page does not read.
         if browser.engine() == Engine::Chromium {
             page.run("$('slow').click()").await?;
             shows(&page, "#work li:first-child", "waiting").await?;

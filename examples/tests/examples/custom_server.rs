@@ -1,4 +1,4 @@
-//! HTTP without a library, as clients of HTTP see it.
+//! HTTP without a library.
 
 use crate::{BACK, LIVE, SOON, shows, start};
 use sse_test_support::Result;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-custom-server");
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("custom_server::ticks_and_resumes", async || {
+    trials.add("custom_server::publishes_the_time_and_resumes", async || {
         let server = start(PROGRAM, &[]).await?;
         let url = format!("{}/events", server.url());
         let mut reader = Reader::open(&url).await?;
@@ -30,7 +30,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("custom_server::answers_everything_that_is_no_stream", async || {
+    trials.add("custom_server::answers_requests_that_open_no_stream", async || {
         let server = start(PROGRAM, &[]).await?;
         let rows = [
             ("HEAD /events HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 200 ", "content-type: text/event-stream"),
@@ -50,7 +50,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("custom_server::an_old_client_gets_no_chunks", async || {
+    trials.add("custom_server::http_1_0_client_receives_no_chunks", async || {
         let server = start(PROGRAM, &[]).await?;
         let mut socket = TcpStream::connect(server.address()).await?;
         socket.write_all(b"GET /events HTTP/1.0\r\n\r\n").await?;
@@ -85,7 +85,7 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 }
 
-/// One request, and all of its answer.
+/// Sends one request, and returns the whole answer.
 async fn ask(address: &str, request: &str) -> Result<String> {
     let mut socket = TcpStream::connect(address).await?;
     socket.write_all(request.as_bytes()).await?;

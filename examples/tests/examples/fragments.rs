@@ -1,4 +1,4 @@
-//! Fragments, and what htmx makes of them.
+//! Fragments of HTML, and the page with htmx.
 
 use crate::{LIVE, SOON, shows, start};
 use reqwest::Client;
@@ -18,7 +18,7 @@ async fn bid(server: &Server, name: &str, amount: &str) -> Result<(u16, String)>
 }
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("fragments::what_people_write_is_text_in_the_html", async || {
+    trials.add("fragments::text_of_users_is_escaped", async || {
         let server = start(PROGRAM, &[]).await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         assert_eq!(bid(&server, "<img src=x onerror=alert(1)> & \"co\"", "5").await?, (200, String::new()));
@@ -32,7 +32,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("fragments::the_end_is_told_in_order", async || {
+    trials.add("fragments::auction_ends_with_sold_and_then_closed", async || {
         let server = start(PROGRAM, &["--seconds", "1"]).await?;
         bid(&server, "ann", "3").await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
@@ -42,7 +42,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_each_browser("fragments::page_swaps_what_comes_and_closes_at_the_end", async |browser| {
+    trials.add_in_each_browser("fragments::page_swaps_fragments_and_closes_at_the_end", async |browser| {
         let server = start(PROGRAM, &["--seconds", "6"]).await?;
         let page = browser.open(server.url()).await?;
         page.wait(LIVE, SOON).await?;
@@ -62,7 +62,7 @@ pub(crate) fn add(trials: &mut Trials) {
         assert_eq!(page.eval::<usize>("document.forms.length").await?, 0, "the form is still there");
         shows(&page, "#left", "over").await?;
         assert!(!page.eval::<String>("document.body.innerText").await?.contains("ends in"));
-        // A later page receives the same, and closes its stream too.
+        // A later page receives the same events, and closes its stream as well.
         let late = browser.open(server.url()).await?;
         shows(&late, ".sold", "Sold to bob for 20.").await?;
         late.wait("document.body.dataset.state === 'done'", SOON).await?;
@@ -70,7 +70,7 @@ pub(crate) fn add(trials: &mut Trials) {
         page.close().await
     });
 
-    trials.add_in_each_browser("fragments::htmx_requests_a_finished_stream_once", async |browser| {
+    trials.add_in_each_browser("fragments::htmx_requests_a_finished_stream_only_once", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let cable = Cable::to(server.address()).await?;
         let page = browser.open(&cable.url()).await?;

@@ -1,4 +1,4 @@
-//! The examples as their users meet them: through HTTP, and as pages in a browser. `news` has a suite of its own.
+//! The examples over HTTP, and their pages in a browser. `news` has a separate suite.
 
 mod chat;
 mod cluster;
@@ -16,10 +16,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How long anything may take that should be there at once, on a machine that has other things to do.
+/// The longest wait for a result that should be immediate. The machine may be busy.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A browser waits 3 s before it comes back, or up to 5 s after a drain, and tries again after as long.
+/// A browser waits 3 s before it reconnects, or up to 5 s after a drain, and may need a second attempt.
 const BACK: Duration = Duration::from_secs(20);
 
 const LIVE: &str = "document.body.dataset.state === 'live'";
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     proxy::add(&mut trials);
     #[cfg(unix)]
     for (name, program) in PROGRAMS {
-        trials.add(format!("{name}::sigterm_ends_it_with_a_reader_connected"), async move || {
+        trials.add(format!("{name}::sigterm_ends_the_server_with_a_client_connected"), async move || {
             let server = start(program, &extra(name)).await?;
             let (path, accept) = (if name == "completions" { "/work" } else { "/events" }, "text/event-stream");
             let request = reqwest::Client::new().get(format!("{}{path}", server.url())).header("accept", accept);
@@ -43,13 +43,13 @@ fn main() -> ExitCode {
             let (status, took) = server.terminate().await?;
             assert!(status.success(), "{status}");
             assert!(took < Duration::from_secs(2), "{took:?}");
-            // Not cut off: the stream has an end.
+            // The stream has a normal end.
             while response.chunk().await?.is_some() {}
             Ok(())
         });
     }
     for (name, program) in PROGRAMS {
-        trials.add(format!("{name}::page_needs_nothing_from_elsewhere"), async move || {
+        trials.add(format!("{name}::page_loads_nothing_from_other_servers"), async move || {
             let server = start(program, &extra(name)).await?;
             let response = reqwest::get(server.url()).await?;
             let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok());
@@ -74,7 +74,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("proxy", env!("CARGO_BIN_EXE_example-proxy")),
 ];
 
-/// A proxy to nowhere is a server all the same.
+/// The proxy also runs without a server upstream.
 fn extra(name: &str) -> Vec<&'static str> {
     if name == "proxy" { vec!["--upstream", "http://127.0.0.1:9/"] } else { Vec::new() }
 }
@@ -93,13 +93,13 @@ async fn start_at(program: &str, address: &str, args: &[&str]) -> Result<Server>
     Server::start(command).await
 }
 
-/// Waits until this element's text holds these words.
+/// Waits until the text of this element contains these words.
 async fn shows(page: &Page, selector: &str, words: &str) -> Result {
     let (selector, words) = (serde_json::Value::from(selector), serde_json::Value::from(words));
     page.wait(&format!("document.querySelector({selector})?.textContent.includes({words})"), SOON).await
 }
 
-/// Waits until a URL answers with these words.
+/// Waits until the answer of a URL contains these words.
 async fn answers(url: String, words: &str) -> Result {
     let question = async || Ok(reqwest::get(&url).await?.text().await?.contains(words));
     eventually(words, SOON, question).await

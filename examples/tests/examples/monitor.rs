@@ -1,4 +1,4 @@
-//! Samples, and what operators see.
+//! Samples, metrics and readiness.
 
 use crate::{BACK, LIVE, SOON, answers, shows, start, start_at};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use sse_test_support::trials::Trials;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-monitor");
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("monitor::tells_what_the_machine_does", async || {
+    trials.add("monitor::publishes_samples_of_the_machine", async || {
         let server = start(PROGRAM, &[]).await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         while reader.data_of("sample").count() < 2 {
@@ -25,13 +25,13 @@ pub(crate) fn add(trials: &mut Trials) {
             assert!(sample["cores"].as_array().is_some_and(|cores| !cores.is_empty()), "{sample}");
         }
         assert!(samples[0]["at"].as_u64() < samples[1]["at"].as_u64());
-        // Who comes later sees the past.
+        // A later client receives the stored samples.
         let mut later = Reader::open(format!("{}/events", server.url())).await?;
         let first = reader.data_of("sample").next().unwrap_or_default().to_owned();
         later.until("sample", &first, SOON).await
     });
 
-    trials.add("monitor::tells_prometheus_what_the_hub_counts", async || {
+    trials.add("monitor::metrics_have_the_counters_of_the_hub", async || {
         let server = start(PROGRAM, &[]).await?;
         let reader = Reader::open(format!("{}/events", server.url())).await?;
         let url = format!("{}/metrics", server.url());
@@ -48,11 +48,11 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 
     #[cfg(unix)]
-    trials.add("monitor::is_not_ready_while_it_drains", async || {
+    trials.add("monitor::readyz_is_503_during_a_drain", async || {
         let server = start(PROGRAM, &["--drain-ms", "2000"]).await?;
         let url = format!("{}/readyz", server.url());
         assert_eq!(reqwest::get(&url).await?.status(), 200);
-        // As many as are still there after half the window, each at a moment of its own.
+        // Each stream ends at its own moment, so some streams are open after half of the window.
         let mut readers = Vec::new();
         for _ in 0..32 {
             readers.push(Reader::open(format!("{}/events", server.url())).await?);
@@ -64,7 +64,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add_in_each_browser("monitor::page_draws_on_through_a_reconnect", async |browser| {
+    trials.add_in_each_browser("monitor::page_draws_missed_samples_after_a_reconnect", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let cable = Cable::to(server.address()).await?;
         let page = browser.open(&cable.url()).await?;
@@ -77,15 +77,15 @@ pub(crate) fn add(trials: &mut Trials) {
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         cable.plug();
         page.wait(LIVE, BACK).await?;
-        page.wait("/Back: [1-9]/.test(told.textContent)", SOON).await?;
-        // What was missed was caught up, so the line has no hole.
+        page.wait("/Back: [1-9]/.test(note.textContent)", SOON).await?;
+        // The page has received the missed samples, so the line has no hole.
         assert_eq!(page.eval::<usize>("parts().length").await?, 1);
         page.picture("monitor").await?;
         page.close().await
     });
 
     #[cfg(unix)]
-    trials.add_in_each_browser("monitor::page_goes_on_with_another_process", async |browser| {
+    trials.add_in_each_browser("monitor::page_continues_after_a_restart_of_the_server", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let address = server.address().to_owned();
         let page = browser.open(server.url()).await?;
@@ -99,7 +99,7 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 }
 
-/// Something on the canvas has a colour that no line of the grid has.
+/// The canvas contains a colour that the grid does not use.
 const DRAWN: &str = "(() => { const c = document.querySelector('#cpus'); \
     const p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; \
     for (let i = 0; i < p.length; i += 4) if (p[i + 3] && Math.abs(p[i] - p[i + 1]) > 60) return true; \

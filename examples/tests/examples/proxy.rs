@@ -1,4 +1,4 @@
-//! One reader upstream, many here.
+//! One connection upstream, many clients.
 
 use crate::{SOON, shows, start, start_at};
 use sse_test_support::Result;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-proxy");
 
-/// The news example is what there is upstream.
+/// Starts the news example as the server upstream.
 async fn news(address: &str) -> Result<Server> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
     command.args(["--listen", address]);
@@ -21,7 +21,7 @@ async fn proxy(upstream: &Server) -> Result<Server> {
 }
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("proxy::many_readers_here_are_one_upstream", async || {
+    trials.add("proxy::many_clients_share_one_connection_upstream", async || {
         let mut news = news("127.0.0.1:0").await?;
         let proxy = proxy(&news).await?;
         let url = format!("{}/events", proxy.url());
@@ -30,7 +30,7 @@ pub(crate) fn add(trials: &mut Trials) {
         news.write("two\u{2028}words <b>\n").await?;
         one.until_field("headline", "text", "two\u{2028}words <b>", SOON).await?;
         two.until_field("headline", "text", "two\u{2028}words <b>", SOON).await?;
-        // Ids are this hub's, so a reader resumes here.
+        // The IDs belong to the hub of the proxy, so a client resumes here.
         let id = one.last_event_id().to_owned();
         news.write("the next\n").await?;
         let mut back = Reader::of(reqwest::Client::new().get(&url).header("last-event-id", id).send().await?);
@@ -41,7 +41,7 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 
     #[cfg(unix)]
-    trials.add("proxy::goes_on_when_the_server_upstream_comes_back", async || {
+    trials.add("proxy::continues_after_a_restart_of_the_server_upstream", async || {
         let mut first = news("127.0.0.1:0").await?;
         let address = first.address().to_owned();
         let proxy = proxy(&first).await?;
@@ -49,19 +49,19 @@ pub(crate) fn add(trials: &mut Trials) {
         first.write("before\n").await?;
         reader.until_field("headline", "text", "before", SOON).await?;
         first.terminate().await?;
-        while !reader.data_of("proxy").any(|told| told.contains("\"lost\"")) {
+        while !reader.data_of("proxy").any(|status| status.contains("\"lost\"")) {
             reader.next(SOON).await?;
         }
         let mut second = news(&address).await?;
         second.write("after\n").await?;
         reader.until_field("headline", "text", "after", SOON).await?;
-        // Another process upstream cannot know what was read of the first, and says so; this hub lost nothing.
+        // The new process upstream does not know the ID of the old one and sends a gap. The hub of the proxy has no gap.
         reader.until("upstream-gap", r#"{"reason":"unknown"}"#, SOON).await?;
         assert_eq!(reader.data_of("gap").count(), 0);
         Ok(())
     });
 
-    trials.add("proxy::an_https_address_is_an_error_at_the_start", async || {
+    trials.add("proxy::https_address_is_an_error_at_the_start", async || {
         let output =
             Command::new(PROGRAM).args(["--listen", "127.0.0.1:0", "--upstream", "https://x/"]).output().await?;
         let text = String::from_utf8(output.stderr)?;
@@ -69,7 +69,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("proxy::takes_a_foreign_block_and_nothing_beside_it", async || {
+    trials.add("proxy::accepts_one_posted_block_and_rejects_anything_else", async || {
         let proxy = start_at(PROGRAM, "127.0.0.1:0", &["--upstream", "http://127.0.0.1:9/"]).await?;
         let url = format!("{}/events", proxy.url());
         let mut reader = Reader::open(&url).await?;
@@ -81,7 +81,7 @@ pub(crate) fn add(trials: &mut Trials) {
             ("data: x\n\ndata: forged\n\n", "something follows"),
             ("data: x", "does not end"),
             ("id: 7\ndata: x\n\n", "hub gives the ids"),
-            ("event: proxy\ndata: {}\n\n", "this program's"),
+            ("event: proxy\ndata: {}\n\n", "reserved for this program"),
             ("event: gap\ndata: {}\n\n", "`gap`"),
         ] {
             let (status, text) = post(block).await?;
@@ -91,19 +91,19 @@ pub(crate) fn add(trials: &mut Trials) {
         reader.until("note", "a \n<b>", SOON).await
     });
 
-    trials.add("proxy::tells_when_there_is_nothing_upstream", async || {
+    trials.add("proxy::reports_a_missing_server_upstream", async || {
         let proxy = start_at(PROGRAM, "127.0.0.1:0", &["--upstream", "http://127.0.0.1:9/"]).await?;
         let mut reader = Reader::open(format!("{}/events", proxy.url())).await?;
         reader.until("proxy", r#"{"types":[],"upstream":"lost"}"#, SOON).await
     });
 
-    trials.add_in_each_browser("proxy::page_shows_every_type_there_is", async |browser| {
+    trials.add_in_each_browser("proxy::page_shows_events_of_every_type", async |browser| {
         let mut news = news("127.0.0.1:0").await?;
         let proxy = proxy(&news).await?;
         let page = browser.open(proxy.url()).await?;
         page.wait("upstream.textContent === 'upstream connected'", SOON).await?;
         news.write("first <i>\n").await?;
-        // Its type is told before it, so that the page listens in time.
+        // The proxy sends a new type before its first event, so the page has a listener in time.
         shows(&page, "#events", "first <i>").await?;
         news.write("second <i>\n").await?;
         shows(&page, "#events", "second <i>").await?;

@@ -1,4 +1,4 @@
-//! How it ends.
+//! The end of the server.
 
 use crate::{News, SOON, post};
 use sse_test_support::http::Reader;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::endings::{what}", news.framework);
 
-    trials.add(name("the_end_of_input_does_not_end_the_server"), async move || {
+    trials.add(name("end_of_input_does_not_end_the_server"), async move || {
         let mut server = news.start().await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write("last words").await?;
@@ -23,7 +23,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     });
 
     #[cfg(unix)]
-    trials.add(name("sigterm_ends_it_within_a_second_with_readers_connected"), async move || {
+    trials.add(name("sigterm_ends_the_server_within_a_second_with_clients_connected"), async move || {
         let server = news.start().await?;
         let mut readers = Vec::new();
         for _ in 0..8 {
@@ -36,7 +36,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         assert!(status.success(), "{status}");
         assert!(took < Duration::from_secs(1), "{took:?}");
         for mut reader in readers {
-            // A whole stream: it says when to come back, and is not cut off.
+            // The stream has a normal end, with a second `retry`.
             reader.to_end(SOON).await?;
             assert_eq!(reader.text().matches("retry: ").count(), 2, "{:?}", reader.text());
         }
@@ -45,13 +45,13 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     });
 
     #[cfg(unix)]
-    trials.add(name("a_reader_that_does_not_read_cannot_hold_it"), async move || {
+    trials.add(name("client_that_reads_nothing_does_not_delay_the_end"), async move || {
         let mut server = news.start().await?;
         let mut stalled = TcpStream::connect(server.address()).await?;
         stalled.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         reader.until("readers", "2", SOON).await?;
-        // More than the sockets and what lies above them take, in portions that one who reads keeps up with.
+        // More bytes than all buffers hold, in portions that a reading client can follow.
         let line = format!("{}\n", "x".repeat(1_900));
         for round in 0..160 {
             server.write(line.repeat(25)).await?;

@@ -1,4 +1,4 @@
-//! What it reads: standard input and a file. No framework takes part in that, so one of them will do.
+//! The inputs: standard input and a file. One framework is enough for these tests.
 
 use crate::{News, SOON};
 use sse_test_support::http::Reader;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 const NEWS: News = News { framework: "axum" };
 
 pub(crate) fn add(trials: &mut Trials) {
-    trials.add("input::each_line_piped_in_is_a_headline", async || {
+    trials.add("input::each_line_of_standard_input_is_a_headline", async || {
         let mut server = NEWS.start().await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write("first\r\n\n<i>sec").await?;
@@ -23,7 +23,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("input::bytes_that_are_no_text_and_lines_without_end_do_no_harm", async || {
+    trials.add("input::invalid_utf8_and_endless_lines_are_handled", async || {
         let mut server = NEWS.start().await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         server.write(b"caf\xe9 \0 \xff\n").await?;
@@ -38,7 +38,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("input::a_followed_file_begins_with_its_last_ten_lines", async || {
+    trials.add("input::followed_file_starts_with_its_last_ten_lines", async || {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("log");
         let lines: String = (1..=30).map(|n| format!("line {n}.\n")).collect();
@@ -51,7 +51,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("input::a_followed_file_may_grow_be_truncated_and_be_rotated", async || {
+    trials.add("input::followed_file_may_grow_be_truncated_and_be_rotated", async || {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("log");
         File::create(&file)?;
@@ -62,34 +62,34 @@ pub(crate) fn add(trials: &mut Trials) {
         append(&file, "o\n")?;
         reader.until_field("headline", "text", "two", SOON).await?;
 
-        // Truncated in place, to less than was read.
+        // Truncated in place, to less than the old position.
         fs::write(&file, "three\n")?;
         reader.until_field("headline", "text", "three", SOON).await?;
 
-        // Rotated: what is still written to the old file is read, and the new one from its start.
+        // Rotated: later lines of the old file are read, and the new file from its start.
         let old = dir.path().join("log.1");
         fs::rename(&file, &old)?;
         append(&old, "four, late\n")?;
         fs::write(&file, "five\n")?;
         reader.until_field("headline", "text", "five", SOON).await?;
 
-        // Gone for a while.
+        // The file is missing for a while.
         fs::remove_file(&file)?;
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         fs::write(&file, "six\n")?;
         reader.until_field("headline", "text", "six", SOON).await?;
-        let told = ["one", "two", "three", "four, late", "five", "six"];
-        assert!(reader.field_of("headline", "text") == told, "{}", reader.text());
+        let expected = ["one", "two", "three", "four, late", "five", "six"];
+        assert!(reader.field_of("headline", "text") == expected, "{}", reader.text());
         Ok(())
     });
 
-    trials.add("input::headlines_outlast_any_number_of_visitors", async || {
+    trials.add("input::headlines_stay_stored_after_many_visits", async || {
         let mut server = NEWS.start().await?;
         server.write("still here\n").await?;
         let url = format!("{}/events", server.url());
         let mut watching = Reader::open(&url).await?;
         watching.until_field("headline", "text", "still here", SOON).await?;
-        // More counts of readers than a new page receives headlines.
+        // More counts than the number of headlines that a new page receives.
         while watching.data_of("readers").count() < 60 {
             let mut visitor = Reader::open(&url).await?;
             let before = watching.data_of("readers").count();
@@ -104,7 +104,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("http2::news_serves_its_page_and_its_stream_over_http2_with_its_own_certificate", async || {
+    trials.add("http2::news_serves_page_and_stream_over_http2_with_a_self_signed_certificate", async || {
         need("curl")?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
         command.args(["--listen", "127.0.0.1:0", "--http2"]);
@@ -123,7 +123,7 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
-    trials.add("input::a_followed_file_may_appear_later", async || {
+    trials.add("input::followed_file_may_appear_later", async || {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("later");
         let (_server, mut reader) = follow(&file).await?;

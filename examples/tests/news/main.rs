@@ -1,4 +1,4 @@
-//! The news example as its users meet it, on each framework.
+//! The news example over HTTP and in browsers, on each framework.
 
 mod endings;
 mod input;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How long anything may take that should be there at once, on a machine that has other things to do.
+/// The longest wait for a result that should be immediate. The machine may be busy.
 const SOON: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     trials.run()
 }
 
-/// Posts a headline as a form without a browser would.
+/// Posts a headline as a form, without a browser.
 async fn post(server: &Server, headline: &str) -> Result {
     let url = format!("{}/headlines", server.url());
     reqwest::Client::new().post(url).form(&[("headline", headline)]).send().await?.error_for_status()?;

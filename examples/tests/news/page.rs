@@ -7,13 +7,13 @@ use sse_test_support::cable::Cable;
 use sse_test_support::trials::Trials;
 use std::time::Duration;
 
-/// A browser may wait 5 s after a drain, and tries again after as long when nobody answers.
+/// A browser may wait 5 s after a drain, and needs another attempt while no server answers.
 const BACK: Duration = Duration::from_secs(20);
 
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::page::{what}", news.framework);
 
-    trials.add_in_each_browser(name("shows_headlines_from_everywhere_as_text"), async move |browser| {
+    trials.add_in_each_browser(name("shows_headlines_of_every_input_as_text"), async move |browser| {
         let mut server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;
@@ -46,7 +46,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_chromium(name("counts_its_readers"), async move |browser| {
+    trials.add_in_chromium(name("shows_the_number_of_open_pages"), async move |browser| {
         let server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("readers.textContent === '1 reader'", SOON).await?;
@@ -59,7 +59,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     });
 
     #[cfg(unix)]
-    trials.add_in_each_browser(name("comes_back_when_the_server_does"), async move |browser| {
+    trials.add_in_each_browser(name("reconnects_after_a_restart_of_the_server"), async move |browser| {
         let server = news.start().await?;
         let address = server.address().to_owned();
         let page = browser.open(server.url()).await?;
@@ -74,7 +74,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         post(&server, "after").await?;
         shows(&page, "after").await?;
         page.wait("document.querySelector('.note.back')?.textContent.startsWith('Back after')", SOON).await?;
-        // The text names what is known, and no headline that was published later counts as caught up.
+        // The text has the duration only, because headlines after the reconnect do not count as caught up.
         let restarted =
             "[...document.querySelectorAll('.note')].some((note) => note.textContent.includes('The server restarted'))";
         page.wait(restarted, SOON).await?;
@@ -85,7 +85,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_chromium(name("comes_back_from_being_offline"), async move |browser| {
+    trials.add_in_chromium(name("reconnects_after_being_offline"), async move |browser| {
         let server = news.start().await?;
         let cable = Cable::to(server.address()).await?;
         let page = browser.open(&cable.url()).await?;
@@ -97,7 +97,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
             post(&server, headline).await?;
         }
         cable.plug();
-        // Long enough to have come back, if it could.
+        // Long enough for a reconnect, if one were possible.
         tokio::time::sleep(Duration::from_secs(4)).await;
         page.wait("document.body.dataset.state === 'reconnecting'", SOON).await?;
         page.offline(false).await?;
@@ -113,7 +113,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         page.close().await
     });
 
-    trials.add_in_chromium(name("survives_a_reload_and_a_flood"), async move |browser| {
+    trials.add_in_chromium(name("survives_a_reload_and_many_headlines_at_once"), async move |browser| {
         let mut server = news.start().await?;
         let page = browser.open(server.url()).await?;
         page.wait("document.body.dataset.state === 'live'", SOON).await?;

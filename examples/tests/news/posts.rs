@@ -1,4 +1,4 @@
-//! What is posted, and what is answered.
+//! Posted headlines and their answers.
 
 use crate::{News, SOON};
 use reqwest::{Client, StatusCode, redirect};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::posts::{what}", news.framework);
 
-    trials.add(name("a_form_and_json_are_headlines"), async move || {
+    trials.add(name("form_and_json_are_headlines"), async move || {
         let server = news.start().await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         let url = format!("{}/headlines", server.url());
@@ -36,7 +36,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         Ok(())
     });
 
-    trials.add(name("a_browser_without_script_goes_back_to_the_page"), async move || {
+    trials.add(name("browser_without_script_is_redirected_to_the_page"), async move || {
         let server = news.start().await?;
         let client = Client::builder().redirect(redirect::Policy::none()).build()?;
         let request = client.post(format!("{}/headlines", server.url())).header("accept", "text/html,*/*;q=0.8");
@@ -46,7 +46,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         Ok(())
     });
 
-    trials.add(name("what_is_no_headline_is_refused_with_a_reason"), async move || {
+    trials.add(name("invalid_headline_is_rejected_with_a_reason"), async move || {
         let server = news.start().await?;
         let form = "application/x-www-form-urlencoded";
         let long = format!("headline={}", "a".repeat(2_001));
@@ -74,7 +74,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
         Ok(())
     });
 
-    trials.add(name("the_page_needs_nothing_from_elsewhere"), async move || {
+    trials.add(name("page_loads_nothing_from_other_servers"), async move || {
         let server = news.start().await?;
         let page = reqwest::get(server.url()).await?;
         assert_eq!(
@@ -98,7 +98,7 @@ async fn post_chunk(address: &str, form: &[u8]) -> Result<String> {
     let request = [head.as_bytes(), format!("{:x}\r\n", form.len()).as_bytes(), form, b"\r\n0\r\n\r\n"].concat();
     let (mut read, mut write) = socket.split();
     let mut answer = [0; "HTTP/1.1 204".len()];
-    // A server that rejects the body may close before all of it is written.
+    // A server that rejects the body may close before the whole body is written.
     let (_, read) = tokio::join!(write.write_all(&request), read.read_exact(&mut answer));
     read?;
     Ok(String::from_utf8_lossy(answer.last_chunk::<3>().unwrap_or(b"???")).into_owned())

@@ -1,4 +1,4 @@
-//! What HyperExpress' `response.sse` and S42Core's `SSE` class promise a browser, on each framework.
+//! Browser tests of HyperExpress' `response.sse` and S42Core's `SSE` class, on each framework.
 
 mod actix;
 mod axum;
@@ -13,12 +13,12 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Starts a server for this process, and tells where it listens.
+/// Starts a server in this process.
 type Start = fn(std::net::TcpListener) -> std::io::Result<()>;
 
 const FRAMEWORKS: [(&str, Start); 3] = [("axum", axum::start), ("actix", actix::start), ("warp", warp::start)];
 
-/// A page on the server, and what its event sources have told so far in `log`.
+/// Opens a page on a new server. The page writes each event to `log`.
 async fn open(browser: &Browser, start: Start, url: &str) -> Result<Page> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     for (framework, start) in FRAMEWORKS {
         let name = |what: &str| format!("{framework}::{what}");
 
-        trials.add_in_chromium(name("welcome_brings_the_connections_uuid"), async move |browser| {
+        trials.add_in_chromium(name("welcome_has_the_uuid_of_the_stream"), async move |browser| {
             let page = open(browser, start, "/sse/welcome").await?;
             page.wait("log.length >= 3", SOON).await?;
             let uuid = "JSON.parse(log[1].slice('welcome '.length)).uuid";
@@ -53,13 +53,13 @@ fn main() -> ExitCode {
                 page.eval::<bool>(&format!("/^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$/.test({uuid})"))
                     .await?
             );
-            // The handler told the identifier of its sender as well.
+            // The handler also sent the ID of its sender.
             assert!(page.eval::<bool>(&format!("log[2] === 'message ' + {uuid}")).await?);
             page.close().await
         });
 
         trials.add_in_chromium(
-            name("a_named_event_reaches_its_listener_and_data_alone_onmessage"),
+            name("named_event_reaches_its_listener_and_data_alone_reaches_onmessage"),
             async move |browser| {
                 let page = open(browser, start, "/sse/names").await?;
                 page.wait("log.length >= 5", SOON).await?;
@@ -71,29 +71,26 @@ fn main() -> ExitCode {
             },
         );
 
-        trials.add_in_chromium(name("closed_it_comes_back_and_finished_it_does_not"), async move |browser| {
+        trials.add_in_chromium(name("browser_reconnects_after_close_and_not_after_finish"), async move |browser| {
             let page = open(browser, start, "/sse/visits").await?;
             page.wait("log.includes('closed')", SOON).await?;
-            // Twice closed, then finished: the browser asked once more, was answered 204, and is silent since.
-            let told = ["open", "message visit 1", "lost", "open", "message visit 2", "lost", "closed"];
-            assert_eq!(page.eval::<Vec<String>>("log").await?, told);
+            // Two closed streams, then a finished one: the browser reconnected once more, received 204, and stopped.
+            let expected = ["open", "message visit 1", "lost", "open", "message visit 2", "lost", "closed"];
+            assert_eq!(page.eval::<Vec<String>>("log").await?, expected);
             tokio::time::sleep(Duration::from_millis(1_500)).await;
-            assert_eq!(page.eval::<Vec<String>>("log").await?, told);
+            assert_eq!(page.eval::<Vec<String>>("log").await?, expected);
             assert_eq!(page.eval::<usize>("source.readyState").await?, 2);
             page.close().await
         });
 
-        trials.add_in_chromium(
-            name("s42cores_example_an_event_after_1_s_and_closed_after_5_s"),
-            async move |browser| {
-                let page = open(browser, start, "/sse/s42core").await?;
-                page.wait("log.includes('message {\"hello\":\"world\"}')", SOON).await?;
-                assert!(page.eval::<bool>("since(950) && !since(4000)").await?, "the event did not come after 1 s");
-                page.wait("log.includes('lost')", SOON).await?;
-                assert!(page.eval::<bool>("since(4950) && !since(8000)").await?, "the end did not come after 5 s");
-                page.close().await
-            },
-        );
+        trials.add_in_chromium(name("s42core_example_sends_after_1_s_and_closes_after_5_s"), async move |browser| {
+            let page = open(browser, start, "/sse/s42core").await?;
+            page.wait("log.includes('message {\"hello\":\"world\"}')", SOON).await?;
+            assert!(page.eval::<bool>("since(950) && !since(4000)").await?, "the event did not come after 1 s");
+            page.wait("log.includes('lost')", SOON).await?;
+            assert!(page.eval::<bool>("since(4950) && !since(8000)").await?, "the end did not come after 5 s");
+            page.close().await
+        });
     }
     trials.run()
 }

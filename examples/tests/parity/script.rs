@@ -1,11 +1,11 @@
-//! What the server does on each route. Names no framework: a handler opens a channel and leaves the rest to this.
+//! The behaviour of each route, for all frameworks. The handlers only open a channel.
 
 use sse_core::{Event, Sender};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often each browser came to `/sse/visits`; each test has a server, but all are in this process.
+/// The number of requests to `/sse/visits` of one server.
 #[derive(Debug, Default)]
 pub(crate) struct Visits(AtomicUsize);
 
@@ -15,7 +15,7 @@ impl Visits {
     }
 }
 
-/// Sends what the route is for, beside the response that the handler has returned by then.
+/// Sends the events of a route, in a task of its own.
 pub(crate) fn play(route: String, visit: usize, events: Sender) {
     tokio::spawn(async move {
         let played = match route.as_str() {
@@ -26,7 +26,7 @@ pub(crate) fn play(route: String, visit: usize, events: Sender) {
             _ => Ok(()),
         };
         if played.is_ok() {
-            // Held until the browser leaves, because a channel ends when its last sender is dropped.
+            // Keep the sender until the browser leaves, because a channel ends when its last sender is dropped.
             events.closed().await;
         }
     });

@@ -23,14 +23,14 @@ pub(crate) async fn serve(
             .route("/headlines", web::post().to(headlines))
     };
     let server = HttpServer::new(app)
-        // By default actix hears of a reader that left only when it writes the next time.
+        // Without this setting actix-web notices a client that left only at its next write.
         .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(1)
         .listen(listener)?
         .run();
     let handle = server.handle();
-    // Stopped only when the streams have ended: until then actix looks for that once a second.
+    // Stop after the streams have ended, because actix-web checks open connections only once per second.
     tokio::spawn(async move {
         stop.await;
         handle.stop(true).await;

@@ -21,7 +21,7 @@ pub(crate) async fn serve(
     axum::serve(listener, app(feed)).with_graceful_shutdown(stop).await
 }
 
-/// The same over HTTP/2 and TLS.
+/// Serves the same routes over HTTP/2 and TLS.
 #[cfg(feature = "http2")]
 pub(crate) async fn serve_http2(
     listener: std::net::TcpListener,

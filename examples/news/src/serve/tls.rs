@@ -1,4 +1,4 @@
-//! TLS with a certificate of this run's own. Browsers speak HTTP/2 over TLS alone.
+//! TLS with a self-signed certificate for this run. Browsers use HTTP/2 only over TLS.
 
 use rcgen::generate_simple_self_signed;
 use std::io;
@@ -10,7 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// The listener, which prefers HTTP/2. A browser warns of the certificate, because no authority has signed it.
+/// Returns a listener that prefers HTTP/2. Browsers show a warning, because no authority has signed the certificate.
 pub(crate) fn listener(tcp: TcpListener) -> io::Result<TlsListener<TcpListener, TlsAcceptor>> {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = generate_simple_self_signed(names).map_err(io::Error::other)?;

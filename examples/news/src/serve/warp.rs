@@ -55,7 +55,7 @@ async fn headlines(
     }
 }
 
-/// Reads the whole body. `body::content_length_limit` would reject every body that is sent in chunks.
+/// Reads the whole body. `body::content_length_limit` would reject every body without a content length.
 async fn read(body: impl Stream<Item = Result<impl Buf, warp::Error>>) -> Result<Vec<u8>, StatusCode> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
