@@ -9,6 +9,12 @@ mod documents {
 
     documents! {
         Readme "../../../README.md"
+        CoreCrate "../../../sse-core/README.md"
+        AxumCrate "../../../sse-axum/README.md"
+        ActixCrate "../../../sse-actix/README.md"
+        WarpCrate "../../../sse-warp/README.md"
+        RedisCrate "../../../sse-redis/README.md"
+        ClientCrate "../../../sse-client/README.md"
         Actix "../../../docs/actix.md"
         Authentication "../../../docs/authentication.md"
         Axum "../../../docs/axum.md"
