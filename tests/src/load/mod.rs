@@ -14,7 +14,7 @@ mod stream;
 pub use churn::{Churn, Churned};
 pub use feed::publish;
 pub use server::{Queues, Server};
-pub use soak::{Soak, Soaked};
+pub use soak::{Memory, Soak, Soaked};
 pub use stalled::{Report, Stalled};
 pub use stream::{Stream, Tally};
 

@@ -4,6 +4,8 @@ use super::{Result, Server, Stream, Tally, publish};
 use sse_test_support::ledger::Tally as Counts;
 use sse_test_support::reader::Habits;
 use std::fmt;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 /// How many clients, and for how long.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Soak {
     /// Clients at once.
@@ -20,6 +22,20 @@ pub struct Soak {
     pub time: Duration,
     /// How many in a second, of 200 bytes each.
     pub rate: u64,
+    /// A file in which the server writes how many bytes it has in use.
+    pub in_use: Option<PathBuf>,
+}
+
+/// Memory of the server at one moment.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Memory {
+    /// Since the start.
+    pub at: Duration,
+    /// Bytes that the system counts.
+    pub resident: u64,
+    /// Bytes that the program asked its allocator for and did not give back; 0 if the server does not count.
+    pub in_use: u64,
 }
 
 /// What was seen.
@@ -40,17 +56,28 @@ pub struct Soaked {
     pub resumed: u64,
     /// Clients that did not hear the last number in the end.
     pub behind: usize,
-    /// When resident memory was how many bytes.
-    pub resident: Vec<(Duration, u64)>,
+    /// The server's memory, five times a second.
+    pub memory: Vec<Memory>,
 }
 
 impl Soaked {
-    /// The slope of resident memory in bytes a minute, by least squares over the second half of the time, when all have
-    /// come and the buffers of the allocator have been filled once.
+    /// The slope of resident memory in bytes a minute, by least squares over the second half of the time, when all
+    /// clients have come and the buffers of the allocator have been filled once.
     #[must_use]
     pub fn slope(&self) -> f64 {
-        let half = self.resident.get(self.resident.len() / 2..).unwrap_or_default();
-        let points = || half.iter().map(|(at, bytes)| (at.as_secs_f64() / 60.0, *bytes as f64));
+        self.slope_of(|memory| memory.resident)
+    }
+
+    /// The slope of the bytes in use, over the same time. If resident memory grows and the bytes in use do not, the
+    /// allocator keeps the difference.
+    #[must_use]
+    pub fn slope_in_use(&self) -> f64 {
+        self.slope_of(|memory| memory.in_use)
+    }
+
+    fn slope_of(&self, bytes: impl Fn(&Memory) -> u64) -> f64 {
+        let half = self.memory.get(self.memory.len() / 2..).unwrap_or_default();
+        let points = || half.iter().map(|memory| (memory.at.as_secs_f64() / 60.0, bytes(memory) as f64));
         let n = half.len().max(1) as f64;
         let (x, y) = points().fold((0.0, 0.0), |sum, point| (sum.0 + point.0 / n, sum.1 + point.1 / n));
         let (above, below) = points()
@@ -69,10 +96,23 @@ impl fmt::Display for Soaked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { published, heard, holes, duplicates, gaps, resumed, behind, .. } = self;
         let mib = |bytes: f64| bytes / f64::from(1 << 20);
-        let most = self.resident.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
+        let most = |bytes: fn(&Memory) -> u64| self.memory.iter().map(bytes).max().unwrap_or_default() as f64;
         write!(f, "{published} events published, {heard} heard, {resumed} returns\nholes {holes}, ")?;
-        writeln!(f, "duplicates {duplicates}, told gaps {gaps}, left behind {behind}")?;
-        write!(f, "resident at most {:.1} MiB, slope {:+.2} MiB a minute", mib(most as f64), mib(self.slope()))
+        writeln!(f, "duplicates {duplicates}, gap events {gaps}, left behind {behind}")?;
+        for (name, most, slope) in [
+            ("in use", most(|memory| memory.in_use), self.slope_in_use()),
+            ("resident", most(|memory| memory.resident), self.slope()),
+        ] {
+            writeln!(f, "{name} at most {:.1} MiB, slope {:+.2} MiB a minute", mib(most), mib(slope))?;
+        }
+        write!(f, "mean of each minute: MiB in use, MiB resident")?;
+        for minute in self.memory.chunk_by(|a, b| a.at.as_secs() / 60 == b.at.as_secs() / 60) {
+            let mean = |bytes: fn(&Memory) -> u64| minute.iter().map(bytes).sum::<u64>() as f64 / minute.len() as f64;
+            let at = minute.first().map_or(0, |first| first.at.as_secs() / 60);
+            let (in_use, resident) = (mean(|memory| memory.in_use), mean(|memory| memory.resident));
+            write!(f, "\n{at}: {:.2} {:.2}", mib(in_use), mib(resident))?;
+        }
+        Ok(())
     }
 }
 
@@ -80,7 +120,7 @@ impl Soak {
     /// So many clients for so long, at 100 events a second.
     #[must_use]
     pub const fn new(clients: usize, time: Duration) -> Self {
-        Self { clients, time, rate: 100 }
+        Self { clients, time, rate: 100, in_use: None }
     }
 
     /// Runs it against this server.
@@ -90,11 +130,12 @@ impl Soak {
     pub async fn run(self, server: &Server) -> Result<Soaked> {
         let (address, over) = (server.address(), Arc::new(AtomicBool::new(false)));
         let mut clients = JoinSet::new();
+        let time = self.time;
         for seed in 0..self.clients as u64 {
             let over = over.clone();
             clients.spawn(async move {
                 let mut dice = Dice(seed);
-                sleep(dice.up_to(self.time / 10)).await;
+                sleep(dice.up_to(time / 10)).await;
                 let (mut tally, mut returns) = (Tally::of(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]), 0);
                 while !over.load(Ordering::Relaxed) {
                     let Ok(mut stream) = Stream::open(address, tally.clone(), Some(4 * 1024)).await else {
@@ -126,7 +167,9 @@ impl Soak {
             let (first, count) = (soaked.published, (due - soaked.published).min(10 * self.rate));
             tokio::task::spawn_blocking(move || publish(address, first, count, 200)).await??;
             soaked.published += count;
-            soaked.resident.push((began.elapsed(), server.resident()?));
+            let in_use = self.in_use.as_ref().and_then(|file| fs::read_to_string(file).ok()?.parse().ok());
+            let (resident, in_use) = (server.resident()?, in_use.unwrap_or_default());
+            soaked.memory.push(Memory { at: began.elapsed(), resident, in_use });
         }
         over.store(true, Ordering::Relaxed);
         let last = soaked.published - 1;
