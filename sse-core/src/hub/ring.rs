@@ -58,7 +58,7 @@ struct Segment {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     position: u64,
-    end: u32,
+    end: usize,
 }
 
 /// The newest blocks, one by one.
@@ -387,11 +387,11 @@ impl Segment {
     }
 
     fn start_of(&self, at: usize) -> usize {
-        at.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |entry| entry.end as usize)
+        at.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |entry| entry.end)
     }
 
     fn block(&self, at: usize) -> Option<&[u8]> {
-        self.bytes.get(self.start_of(at)..self.entries.get(at)?.end as usize)
+        self.bytes.get(self.start_of(at)..self.entries.get(at)?.end)
     }
 
     fn id(&self, at: usize) -> Option<EventId> {
@@ -402,10 +402,10 @@ impl Segment {
         let from = self.after(after);
         let start = self.start_of(from);
         let rest = self.entries.get(from..)?;
-        let fits = |entry: &Entry| entry.position <= upto && entry.end as usize - start <= budget;
+        let fits = |entry: &Entry| entry.position <= upto && entry.end - start <= budget;
         let events = rest.partition_point(fits).max(1);
         let last = rest.get(events - 1).filter(|entry| entry.position <= upto)?;
-        let run = start..last.end as usize;
+        let run = start..last.end;
         let bytes =
             if run.len() < COPY_BYTES { Bytes::copy_from_slice(self.bytes.get(run)?) } else { self.bytes.slice(run) };
         Some(Taken { bytes, events, last: last.position })
@@ -501,7 +501,7 @@ impl Tail {
     fn seal(&mut self, before: usize, garbage: &mut Vec<Bytes>) -> Segment {
         let tail = std::mem::take(self);
         let base = tail.start();
-        let entry = |frame: &Frame| Entry { position: frame.position, end: (frame.end() - base) as u32 };
+        let entry = |frame: &Frame| Entry { position: frame.position, end: (frame.end() - base) as usize };
         let entries = tail.frames.iter().map(entry).collect();
         // A large event is a segment as it is.
         let alone = tail.frames.front().filter(|_| tail.frames.len() == 1).map(|frame| frame.bytes.clone());
