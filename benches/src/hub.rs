@@ -56,7 +56,11 @@ pub fn cases() -> Vec<Case> {
     }
     let task = "hub: publish, take and park, for each parked cursor of the topic";
     for (contender, readers) in [("1 cursor", 1), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)] {
-        cases.push(deliver(task, contender, readers));
+        cases.push(deliver(task, contender, readers, 1));
+    }
+    let task = "hub: publish N events and take them in one poll, 1 cursor, for each poll";
+    for (contender, behind) in [("N = 1", 1), ("N = 2", 2), ("N = 8", 8), ("N = 16", 16)] {
+        cases.push(deliver(task, contender, 1, behind));
     }
     let task = "hub: publish to a new topic, 100 B";
     for (contender, max_topics) in [("at a bound of 1,000 topics", 1_000), ("at a bound of 100,000 topics", 100_000)] {
@@ -191,7 +195,8 @@ fn publish(task: &str, contender: &'static str, readers: usize, topic: impl Fn(u
     .not_peer()
 }
 
-fn deliver(task: &str, contender: &'static str, readers: usize) -> Case {
+/// Each reader polls when it is so many events behind.
+fn deliver(task: &str, contender: &'static str, readers: usize, behind: usize) -> Case {
     let mut made = None;
     let text = "x".repeat(100);
     let rounds = EVENTS.div_ceil(readers);
@@ -203,7 +208,9 @@ fn deliver(task: &str, contender: &'static str, readers: usize) -> Case {
             (hub, bodies)
         });
         for _ in 0..rounds {
-            hub.publish("feed", Event::data(text.as_str())).expect("an event");
+            for _ in 0..behind {
+                hub.publish("feed", Event::data(text.as_str())).expect("an event");
+            }
             for body in &mut *bodies {
                 while let Some(len) = poll(body, Waker::noop()) {
                     black_box(len);
