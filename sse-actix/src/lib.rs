@@ -227,6 +227,10 @@ use std::future::{Ready, ready};
 
 sse_core::adapter!('static);
 
+#[cfg(feature = "derive")]
+#[doc(inline)]
+pub use sse_derive::{ActixDecodeEvents as DecodeEvents, ActixEvents as Events, EventsTypeScript};
+
 /// How a route gets its policy, for the body of 403, 405 and 406.
 const ATTACH: &str = "web::resource(path).app_data(policy).to(handler)";
 

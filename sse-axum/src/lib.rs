@@ -219,6 +219,10 @@ use std::task::{Context, Poll};
 
 sse_core::adapter!(Send + 'static);
 
+#[cfg(feature = "derive")]
+#[doc(inline)]
+pub use sse_derive::{AxumDecodeEvents as DecodeEvents, AxumEvents as Events, EventsTypeScript};
+
 /// How a route gets its policy, for the body of 403, 405 and 406.
 const ATTACH: &str = "any(handler).layer(Extension(policy))";
 

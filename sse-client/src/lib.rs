@@ -21,6 +21,7 @@
 //!
 //! | feature | adds | default |
 //! |---|---|---|
+//! | `derive` | `#[derive(DecodeEvents)]`: an event becomes a variant of an enum | |
 //! | `tls` | HTTPS, by rustls with the system's roots | |
 
 #![cfg_attr(
@@ -33,5 +34,10 @@ mod signal;
 
 pub use reader::{EventReader, get};
 pub use signal::{Lost, Signal, Stopped};
+#[doc(inline)]
+pub use sse_core::__typed::DecodeEvents;
 #[doc(no_inline)]
-pub use sse_core::{DecodeError, EventSource, MessageEvent, StopReason};
+pub use sse_core::{DecodeError, EventSource, MessageEvent, PayloadError, StopReason};
+#[cfg(feature = "derive")]
+#[doc(inline)]
+pub use sse_derive::ClientDecodeEvents as DecodeEvents;

@@ -37,6 +37,7 @@
 //! | [`Event`], [`Frame`], [`IntoFrame`] | an intention, the proof that it can be sent, and all that can become one |
 //! | [`Sender`], [`EventStream`] | the handle and the body of one connection |
 //! | [`Hub`], [`Subscription`] | one ordered history with topics, and a place in it |
+//! | [`Events`], [`DecodeEvents`] | an enum of event types and payloads, both ways |
 //! | [`Decoder`] | reads what any server wrote, exactly as a browser does |
 //! | [`Runtime`], [`Timer`], [`Random`] | what is lent; [`Tokio`] lends tokio's |
 //! | [`testing`] | reads a stream event by event, under a clock that a test moves |
@@ -74,7 +75,8 @@
 //!
 //! | feature | adds | default |
 //! |---|---|---|
-//! | `json` | [`Event::json`] | yes |
+//! | `json` | [`Event::json`], [`MessageEvent::json`], the traits [`Events`] and [`DecodeEvents`] | yes |
+//! | `derive` | `#[derive(Events)]`, `#[derive(DecodeEvents)]`, `#[derive(EventsTypeScript)]`; implies `json` | |
 //! | `tokio` | [`Tokio`]: clock, timer, and a generator seeded by the system; `Hub::new` | yes |
 //! | `http-body` | `http_body::Body` for [`EventStream`], for hyper | |
 //! | `socket` | `apply_socket_limits`: bounds on what lies beneath a body | |
@@ -118,12 +120,16 @@ pub use decoder::decoder::Decoder;
 pub use decoder::limits::DecodeError;
 pub use decoder::message_event::MessageEvent;
 pub use decoder::stream::{Chunk, DecodeStream, DecodeStreamError};
+#[cfg(feature = "json")]
+pub use decoder::typed::{DecodeEvents, PayloadError};
 pub use event::block::BlockError;
 pub use event::control::RESERVED_TYPES;
 pub use event::error::{Field, FrameError, SendError};
 pub use event::event::Event;
 pub use event::frame::{Frame, IntoFrame};
 pub use event::limits::{MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_PRELUDE_BYTES, MAX_RETRY};
+#[cfg(feature = "json")]
+pub use event::typed::Events;
 pub use hub::{Hub, Replay, Resumption, Stats, Subscription};
 pub use request::accept::AcceptMode;
 pub use request::head::STREAM_HEADERS;
@@ -143,6 +149,16 @@ pub use runtime::tokio::{Tokio, TokioTimer};
 pub use stream::{CloseReason, EventStream, Sender};
 pub use uuid::Uuid;
 
+#[cfg(feature = "derive")]
+pub use sse_derive::{DecodeEvents, Events, EventsTypeScript};
+
+/// The traits without the derive macros of the same names, which each adapter has of its own.
+#[cfg(feature = "json")]
+#[doc(hidden)]
+pub mod __typed {
+    pub use crate::decoder::typed::DecodeEvents;
+    pub use crate::event::typed::Events;
+}
 #[doc(hidden)]
 pub use futures_core::Stream as __Stream;
 #[cfg(feature = "adapter")]

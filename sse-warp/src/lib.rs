@@ -230,6 +230,10 @@ use warp::{Filter, reply};
 
 sse_core::adapter!(Send + 'static);
 
+#[cfg(feature = "derive")]
+#[doc(inline)]
+pub use sse_derive::{EventsTypeScript, WarpDecodeEvents as DecodeEvents, WarpEvents as Events};
+
 /// How a route gets its policy, for the body of 403, 405 and 406.
 const ATTACH: &str = "warp::path(name).and(sse_warp::offered_with(policy)).map(handler)";
 

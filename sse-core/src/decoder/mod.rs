@@ -6,3 +6,5 @@ pub(crate) mod decoder;
 pub(crate) mod limits;
 pub(crate) mod message_event;
 pub(crate) mod stream;
+#[cfg(feature = "json")]
+pub(crate) mod typed;

@@ -9,3 +9,5 @@ pub(crate) mod event;
 pub(crate) mod frame;
 pub(crate) mod limits;
 pub(crate) mod line_breaks;
+#[cfg(feature = "json")]
+pub(crate) mod typed;

@@ -146,7 +146,7 @@ macro_rules! adapter {
             /// client.
             pub fn stream<S>(self, events: S) -> SseResponse<$crate::stream::StreamSource<S>>
             where
-                S: $crate::stream::Events<Item: $crate::IntoFrame> + $($bounds)+,
+                S: $crate::stream::ItemStream<Item: $crate::IntoFrame> + $($bounds)+,
             {
                 SseResponse(self.0.stream(events))
             }
@@ -298,10 +298,12 @@ macro_rules! adapter {
             }
         }
 
+        #[doc(inline)]
+        pub use $crate::__typed::{DecodeEvents, Events};
         #[doc(no_inline)]
         pub use $crate::{
             AcceptMode, BlockError, AppliedLimits, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub, IntoFrame,
-            KeyTooLong, LastEventId, Policy, PolicyError, RESERVED_TYPES, Rejection, Replay, Resumption, SendError, Sender,
+            KeyTooLong, LastEventId, MessageEvent, PayloadError, Policy, PolicyError, RESERVED_TYPES, Rejection, Replay, Resumption, SendError, Sender,
             SocketLimits, Stats, UnixSeconds, Uuid, apply_socket_limits, hub, stream,
         };
     };

@@ -16,7 +16,7 @@ use crate::runtime::sync::Arc;
 use crate::stream::shared::{Rules, Shared};
 use crate::stream::source::{Live, StreamSource};
 use crate::stream::state::{State, retry_block};
-use crate::stream::{CloseReason, EventStream, Events, OnEnd, Sender};
+use crate::stream::{CloseReason, EventStream, ItemStream, OnEnd, Sender};
 use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
@@ -409,7 +409,7 @@ impl<R: Runtime> Sse<R> {
     /// ```
     pub fn stream<S>(self, events: S) -> Response<EventStream<R, StreamSource<S>>>
     where
-        S: Events<Item: IntoFrame>,
+        S: ItemStream<Item: IntoFrame>,
     {
         let control = self.control();
         let items = StreamSource::new(events, control, self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));

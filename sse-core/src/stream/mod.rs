@@ -1,7 +1,7 @@
 //! One connection: the machine, its handle, its body.
 
 mod body;
-mod events;
+mod item_stream;
 mod sender;
 pub(crate) mod shared;
 pub(crate) mod source;
@@ -11,7 +11,7 @@ pub(crate) mod unowned;
 mod unread;
 
 pub use body::{EventStream, Results, StreamFailed};
-pub use events::Events;
+pub use item_stream::ItemStream;
 pub use sender::{Sender, Sending};
 pub(crate) use shared::OnEnd;
 pub use source::{Live, Source, StreamSource};

@@ -1,6 +1,6 @@
 //! Where a body's bytes come from beside its handle: a hub's topics, or a stream of events.
 
-use super::events::Events;
+use super::item_stream::ItemStream;
 use super::state::CloseReason;
 use crate::event::control::Control;
 use crate::event::error::FrameError;
@@ -94,7 +94,7 @@ impl<S> fmt::Debug for StreamSource<S> {
     }
 }
 
-impl<S: Events<Item: IntoFrame>> Source for StreamSource<S> {
+impl<S: ItemStream<Item: IntoFrame>> Source for StreamSource<S> {
     /// All events that are ready, up to 64 KiB or one larger event, as one chunk.
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let mut this = self.project();

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
     note = "wrap a receiver of tokio with the crate `tokio-stream`: `ReceiverStream::new(receiver)`, `UnboundedReceiverStream`, `BroadcastStream` or `WatchStream`",
     note = "turn an iterator into a stream with `futures_util::stream::iter(iterator)`"
 )]
-pub trait Events {
+pub trait ItemStream {
     /// What the stream yields.
     type Item;
 
@@ -21,7 +21,7 @@ pub trait Events {
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Stream> Events for S {
+impl<S: Stream> ItemStream for S {
     type Item = S::Item;
 
     fn poll_event(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
