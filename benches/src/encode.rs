@@ -7,6 +7,8 @@ use axum::response::IntoResponse;
 use bytes::BytesMut;
 use futures_util::stream;
 use russe::Message;
+use serde::Serialize;
+use sse_core::{Event, Events, IntoFrame};
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::pin::Pin;
@@ -17,7 +19,39 @@ use std::task::{Context, Poll, Waker};
 const BUFFER: usize = 64 * 1024;
 
 pub fn cases() -> Vec<Case> {
-    shapes::all().into_iter().flat_map(|shape| of(Rc::new(shape))).collect()
+    shapes::all().into_iter().flat_map(|shape| of(Rc::new(shape))).chain(typed()).collect()
+}
+
+#[derive(Clone, Serialize)]
+struct Article {
+    id: u32,
+    text: String,
+}
+
+#[derive(Events)]
+enum Feed {
+    Article(Article),
+}
+
+/// A payload in hand, sent by hand and as a variant of an enum.
+fn typed() -> [Case; 2] {
+    const EVENTS: usize = 256;
+    let article = Article { id: 48213, text: "The quick brown fox jumps over the lazy dog. ".repeat(3) };
+    let feed = Feed::Article(article.clone());
+    fn case<T: IntoFrame>(contender: &'static str, mut event: impl FnMut() -> T + 'static) -> Case {
+        let (sender, response) = Still::new().sse().buffer(2 * BUFFER).channel();
+        let mut body = Box::pin(response.into_body());
+        Case::new("encode: a payload of two fields, with a type", contender, EVENTS, move || {
+            for _ in 0..EVENTS {
+                sender.try_send(event()).expect("room");
+            }
+            black_box(next(body.as_mut()));
+        })
+    }
+    [
+        case("ours, `Event::json(&payload).event(type)`", move || Event::json(black_box(&article)).event("article")),
+        case("ours, a variant of an enum", move || black_box(&feed).to_event()).not_peer(),
+    ]
 }
 
 fn of(shape: Rc<Shape>) -> Vec<Case> {

@@ -126,6 +126,7 @@ pub fn targets(lines: &mut Targets, figures: &[&Figure]) {
         ("encode into a stream, 4 KiB in 64 lines", 0.7, "encode: HTML", "Sse::stream"),
         ("encode into a stream, 64 KiB", 0.95, "encode: one line", "Sse::stream"),
         ("encode into a `Frame`, JSON of 160 B", 0.7, "encode: JSON", "Frame"),
+        ("encode a variant of an enum, of `Event::json`", 1.05, "encode: a payload", "enum"),
         ("decode JSON of 160 B, id and type", 0.5, "decode: JSON, 160 B, id", "Decoder::decode"),
         ("decode JSON of 160 B, data alone", 0.5, "decode: JSON, 160 B, data", "Decoder::decode"),
         ("decode 4 KiB in 64 lines", 0.5, "decode: HTML", "Decoder::decode"),

@@ -198,6 +198,9 @@
 //!
 //! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
 //! that no client may see is only there.
+//!
+//! `derive`: the macros for an enum of events, [`Events`], [`DecodeEvents`] and `EventsTypeScript`; see
+//! `docs/typed-events.md`.
 
 // As in the core: no text of a caller or a peer reaches a panic.
 #![cfg_attr(

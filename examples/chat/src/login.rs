@@ -1,12 +1,13 @@
 //! Logins: a login ends at its time, or when the user leaves.
 
+use crate::messages::Chat;
 use actix_web::dev::Payload;
 use actix_web::error::{ErrorConflict, ErrorInternalServerError, ErrorUnauthorized, ErrorUnprocessableEntity};
 use actix_web::http::header::{COOKIE, SET_COOKIE};
 use actix_web::web::{Data, Json};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
-use sse_actix::{Event, Hub};
+use sse_actix::Hub;
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,7 +84,7 @@ impl Logins {
     }
 
     fn publish_people(&self) {
-        if let Err(error) = self.hub.publish("people", Event::json(&self.people()).event("people")) {
+        if let Err(error) = self.hub.publish("people", Chat::People(self.people())) {
             eprintln!("chat: {error}");
         }
     }

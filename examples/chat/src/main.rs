@@ -13,7 +13,8 @@ use actix_web::{App, HttpServer, Responder};
 use clap::Parser;
 use example_common::{Listen, page, stop_signal};
 use login::{Login, Logins};
-use sse_actix::{Error, Event, Hub, Replay, Sse};
+use messages::Chat;
+use sse_actix::{Error, Hub, Replay, Sse};
 use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -77,5 +78,5 @@ async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) ->
     let feed = sse.expires_at(login.ends).key(&login.key)?.subscribe(&hub, topics.clone().chain(["people"]));
     // Only the newest list of people matters, so the stream starts with this list and replays no older one.
     let feed = topics.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)));
-    Ok(feed.prelude([Event::json(&logins.people()).event("people")]))
+    Ok(feed.prelude([Chat::People(logins.people())]))
 }

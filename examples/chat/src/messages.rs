@@ -6,7 +6,7 @@ use actix_web::error::{ErrorBadRequest, ErrorInternalServerError, ErrorNotFound}
 use actix_web::web::{Data, Json};
 use actix_web::{HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
-use sse_actix::{Event, Hub};
+use sse_actix::{Events, Hub};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Deserialize)]
@@ -15,11 +15,21 @@ pub(crate) struct Message {
     text: String,
 }
 
-#[derive(Serialize)]
-struct Said<'a> {
-    from: &'a str,
-    to: &'a str,
-    text: &'a str,
+/// The events of the stream. The page knows them by `chat.d.ts`.
+#[derive(Debug, Events)]
+#[cfg_attr(test, derive(sse_actix::EventsTypeScript))]
+pub(crate) enum Chat {
+    Said(Said),
+    /// The names of all users, in order.
+    People(Vec<String>),
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Said {
+    from: String,
+    to: String,
+    text: String,
     /// Milliseconds since 1970, by the server's clock.
     at: u64,
 }
@@ -47,8 +57,23 @@ pub(crate) async fn say(
         None => return Err(ErrorNotFound("there is no such room")),
     };
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-    let said = Event::json(&Said { from: &login.name, to, text, at }).event("said");
+    let said = Chat::Said(Said { from: login.name, to: to.clone(), text: text.clone(), at });
     // Both topics receive the message, or none.
-    hub.publish_all(topics.into_iter().map(|topic| (topic, said.clone()))).map_err(ErrorInternalServerError)?;
+    hub.publish_all(topics.into_iter().map(|topic| (topic, &said))).map_err(ErrorInternalServerError)?;
     Ok(HttpResponse::NoContent())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chat;
+
+    #[test]
+    fn declaration_for_the_page_is_up_to_date() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/chat.d.ts");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(file, Chat::typescript()).unwrap();
+        }
+        let committed = std::fs::read_to_string(file).unwrap_or_default();
+        assert_eq!(committed, Chat::typescript(), "BLESS=1 cargo test -p chat writes {file}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use example_common::page;
 use serde::Serialize;
-use sse_axum::{CloseReason, Event, Hub, Replay};
+use sse_axum::{CloseReason, Events, Hub, Replay};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,19 +17,27 @@ pub(crate) const PAST: Replay = Replay::Last(50);
 /// The shortest time between two counts.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
+/// The events of the feed. The page knows them by `news.d.ts`.
+#[derive(Debug, Events)]
+#[cfg_attr(test, derive(sse_axum::EventsTypeScript))]
+pub(crate) enum News {
+    /// The first event of each stream: the server's clock, in milliseconds since 1970.
+    Now(u64),
+    Headline(Headline),
+    /// The number of open pages.
+    Readers(usize),
+}
+
 #[derive(Debug, Serialize)]
-struct Headline<'a> {
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Headline {
     /// Milliseconds since 1970, by the server's clock.
     at: u64,
-    text: &'a str,
+    text: String,
 }
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
-}
-
-fn readers(count: usize) -> Event<'static> {
-    Event::data(count.to_string()).event("readers")
 }
 
 /// The topic `news` has the headlines, and the topic `readers` the number of open pages. Clones share one feed.
@@ -46,12 +54,12 @@ impl Feed {
 
     /// Publishes a line with the time. The page shows the line as text and never as HTML.
     pub(crate) fn headline(&self, line: &str) {
-        self.publish("news", Event::json(&Headline { at: now(), text: line }).event("headline"));
+        self.publish("news", News::Headline(Headline { at: now(), text: line.to_owned() }));
     }
 
     /// The first events of each stream: the server's clock and the number of open pages. They are not in the history.
-    pub(crate) fn greeting(&self) -> [Event<'static>; 2] {
-        [Event::data(now().to_string()).event("now"), readers(self.hub.stats().streams)]
+    pub(crate) fn greeting(&self) -> [News; 2] {
+        [News::Now(now()), News::Readers(self.hub.stats().streams)]
     }
 
     /// Ends every stream, and returns when no stream is left.
@@ -70,15 +78,30 @@ impl Feed {
             let left = stats.ended(CloseReason::ClientLeft) + stats.ended(CloseReason::Lagged);
             let now = Some((stats.streams, left));
             if stats.streams > 0 && now != published {
-                self.publish("readers", readers(stats.streams));
+                self.publish("readers", News::Readers(stats.streams));
                 published = now;
             }
         }
     }
 
-    fn publish(&self, topic: &str, event: Event<'_>) {
+    fn publish(&self, topic: &str, event: News) {
         if let Err(error) = self.hub.publish(topic, event) {
             eprintln!("news: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::News;
+
+    #[test]
+    fn declaration_for_the_page_is_up_to_date() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/news.d.ts");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(file, News::typescript()).unwrap();
+        }
+        let committed = std::fs::read_to_string(file).unwrap_or_default();
+        assert_eq!(committed, News::typescript(), "BLESS=1 cargo test -p news writes {file}");
     }
 }

@@ -15,6 +15,7 @@ mod documents {
         WarpCrate "../../../sse-warp/README.md"
         RedisCrate "../../../sse-redis/README.md"
         ClientCrate "../../../sse-client/README.md"
+        DeriveCrate "../../../sse-derive/README.md"
         Actix "../../../docs/actix.md"
         Authentication "../../../docs/authentication.md"
         Axum "../../../docs/axum.md"
@@ -29,6 +30,7 @@ mod documents {
         RustClient "../../../docs/rust-client.md"
         Snapshots "../../../docs/snapshots.md"
         Testing "../../../docs/testing.md"
+        TypedEvents "../../../docs/typed-events.md"
         Warp "../../../docs/warp.md"
     }
 }
