@@ -11,7 +11,7 @@ struct Headline {
 /// The same enum with the macros of one adapter: they name the crate that they are imported from.
 macro_rules! feed {
     ($adapter:ident) => {
-        use super::{Headline, feed};
+        use super::Headline;
         use $adapter::{DecodeEvents, Events, Hub};
 
         #[derive(Debug, Clone, PartialEq, Events, DecodeEvents)]
