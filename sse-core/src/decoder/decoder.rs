@@ -9,7 +9,7 @@ use super::buffers::Buffers;
 use crate::decoder::message_event::DEFAULT_TYPE;
 use crate::decoder::message_event::MessageEvent;
 use crate::event::error::Field;
-use crate::event::line_breaks::Breaks;
+use crate::event::line_breaks::LineBreaks;
 use memchr::memchr2;
 use std::borrow::Cow;
 use std::mem;
@@ -239,7 +239,7 @@ impl Decoder {
     /// Reads further lines of data for as long as they follow one another, as those of a long text do.
     fn data_lines(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
         let bytes = *input;
-        let mut breaks = Breaks::of(bytes);
+        let mut breaks = LineBreaks::of(bytes);
         let mut read = 0;
         let mut result = Ok(());
         while let Some(end) = breaks.next()

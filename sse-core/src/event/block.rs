@@ -1,42 +1,43 @@
-//! One block that somebody else wrote, read as the event it is.
+//! Parses one encoded block, for example one from another server, into an [`Event`].
 
 use crate::event::event::Event;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Why bytes are not one block of an event stream.
+/// The error of [`Event::parse`]: the bytes are not exactly one block of an event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockError {
-    /// An event stream is UTF-8.
+    /// The bytes are not UTF-8.
     #[error("the block is not UTF-8")]
     NotUtf8,
-    /// What follows would become part of it.
+    /// The blank line at the end is missing, so the next bytes of the stream would become part of the block.
     #[error("the block does not end with a blank line")]
     Unended,
-    /// There is more after its blank line. Cut the stream into blocks, or read it with a [`Decoder`](crate::Decoder).
+    /// More bytes follow the blank line. Pass one block at a time, or use a [`Decoder`](crate::Decoder).
     #[error("something follows the blank line that ends the block")]
     Continues,
-    /// The line with this number, counted from 1, is neither a comment nor a field that a client knows, or it is a
-    /// `retry` that is no number. A byte order mark makes the first line such a one.
-    #[error("line {0} of the block is no field of an event stream")]
+    /// The line with this number, counted from 1, is neither a comment nor a valid field. Clients ignore unknown fields
+    /// and a `retry` that is not a number. A byte order mark makes the first line invalid.
+    #[error("line {0} of the block is neither a comment nor one of the fields data, event, id and retry (a number)")]
     NoField(usize),
 }
 
 impl<'a> Event<'a> {
-    /// Reads one whole block that another server wrote, or that was stored: its lines and the blank line after them. A
-    /// block of comments alone needs no blank line.
+    /// Parses one block from another server or from storage: the lines of the block and the blank line after them. A block
+    /// of comments alone needs no blank line.
     ///
-    /// What it holds is an intention like any other and becomes a [`Frame`](crate::Frame) by the same check, in the
-    /// spelling of this crate, and means to a client what the block did. So an id that cannot be sent and a block that is
-    /// too large are told there, and where a hub gives the ids an event with an [`event_id`](Self::event_id) is refused.
-    /// What clients ignore, as unknown fields, is refused here rather than passed on. Of several `event`, `id` or `retry`
-    /// the last counts.
+    /// The event means the same to a client as the block. The last of several `event`, `id` or `retry` lines counts.
     ///
-    /// For a whole stream, which has no blocks until somebody finds them, use the [`Decoder`](crate::Decoder).
+    /// This call does not validate the values. [`Event::frame`] and the calls that send the event return errors such as
+    /// [`FrameError::TooLarge`](crate::FrameError::TooLarge) or an invalid ID, and encode the event in this crate's own
+    /// spelling. A hub assigns IDs itself and rejects an event that has an [`event_id`](Self::event_id).
+    ///
+    /// To decode a whole stream use the [`Decoder`](crate::Decoder).
     ///
     /// # Errors
-    /// [`BlockError`], if this is not exactly one block.
+    /// [`BlockError`] if the bytes are not exactly one block. Lines that clients ignore, for example unknown fields, are
+    /// [`BlockError::NoField`].
     ///
     /// # Examples
     /// ```
@@ -55,7 +56,7 @@ impl<'a> Event<'a> {
     /// Source: WHATWG HTML 9.2.5 and 9.2.6.
     pub fn parse(block: &'a [u8]) -> Result<Self, BlockError> {
         let mut rest = std::str::from_utf8(block).map_err(|_| BlockError::NotUtf8)?;
-        // As its author wrote it.
+        // The block may have a type or an ID and no data.
         let mut event = Self::without_data();
         let (mut number, mut has_field) = (0, false);
         while let Some((line, tail)) = first_line(rest) {
@@ -63,13 +64,14 @@ impl<'a> Event<'a> {
             if line.is_empty() {
                 return if rest.is_empty() { Ok(event) } else { Err(BlockError::Continues) };
             }
-            event.read(line).ok_or(BlockError::NoField(number))?;
+            event.set_line(line).ok_or(BlockError::NoField(number))?;
             has_field |= !line.starts_with(':');
         }
         if rest.is_empty() && !has_field { Ok(event) } else { Err(BlockError::Unended) }
     }
 
-    fn read(&mut self, line: &'a str) -> Option<()> {
+    /// Sets the field or the comment of this line. `None` if the line is invalid.
+    fn set_line(&mut self, line: &'a str) -> Option<()> {
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match name {
@@ -84,7 +86,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The line that is ended by CRLF, CR or LF, and what follows.
+/// Splits the text after its first CRLF, CR or LF: the line without its end, and the rest.
 fn first_line(text: &str) -> Option<(&str, &str)> {
     let (line, tail) = text.split_at_checked(text.find(['\r', '\n'])?)?;
     Some((line, tail.strip_prefix("\r\n").or_else(|| tail.strip_prefix(['\r', '\n']))?))
@@ -101,7 +103,7 @@ fn add_line<'a>(text: &mut Option<Cow<'a, str>>, line: &'a str) {
     }
 }
 
-/// ASCII digits alone. More than fit are more than a frame takes.
+/// Parses a number of ASCII digits. A number beyond `u64` becomes `u64::MAX`, which `Event::frame` rejects.
 fn milliseconds(digits: &str) -> Option<Duration> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| Duration::from_millis(digits.parse().unwrap_or(u64::MAX)))

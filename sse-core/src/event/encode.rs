@@ -1,54 +1,56 @@
-//! The one encoder: every byte of every event is written here.
+//! The encoder. It produces all bytes of an application's events.
 //!
-//! `ValidEvent::of` looks at everything that can be wrong; `write` then cannot fail, and meets the text for the first time:
-//! how long a text becomes is not known before its line breaks are, and looking for them twice is what encoding costs.
+//! `ValidEvent` validates an event, and its encoding then cannot fail. Validation does not search the texts for line
+//! breaks, except near the size limit. That search is most of the cost of encoding, so it runs once, while the text is
+//! copied.
 
 use crate::event::control;
 use crate::event::error::{Field, FrameError};
 use crate::event::event::Event;
 use crate::event::frame::Frame;
 use crate::event::limits::{MAX_ID_BYTES, MAX_RETRY};
-use crate::event::line_breaks::Breaks;
+use crate::event::line_breaks::LineBreaks;
 use bytes::Bytes;
 use memchr::memchr2;
 
-/// An event that was checked: the proof that it can be written.
+/// A validated event, ready to be encoded.
 #[derive(Debug)]
 pub(crate) struct ValidEvent<'e> {
     event: &'e Event<'e>,
-    /// Not the empty one, which is not written.
+    /// `None` also for the empty type, which has no line.
     event_type: Option<&'e str>,
     retry_ms: Option<u64>,
-    /// Whether a blank line ends the block: not after a comment alone, nor after nothing.
+    /// Whether a blank line ends the block. False for a comment alone and for an event without fields.
     is_block: bool,
-    /// Bytes of the whole block if its texts are one line each, as they mostly are; never less than that.
+    /// A lower bound for the bytes of the block: the exact number if each text is one line.
     len_at_least: usize,
 }
 
-/// How a line begins: a value has a space before it, so that its own first space is not taken for that one; no value has
-/// none.
+/// The start of a line. A space precedes each value, because a client removes one space there. A line without a value has
+/// no space.
 #[derive(Debug, Clone, Copy)]
-struct Name {
+struct LinePrefix {
     bare: &'static str,
     spaced: &'static str,
 }
 
-const ID: Name = Name { bare: "id:", spaced: "id: " };
-const EVENT: Name = Name { bare: "event:", spaced: "event: " };
-const DATA: Name = Name { bare: "data:", spaced: "data: " };
-const COMMENT: Name = Name { bare: ":", spaced: ": " };
+const ID: LinePrefix = LinePrefix { bare: "id:", spaced: "id: " };
+const EVENT: LinePrefix = LinePrefix { bare: "event:", spaced: "event: " };
+const DATA: LinePrefix = LinePrefix { bare: "data:", spaced: "data: " };
+const COMMENT: LinePrefix = LinePrefix { bare: ":", spaced: ": " };
 
 impl<'e> ValidEvent<'e> {
-    /// Checks the fields in the order `id`, `event`, `data`. [`check`](Self::check) must follow before the event is written.
-    pub(crate) fn of(event: &'e Event<'e>) -> Result<Self, FrameError> {
-        let mut len_at_least = of_texts(event, line_len);
+    /// Validates the fields in the order `id`, `event`, `data`. The caller must also call
+    /// [`check_size_and_retry`](Self::check_size_and_retry) before it encodes the event.
+    pub(crate) fn new(event: &'e Event<'e>) -> Result<Self, FrameError> {
+        let mut len_at_least = sum_of_texts(event, line_len);
         if let Some(id) = &event.id {
             check_id(id)?;
             len_at_least += line_len(ID, id);
         }
         let event_type = event.event.as_deref().filter(|text| !text.is_empty());
         if let Some(event_type) = event_type {
-            // So short that `memchr` takes longer.
+            // Types are so short that `memchr` would take longer.
             if event_type.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) {
                 return Err(FrameError::LineBreak(Field::Event));
             }
@@ -57,8 +59,8 @@ impl<'e> ValidEvent<'e> {
             }
             len_at_least += line_len(EVENT, event_type);
         }
-        if let Some(words) = &event.json_error {
-            return Err(FrameError::Json(words.clone()));
+        if let Some(error) = &event.json_error {
+            return Err(FrameError::Json(error.clone()));
         }
         if event.data.is_none() && !event.without_data && !event.checkpoint {
             if event_type.is_some() {
@@ -78,8 +80,8 @@ impl<'e> ValidEvent<'e> {
         Ok(Self { event, event_type, retry_ms, is_block, len_at_least })
     }
 
-    /// Checks the rest: the size of the event, which is measured only near the limit, and then `retry`.
-    pub(crate) fn check(&self, limit: usize) -> Result<(), FrameError> {
+    /// Validates the size of the event, which is measured only near the limit, and then `retry`.
+    pub(crate) fn check_size_and_retry(&self, limit: usize) -> Result<(), FrameError> {
         if len_at_most(self.event, self.len_at_least) > limit {
             check_payload(self.event, limit)?;
         }
@@ -94,7 +96,7 @@ impl<'e> ValidEvent<'e> {
         self.event_type.unwrap_or_default()
     }
 
-    /// Whether a client dispatches it.
+    /// Whether a client dispatches the event.
     pub(crate) const fn has_data(&self) -> bool {
         self.event.data.is_some()
     }
@@ -107,29 +109,41 @@ impl<'e> ValidEvent<'e> {
         self.len_at_least
     }
 
-    /// Whether the whole block has at most so many bytes. It is measured only where that is not plain.
+    /// Whether the block has at most `room` bytes. The texts are measured only if the bounds do not decide.
     pub(crate) fn fits(&self, room: usize) -> bool {
-        let more = || of_texts(self.event, |name, text| lines_len(name, text) - line_len(name, text));
+        let more = || sum_of_texts(self.event, |prefix, text| lines_len(prefix, text) - line_len(prefix, text));
         len_at_most(self.event, self.len_at_least) <= room
             || self.len_at_least <= room && self.len_at_least + more() <= room
     }
 
-    /// Appends the whole block.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        self.write_fields(out);
+    /// Appends the whole block to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_fields(out);
         if self.is_block {
             out.push(b'\n');
         }
     }
 
-    pub(crate) fn to_bytes(&self) -> Bytes {
-        let mut block = Vec::with_capacity(self.len_at_least);
-        self.write(&mut block);
-        keep(block)
+    /// Encodes into a new buffer.
+    pub(crate) fn to_frame(&self) -> Frame {
+        let event_type = self.event_type.map_or(0..0, |event_type| {
+            // The comment and the ID come before the type.
+            let comment = self.event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text));
+            let start = comment + self.event.id.as_deref().map_or(0, |id| line_len(ID, id)) + EVENT.spaced.len();
+            start..start + event_type.len()
+        });
+        Frame::new(self, event_type)
     }
 
-    /// Appends the fields alone, for whoever adds one more before the blank line.
-    pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
+    /// Encodes into a new buffer.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        let mut block = Vec::with_capacity(self.len_at_least);
+        self.encode(&mut block);
+        into_exact_bytes(block)
+    }
+
+    /// Appends the block without its blank line, so that the caller can add a field.
+    pub(crate) fn encode_fields(&self, out: &mut Vec<u8>) {
         out.reserve(self.len_at_least);
         if let Some(text) = &self.event.comment {
             write_lines(out, COMMENT, text);
@@ -152,28 +166,15 @@ impl<'e> ValidEvent<'e> {
     }
 }
 
-/// Checks and encodes into a buffer of its own.
+/// Validates and encodes an event of at most `limit` bytes.
 pub(crate) fn frame(event: &Event<'_>, limit: usize) -> Result<Frame, FrameError> {
-    let checked = ValidEvent::of(event)?;
-    checked.check(limit)?;
-    Ok(checked.to_frame())
+    let valid = ValidEvent::new(event)?;
+    valid.check_size_and_retry(limit)?;
+    Ok(valid.to_frame())
 }
 
-impl ValidEvent<'_> {
-    /// Encodes into a buffer of its own.
-    pub(crate) fn to_frame(&self) -> Frame {
-        let event_type = self.event_type.map_or(0..0, |event_type| {
-            // The comment is written first.
-            let comment = self.event.comment.as_deref().map_or(0, |text| lines_len(COMMENT, text));
-            let start = comment + self.event.id.as_deref().map_or(0, |id| line_len(ID, id)) + EVENT.spaced.len();
-            start..start + event_type.len()
-        });
-        Frame::new(self, event_type)
-    }
-}
-
-/// Turns a buffer that is full into bytes that are kept, and lets go of what it was too large by.
-pub(crate) fn keep(mut block: Vec<u8>) -> Bytes {
+/// Turns a buffer into bytes that may be stored for long, without unused capacity.
+pub(crate) fn into_exact_bytes(mut block: Vec<u8>) -> Bytes {
     block.shrink_to_fit();
     block.into()
 }
@@ -185,7 +186,7 @@ pub(crate) fn write_id(out: &mut Vec<u8>, id: &str) {
 
 pub(crate) fn write_retry(out: &mut Vec<u8>, ms: u64) {
     use std::io::Write;
-    // Writing to a Vec cannot fail.
+    // A write to a `Vec` cannot fail.
     let _ = writeln!(out, "retry: {ms}");
 }
 
@@ -208,30 +209,30 @@ pub(crate) fn check_id(id: &str) -> Result<(), FrameError> {
     Ok(())
 }
 
-/// The sum of what `measure` says of data and comment.
+/// The sum of `measure` over the data and the comment.
 #[inline]
-fn of_texts(event: &Event<'_>, measure: impl Fn(Name, &str) -> usize) -> usize {
+fn sum_of_texts(event: &Event<'_>, measure: impl Fn(LinePrefix, &str) -> usize) -> usize {
     let data = event.data.as_deref().map_or(0, |text| measure(DATA, text));
     let comment = event.comment.as_deref().map_or(0, |text| measure(COMMENT, text));
     data + comment
 }
 
-/// The lines of a text: CRLF, CR and LF are one break each, and `n` breaks make `n + 1` lines.
-struct Lines<'t> {
+/// Iterates over the lines of a text. CRLF, CR and LF are one break each, and `n` breaks make `n + 1` lines.
+struct TextLines<'t> {
     text: &'t [u8],
-    breaks: Breaks<'t>,
-    /// Where the next line begins, unless the last one was told.
+    breaks: LineBreaks<'t>,
+    /// Offset of the next line; `None` after the last line.
     from: Option<usize>,
 }
 
-impl<'t> Lines<'t> {
+impl<'t> TextLines<'t> {
     #[inline]
     const fn of(text: &'t str) -> Self {
-        Self { text: text.as_bytes(), breaks: Breaks::of(text.as_bytes()), from: Some(0) }
+        Self { text: text.as_bytes(), breaks: LineBreaks::of(text.as_bytes()), from: Some(0) }
     }
 }
 
-impl<'t> Iterator for Lines<'t> {
+impl<'t> Iterator for TextLines<'t> {
     type Item = &'t [u8];
 
     #[inline(always)]
@@ -250,77 +251,79 @@ impl<'t> Iterator for Lines<'t> {
     }
 }
 
-/// Bytes of a text of one line.
-const fn line_len(name: Name, value: &str) -> usize {
-    let name = if value.is_empty() { name.bare } else { name.spaced };
-    name.len() + value.len() + 1
+/// Encoded bytes of a value that is one line.
+const fn line_len(prefix: LinePrefix, value: &str) -> usize {
+    let prefix = if value.is_empty() { prefix.bare } else { prefix.spaced };
+    prefix.len() + value.len() + 1
 }
 
-fn lines_len(name: Name, text: &str) -> usize {
-    let len = |line: &[u8]| if line.is_empty() { name.bare.len() + 1 } else { name.spaced.len() + line.len() + 1 };
-    Lines::of(text).map(len).sum()
+/// Encoded bytes of a text of any number of lines.
+fn lines_len(prefix: LinePrefix, text: &str) -> usize {
+    let len = |line: &[u8]| if line.is_empty() { prefix.bare.len() + 1 } else { prefix.spaced.len() + line.len() + 1 };
+    TextLines::of(text).map(len).sum()
 }
 
-/// Bytes of a block that has so many if its texts are one line each: as if each of their bytes broke a line.
+/// An upper bound for the bytes of the block, as if each byte of the texts were a line break.
 fn len_at_most(event: &Event<'_>, len_at_least: usize) -> usize {
-    len_at_least + of_texts(event, |name, text| text.len() * name.spaced.len())
+    len_at_least + sum_of_texts(event, |prefix, text| text.len() * prefix.spaced.len())
 }
 
-/// Measures what counts towards the limit of an event: the values, a line break in them as the line it opens.
+/// Measures the bytes that count towards the size limit: the values, where a line break counts as the start of the next
+/// line.
 #[cold]
 fn check_payload(event: &Event<'_>, limit: usize) -> Result<(), FrameError> {
-    let lines = of_texts(event, |name, text| {
-        let first = if text.is_empty() || text.starts_with(['\r', '\n']) { name.bare } else { name.spaced };
-        lines_len(name, text) - first.len() - 1
+    let lines = sum_of_texts(event, |prefix, text| {
+        let first = if text.is_empty() || text.starts_with(['\r', '\n']) { prefix.bare } else { prefix.spaced };
+        lines_len(prefix, text) - first.len() - 1
     });
     let payload = lines + event.id.iter().chain(&event.event).map(|value| value.len()).sum::<usize>();
-    within(payload, limit)
+    check_size(payload, limit)
 }
 
-/// The same, of an event that was encoded before.
+/// The same check for an encoded event.
 pub(crate) fn check_encoded_size(block: &[u8], limit: usize) -> Result<(), FrameError> {
     if block.len() <= limit {
         return Ok(());
     }
-    // Of each text, the name before its first line and the end of its last line do not count.
+    // In each text the prefix of the first line and the end of the last line do not count.
     let (mut payload, mut texts) = (0, [(DATA, false), (COMMENT, false)]);
     for line in block.split_inclusive(|byte| *byte == b'\n') {
         let uncounted =
-            |name: Name| if line.starts_with(name.spaced.as_bytes()) { name.spaced } else { name.bare }.len() + 1;
-        if let Some((name, begun)) = texts.iter_mut().find(|(name, _)| line.starts_with(name.bare.as_bytes())) {
-            payload += line.len() - if *begun { 0 } else { uncounted(*name) };
+            |prefix: LinePrefix| if line.starts_with(prefix.spaced.as_bytes()) { prefix.spaced } else { prefix.bare }.len() + 1;
+        if let Some((prefix, begun)) = texts.iter_mut().find(|(prefix, _)| line.starts_with(prefix.bare.as_bytes())) {
+            payload += line.len() - if *begun { 0 } else { uncounted(*prefix) };
             *begun = true;
-        } else if let Some(name) = [ID, EVENT].into_iter().find(|name| line.starts_with(name.bare.as_bytes())) {
-            payload += line.len() - uncounted(name);
+        } else if let Some(prefix) = [ID, EVENT].into_iter().find(|prefix| line.starts_with(prefix.bare.as_bytes())) {
+            payload += line.len() - uncounted(prefix);
         }
     }
-    within(payload, limit)
+    check_size(payload, limit)
 }
 
-const fn within(bytes: usize, limit: usize) -> Result<(), FrameError> {
+const fn check_size(bytes: usize, limit: usize) -> Result<(), FrameError> {
     if bytes > limit { Err(FrameError::TooLarge { bytes, limit }) } else { Ok(()) }
 }
 
-// Always inlined, because a name of known length is written by an instruction and not by a call.
+// Always inlined: the copy of a prefix of known length is then an instruction and not a call.
 #[inline(always)]
-fn write_line(out: &mut Vec<u8>, name: Name, value: &[u8]) {
+fn write_line(out: &mut Vec<u8>, prefix: LinePrefix, value: &[u8]) {
     if value.is_empty() {
-        out.extend_from_slice(name.bare.as_bytes());
+        out.extend_from_slice(prefix.bare.as_bytes());
     } else {
-        out.extend_from_slice(name.spaced.as_bytes());
+        out.extend_from_slice(prefix.spaced.as_bytes());
         out.extend_from_slice(value);
     }
     out.push(b'\n');
 }
 
 #[inline(always)]
-fn write_lines(out: &mut Vec<u8>, name: Name, text: &str) {
+fn write_lines(out: &mut Vec<u8>, prefix: LinePrefix, text: &str) {
     // Most texts are one line.
     if memchr2(b'\r', b'\n', text.as_bytes()).is_none() {
-        return write_line(out, name, text.as_bytes());
+        return write_line(out, prefix, text.as_bytes());
     }
-    for line in Lines::of(text) {
-        write_line(out, name, line);
+    for line in TextLines::of(text) {
+        write_line(out, prefix, line);
     }
 }
 

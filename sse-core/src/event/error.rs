@@ -1,8 +1,10 @@
-//! What can be wrong with an event, and what can stop a send.
+//! The errors of events and of sends.
 
 use std::fmt;
 
-/// A field of an event, as WHATWG HTML 9.2.6 names it.
+/// A field of an event.
+///
+/// Source: WHATWG HTML 9.2.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -17,7 +19,11 @@ pub enum Field {
 }
 
 impl Field {
-    /// The field's name on the wire.
+    /// Returns the field's name on the wire.
+    ///
+    /// ```
+    /// assert_eq!(sse_core::Field::Retry.name(), "retry");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,81 +41,85 @@ impl fmt::Display for Field {
     }
 }
 
-/// Why something cannot become a [`Frame`](crate::Frame).
+/// An event is invalid, so no byte of the event was sent.
 ///
-/// Nothing of the event reached the wire. Fields are judged in the order `id`, `event`, `data`, `retry`, and the
-/// first that is wrong is told.
+/// Fields are validated in the order `id`, `event`, `data`, `retry`. The error is the first one in this order.
 ///
+/// # Examples
 /// ```
 /// use sse_core::{Event, Field, FrameError};
 ///
 /// let error = Event::data("x").event("a\nevent: b").frame().unwrap_err();
 /// assert_eq!(error, FrameError::LineBreak(Field::Event));
 /// assert_eq!(error.field(), Some(Field::Event));
-/// assert_eq!(error.to_string(), "the field `event` holds a line break");
+/// assert_eq!(error.to_string(), "the field `event` contains a line break");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The event type or the id holds a CR or LF, which would end its line and begin a field the caller did not mean.
-    #[error("the field `{0}` holds a line break")]
+    /// The event type or the ID contains CR or LF, which would end the line and start another field.
+    #[error("the field `{0}` contains a line break")]
     LineBreak(Field),
-    /// The id holds NUL or another control character; a client ignores the first and cannot send back the others.
-    #[error("the id holds a control character")]
+    /// The ID contains NUL or another control character. Clients ignore an ID with NUL, and cannot send the others in a
+    /// header.
+    #[error("the event ID contains a control character")]
     ControlInId,
-    /// The id begins or ends with a space, which does not survive the way back in a header.
-    #[error("the id begins or ends with a space")]
+    /// The ID starts or ends with a space, which is lost in the `Last-Event-ID` header.
+    #[error("the event ID starts or ends with a space")]
     EdgeSpaceInId,
-    /// The id is longer than [`MAX_ID_BYTES`](crate::MAX_ID_BYTES).
-    #[error("the id has {0} bytes, more than {max}", max = crate::event::limits::MAX_ID_BYTES)]
+    /// The ID is longer than [`MAX_ID_BYTES`](crate::MAX_ID_BYTES).
+    #[error("the event ID has {0} bytes, and the limit is {max}", max = crate::event::limits::MAX_ID_BYTES)]
     IdTooLong(usize),
-    /// An id where the hub gives the ids: in `publish`, in `first`, or on a sender beside a subscription.
-    #[error("here the hub gives the ids; send the event without one")]
+    /// The event has an ID, and the hub assigns the IDs: in `publish`, in `prelude` of a subscription, and on the sender of
+    /// a subscription.
+    #[error("the hub assigns the event IDs of this stream; send the event without `id`")]
     IdNotAllowed,
-    /// The event type belongs to the server: one of [`RESERVED_TYPES`](crate::RESERVED_TYPES), or on a hub the type of
+    /// Only the server sends events of this type: one of [`RESERVED_TYPES`](crate::RESERVED_TYPES), or on a hub the type of
     /// its [gap events](crate::hub::HubBuilder::gap_type).
-    #[error("the field `event` is `{0}`, a type of events that the server itself sends; choose another type")]
+    #[error("the field `event` is `{0}`, a type that only the server itself sends; choose another type")]
     ReservedType(Box<str>),
-    /// The event type is `error` or `open`, on a GET stream or on a hub. An `EventSource` fires events of these types by
-    /// itself when it loses or opens the connection, so that a page cannot tell the two apart. Over other methods than GET
-    /// both are allowed.
-    #[error("the field `event` is `{0}`, which an EventSource itself fires for its connection; choose another type")]
+    /// The event type is `error` or `open`, on a GET stream or on a hub. A browser's `EventSource` itself fires events of
+    /// these types for its connection, so a page could not distinguish the two. Streams of other methods allow both types.
+    #[error("the field `event` is `{0}`, a type that EventSource itself fires for its connection; choose another type")]
     PageType(Box<str>),
-    /// The event has this field and no data, so that no client dispatches it.
+    /// The event has this field and no data, so no client dispatches the event.
     #[error(
-        "the event has the field `{0}` and no data, so that no client dispatches it; begin with Event::data(\"\") for \
-         empty data, with Event::checkpoint(id) to move the last event ID, or with Event::without_data()"
+        "the event has the field `{0}` and no data, so no client dispatches the event; start with Event::data(\"\") for \
+         empty data, with Event::checkpoint(id) to change the last event ID, or with Event::without_data()"
     )]
     NoData(Field),
-    /// The event is larger than the limit of the hub ([`HubBuilder::max_event_bytes`](crate::hub::HubBuilder::max_event_bytes)), of
-    /// the stream ([`Sse::max_event_bytes`](crate::Sse::max_event_bytes)) or of
-    /// [`Event::frame_up_to`](crate::Event::frame_up_to): [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES) unless one is set.
+    /// The event is larger than the limit of the hub
+    /// ([`HubBuilder::max_event_bytes`](crate::hub::HubBuilder::max_event_bytes)), of the stream
+    /// ([`Sse::max_event_bytes`](crate::Sse::max_event_bytes)) or of [`Event::frame_up_to`](crate::Event::frame_up_to).
+    /// The default is [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
     #[error(
         "the event has {bytes} bytes, and the limit is {limit}; raise it with `max_event_bytes` of the hub's builder or \
          of `Sse`, or encode the event with `Event::frame_up_to`"
     )]
     TooLarge {
-        /// Bytes of the values of the event. A line break counts as the line that it opens.
+        /// Bytes of the event's values. A line break counts as the start of the next line.
         bytes: usize,
-        /// The limit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The events to be sent first have more bytes than [`MAX_PRELUDE_BYTES`](crate::MAX_PRELUDE_BYTES) together.
-    #[error("the first events have {0} bytes, more than {max}", max = crate::event::limits::MAX_PRELUDE_BYTES)]
+    /// The events of the prelude have more bytes together than [`MAX_PRELUDE_BYTES`](crate::MAX_PRELUDE_BYTES).
+    #[error("the events of the prelude have {0} bytes, and the limit is {max}", max = crate::event::limits::MAX_PRELUDE_BYTES)]
     PreludeTooLarge(usize),
-    /// The reconnection time is over [`MAX_RETRY`](crate::MAX_RETRY), beyond which clients wait one millisecond.
-    #[error("the reconnection time is over 2147483647 ms")]
+    /// The reconnection time is longer than [`MAX_RETRY`](crate::MAX_RETRY). Some clients turn a longer time into 1 ms.
+    #[error("the field `retry` is longer than 2147483647 ms")]
     RetryTooLong,
-    /// The payload given to [`Event::json`](crate::Event::json) could not be serialised; the serialiser's words.
-    #[error("the payload cannot be written as JSON: {0}")]
+    /// [`Event::json`](crate::Event::json) could not serialise the value; the serialiser's error text.
+    #[error("the data cannot be serialised as JSON: {0}")]
     Json(Box<str>),
-    /// The source of the event failed before there was one; the source's words.
+    /// The application's stream or `Result` was an `Err`; the text of that error.
     #[error("the source of the events failed: {0}")]
     Source(Box<str>),
 }
 
 impl FrameError {
-    /// The field that is wrong; `None` if there was no event at all ([`FrameError::Source`]).
+    /// Returns the invalid field. `None` for [`FrameError::Source`], where there is no event.
+    ///
+    /// [`FrameError`] has an example.
     #[must_use]
     pub const fn field(&self) -> Option<Field> {
         match self {
@@ -123,17 +133,18 @@ impl FrameError {
     }
 }
 
-/// Why a send did not happen. The stream is unharmed, and nothing of the event was written.
+/// An event was not sent. No byte of the event was sent, and the stream continues.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The buffer has no room, or others are already waiting for it. Wait with [`Sender::send`](crate::Sender::send), or drop the event.
-    #[error("the stream's buffer is full")]
+    /// The buffer is full, or other sends already wait for room. Wait with [`Sender::send`](crate::Sender::send), or drop
+    /// the event.
+    #[error("the stream's buffer is full; wait with `Sender::send`, or raise `Sse::buffer`")]
     Full,
-    /// The stream is closing or closed; stop sending to it.
+    /// The stream is closing or closed. Stop sending.
     #[error("the stream is closed")]
     Closed,
-    /// The event itself cannot be sent; mend it.
+    /// The event is invalid. Correct the event.
     #[error(transparent)]
     Invalid(#[from] FrameError),
 }

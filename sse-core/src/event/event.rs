@@ -1,4 +1,4 @@
-//! An event as its sender means it, before anything is checked.
+//! An event as the application builds it, before validation.
 
 use crate::event::encode;
 use crate::event::error::FrameError;
@@ -7,11 +7,13 @@ use crate::event::limits::MAX_EVENT_BYTES;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// One event: its fields, borrowed or owned. It may hold anything; what cannot be sent is told when it becomes a
-/// [`Frame`], by [`Event::frame`] or by the call that sends it.
+/// One event: its fields, borrowed or owned.
 ///
-/// An event writes only the fields it is given. The client dispatches it if it has data, even empty data; a type or an ID
-/// without data is [`FrameError::NoData`].
+/// The setters accept any text. [`Event::frame`] and the calls that send the event validate the fields and return
+/// [`FrameError`].
+///
+/// An encoded event has only the fields that were set. The client dispatches an event with data, even with empty data. An
+/// event with a type or an ID and no data is [`FrameError::NoData`].
 ///
 /// # Examples
 /// ```
@@ -31,19 +33,19 @@ pub struct Event<'a> {
     pub(crate) event: Option<Cow<'a, str>>,
     pub(crate) data: Option<Cow<'a, str>>,
     pub(crate) retry: Option<Duration>,
-    /// What the serialiser said, in place of data.
+    /// The error of the serialiser, in place of data.
     pub(crate) json_error: Option<Box<str>>,
-    /// Whether it only moves the client's last event ID. It then has an ID, and neither type nor data.
+    /// Whether the event only changes the client's last event ID. Such an event has an ID, and neither type nor data.
     pub(crate) checkpoint: bool,
-    /// Whether its type or ID may go without data.
+    /// Whether the event may have a type or an ID without data.
     pub(crate) without_data: bool,
 }
 
 impl<'a> Event<'a> {
-    /// An event without any field, for a [reconnection time](Self::retry) or a [comment](Self::comment).
+    /// Creates an event without fields, for a [reconnection time](Self::retry) or a [comment](Self::comment).
     ///
-    /// An event with a type or an ID begins with [`Event::data`]. A type or an ID without data is
-    /// [`FrameError::NoData`], because no client dispatches such an event and some keep no ID of it.
+    /// Build an event with a type or an ID from [`Event::data`]. A type or an ID without data is
+    /// [`FrameError::NoData`], because no client dispatches such an event and some clients do not keep the ID.
     ///
     /// ```
     /// # use sse_core::{Event, Field, FrameError};
@@ -64,8 +66,10 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// An event with this text as its data. CRLF, CR and LF are one line break each, and arrive as LF; nothing else is
-    /// altered. Empty text is dispatched too.
+    /// Creates an event with this text as data.
+    ///
+    /// CRLF, CR and LF are one line break each, and the client receives LF. All other text is unchanged. A client also
+    /// dispatches empty data.
     ///
     /// ```
     /// # use sse_core::Event;
@@ -77,9 +81,9 @@ impl<'a> Event<'a> {
         Self { data: Some(text.into()), ..Self::new() }
     }
 
-    /// An event with this value, serialised as JSON, as its data.
+    /// Creates an event with this value, serialised as JSON, as data.
     ///
-    /// A value that cannot be serialised is told as [`FrameError::Json`] when the event is sent.
+    /// If the value cannot be serialised, the call that sends the event returns [`FrameError::Json`].
     ///
     /// ```
     /// # use sse_core::Event;
@@ -95,11 +99,11 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// An event that only moves the client's last event ID. No listener of the application hears of it.
+    /// Creates an event that only changes the client's last event ID. The page receives no event.
     ///
-    /// Firefox, WebKit and many libraries keep no ID of a block without data. So a GET stream whose client names
+    /// Firefox, WebKit and many libraries do not keep the ID of a block without data. So a GET stream whose client names
     /// `text/event-stream` in `Accept` sends an event of the reserved type `sse-position` with the data `{}`. Other GET
-    /// streams send the ID alone, and streams over other methods send nothing: see
+    /// streams send the ID alone. Streams of other methods send nothing. See
     /// [`Sse::control_events`](crate::Sse::control_events).
     ///
     /// ```
@@ -119,7 +123,7 @@ impl<'a> Event<'a> {
         Self { checkpoint: true, ..Self::new().id(id) }
     }
 
-    /// An event that has no data on purpose, whatever type or ID it is given. No client dispatches it.
+    /// Creates an event that may have a type and an ID without data. No client dispatches such an event.
     ///
     /// ```
     /// # use sse_core::Event;
@@ -130,13 +134,13 @@ impl<'a> Event<'a> {
         Self { without_data: true, ..Self::new() }
     }
 
-    /// Sets the event type, for which the client listens by name. Without one, or with `""`, which writes nothing, it is
-    /// `message`.
+    /// Sets the event type, which is the name that a page passes to `addEventListener`. The default is `message`; `""` also
+    /// means `message` and has no line on the wire.
     ///
     /// A type with a line break is [`FrameError::LineBreak`], and one of [`RESERVED_TYPES`](crate::RESERVED_TYPES) is
     /// [`FrameError::ReservedType`]. A GET stream and a hub reject `error` and `open` as [`FrameError::PageType`], because
-    /// a page that listens for them also hears the connection. An event with a type of its own is no
-    /// [checkpoint](Self::checkpoint) any more.
+    /// `EventSource` itself fires events of these types. A type turns a [checkpoint](Self::checkpoint) into an ordinary
+    /// event.
     ///
     /// ```
     /// # use sse_core::{Event, Field, FrameError};
@@ -151,15 +155,15 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// Sets the id, which the client returns as `Last-Event-ID` when it reconnects; `""` clears the client's.
+    /// Sets the event ID, which the client sends as `Last-Event-ID` when the client reconnects. `""` clears the client's ID.
     ///
-    /// Give it to events that have data. Firefox, WebKit and many libraries ignore the ID of an event without data, and
-    /// only [`Event::checkpoint`] moves theirs.
+    /// Set an ID only on events with data. Firefox, WebKit and many libraries ignore the ID of an event without data; use
+    /// [`Event::checkpoint`] for them.
     ///
-    /// Refused: line breaks, NUL and other control characters, a space at either end, more than
-    /// [`MAX_ID_BYTES`](crate::MAX_ID_BYTES) bytes. An id that is to cross origins without a preflight keeps to
-    /// `[A-Za-z0-9_.-]`. A client that returns the id `end` is answered 204 and does not come back
-    /// (see [`Sender::finish`](crate::Sender::finish)).
+    /// An ID must not contain line breaks, NUL or other control characters, must not start or end with a space, and has at
+    /// most [`MAX_ID_BYTES`](crate::MAX_ID_BYTES) bytes. A cross-origin request without a preflight allows only the
+    /// characters `[A-Za-z0-9_.-]`. The ID `end` is reserved: the server answers 204 to a client that sends `end`, and the
+    /// client stops (see [`Sender::finish`](crate::Sender::finish)).
     ///
     /// ```
     /// # use sse_core::{Event, FrameError};
@@ -173,9 +177,10 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// Asks the client to wait this long before it reconnects, in whole milliseconds; a finer part is dropped.
+    /// Sets the reconnection time: the client waits this long before it reconnects. The wire has whole milliseconds;
+    /// fractions are cut off. Unset by default, so each client uses its own default.
     ///
-    /// Over [`MAX_RETRY`](crate::MAX_RETRY) it is refused as [`FrameError::RetryTooLong`].
+    /// A time longer than [`MAX_RETRY`](crate::MAX_RETRY) is [`FrameError::RetryTooLong`].
     ///
     /// ```
     /// # use {sse_core::Event, std::time::Duration};
@@ -187,9 +192,9 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// Sets a comment, which the client skips. Its line breaks are those of data.
+    /// Sets a comment, which clients ignore. Line breaks split a comment in the same way as data.
     ///
-    /// A comment alone is written without a blank line after it, because some clients take that for an event.
+    /// A comment alone has no blank line after it, because some clients dispatch an event at that blank line.
     ///
     /// ```
     /// # use sse_core::Event;
@@ -201,10 +206,10 @@ impl<'a> Event<'a> {
         self
     }
 
-    /// The same event with texts of its own, so that it outlives the texts it was made of.
+    /// Converts borrowed texts into owned ones, so that the event outlives the borrowed texts.
     ///
-    /// `Event::data(&text)` borrows `text`. A closure that returns such an event of a local `text` does not compile. Pass
-    /// the `String` itself, or call this:
+    /// `Event::data(&text)` borrows `text`, so a closure cannot return such an event of a local `text`. Pass the `String`
+    /// itself, or call this method:
     ///
     /// ```
     /// # use sse_core::Event;
@@ -228,48 +233,73 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The data, if there is any.
+    /// Returns the data, if any.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// let event = Event::data("up 2").event("price").id("7").comment("note");
+    /// assert_eq!(event.data_text(), Some("up 2"));
+    /// assert_eq!(event.event_type(), Some("price"));
+    /// assert_eq!(event.event_id(), Some("7"));
+    /// assert_eq!(event.comment_text(), Some("note"));
+    /// assert_eq!(event.reconnection_time(), None);
+    /// ```
     #[must_use]
     pub fn data_text(&self) -> Option<&str> {
         self.data.as_deref()
     }
 
-    /// The event type, if one was set.
+    /// Returns the event type, if set. [`data_text`](Self::data_text) has an example.
     #[must_use]
     pub fn event_type(&self) -> Option<&str> {
         self.event.as_deref()
     }
 
-    /// The id, if one was set.
+    /// Returns the event ID, if set. [`data_text`](Self::data_text) has an example.
     #[must_use]
     pub fn event_id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The reconnection time, if one was set.
+    /// Returns the reconnection time, if set. [`data_text`](Self::data_text) has an example.
     #[must_use]
     pub const fn reconnection_time(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// The comment, if one was set.
+    /// Returns the comment, if set. [`data_text`](Self::data_text) has an example.
     #[must_use]
     pub fn comment_text(&self) -> Option<&str> {
         self.comment.as_deref()
     }
 
-    /// Checks and encodes the event, once, for any number of streams. The event has at most
-    /// [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
+    /// Validates and encodes the event. The frame can be sent to any number of streams.
+    ///
+    /// The size limit is [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES); [`frame_up_to`](Self::frame_up_to) takes another
+    /// limit.
     ///
     /// # Errors
-    /// The first field that is wrong, in the order `id`, `event`, `data`, `retry`; or [`FrameError::TooLarge`].
+    /// [`FrameError`] for the first invalid field, in the order `id`, `event`, `data`, `retry`. [`FrameError::TooLarge`]
+    /// comes before an error of `retry`.
+    ///
+    /// ```
+    /// # use sse_core::{Event, FrameError};
+    /// assert_eq!(Event::data("tick").id("7").frame()?, "id: 7\ndata: tick\n\n");
+    /// assert_eq!(Event::data("tick").id(" 7").frame(), Err(FrameError::EdgeSpaceInId));
+    /// # Ok::<(), FrameError>(())
+    /// ```
     pub fn frame(&self) -> Result<Frame, FrameError> {
         encode::frame(self, MAX_EVENT_BYTES)
     }
 
-    /// As [`frame`](Self::frame), for an event of at most this many bytes. The hub or the stream that sends it must allow as
-    /// many, by [`HubBuilder::max_event_bytes`](crate::hub::HubBuilder::max_event_bytes) or
+    /// Validates and encodes an event of at most `bytes` bytes, counted as for [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
+    ///
+    /// The hub or the stream that sends the event must allow the same size: see
+    /// [`HubBuilder::max_event_bytes`](crate::hub::HubBuilder::max_event_bytes) and
     /// [`Sse::max_event_bytes`](crate::Sse::max_event_bytes).
+    ///
+    /// # Errors
+    /// The same errors as [`frame`](Self::frame).
     ///
     /// ```
     /// # use sse_core::{Event, FrameError};
@@ -277,9 +307,6 @@ impl<'a> Event<'a> {
     /// assert_eq!(Event::data("12345").frame_up_to(4), Err(FrameError::TooLarge { bytes: 5, limit: 4 }));
     /// # Ok::<(), FrameError>(())
     /// ```
-    ///
-    /// # Errors
-    /// As [`frame`](Self::frame).
     pub fn frame_up_to(&self, bytes: usize) -> Result<Frame, FrameError> {
         encode::frame(self, bytes)
     }

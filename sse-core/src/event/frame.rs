@@ -1,4 +1,4 @@
-//! The proof that an event can be sent: its checked, encoded bytes; and what can become one.
+//! A validated and encoded event, and the values that convert into one.
 
 use crate::event::control::{self, Control};
 use crate::event::encode::{ValidEvent, check_encoded_size};
@@ -9,9 +9,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// The encoded bytes of one event, checked. Made by [`Event::frame`], also of a block that another server wrote
-/// ([`Event::parse`]); a clone is a reference count, so that a pool encodes once for all its streams.
+/// A validated event as encoded bytes. [`Event::frame`] creates one, also from a block of another server
+/// ([`Event::parse`]).
 ///
+/// A clone shares the bytes, so an application encodes an event once and sends the frame to many streams.
+///
+/// # Examples
 /// ```
 /// use sse_core::Event;
 ///
@@ -35,14 +38,24 @@ impl Frame {
         Self { bytes: event.to_bytes(), event_type, has_id, has_data, is_checkpoint }
     }
 
-    /// The bytes as they go on the wire. Those of an event without data depend on the stream, see
-    /// [`Event::checkpoint`](crate::Event::checkpoint); these are what most browsers receive.
+    /// Returns the encoded bytes, which a stream sends as they are if the event has data.
+    ///
+    /// An event without data is sent in a form that depends on the stream, see
+    /// [`Event::checkpoint`](crate::Event::checkpoint). These bytes are the form for browsers.
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// let frame = Event::checkpoint("42").frame()?;
+    /// assert_eq!(frame.as_bytes(), b"event: sse-position\nid: 42\ndata: {}\n\n");
+    /// assert_eq!(frame.clone().into_bytes(), frame.as_bytes());
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The bytes as they go on the wire, without a copy.
+    /// Returns the same bytes as [`as_bytes`](Self::as_bytes), without a copy.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.bytes
@@ -73,11 +86,20 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// What an event stream can send: an [`Event`]; text, which is its data; `(event, data)`; `(id, event, data)`; a
-/// [`Frame`], owned or borrowed; or a `Result` of one of these.
+/// Converts a value into an event of a stream.
 ///
-/// Implement it for a type of your own by way of an event. An event of more than 1 MiB needs [`Event::frame_up_to`] there.
+/// | value | becomes |
+/// |---|---|
+/// | [`Event`] | itself |
+/// | `&str`, `String`, `&String`, `Cow<str>` | an event with this data |
+/// | `(event, data)` | an event with this type and data |
+/// | `(id, event, data)` | an event with this ID, type and data |
+/// | [`Frame`], `&Frame` | itself, without a copy of the bytes |
+/// | `Result` of one of these | the event; an error ends the stream as [`FrameError::Source`] |
 ///
+/// # Examples
+/// Implement the trait for a type of your own through [`Event`]. An event of more than 1 MiB needs
+/// [`Event::frame_up_to`].
 /// ```
 /// use sse_core::{Event, Frame, FrameError, IntoFrame};
 ///
@@ -98,71 +120,71 @@ impl fmt::Debug for Frame {
     note = "send an `Event` (`Event::data(text)`, `Event::json(&value)`), text, `(event, data)`, `(id, event, data)`, a `Frame`, or a `Result` of one of these"
 )]
 pub trait IntoFrame: Sized {
-    /// Checks and encodes.
+    /// Validates and encodes the value.
     ///
     /// # Errors
-    /// As [`Event::frame`].
+    /// The same errors as [`Event::frame`]; [`FrameError::Source`] for an `Err`.
     fn into_frame(self) -> Result<Frame, FrameError>;
 
-    /// The same, lent to `visit` before it is encoded, so that it can be written straight into a buffer.
+    /// Validates the value and passes the event to `visit`, which can encode the event straight into a buffer.
     #[doc(hidden)]
-    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+    fn with_checked<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
         match self.into_frame() {
-            Ok(frame) => visit(Ok(CheckedEvent(Content::Frame(&frame)))),
+            Ok(frame) => visit(Ok(CheckedEvent(EventContent::Frame(&frame)))),
             Err(error) => visit(Err(error)),
         }
     }
 }
 
-/// A checked event on its way into a buffer.
+/// A validated event that may be encoded already. Only the size and `retry` are still to be checked.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct CheckedEvent<'a>(Content<'a>);
+pub struct CheckedEvent<'a>(EventContent<'a>);
 
 #[derive(Debug)]
-enum Content<'a> {
+enum EventContent<'a> {
     Event(ValidEvent<'a>),
     Frame(&'a Frame),
-    /// As one stream sends it, after everything was checked.
+    /// The form for one kind of stream, after all checks.
     Bytes(Bytes),
 }
 
 impl CheckedEvent<'_> {
-    /// The same event, as a stream of this kind sends it.
-    pub(crate) fn on(self, control: Control) -> Self {
+    /// Converts the event into the form that a stream of this kind sends.
+    pub(crate) fn for_stream(self, control: Control) -> Self {
         let (has_data, is_checkpoint) = match &self.0 {
-            Content::Event(event) => (event.has_data(), event.is_checkpoint()),
-            Content::Frame(frame) => (frame.has_data, frame.is_checkpoint),
-            Content::Bytes(_) => (true, false),
+            EventContent::Event(event) => (event.has_data(), event.is_checkpoint()),
+            EventContent::Frame(frame) => (frame.has_data, frame.is_checkpoint),
+            EventContent::Bytes(_) => (true, false),
         };
         match control {
             _ if has_data => self,
-            Control::Omitted => Self(Content::Bytes(Bytes::copy_from_slice(control::comments(&self.into_bytes())))),
+            Control::Omitted => Self(EventContent::Bytes(Bytes::copy_from_slice(control::comments(&self.into_bytes())))),
             Control::Blocks if is_checkpoint => {
                 let block = self.into_bytes();
-                let data_less = block.strip_suffix(b"data: {}\n\n").unwrap_or(&block);
-                let (comments, fields) = data_less.split_at(control::comments(data_less).len());
+                let without_data = block.strip_suffix(b"data: {}\n\n").unwrap_or(&block);
+                let (comments, fields) = without_data.split_at(control::comments(without_data).len());
                 let fields = fields.strip_prefix(b"event: sse-position\n").unwrap_or(fields);
-                Self(Content::Bytes([comments, fields, b"\n"].concat().into()))
+                Self(EventContent::Bytes([comments, fields, b"\n"].concat().into()))
             }
             _ => self,
         }
     }
 
-    /// Checks the size of the event, and the rest of it.
-    pub(crate) fn check(&self, limit: usize) -> Result<(), FrameError> {
+    /// Validates the size of the event, and then `retry`.
+    pub(crate) fn check_size_and_retry(&self, limit: usize) -> Result<(), FrameError> {
         match &self.0 {
-            Content::Event(event) => event.check(limit),
-            Content::Frame(Frame { bytes, .. }) | Content::Bytes(bytes) => check_encoded_size(bytes, limit),
+            EventContent::Event(event) => event.check_size_and_retry(limit),
+            EventContent::Frame(Frame { bytes, .. }) | EventContent::Bytes(bytes) => check_encoded_size(bytes, limit),
         }
     }
 
-    /// A frame of the event; shared, where it was encoded before.
+    /// Returns the event as a frame, without a copy if the event is encoded already.
     pub(crate) fn into_frame(self) -> Frame {
         match self.0 {
-            Content::Event(event) => event.to_frame(),
-            Content::Frame(frame) => frame.clone(),
-            Content::Bytes(bytes) => {
+            EventContent::Event(event) => event.to_frame(),
+            EventContent::Frame(frame) => frame.clone(),
+            EventContent::Bytes(bytes) => {
                 Frame { bytes, event_type: 0..0, has_id: false, has_data: true, is_checkpoint: false }
             }
         }
@@ -170,57 +192,57 @@ impl CheckedEvent<'_> {
 
     pub(crate) fn has_id(&self) -> bool {
         match &self.0 {
-            Content::Event(event) => event.has_id(),
-            Content::Frame(frame) => frame.has_id,
-            Content::Bytes(_) => false,
+            EventContent::Event(event) => event.has_id(),
+            EventContent::Frame(frame) => frame.has_id,
+            EventContent::Bytes(_) => false,
         }
     }
 
     pub(crate) fn event_type(&self) -> &[u8] {
         match &self.0 {
-            Content::Event(event) => event.event_type().as_bytes(),
-            Content::Frame(frame) => frame.bytes.get(frame.event_type.clone()).unwrap_or_default(),
-            Content::Bytes(_) => &[],
+            EventContent::Event(event) => event.event_type().as_bytes(),
+            EventContent::Frame(frame) => frame.bytes.get(frame.event_type.clone()).unwrap_or_default(),
+            EventContent::Bytes(_) => &[],
         }
     }
 
-    /// Whether it was encoded before, so that sending it need not copy.
-    pub(crate) const fn is_shared(&self) -> bool {
-        matches!(self.0, Content::Frame(_) | Content::Bytes(_))
+    /// Whether the event is encoded already, so that it can be sent without a copy.
+    pub(crate) const fn is_encoded(&self) -> bool {
+        matches!(self.0, EventContent::Frame(_) | EventContent::Bytes(_))
     }
 
-    /// How many bytes it has, or nearly so.
+    /// A lower bound for the encoded bytes; exact if the event is encoded already.
     pub(crate) fn len_at_least(&self) -> usize {
         match &self.0 {
-            Content::Event(event) => event.len_at_least(),
-            Content::Frame(frame) => frame.bytes.len(),
-            Content::Bytes(bytes) => bytes.len(),
+            EventContent::Event(event) => event.len_at_least(),
+            EventContent::Frame(frame) => frame.bytes.len(),
+            EventContent::Bytes(bytes) => bytes.len(),
         }
     }
 
-    /// Whether it has at most so many bytes.
+    /// Whether the encoded event has at most `room` bytes.
     pub(crate) fn fits(&self, room: usize) -> bool {
         match &self.0 {
-            Content::Event(event) => event.fits(room),
-            Content::Frame(frame) => frame.bytes.len() <= room,
-            Content::Bytes(bytes) => bytes.len() <= room,
+            EventContent::Event(event) => event.fits(room),
+            EventContent::Frame(frame) => frame.bytes.len() <= room,
+            EventContent::Bytes(bytes) => bytes.len() <= room,
         }
     }
 
-    /// Appends the whole block.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the whole block to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            Content::Event(event) => event.write(out),
-            Content::Frame(frame) => out.extend_from_slice(&frame.bytes),
-            Content::Bytes(bytes) => out.extend_from_slice(bytes),
+            EventContent::Event(event) => event.encode(out),
+            EventContent::Frame(frame) => out.extend_from_slice(&frame.bytes),
+            EventContent::Bytes(bytes) => out.extend_from_slice(bytes),
         }
     }
 
-    /// Appends the fields without the blank line, for whoever adds one more.
-    pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
+    /// Appends the block without its blank line, so that the caller can add a field.
+    pub(crate) fn encode_fields(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            Content::Event(event) => event.write_fields(out),
-            Content::Frame(Frame { bytes: block, .. }) | Content::Bytes(block) => {
+            EventContent::Event(event) => event.encode_fields(out),
+            EventContent::Frame(Frame { bytes: block, .. }) | EventContent::Bytes(block) => {
                 // A comment alone has no blank line.
                 out.extend_from_slice(if block.ends_with(b"\n\n") {
                     block.get(..block.len() - 1).unwrap_or(block)
@@ -231,12 +253,12 @@ impl CheckedEvent<'_> {
         }
     }
 
-    /// As bytes of their own; shared, where they were encoded before.
+    /// Returns the encoded bytes, without a copy if the event is encoded already.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.0 {
-            Content::Frame(frame) => frame.bytes.clone(),
-            Content::Event(event) => event.to_bytes(),
-            Content::Bytes(bytes) => bytes,
+            EventContent::Frame(frame) => frame.bytes.clone(),
+            EventContent::Event(event) => event.to_bytes(),
+            EventContent::Bytes(bytes) => bytes,
         }
     }
 }
@@ -246,12 +268,12 @@ impl IntoFrame for Event<'_> {
         self.frame()
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
-        visit(ValidEvent::of(&self).map(|event| CheckedEvent(Content::Event(event))))
+    fn with_checked<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+        visit(ValidEvent::new(&self).map(|event| CheckedEvent(EventContent::Event(event))))
     }
 }
 
-/// These are events by another name.
+/// Implements `IntoFrame` for types that stand for an event.
 macro_rules! as_event {
     ($([$($generics:tt)*] $type:ty, $this:ident => $event:expr;)*) => {$(
         impl<$($generics)*> IntoFrame for $type {
@@ -260,9 +282,9 @@ macro_rules! as_event {
                 $event.frame()
             }
 
-            fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+            fn with_checked<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
                 let $this = &self;
-                $event.lend(visit)
+                $event.with_checked(visit)
             }
         }
     )*};
@@ -288,8 +310,8 @@ impl IntoFrame for &Frame {
         Ok(self.clone())
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
-        visit(Ok(CheckedEvent(Content::Frame(self))))
+    fn with_checked<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+        visit(Ok(CheckedEvent(EventContent::Frame(self))))
     }
 }
 
@@ -298,9 +320,9 @@ impl<F: IntoFrame, E: fmt::Display> IntoFrame for Result<F, E> {
         self.map_err(failed)?.into_frame()
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+    fn with_checked<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
         match self {
-            Ok(event) => event.lend(visit),
+            Ok(event) => event.with_checked(visit),
             Err(error) => visit(Err(failed(error))),
         }
     }

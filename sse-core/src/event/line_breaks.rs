@@ -1,33 +1,35 @@
-//! Where the line breaks of a text are.
+//! Finds the line breaks of a text.
 
 use memchr::memchr2;
 
-/// As many bytes as are looked at in one go.
+/// Bytes that one search step covers.
 const WINDOW: usize = 64;
 
-/// The place of each CR and each LF, in order.
+/// Iterates over the offsets of all CR and LF bytes, in order.
 ///
-/// To begin a search anew at each line costs as much as a short line itself. So a window of bytes is looked at in one go,
-/// and all breaks in it are kept as bits. Only a window without one goes on to `memchr`, which reads a long line faster.
+/// A new search for each line would cost as much as encoding a short line. So one step searches a window of 64 bytes and
+/// keeps all breaks of the window as bits. If a window has no break, `memchr` searches the rest, because `memchr` is
+/// faster on long lines.
 #[derive(Debug)]
-pub(crate) struct Breaks<'t> {
+pub(crate) struct LineBreaks<'t> {
     text: &'t [u8],
-    /// Where the window begins, and where it ends.
+    /// Offset of the window.
     window: usize,
+    /// Offset after the window.
     end: usize,
-    /// The breaks in the window that are still to be told: the lowest bit is its first byte.
+    /// The breaks that `next` has not returned yet. The lowest bit stands for the first byte of the window.
     bits: u64,
 }
 
-impl<'t> Breaks<'t> {
+impl<'t> LineBreaks<'t> {
     #[inline]
     pub(crate) const fn of(text: &'t [u8]) -> Self {
         Self { text, window: 0, end: 0, bits: 0 }
     }
 
-    /// Looks at the window that begins `at`; false if that is no whole one.
+    /// Searches the window at `at`. False if fewer than 64 bytes remain.
     #[inline]
-    fn look(&mut self, at: usize) -> bool {
+    fn search_window(&mut self, at: usize) -> bool {
         let window = self.text.get(at..).and_then(|rest| rest.first_chunk());
         if let Some(window) = window {
             (self.window, self.end) = (at, at + WINDOW);
@@ -36,30 +38,30 @@ impl<'t> Breaks<'t> {
         window.is_some()
     }
 
-    /// Goes on after a window without a break, or less than a window before the end of the text.
+    /// Searches the rest of the text, after a window without a break or where less than a window remains.
     #[cold]
-    fn search(&mut self) {
+    fn search_rest(&mut self) {
         let Some(found) = self.text.get(self.end..).and_then(|rest| memchr2(b'\r', b'\n', rest)) else {
             self.end = self.text.len();
             return;
         };
         let at = self.end + found;
-        if !self.look(at) {
-            // Too near the end for a window: this break alone.
+        if !self.search_window(at) {
+            // Less than a window remains. The new window holds this break alone.
             (self.window, self.end, self.bits) = (at, at + 1, 1);
         }
     }
 }
 
-impl Iterator for Breaks<'_> {
+impl Iterator for LineBreaks<'_> {
     type Item = usize;
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
         if self.bits == 0 {
-            self.look(self.end);
+            self.search_window(self.end);
             if self.bits == 0 {
-                self.search();
+                self.search_rest();
                 if self.bits == 0 {
                     return None;
                 }
@@ -71,7 +73,7 @@ impl Iterator for Breaks<'_> {
     }
 }
 
-/// A bit for each byte that is a break; the first byte's is the lowest.
+/// Returns one bit per byte of the window: 1 for CR and LF. The lowest bit stands for the first byte.
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[inline]
 fn bits(window: &[u8; WINDOW]) -> u64 {
@@ -83,7 +85,7 @@ fn bits(window: &[u8; WINDOW]) -> u64 {
         let (cr, lf) = (_mm_set1_epi8(b'\r' as i8), _mm_set1_epi8(b'\n' as i8));
         let of = |quarter: &[u8; 16]| {
             let both = u128::from_le_bytes(*quarter);
-            // One load, once compiled.
+            // The compiler turns this into one load.
             let bytes: __m128i = _mm_set_epi64x((both >> 64) as i64, both as i64);
             let breaks = _mm_or_si128(_mm_cmpeq_epi8(bytes, cr), _mm_cmpeq_epi8(bytes, lf));
             u64::from(_mm_movemask_epi8(breaks) as u16)
@@ -92,8 +94,9 @@ fn bits(window: &[u8; WINDOW]) -> u64 {
         quarters.iter().zip(0..).fold(0, |bits, (quarter, at)| bits | of(quarter) << (16 * at))
     }
 
-    // SAFETY: what it needs is what this whole function is compiled for.
-    #[expect(unsafe_code, reason = "twice as fast as what the compiler makes of `portable`")]
+    // SAFETY: the inner function requires SSE2. This function exists only under `cfg(target_feature = "sse2")`, so the
+    // compiler may assume SSE2 everywhere in this program, and every CPU that runs the program must have SSE2.
+    #[expect(unsafe_code, reason = "twice as fast as the code that the compiler generates for `portable`")]
     unsafe {
         bits(window)
     }
@@ -102,8 +105,8 @@ fn bits(window: &[u8; WINDOW]) -> u64 {
 #[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
 use portable as bits;
 
-/// The same, written so that a compiler sees vectors in it: a mark for each byte, then eight marks at a time gathered
-/// into the highest byte of a product.
+/// The same result in safe code that the compiler can vectorise. Each byte becomes a mark of 0 or 1. A multiplication
+/// then gathers eight marks into the highest byte of the product.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "sse2"))))]
 #[inline]
 fn portable(window: &[u8; WINDOW]) -> u64 {
@@ -124,7 +127,7 @@ mod tests {
     use proptest::test_runner::Config;
 
     proptest! {
-        // Under miri, which looks at the one `unsafe` call, a case takes a second.
+        // Miri checks the `unsafe` call, and needs a second per case.
         #![proptest_config(Config {
             cases: if cfg!(miri) { 3 } else { 256 },
             failure_persistence: None,
@@ -132,14 +135,14 @@ mod tests {
         })]
 
         #[test]
-        fn every_break_is_told_once_and_in_order(text in "(\r|\n|[a-c]{0,9}|[a-c\u{8a}\u{8d}]{50,90}){0,40}") {
+        fn each_break_is_returned_once_and_in_order(text in "(\r|\n|[a-c]{0,9}|[a-c\u{8a}\u{8d}]{50,90}){0,40}") {
             let expected: Vec<_> = text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'\r' | b'\n')).collect();
-            let told: Vec<_> = Breaks::of(text.as_bytes()).collect();
-            prop_assert_eq!(told, expected.into_iter().map(|(at, _)| at).collect::<Vec<_>>());
+            let found: Vec<_> = LineBreaks::of(text.as_bytes()).collect();
+            prop_assert_eq!(found, expected.into_iter().map(|(at, _)| at).collect::<Vec<_>>());
         }
 
         #[test]
-        fn both_ways_to_look_see_the_same(window in prop::collection::vec(prop_oneof![0..16u8, any::<u8>()], WINDOW)) {
+        fn sse2_and_portable_code_give_the_same_bits(window in prop::collection::vec(prop_oneof![0..16u8, any::<u8>()], WINDOW)) {
             let window = window.try_into().expect("a window");
             prop_assert_eq!(bits(&window), portable(&window));
         }

@@ -189,7 +189,7 @@ impl Cursor {
             if let Some(run) = run {
                 Counters::add(&self.hub.counters.delivered, run.events);
                 (self.position, self.told) = (run.last, run.last);
-                return Some(Step::Chunk(self.control.admit(run.bytes)));
+                return Some(Step::Chunk(self.control.filter(run.bytes)));
             }
         }
         let mut chunk = Pending::default();
@@ -244,7 +244,7 @@ impl Cursor {
         Counters::add(&self.hub.counters.delivered, events);
         if let Some(chunk) = chunk.take() {
             self.told = self.position;
-            return Some(Step::Chunk(self.control.admit(chunk)));
+            return Some(Step::Chunk(self.control.filter(chunk)));
         }
         lagged.then(|| {
             Counters::add(&self.hub.counters.lagged, 1);

@@ -114,7 +114,7 @@ impl Hub {
     /// As a publish's, but that the hub follows is none.
     pub fn check(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<Frame, PublishError> {
         check_name(topic.as_ref())?;
-        Ok(event.lend(|piece| {
+        Ok(event.with_checked(|piece| {
             let piece = piece?;
             self.inner.rules.check(&piece, Control::Events)?;
             Ok::<_, FrameError>(piece.into_frame())
@@ -198,11 +198,11 @@ const ID_LINE_BYTES: usize = 40;
 impl Inner {
     /// Checks and encodes an event, outside of any lock; the line of its id is yet to come.
     pub(crate) fn encode(&self, event: impl IntoFrame) -> Result<Vec<u8>, FrameError> {
-        event.lend(|piece| {
+        event.with_checked(|piece| {
             let piece = piece?;
             self.rules.check(&piece, Control::Events)?;
             let mut block = Vec::with_capacity(piece.len_at_least() + ID_LINE_BYTES);
-            piece.write_fields(&mut block);
+            piece.encode_fields(&mut block);
             // Many lines make it grow by more than they need, and the ring counts what they need.
             if block.capacity() - block.len() > 2 * ID_LINE_BYTES {
                 block.shrink_to(block.len() + ID_LINE_BYTES);

@@ -86,9 +86,9 @@ impl First {
                 return;
             }
             // The size is checked later, when the limit of the stream is known.
-            let frame = event.lend(|piece| {
+            let frame = event.with_checked(|piece| {
                 let piece = piece?;
-                piece.check(usize::MAX)?;
+                piece.check_size_and_retry(usize::MAX)?;
                 Ok::<_, FrameError>(piece.into_frame())
             });
             match frame {
@@ -111,10 +111,10 @@ impl First {
         }
         let mut blocks = Vec::with_capacity(self.bytes);
         for frame in &self.frames {
-            frame.lend(|piece| {
+            frame.with_checked(|piece| {
                 let piece = piece?;
                 rules.check(&piece, control)?;
-                piece.on(control).write(&mut blocks);
+                piece.for_stream(control).encode(&mut blocks);
                 Ok(())
             })?;
         }

@@ -1,4 +1,4 @@
-//! The surroundings of a stream: clock, timer, randomness, locks, sockets, logging.
+//! The surroundings of a stream: clock, timer, random numbers, locks, sockets, tracing.
 
 #[expect(clippy::module_inception, reason = "a reader looks for `Runtime` in runtime.rs")]
 pub(crate) mod runtime;

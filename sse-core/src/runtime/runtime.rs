@@ -1,4 +1,4 @@
-//! What a runtime lends to the core: a clock, a timer, and randomness.
+//! The clock, the timer and the random generator that the core takes from the program around it.
 
 use crate::runtime::sync::Mutex;
 use rand_chacha::ChaCha12Rng;
@@ -8,13 +8,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What the core borrows from the program around it. Tokio's is [`Tokio`](crate::Tokio), behind the feature `tokio`;
-/// a test's is `testing::Clock`.
+/// Provides the core with a clock, timers and random numbers. Servers on tokio use [`Tokio`](crate::Tokio), behind the
+/// feature `tokio`; tests use `testing::Clock`.
 ///
-/// A value is cloned into every stream, so it should be small.
+/// Every stream holds a clone, so an implementation should be small.
 ///
+/// # Examples
+/// A server without async tasks calls [`EventStream::poll_chunk`](crate::EventStream::poll_chunk) at each deadline. Its
+/// timers therefore never fire.
 /// ```
-/// // A host that polls at each deadline itself, as with `EventStream::poll_chunk`, lends a timer that never fires.
 /// use sse_core::{Random, Runtime, Timer};
 /// use std::pin::Pin;
 /// use std::sync::Arc;
@@ -56,34 +58,39 @@ use std::time::{Duration, Instant, SystemTime};
 /// # assert_eq!(hub.stats().streams, 0);
 /// ```
 pub trait Runtime: Clone + Send + Sync + 'static {
-    /// Wakes a stream at its deadline.
+    /// The timer that wakes a stream at its deadline.
     type Timer: Timer;
 
-    /// The time now. Called at every poll of a stream and at every publish.
+    /// Returns the current time. Called at every poll of a stream and at every publish.
     fn now(&self) -> Instant;
 
-    /// What the wall clock shows. Called only by [`Sse::expires_at`](crate::Sse::expires_at), whose moment may be a
-    /// `SystemTime`.
+    /// Returns the wall-clock time. Only [`Sse::expires_at`](crate::Sse::expires_at) calls this, because an expiry may be
+    /// given as a `SystemTime`.
     fn wall(&self) -> SystemTime;
 
-    /// A timer that waits for nothing yet. Called when a stream is polled for the first time with something to wait
-    /// for, inside the task that polls it.
+    /// Returns a timer without a deadline. Called once per stream, by the task that polls the stream, when the stream
+    /// first has to wait.
     fn timer(&self) -> Self::Timer;
 
-    /// The generator of all identifiers, tags and jitter.
+    /// Returns the generator of all identifiers, tags and jitter.
     fn random(&self) -> &Random;
 }
 
-/// Wakes one task at a deadline. It lives inside the body of a stream, pinned and unboxed.
+/// Wakes one task at a deadline. The body of a stream holds its timer in place, pinned and without a box.
 pub trait Timer: Send + Sync + 'static {
-    /// Ready once the deadline is reached; before, the context's waker is woken then. Each call may bring another
-    /// deadline, which replaces the last one.
+    /// Returns `Ready` once `deadline` is reached, else `Pending`. The timer then wakes the waker of `cx` at `deadline`.
+    ///
+    /// Each call replaces the deadline of the call before.
     fn poll_at(self: Pin<&mut Self>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// The one generator of identifiers, tags and jitter, seeded once: a ChaCha of 12 rounds, so that the identifier of
-/// one connection tells nothing about another's.
+/// The generator of stream identifiers, hub tags and jitter. A runtime seeds one generator, once.
 ///
+/// The algorithm is ChaCha with 12 rounds. Clients see the identifiers, and must not be able to compute those of other
+/// streams.
+///
+/// # Examples
+/// The same seed gives the same sequence.
 /// ```
 /// let one = sse_core::Random::from_seed([7; 32]);
 /// let other = sse_core::Random::from_seed([7; 32]);
@@ -93,26 +100,29 @@ pub trait Timer: Send + Sync + 'static {
 pub struct Random(Mutex<ChaCha12Rng>);
 
 impl Random {
-    /// A generator with this seed, which should come from the system unless every draw is to repeat.
+    /// Creates a generator from a seed of 32 bytes. Take the seed from the operating system, except in a test that must
+    /// be repeatable.
     #[must_use]
     pub fn from_seed(seed: [u8; 32]) -> Self {
         Self(Mutex::new(ChaCha12Rng::from_seed(seed)))
     }
 
-    /// A random UUID (version 4).
+    /// Draws a random UUID (version 4).
+    ///
+    /// Source: RFC 9562 5.4.
     pub fn uuid(&self) -> uuid::Uuid {
         let mut bytes = [0; 16];
         self.0.lock().fill_bytes(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    /// A secret of 128 bits.
+    /// Draws a secret of 128 bits.
     pub(crate) fn secret(&self) -> (u64, u64) {
         let mut generator = self.0.lock();
         (generator.next_u64(), generator.next_u64())
     }
 
-    /// A duration from this range, each as likely as another.
+    /// Draws a duration from this range with uniform probability.
     pub(crate) fn duration(&self, range: RangeInclusive<Duration>) -> Duration {
         let span = range.end().saturating_sub(*range.start());
         // 2^53 steps, so that the fraction is exact.

@@ -1,36 +1,40 @@
-//! Bounds on what lies beneath a body, set once at the listening socket, whatever the framework above it.
+//! Limits for the TCP sockets below the framework, set once on the listening socket.
 //!
-//! A reader that stalls is no longer polled, so nothing in this crate can end it; the socket can.
+//! A server does not poll the body of a stalled client, so the stream cannot end itself. A timeout of the socket can end
+//! the connection.
 
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::time::Duration;
 
-/// What the sockets of a listener are bounded by. `None` leaves the system's own choice.
+/// The limits of the connections that a listener accepts. `None` keeps the default of the operating system.
 ///
+/// # Examples
 /// ```
 /// use sse_core::{SocketLimits, apply_socket_limits};
 ///
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// let bounded = apply_socket_limits(&listener, &SocketLimits::default())?;
-/// assert!(bounded.no_delay);
+/// let applied = apply_socket_limits(&listener, &SocketLimits::default())?;
+/// assert!(applied.no_delay);
 /// # #[cfg(target_os = "linux")]
-/// assert!(bounded.missing().is_empty());
+/// assert!(applied.missing().is_empty());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketLimits {
-    /// How long sent bytes may stay unacknowledged, or a closed window closed, before the connection ends: 30 s by
-    /// default. This is what ends a reader that stalls or vanishes with bytes on their way to it. Linux only.
+    /// The longest time that sent bytes stay unacknowledged, or that the client's receive window stays closed. Then the
+    /// connection ends. 30 s by default; Linux only.
+    ///
+    /// This limit ends the connection of a client that stalled or vanished while bytes were on the way.
     pub user_timeout: Option<Duration>,
-    /// How long a silent connection is left alone before it is probed, how long between probes, and how many go
-    /// unanswered before it ends: 30 s, 10 s and 3 by default.
+    /// TCP keep-alive: the idle time before the first probe, the time between probes, and the number of unanswered probes
+    /// that ends the connection. 30 s, 10 s and 3 by default. Windows ignores the number.
     pub keep_alive: Option<(Duration, Duration, u32)>,
-    /// Whether small writes leave at once: true by default.
+    /// Whether the kernel sends small writes at once (`TCP_NODELAY`). `true` by default.
     pub no_delay: bool,
-    /// How many bytes the kernel takes that it has not sent yet: 128 KiB by default, where it would take megabytes. It
-    /// bounds no throughput. Linux only.
+    /// The most bytes that the kernel buffers before it sends them (`TCP_NOTSENT_LOWAT`). 128 KiB by default; the kernel's
+    /// own limit is several megabytes. The limit does not reduce throughput. Linux only.
     pub unsent_bytes: Option<u32>,
 }
 
@@ -45,7 +49,7 @@ impl Default for SocketLimits {
     }
 }
 
-/// Which of the bounds are in force for the connections that the listener accepts from now on.
+/// The limits that are in force for the connections that the listener accepts from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AppliedLimits {
@@ -60,7 +64,9 @@ pub struct AppliedLimits {
 }
 
 impl AppliedLimits {
-    /// The names of the bounds that were asked for or not, and are not in force: what this system lacks.
+    /// The names of the limits that are not in force, because they are unset or because this system lacks them.
+    ///
+    /// [`SocketLimits`] has an example.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         let all = [
@@ -73,22 +79,25 @@ impl AppliedLimits {
     }
 }
 
-/// Sets these bounds on a listening TCP socket, std's or tokio's, from which accepted connections inherit them.
+/// Sets limits on a listening TCP socket of `std` or tokio. Accepted connections inherit the limits.
 ///
-/// Call it before the framework takes the listener. On Linux all are inherited; elsewhere only what is known to be is
-/// set, and the result says what is not.
+/// Call this function before you pass the listener to the framework. Linux passes on all limits. On other systems this
+/// function sets only the limits that are known to be passed on, and the result names the others.
 ///
 /// # Errors
-/// What the system says where it has an option and refuses its value.
+/// The error of the operating system if the system has an option and rejects the value.
 ///
-/// Source: tcp(7); RFC 5482 (the user timeout).
+/// # Examples
+/// [`SocketLimits`] has an example.
+///
+/// Source: tcp(7); RFC 5482 (user timeout).
 pub fn apply_socket_limits<'s, S>(listener: &'s S, limits: &SocketLimits) -> io::Result<AppliedLimits>
 where
     SockRef<'s>: From<&'s S>,
 {
     let socket = SockRef::from(listener);
     socket.set_tcp_nodelay(limits.no_delay)?;
-    let mut bounded =
+    let mut applied =
         AppliedLimits { user_timeout: false, keep_alive: false, no_delay: limits.no_delay, unsent_bytes: false };
     if let Some((idle, interval, retries)) = limits.keep_alive {
         let probes = TcpKeepalive::new().with_time(idle).with_interval(interval);
@@ -97,20 +106,20 @@ where
         #[cfg(windows)]
         let _ = retries;
         socket.set_tcp_keepalive(&probes)?;
-        bounded.keep_alive = true;
+        applied.keep_alive = true;
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         if let Some(timeout) = limits.user_timeout {
             socket.set_tcp_user_timeout(Some(timeout))?;
-            bounded.user_timeout = true;
+            applied.user_timeout = true;
         }
         if let Some(bytes) = limits.unsent_bytes {
             socket.set_tcp_notsent_lowat(bytes)?;
-            bounded.unsent_bytes = true;
+            applied.unsent_bytes = true;
         }
     }
-    Ok(bounded)
+    Ok(applied)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -120,10 +129,10 @@ mod tests {
 
     /// Hazard E15.
     #[test]
-    fn an_accepted_connection_has_the_bounds_of_its_listener() -> io::Result<()> {
+    fn accepted_connection_has_the_limits_of_its_listener() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let bounded = apply_socket_limits(&listener, &SocketLimits::default())?;
-        assert_eq!(bounded.missing(), Vec::<&str>::new());
+        let applied = apply_socket_limits(&listener, &SocketLimits::default())?;
+        assert_eq!(applied.missing(), Vec::<&str>::new());
 
         let _client = TcpStream::connect(listener.local_addr()?)?;
         let (accepted, _) = listener.accept()?;
@@ -138,11 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_asked_for_is_said_to_be_missing() -> io::Result<()> {
+    fn unset_limits_are_listed_as_missing() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let limits = SocketLimits { user_timeout: None, keep_alive: None, no_delay: false, unsent_bytes: None };
-        let bounded = apply_socket_limits(&listener, &limits)?;
-        assert_eq!(bounded.missing(), ["user_timeout", "keep_alive", "no_delay", "unsent_bytes"]);
+        let applied = apply_socket_limits(&listener, &limits)?;
+        assert_eq!(applied.missing(), ["user_timeout", "keep_alive", "no_delay", "unsent_bytes"]);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
-//! Locks and atomics, in one place so that loom can stand in for them.
+//! Locks and atomics: those of `std`, or those of loom in the tests of interleavings.
 //!
-//! No foreign code (a waker, a user's value being dropped) may run under one of these locks.
+//! No foreign code (a waker, the drop of a user's value) may run while one of these locks is held.
 
 #[cfg(feature = "__loom")]
 pub(crate) use loom::sync::{Arc, MutexGuard, atomic};
@@ -15,7 +15,8 @@ use loom::sync as imp;
 #[cfg(not(feature = "__loom"))]
 use std::sync as imp;
 
-/// A lock that a panic elsewhere does not close: what it guards is whole between any two statements that can panic.
+/// A mutex that ignores poisoning. Every critical section keeps the guarded value valid at each statement that can
+/// panic, so a panic leaves no half-made change.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(imp::Mutex<T>);
 
@@ -29,7 +30,7 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Loom's, with the name that the other one's method has.
+/// The waker cell of loom, with the method name of the crate `atomic-waker`.
 #[cfg(feature = "__loom")]
 #[derive(Debug)]
 pub(crate) struct AtomicWaker(loom::future::AtomicWaker);

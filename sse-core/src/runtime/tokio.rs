@@ -9,17 +9,26 @@ use std::task::{Context, Poll, ready};
 use std::time::{Instant, SystemTime};
 use tokio::time::{Sleep, sleep_until};
 
-/// Tokio's clock and timer, and one generator for the process, seeded by the system.
+/// The clock and the timer of tokio, and one random generator per process, seeded by the operating system.
 ///
-/// A stream may be made outside a runtime; it must be polled inside one with time enabled (`enable_time`), or tokio
-/// panics.
+/// A stream can be created outside a tokio runtime. It must be polled inside a runtime with time enabled (`enable_time`).
+///
+/// # Panics
+/// Tokio panics if such a stream is polled without a runtime, or with a runtime without time.
+///
+/// # Examples
+/// ```
+/// use sse_core::{Runtime, Tokio};
+///
+/// assert_ne!(Tokio.random().uuid(), Tokio.random().uuid());
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tokio;
 
 static RANDOM: LazyLock<Random> = LazyLock::new(|| {
     let mut seed = [0; 32];
     if getrandom::fill(&mut seed).is_err() {
-        // A system without randomness still has ASLR and a clock behind the hasher's keys.
+        // The system's generator failed. The keys of the standard hasher and the clock still differ between processes.
         use std::hash::{BuildHasher, RandomState};
         let words = std::iter::repeat_with(|| RandomState::new().hash_one(Instant::now()));
         for (bytes, word) in seed.chunks_mut(8).zip(words) {
@@ -50,7 +59,7 @@ impl Runtime for Tokio {
 }
 
 pin_project! {
-    /// A tokio `Sleep`, made when it is first needed.
+    /// The timer of [`Tokio`]. It creates its `Sleep` at the first deadline.
     #[derive(Debug)]
     pub struct TokioTimer {
         #[pin]
@@ -66,8 +75,8 @@ impl Timer for TokioTimer {
             this.sleep.set(Some(sleep_until(deadline)));
         }
         let Some(mut sleep) = this.sleep.as_pin_mut() else { return Poll::Pending };
-        // A deadline is moved back at every write. The timer is left to fire at the old one and armed again then:
-        // once an interval instead of once a write.
+        // Every write moves the deadline to a later time. The timer keeps the old deadline, fires then, and is set to the
+        // new one below. So the timer is set once per keep-alive interval and not once per write.
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }

@@ -1,84 +1,85 @@
-//! What is told to `tracing`, under names that stay: `docs/observing.md` has the table, and a test holds it to this file.
-//! Without the feature all of it is nothing.
+//! The events and spans for `tracing`. Their names and fields are stable: `docs/observing.md` lists them, and a test
+//! compares that table with this file. Without the feature `tracing` every function here is empty.
 //!
-//! A subscriber is foreign code: nothing here is called under a lock.
+//! A `tracing` subscriber is foreign code, so no caller may hold a lock.
 
-use crate::event::error::FrameError;
-use crate::hub::SubscribeError;
-use crate::stream::CloseReason;
+use std::fmt::Display;
 use uuid::Uuid;
 
-/// A function for each event, which does nothing without the feature.
+/// Declares one function for each event.
 macro_rules! events {
-    ($($(#[$doc:meta])* fn $function:ident($($argument:ident: $type:ty),*) = $level:ident $name:literal $fields:tt $words:literal;)*) => {$(
+    ($($(#[$doc:meta])* fn $function:ident($($argument:ident: $type:ty),*) = $level:ident $name:literal $fields:tt $text:literal;)*) => {$(
         $(#[$doc])*
-        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "told to nobody"))]
+        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "the arguments of events"))]
         pub(crate) fn $function($($argument: $type),*) {
             #[cfg(feature = "tracing")]
-            tracing::event!(name: $name, target: "sse_core", tracing::Level::$level, $fields, $words);
+            tracing::event!(name: $name, target: "sse_core", tracing::Level::$level, $fields, $text);
         }
     )*};
 }
 
 events! {
-    /// A handler answered with a stream; `resumption` if it subscribed.
+    /// A handler returned a stream. `resumption` is set if the stream is a subscription.
     fn stream_opened(id: Uuid, resumption: Option<&str>) =
         DEBUG "stream.opened" { %id, resumption } "an event stream opened";
 
-    /// The last byte was delivered, or the client left. `bytes` only if somebody heard its span.
-    fn stream_ended(id: Uuid, reason: CloseReason, bytes: Option<u64>) =
-        DEBUG "stream.ended" { %id, reason = reason.as_str(), bytes } "an event stream ended";
+    /// The last byte was delivered, or the client left. `bytes` is set if the stream's span is enabled.
+    fn stream_ended(id: Uuid, reason: &'static str, bytes: Option<u64>) =
+        DEBUG "stream.ended" { %id, reason, bytes } "an event stream ended";
 
-    /// A client was asked to come back later.
+    /// The hub drains or is full, so the client must retry later.
     fn stream_refused(why: &str) =
-        INFO "stream.refused" { why } "an event stream was refused; its client is asked to come back later";
+        INFO "stream.refused" { why } "no event stream was opened; the client is asked to retry later";
 
-    /// A handler asked for a subscription that cannot be.
-    fn subscription_rejected(error: &SubscribeError) =
+    /// The arguments of a subscription are invalid.
+    fn subscription_rejected(error: &dyn Display) =
         WARN "subscription.rejected" { %error } "a subscription was rejected";
 
-    /// An event could not be sent, and ended its stream.
-    fn stream_failed(error: &FrameError) =
+    /// An event could not be sent, which ended the stream.
+    fn stream_failed(error: &dyn Display) =
         ERROR "stream.failed" { %error } "an event stream failed";
 
-    /// A send waits before the first poll of the body.
+    /// A send waits for room in the buffer before the first poll of the body.
     fn send_waits(id: Uuid) =
-        WARN "send.waits" { %id } "a send waits before its stream is read: return the response and send from a spawned task, or use `Sse::prelude` or `Sse::buffer`";
+        WARN "send.waits" { %id } "a send waits, and the body of its stream was never polled: return the response and send from a spawned task, or use `Sse::prelude` or `Sse::buffer`";
 
-    /// A reader is told that something is missing; of which topic, if that is known.
+    /// The hub sends a gap event. `topic` is set if the missing events belong to one topic.
     fn gap(reason: &str, topic: Option<&str>, lagged: bool) =
-        DEBUG "gap" { reason, topic, lagged } "a reader is told a gap";
+        DEBUG "gap" { reason, topic, lagged } "a client missed events and receives a gap event";
 
+    /// The hub starts to end its streams within `window_ms`.
     fn drain_began(streams: usize, window_ms: u64) =
-        INFO "drain.began" { streams, window_ms } "the hub drains";
+        INFO "drain.began" { streams, window_ms } "a drain started";
 
-    /// Streams that belong to no hub are open when a drain starts.
+    /// Streams without a hub are open when a drain starts. The drain cannot end them.
     fn drain_leaves(streams: usize) =
         WARN "drain.leaves" { streams } "the drain does not end streams that belong to no hub: give the hub to their routes, or use `Sse::attach`";
 
+    /// All streams of the hub ended, or the caller stopped waiting while `left` were open.
     fn drain_over(left: usize) =
         INFO "drain.over" { left } "the drain is over";
 }
 
-/// A handler returned an adapter's `Error`, and its client gets 500. For the macro [`adapter!`](crate::adapter).
+/// A handler returned an adapter's `Error`, and its client receives 500.
 #[cfg(feature = "adapter")]
-#[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "told to nobody"))]
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "the arguments of events"))]
 pub fn handler_failed(error: &(dyn std::error::Error + 'static)) {
     #[cfg(feature = "tracing")]
-    tracing::event!(name: "handler.failed", target: "sse_core", tracing::Level::ERROR, { error = %error }, "a handler failed; its client gets 500");
+    tracing::event!(name: "handler.failed", target: "sse_core", tracing::Level::ERROR, { error = %error }, "a handler failed; its client receives 500");
 }
 
-/// What is kept of an open stream in order to tell it: its span, and how much was written. As long as nobody asks for
-/// spans of this level, a null pointer; without the feature nothing at all.
+/// The span of one stream, and the number of bytes that the stream has sent.
+///
+/// A null pointer while no subscriber enables spans of this level. Without the feature `tracing` the type has no size.
 #[derive(Debug, Default)]
 pub(crate) struct StreamSpan {
     #[cfg(feature = "tracing")]
-    open: Option<Box<Open>>,
+    open: Option<Box<OpenSpan>>,
 }
 
 #[cfg(feature = "tracing")]
 #[derive(Debug)]
-struct Open {
+struct OpenSpan {
     span: tracing::Span,
     bytes: u64,
 }
@@ -88,10 +89,10 @@ impl StreamSpan {
     pub(crate) fn of_stream(id: Uuid) -> Self {
         use tracing::field::Empty;
         let span = tracing::debug_span!(target: "sse_core", "stream", %id, reason = Empty, bytes = Empty);
-        Self { open: (!span.is_disabled()).then(|| Box::new(Open { span, bytes: 0 })) }
+        Self { open: (!span.is_disabled()).then(|| Box::new(OpenSpan { span, bytes: 0 })) }
     }
 
-    /// Whatever is told while the guard lives is told of this stream.
+    /// Events are recorded in this span until the guard is dropped.
     pub(crate) fn enter(&self) -> Option<tracing::span::EnteredSpan> {
         self.open.as_ref().map(|open| open.span.clone().entered())
     }
@@ -102,11 +103,11 @@ impl StreamSpan {
         }
     }
 
-    /// Closes the span.
-    pub(crate) fn ended(&mut self, id: Uuid, reason: CloseReason) {
+    /// Records the end of the stream and closes the span.
+    pub(crate) fn ended(&mut self, id: Uuid, reason: &'static str) {
         let Some(open) = self.open.take() else { return stream_ended(id, reason, None) };
         open.span.in_scope(|| stream_ended(id, reason, Some(open.bytes)));
-        open.span.record("reason", reason.as_str()).record("bytes", open.bytes);
+        open.span.record("reason", reason).record("bytes", open.bytes);
     }
 }
 
@@ -122,7 +123,7 @@ impl StreamSpan {
 
     pub(crate) const fn wrote(&self, _: usize) {}
 
-    pub(crate) fn ended(&self, id: Uuid, reason: CloseReason) {
+    pub(crate) fn ended(&self, id: Uuid, reason: &'static str) {
         stream_ended(id, reason, None);
     }
 }

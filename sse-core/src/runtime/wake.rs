@@ -1,24 +1,25 @@
-//! Wakes and tells many, although one of them may panic.
+//! Calls a function for many items, and completes the calls although some of them panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-/// Wakes all of these.
+/// Wakes all of these wakers.
 ///
 /// # Panics
-/// With the first panic of a waker, after all others were woken.
+/// Repeats the first panic of a waker after all wakers were woken.
 pub(crate) fn all(wakers: impl IntoIterator<Item = Waker>) {
     each(wakers, Waker::wake);
 }
 
-/// Does this with all of these.
+/// Calls `act` for each item.
 ///
 /// # Panics
-/// With the first panic of `act`, after it was called for all others.
+/// Repeats the first panic of `act` after `act` was called for all items.
 pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut act: impl FnMut(T)) {
     let mut items = items.into_iter();
     let mut first = None;
-    // An item that panics is gone from `items` by then. What `act` changed is an atomic or behind a lock.
+    // Unwind safety: `items` no longer holds an item whose call panicked, and `act` changes only atomics and values
+    // behind locks.
     let mut each_left = || {
         for item in items.by_ref() {
             act(item);
@@ -27,7 +28,7 @@ pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut act: impl FnMut(T)
     while let Err(panic) = catch_unwind(AssertUnwindSafe(&mut each_left)) {
         match first {
             None => first = Some(panic),
-            // Dropping it may panic as well.
+            // The drop of a panic's payload can panic too.
             Some(_) => drop(catch_unwind(AssertUnwindSafe(|| drop(panic)))),
         }
     }

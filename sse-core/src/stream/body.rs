@@ -121,7 +121,7 @@ impl<R: Runtime, S> EventStream<R, S> {
 
 /// Tells everybody that the stream has ended, and why. The application's function is the last, so that it may panic.
 fn leave(shared: &Shared, attachment: &mut Option<StreamGuard>, told: &mut StreamSpan, reason: CloseReason) {
-    told.ended(shared.id, reason);
+    told.ended(shared.id, reason.as_str());
     if let Some(attachment) = attachment.take() {
         attachment.counters().ended(reason);
     }

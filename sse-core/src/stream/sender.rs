@@ -111,7 +111,7 @@ impl Sender {
     /// # Ok::<(), SendError>(())
     /// ```
     pub fn try_send(&self, event: impl IntoFrame) -> Result<(), SendError> {
-        let sent = event.lend(|piece| {
+        let sent = event.with_checked(|piece| {
             let piece = self.check(piece?)?;
             self.shared.with(|locked| {
                 if !locked.state.is_active() {
@@ -121,10 +121,10 @@ impl Sender {
                     return Err(SendError::Full);
                 }
                 Ok(locked.state.send(|pending| {
-                    if pending.is_empty() && piece.is_shared() {
+                    if pending.is_empty() && piece.is_encoded() {
                         pending.push(piece.into_bytes());
                     } else {
-                        pending.write(piece.len_at_least(), |joined| piece.write(joined));
+                        pending.write(piece.len_at_least(), |joined| piece.encode(joined));
                     }
                 }))
             })
@@ -161,7 +161,7 @@ impl Sender {
     /// ```
     #[track_caller]
     pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
-        let bytes = event.lend(|piece| self.check(piece?).map(CheckedEvent::into_bytes));
+        let bytes = event.with_checked(|piece| self.check(piece?).map(CheckedEvent::into_bytes));
         let step = match bytes {
             Ok(bytes) => Step::Send(bytes),
             Err(error) => Step::Done(Err(error.into())),
@@ -289,7 +289,7 @@ impl Sender {
     /// The event as this stream sends it, if its hub allows that.
     fn check<'p>(&self, piece: CheckedEvent<'p>) -> Result<CheckedEvent<'p>, FrameError> {
         self.shared.rules.check(&piece, self.shared.control)?;
-        Ok(piece.on(self.shared.control))
+        Ok(piece.for_stream(self.shared.control))
     }
 }
 

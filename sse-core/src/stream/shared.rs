@@ -69,7 +69,7 @@ impl Rules {
 
 /// Whether a stream of this kind may send an event of this size and type.
 pub(crate) fn check(piece: &CheckedEvent<'_>, max_event_bytes: usize, control: Control) -> Result<(), FrameError> {
-    piece.check(max_event_bytes)?;
+    piece.check_size_and_retry(max_event_bytes)?;
     let event_type = piece.event_type();
     if control != Control::Omitted && is_of_the_page(event_type) {
         return Err(FrameError::PageType(String::from_utf8_lossy(event_type).into()));

@@ -105,16 +105,16 @@ impl<S: ItemStream<Item: IntoFrame>> Source for StreamSource<S> {
             }
             match this.items.as_mut().poll_event(cx) {
                 Poll::Ready(Some(item)) => {
-                    let written = item.lend(|piece| {
+                    let written = item.with_checked(|piece| {
                         let piece = piece?;
                         check(&piece, *this.max_event_bytes, *this.control)?;
-                        let piece = piece.on(*this.control);
+                        let piece = piece.for_stream(*this.control);
                         let full = chunk.len();
                         if full > 0 && full + piece.len_at_least() > CHUNK_BYTES {
                             *this.held = piece.into_bytes();
                             return Ok(());
                         }
-                        piece.write(&mut chunk);
+                        piece.encode(&mut chunk);
                         if full > 0 && chunk.len() > CHUNK_BYTES {
                             *this.held = chunk.split_off(full).into();
                         }
