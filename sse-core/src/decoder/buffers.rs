@@ -1,33 +1,33 @@
-//! The buffers of WHATWG HTML 9.2.6, and what a field does to them.
+//! The buffers of the decoder (WHATWG HTML 9.2.6), and the effect of each field on them.
 
-use super::limits::{DecodeError, Limits};
+use super::limits::{DecodeError, DecodeLimits};
 use crate::event::error::Field;
 use std::mem;
 
-/// What the block being read has said so far, and what the stream has said for good.
+/// The fields of the current block, and the state that the stream keeps between blocks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffers {
-    pub(super) limits: Limits,
-    /// Bytes, because a character may be cut in two; they become text once, at dispatch.
+    pub(super) limits: DecodeLimits,
+    /// The data as bytes, because a chunk may end inside a character. Dispatch converts the data to text.
     data: Vec<u8>,
-    /// Whether the block has a `data` line, which may be empty.
+    /// Whether the block has a `data` line, possibly an empty one.
     has_data: bool,
-    /// The last event type. The next block often has the same, which is then neither read nor copied again.
+    /// The newest event type of the stream. If the next block has the same type, the decoder does not copy it again.
     event_type: String,
-    /// Whether it is this block's.
+    /// Whether `event_type` belongs to this block.
     has_type: bool,
-    /// The block's id, until its blank line commits it.
+    /// The ID of the block. The blank line makes it the last event ID.
     id: String,
     has_id: bool,
     last_event_id: String,
     reconnection_time: Option<u64>,
-    /// The value of the open line, unless it is data, which goes to its own buffer at once.
+    /// The value of an unfinished line, except a line of data, which goes into `data` at once.
     value: Vec<u8>,
-    /// Where the open line's value begins in `data`.
+    /// Offset in `data` of the current line of data.
     line_start: usize,
-    /// The block was dispatched: its buffers are read until the next one begins.
-    spent: bool,
-    /// The block was given up: it is skipped up to its blank line.
+    /// The block was dispatched. The event borrows the buffers until the next block starts.
+    dispatched: bool,
+    /// The block is over a limit, so the decoder skips the rest of the block.
     skipping: bool,
 }
 
@@ -61,9 +61,9 @@ impl Buffers {
         self.has_data
     }
 
-    /// Lets go of the block that was dispatched.
-    pub(super) fn begin(&mut self) {
-        if self.spent {
+    /// Clears the fields of a dispatched block.
+    pub(super) fn start_block(&mut self) {
+        if self.dispatched {
             self.clear();
         }
     }
@@ -74,34 +74,34 @@ impl Buffers {
         self.has_type = false;
         self.has_data = false;
         self.has_id = false;
-        self.spent = false;
+        self.dispatched = false;
     }
 
-    /// Gives the block up after an error.
-    pub(super) fn abandon(&mut self) {
+    /// Skips the rest of the block after an error.
+    pub(super) fn skip_block(&mut self) {
         self.clear();
         self.skipping = true;
     }
 
-    /// The blank line: commits the id and tells whether there is an event to dispatch. `held` says that the block has data
-    /// which was left in the input.
-    pub(super) fn end_block(&mut self, held: bool) -> bool {
+    /// Handles the blank line: stores the ID, and returns whether there is an event to dispatch. `data_in_input` is true if
+    /// the block's data is in the input and not in the buffer.
+    pub(super) fn end_block(&mut self, data_in_input: bool) -> bool {
         if mem::take(&mut self.has_id) {
             mem::swap(&mut self.last_event_id, &mut self.id);
         }
         self.skipping = false;
-        self.spent = self.has_data || held;
-        if !self.spent {
+        self.dispatched = self.has_data || data_in_input;
+        if !self.dispatched {
             self.clear();
         }
-        self.spent
+        self.dispatched
     }
 
-    /// A whole line.
+    /// Handles a whole line.
     #[inline]
     pub(super) fn line(&mut self, field: Field, value: &[u8]) -> Result<(), DecodeError> {
         if field == Field::Data && self.has_data {
-            return self.another(value);
+            return self.next_data_line(value);
         }
         self.check(field, value.len())?;
         if field == Field::Data {
@@ -113,9 +113,9 @@ impl Buffers {
         Ok(())
     }
 
-    /// A whole line of data which is not the block's first.
+    /// Handles a whole line of data after the block's first one.
     #[inline]
-    pub(super) fn another(&mut self, value: &[u8]) -> Result<(), DecodeError> {
+    pub(super) fn next_data_line(&mut self, value: &[u8]) -> Result<(), DecodeError> {
         self.line_start = self.data.len() + 1;
         self.check(Field::Data, value.len())?;
         make_room(&mut self.data, value.len() + 1, self.limits.event);
@@ -124,13 +124,13 @@ impl Buffers {
         Ok(())
     }
 
-    /// The beginning of a line that comes in pieces: then `extend` for each of them, and `close`.
-    pub(super) fn open(&mut self, field: Field) -> Result<(), DecodeError> {
+    /// Starts a line that is spread over several chunks. `extend_line` adds each piece, and `end_line` ends the line.
+    pub(super) fn start_line(&mut self, field: Field) -> Result<(), DecodeError> {
         self.value.clear();
         if field == Field::Data { self.line(field, &[]) } else { Ok(()) }
     }
 
-    pub(super) fn extend(&mut self, field: Field, piece: &[u8]) -> Result<(), DecodeError> {
+    pub(super) fn extend_line(&mut self, field: Field, piece: &[u8]) -> Result<(), DecodeError> {
         if field == Field::Data {
             self.check(field, self.data.len() - self.line_start + piece.len())?;
             append(&mut self.data, piece, self.limits.event);
@@ -141,17 +141,17 @@ impl Buffers {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, field: Field) {
+    pub(super) fn end_line(&mut self, field: Field) {
         let value = mem::take(&mut self.value);
         self.set(field, &value);
         self.value = value;
     }
 
-    /// Whether a line of this field may have a value of `len` bytes.
+    /// Checks the limits for a line of this field with a value of `len` bytes.
     pub(super) const fn check(&self, field: Field, len: usize) -> Result<(), DecodeError> {
         let held = match field {
             Field::Data => self.event_type().len() + self.line_start,
-            // It replaces the type that was there.
+            // The value replaces the current type, so the current type does not count.
             Field::Event => self.data.len(),
             Field::Id | Field::Retry => return self.limits.check_line(len),
         };
@@ -181,7 +181,7 @@ fn append(buffer: &mut Vec<u8>, bytes: &[u8], limit: usize) {
     buffer.extend_from_slice(bytes);
 }
 
-/// Grows by doubling, but not past `limit` unless it must, so that a limit of 1 MiB costs 1 MiB.
+/// Grows the buffer by doubling, but not beyond `limit` unless necessary. So a limit of 1 MiB needs 1 MiB of memory.
 #[inline]
 fn make_room(buffer: &mut Vec<u8>, more: usize, limit: usize) {
     let len = buffer.len() + more;
@@ -208,7 +208,7 @@ fn set_text(text: &mut String, value: &[u8]) {
     }
 }
 
-/// Only ASCII digits are a time. Where the standard is silent, no digits and more than a `u64` are none.
+/// Parses ASCII digits. The standard does not define an empty value or a number beyond `u64`; both are ignored.
 fn milliseconds(value: &[u8]) -> Option<u64> {
     if !value.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,13 +1,11 @@
-//! The reader of `text/event-stream`: bytes in, events out.
+//! The decoder of `text/event-stream`.
 //!
-//! This file cuts the bytes into lines and a line into name and value; `buffers` does what a field says; `limits` says
-//! how much of it is kept. A line that lies inside one chunk is read where it lies.
-
-use super::limits::DecodeError;
+//! This file splits the bytes into lines and each line into name and value. `buffers` applies the fields, and `limits`
+//! bounds the memory. A line that lies inside one chunk is decoded without a copy.
 
 use super::buffers::Buffers;
-use crate::decoder::message_event::DEFAULT_TYPE;
-use crate::decoder::message_event::MessageEvent;
+use super::limits::DecodeError;
+use crate::decoder::message_event::{DEFAULT_TYPE, MessageEvent};
 use crate::event::error::Field;
 use crate::event::line_breaks::LineBreaks;
 use memchr::memchr2;
@@ -15,19 +13,19 @@ use std::borrow::Cow;
 use std::mem;
 use std::time::Duration;
 
-/// Decodes an event stream, from chunks cut anywhere, exactly as a browser does.
+/// Decodes an event stream in the same way as a browser. Chunks may end anywhere.
 ///
-/// It is given bytes and gives back events; it opens nothing and waits for nothing. For a stream of chunks see
-/// [`decode_stream`](Self::decode_stream). One decoder reads one response: make the next one
+/// The decoder does no I/O: the application passes bytes and receives events. For a stream of chunks use
+/// [`decode_stream`](Self::decode_stream). Use one decoder per response, and create the next one with
 /// [`with_last_event_id`](Self::with_last_event_id).
 ///
-/// - A line ends at its CR, LF or CRLF; at a CR without waiting for what follows it.
-/// - Bytes that are not UTF-8 become U+FFFD; a byte order mark is skipped at the very start only.
-/// - Comments and unknown fields are skipped as they come, whatever their length.
-/// - A block that the stream does not end with a blank line is not dispatched.
+/// - A line ends with CR, LF or CRLF. A CR at the end of a chunk ends the line at once.
+/// - Bytes that are not UTF-8 become U+FFFD. A byte order mark is skipped at the start of the stream only.
+/// - Comments and unknown fields are skipped, and have no length limit.
+/// - A block without a blank line at the end of the stream is not dispatched.
 ///
-/// Time is linear in the input, however it is cut. Memory is bounded by the limits, a few times over, and kept for the next
-/// event.
+/// Time is linear in the length of the input, for any chunk sizes. Memory is bounded by a small multiple of the limits,
+/// and the decoder keeps that memory for the next event.
 ///
 /// # Examples
 /// ```
@@ -51,42 +49,45 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     buffers: Buffers,
-    line: Line,
-    /// The first bytes of a line, until there are enough of them to know what it is.
+    line: OpenLine,
+    /// The first bytes of a line, until they suffice to recognise the field.
     head: Vec<u8>,
-    /// The very first line was begun, before which alone a byte order mark is skipped.
+    /// The first line of the stream was recognised. Only before that line a byte order mark is skipped.
     started: bool,
-    /// The last chunk ended at a CR, to which a LF would still belong.
+    /// The last chunk ended with CR. A LF at the start of the next chunk belongs to the same line end.
     after_cr: bool,
 }
 
-/// The line that the last chunk did not end.
+/// The state of a line that continues in the next chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Line {
-    /// It has too few bytes to be known; they are in `head`. So is the first line of a stream, before any byte.
+enum OpenLine {
+    /// The line has too few bytes to recognise the field; they are in `head`. Also the state before the first byte.
     #[default]
     Head,
-    /// A known field, whose value is being collected.
+    /// A known field with an incomplete value.
     Value(Field),
-    /// Nothing in it counts.
+    /// The rest of the line is ignored.
     Skipped,
-    /// There is none: the next byte begins a line.
+    /// No line is open: the next byte starts a line.
     None,
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// As many bytes of a line tell all but its value: what may stand before it, and the longest name with colon and space.
+/// Bytes that suffice to recognise a field: a byte order mark, and the longest name with colon and space.
 const HEAD: usize = BYTE_ORDER_MARK.len() + "event: ".len();
 
 impl Decoder {
-    /// A decoder at the start of a stream, with limits of 1 MiB.
+    /// Creates a decoder without a last event ID. Both limits are 1 MiB.
+    ///
+    /// [`Decoder`] has an example.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same for a stream asked for with this `Last-Event-ID`, which stays the last event ID until an event brings one.
+    /// Creates a decoder for a response to a request with this `Last-Event-ID`. The ID stays the last event ID until a block
+    /// has another one.
     ///
     /// ```
     /// # use sse_core::Decoder;
@@ -100,18 +101,27 @@ impl Decoder {
         Self { buffers: Buffers::with_last_event_id(id), ..Self::default() }
     }
 
-    /// Sets how many bytes the value of one field may have, without its name, colon and space. 1 MiB by default.
+    /// Sets the longest value of one field, in bytes, without name, colon and space. 1 MiB by default.
     ///
-    /// A longer one is told as [`DecodeError::LineTooLong`], and its block is skipped.
+    /// A longer value is [`DecodeError::LineTooLong`], and the decoder skips its block.
+    ///
+    /// ```
+    /// # use sse_core::{DecodeError, Decoder};
+    /// let mut decoder = Decoder::new().max_line_bytes(4);
+    /// let mut input: &[u8] = b"data: abcde\n\ndata: abcd\n\n";
+    /// assert_eq!(decoder.decode(&mut input), Some(Err(DecodeError::LineTooLong { limit: 4 })));
+    /// assert_eq!(decoder.decode(&mut input).expect("an event")?.data, "abcd");
+    /// # Ok::<(), DecodeError>(())
+    /// ```
     #[must_use]
     pub const fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.buffers.limits.line = bytes;
         self
     }
 
-    /// Sets how many bytes the type and the data of one event may have, the LF between lines of data included. 1 MiB by default.
+    /// Sets the largest event, in bytes of event type and data, including the LF between lines of data. 1 MiB by default.
     ///
-    /// A larger one is told as [`DecodeError::EventTooLarge`], and its block is skipped.
+    /// A larger event is [`DecodeError::EventTooLarge`], and the decoder skips its block.
     ///
     /// ```
     /// # use sse_core::{DecodeError, Decoder};
@@ -129,33 +139,49 @@ impl Decoder {
         self
     }
 
-    /// The last event ID: what a reconnect sends as `Last-Event-ID`; empty if there is none.
+    /// Returns the last event ID, which a reconnect sends as `Last-Event-ID`. Empty if the stream has none.
     ///
-    /// It moves at the blank line of a block that has an id, even where nothing is dispatched.
+    /// The ID changes at the blank line of a block with an ID, also if the block has no data.
+    ///
+    /// ```
+    /// # use sse_core::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// assert_eq!(decoder.decode(&mut &b"id: 7\n\n"[..]), None);
+    /// assert_eq!(decoder.last_event_id(), "7");
+    /// ```
+    ///
+    /// Source: WHATWG HTML 9.2.6.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.buffers.last_event_id()
     }
 
-    /// How long the server asked to wait before a reconnect, up to `u64::MAX` milliseconds; `None` if it did not.
+    /// Returns the reconnection time of the stream, at most `u64::MAX` milliseconds. `None` if the stream sets none.
     ///
-    /// It is set as soon as its line ends. Values that are not ASCII digits alone are ignored, as are larger ones.
+    /// The time changes at the end of a `retry` line. A value with other characters than ASCII digits is ignored, as is a
+    /// larger one. [`Decoder`] has an example.
+    ///
+    /// Source: WHATWG HTML 9.2.6.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.buffers.reconnection_time().map(Duration::from_millis)
     }
 
-    /// Decodes up to the next event, and moves `input` past what was read. `None` when all of it was; then give the next chunk.
+    /// Decodes `input` up to the next event, and removes the decoded bytes from `input`. Returns `None` when `input` is
+    /// empty; then call again with the next chunk.
     ///
     /// # Errors
-    /// A [`DecodeError`] for a block that is over a limit, once. Go on calling: decoding resumes with the next block.
+    /// [`DecodeError`] once for each block over a limit. Call again to continue with the next block.
+    ///
+    /// # Examples
+    /// [`Decoder`] has an example.
     pub fn decode<'d, 'i: 'd>(&'d mut self, input: &mut &'i [u8]) -> Option<Result<MessageEvent<'d>, DecodeError>> {
         match self.advance(input) {
             Ok(None) => None,
-            Ok(Some(Data::Held(data))) => Some(Ok(self.event(data))),
-            Ok(Some(Data::Buffered)) => Some(Ok(self.event(self.buffers.data()))),
+            Ok(Some(DataPlace::Input(data))) => Some(Ok(self.event(data))),
+            Ok(Some(DataPlace::Buffered)) => Some(Ok(self.event(self.buffers.data()))),
             Err(error) => {
-                self.buffers.abandon();
+                self.buffers.skip_block();
                 Some(Err(error))
             }
         }
@@ -167,31 +193,31 @@ impl Decoder {
                 "" => DEFAULT_TYPE,
                 event_type => event_type,
             }),
-            // Several times faster than the lossy reading, and almost always enough.
+            // Almost all data is UTF-8, and this check is several times faster than the lossy conversion.
             data: simdutf8::basic::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed),
             last_event_id: Cow::Borrowed(self.buffers.last_event_id()),
         }
     }
 
-    /// Reads line by line until an event is complete.
-    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Data<'i>>, DecodeError> {
+    /// Decodes lines until an event is complete. `None` if `input` ended before that.
+    fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<DataPlace<'i>>, DecodeError> {
         if input.is_empty() {
             return Ok(None);
         }
-        self.buffers.begin();
+        self.buffers.start_block();
         if mem::take(&mut self.after_cr) {
             *input = input.strip_prefix(b"\n").unwrap_or(input);
         }
-        if self.line != Line::None {
-            self.resume(input)?;
+        if self.line != OpenLine::None {
+            self.continue_line(input)?;
         }
-        // The block's first line of data, as long as it is the only one and lies in this chunk.
+        // The block's line of data, if the block has one line of data so far and the line lies in this chunk.
         let mut held: Option<&'i [u8]> = None;
         while let Some(first) = input.first() {
             if matches!(first, b'\n' | b'\r') {
                 self.end_line(input, 0);
                 if self.buffers.end_block(held.is_some()) {
-                    return Ok(Some(held.map_or(Data::Buffered, Data::Held)));
+                    return Ok(Some(held.map_or(DataPlace::Buffered, DataPlace::Input)));
                 }
                 continue;
             }
@@ -208,7 +234,7 @@ impl Decoder {
                     held = Some(value);
                 }
                 Some((field, value)) => {
-                    // What is held counts towards the same limit as these two, and comes first.
+                    // The line of data comes first, and counts towards the same limit as the type and further data.
                     if matches!(field, Field::Data | Field::Event)
                         && let Some(first) = held.take()
                     {
@@ -227,43 +253,43 @@ impl Decoder {
         if !input.is_empty() {
             let rest = mem::take(input);
             if rest.len() < HEAD {
-                self.line = Line::Head;
+                self.line = OpenLine::Head;
                 self.head.extend_from_slice(rest);
             } else {
-                self.open(rest)?;
+                self.open_line(rest)?;
             }
         }
         Ok(None)
     }
 
-    /// Reads further lines of data for as long as they follow one another, as those of a long text do.
+    /// Decodes the lines of data that directly follow a line of data, as in a long text.
     fn data_lines(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
         let bytes = *input;
         let mut breaks = LineBreaks::of(bytes);
-        let mut read = 0;
+        let mut decoded = 0;
         let mut result = Ok(());
         while let Some(end) = breaks.next()
-            // Whatever is written in another way is read by whoever called.
-            && let Some(value) = bytes.get(read..end).and_then(|line| line.strip_prefix(b"data: "))
+            // `advance` decodes lines in other forms.
+            && let Some(value) = bytes.get(decoded..end).and_then(|line| line.strip_prefix(b"data: "))
             && result.is_ok()
         {
-            result = self.buffers.another(value);
-            read = end + 1;
-            if bytes.get(end..=read) == Some(b"\r\n") {
-                read += 1;
+            result = self.buffers.next_data_line(value);
+            decoded = end + 1;
+            if bytes.get(end..=decoded) == Some(b"\r\n") {
+                decoded += 1;
                 breaks.next();
             }
         }
-        if let Some(([.., last], rest)) = bytes.split_at_checked(read) {
+        if let Some(([.., last], rest)) = bytes.split_at_checked(decoded) {
             self.after_cr = *last == b'\r' && rest.is_empty();
             *input = rest;
         }
         result
     }
 
-    /// Goes on with the line that the last chunk did not end. After it there is no such line, or no input.
-    fn resume(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
-        if self.line == Line::Head {
+    /// Continues the open line of the last chunk. Afterwards no line is open, or `input` is empty.
+    fn continue_line(&mut self, input: &mut &[u8]) -> Result<(), DecodeError> {
+        if self.line == OpenLine::Head {
             let missing = HEAD.saturating_sub(self.head.len());
             let window = input.get(..missing).unwrap_or(input);
             let end = memchr2(b'\r', b'\n', window);
@@ -275,7 +301,7 @@ impl Decoder {
                     return Ok(());
                 }
             }
-            // Taken out to be read while the rest changes; put back for its allocation.
+            // Moved out because `self` changes below, and moved back to keep the allocation.
             let mut head = mem::take(&mut self.head);
             let line = match head.strip_prefix(BYTE_ORDER_MARK) {
                 Some(line) if !self.started => line,
@@ -283,9 +309,9 @@ impl Decoder {
             };
             self.started = true;
             let result = match end {
-                None => self.open(line),
+                None => self.open_line(line),
                 Some(end) => {
-                    self.line = Line::None;
+                    self.line = OpenLine::None;
                     self.end_line(input, end);
                     match field(line) {
                         Some((field, value)) if !self.buffers.is_skipping() => self.buffers.line(field, value),
@@ -306,33 +332,34 @@ impl Decoder {
             Some(end) => self.end_line(input, end),
             None => *input = &[],
         }
-        // Nothing more of the line counts if its value is too long.
-        let after = if end.is_some() { Line::None } else { Line::Skipped };
-        if let Line::Value(field) = mem::replace(&mut self.line, after) {
-            self.buffers.extend(field, piece)?;
+        // If the value is too long, the rest of the line is skipped.
+        let after = if end.is_some() { OpenLine::None } else { OpenLine::Skipped };
+        if let OpenLine::Value(field) = mem::replace(&mut self.line, after) {
+            self.buffers.extend_line(field, piece)?;
             if end.is_some() {
-                self.buffers.close(field);
+                self.buffers.end_line(field);
             } else {
-                self.line = Line::Value(field);
+                self.line = OpenLine::Value(field);
             }
         }
         Ok(())
     }
 
-    /// Begins a line that does not end in this chunk, but is long enough to be known.
-    fn open(&mut self, line: &[u8]) -> Result<(), DecodeError> {
-        self.line = Line::Skipped;
+    /// Starts a line that continues in the next chunk and is long enough to recognise its field.
+    fn open_line(&mut self, line: &[u8]) -> Result<(), DecodeError> {
+        self.line = OpenLine::Skipped;
         if let Some((field, value)) = field(line)
             && !self.buffers.is_skipping()
         {
-            self.buffers.open(field)?;
-            self.buffers.extend(field, value)?;
-            self.line = Line::Value(field);
+            self.buffers.start_line(field)?;
+            self.buffers.extend_line(field, value)?;
+            self.line = OpenLine::Value(field);
         }
         Ok(())
     }
 
-    /// Moves `input` past the line end at `end`: CRLF, CR or LF. A LF that may follow in the next chunk is not waited for.
+    /// Removes the first `end` bytes and the CRLF, CR or LF after them from `input`. The decoder does not wait for a LF after
+    /// a CR at the end of a chunk.
     #[inline]
     fn end_line(&mut self, input: &mut &[u8], end: usize) {
         *input = match input.get(end..).unwrap_or_default() {
@@ -346,18 +373,19 @@ impl Decoder {
     }
 }
 
-/// Where the data of a complete event is.
-enum Data<'i> {
-    /// In the input, untouched.
-    Held(&'i [u8]),
+/// The place of the data of a complete event.
+enum DataPlace<'i> {
+    /// In the input.
+    Input(&'i [u8]),
     /// In the buffer.
     Buffered,
 }
 
-/// The name and the value of a line, if the name is known. A name without a colon has the empty value.
+/// Splits a line into field and value. `None` for a comment or an unknown field. A line without a colon has an empty
+/// value.
 #[inline]
 fn field(line: &[u8]) -> Option<(Field, &[u8])> {
-    // Written out, because a comparison of known length is an instruction and not a call.
+    // A comparison of known length is an instruction and not a call.
     let (field, rest) = match line {
         [b'd', b'a', b't', b'a', rest @ ..] => (Field::Data, rest),
         [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Field::Event, rest),

@@ -1,10 +1,10 @@
-//! What an event source dispatches.
+//! A decoded event.
 
 use std::borrow::Cow;
 
-/// One dispatched event, borrowed from the decoder and its input, or owned (`MessageEvent<'static>`).
+/// A decoded event, borrowed from the decoder and its input, or owned (`MessageEvent<'static>`).
 ///
-/// The fields are those of the `MessageEvent` a browser hands to a listener.
+/// The fields are those of the `MessageEvent` that a browser passes to a listener.
 ///
 /// # Examples
 /// ```
@@ -22,16 +22,18 @@ use std::borrow::Cow;
 /// Source: WHATWG HTML 9.2.6, "dispatch the event".
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MessageEvent<'a> {
-    /// The event type; `message` if the stream named none.
+    /// The event type; `message` if the block has no type.
     pub event_type: Cow<'a, str>,
-    /// The lines of data, joined with LF. May be empty.
+    /// The lines of data, joined with LF. Can be empty.
     pub data: Cow<'a, str>,
-    /// The last event ID of the stream when this was dispatched, whichever event brought it; empty if none did.
+    /// The last event ID of the stream at this event, from this block or an earlier one. Empty if the stream has none.
     pub last_event_id: Cow<'a, str>,
 }
 
 impl MessageEvent<'_> {
-    /// The same event, with text of its own. The type `message` and an empty id allocate nothing.
+    /// Converts borrowed texts into owned ones. The type `message` and an empty ID need no allocation.
+    ///
+    /// [`MessageEvent`] has an example.
     #[must_use]
     #[inline]
     pub fn into_owned(self) -> MessageEvent<'static> {
@@ -46,5 +48,5 @@ impl MessageEvent<'_> {
     }
 }
 
-/// The event type of an event whose stream named none.
+/// The event type of a block without a type.
 pub(crate) const DEFAULT_TYPE: &str = "message";

@@ -1,4 +1,4 @@
-//! The decoder as a stream of events over a stream of bytes.
+//! Decodes a stream of chunks into a stream of events.
 
 use crate::decoder::decoder::Decoder;
 use crate::decoder::limits::DecodeError;
@@ -12,14 +12,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// How many chunks without an event are read before other tasks get their turn.
+/// Chunks without an event that one poll reads. Then the stream yields to other tasks.
 const CHUNKS_PER_POLL: usize = 64;
 
 pin_project! {
-    /// The events of a stream of chunks. Made by [`Decoder::decode_stream`].
+    /// The events of a stream of chunks, created by [`Decoder::decode_stream`].
     ///
-    /// It ends when the source ends or fails, and drops it then; a block that the source left unfinished is not
-    /// dispatched. A block over a limit is an error in its place, after which events go on. One chunk is held at a time.
+    /// The stream ends when the source ends or fails, and then drops the source. An unfinished block at the end is not
+    /// dispatched. A block over a limit is an error in place of its event, and the next events follow. The stream holds
+    /// one chunk at a time.
     #[must_use = "a stream does nothing until it is polled"]
     pub struct DecodeStream<S>
     where
@@ -30,14 +31,16 @@ pin_project! {
         source: Option<S>,
         decoder: Decoder,
         chunk: Option<<S::Item as Chunk>::Bytes>,
-        // Bytes of the chunk that were decoded.
-        read: usize,
+        // Decoded bytes of the chunk.
+        decoded: usize,
     }
 }
 
 impl Decoder {
-    /// The events of `source`, a stream of [`Chunk`]s: the `bytes_stream()` of a reqwest response, the data stream of a
-    /// hyper body, or any stream of [`Bytes`].
+    /// Decodes the chunks of `source`: the `bytes_stream()` of a reqwest response, the data stream of a hyper body, or any
+    /// stream of [`Bytes`], `Vec<u8>` or `&[u8]`, or of a `Result` of bytes.
+    ///
+    /// After an error of the source, reconnect with [`last_event_id`](Self::last_event_id).
     ///
     /// # Examples
     /// ```
@@ -59,7 +62,7 @@ impl Decoder {
         S: Stream,
         S::Item: Chunk,
     {
-        DecodeStream { source: Some(source), decoder: self, chunk: None, read: 0 }
+        DecodeStream { source: Some(source), decoder: self, chunk: None, decoded: 0 }
     }
 }
 
@@ -68,7 +71,21 @@ where
     S: Stream,
     S::Item: Chunk,
 {
-    /// The decoder, which knows the last event ID and the reconnection time.
+    /// Returns the decoder, for its last event ID and reconnection time.
+    ///
+    /// ```
+    /// # use futures_util::{StreamExt, stream};
+    /// # use sse_core::Decoder;
+    /// let mut events = Decoder::new().decode_stream(stream::iter([&b"id: 7\ndata: tick\n\n"[..]]));
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// while let Some(event) = events.next().await {
+    ///     println!("{}", event?.data);
+    /// }
+    /// assert_eq!(events.decoder().last_event_id(), "7");
+    /// # Ok::<(), sse_core::DecodeStreamError<std::convert::Infallible>>(())
+    /// # }).expect("no error");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const fn decoder(&self) -> &Decoder {
         &self.decoder
     }
@@ -83,14 +100,14 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
-        // A source that is always ready must neither deepen the stack nor keep the thread.
+        // A source that is always ready must not block the other tasks of the thread.
         for _ in 0..CHUNKS_PER_POLL {
             if let Some(chunk) = this.chunk {
                 let bytes = chunk.as_ref();
-                let mut input = bytes.get(*this.read..).unwrap_or_default();
-                let decoded = this.decoder.decode(&mut input);
-                *this.read = bytes.len() - input.len();
-                if let Some(event) = decoded {
+                let mut input = bytes.get(*this.decoded..).unwrap_or_default();
+                let event = this.decoder.decode(&mut input);
+                *this.decoded = bytes.len() - input.len();
+                if let Some(event) = event {
                     return Poll::Ready(Some(event.map(MessageEvent::into_owned).map_err(DecodeStreamError::Decode)));
                 }
                 *this.chunk = None;
@@ -101,7 +118,7 @@ where
             match ready!(source.poll_next(cx)).map(Chunk::into_result) {
                 Some(Ok(bytes)) => {
                     *this.chunk = Some(bytes);
-                    *this.read = 0;
+                    *this.decoded = 0;
                 }
                 Some(Err(error)) => {
                     this.source.set(None);
@@ -135,24 +152,25 @@ where
     }
 }
 
-/// Why a [`DecodeStream`] has no event here.
+/// The error of a [`DecodeStream`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeStreamError<E> {
-    /// The source of the bytes failed, and the stream has ended: reconnect with
-    /// [`last_event_id`](Decoder::last_event_id), after [`reconnection_time`](Decoder::reconnection_time).
+    /// The source of the bytes failed, and the stream has ended. Wait for the
+    /// [`reconnection_time`](Decoder::reconnection_time), then reconnect with the
+    /// [`last_event_id`](Decoder::last_event_id).
     #[error("the source of the event stream failed")]
     Source(#[source] E),
-    /// A block was over a limit; the stream goes on with the next one.
+    /// A block is over a limit. The stream continues with the next block.
     #[error(transparent)]
     Decode(DecodeError),
 }
 
-/// What the source of a [`DecodeStream`] yields: bytes, or a `Result` of bytes. Not to be implemented elsewhere.
-pub trait Chunk: sealed::Sealed {
+/// An item of the source of a [`DecodeStream`]: bytes, or a `Result` of bytes. Only this crate implements the trait.
+pub trait Chunk: sealed::SealedChunk {
     /// The bytes.
     type Bytes: AsRef<[u8]>;
-    /// Why there are none; [`Infallible`] for plain bytes.
+    /// The error of the source; [`Infallible`] for plain bytes.
     type Error;
 
     #[doc(hidden)]
@@ -160,11 +178,11 @@ pub trait Chunk: sealed::Sealed {
 }
 
 mod sealed {
-    /// Sealed, so that further kinds of chunks can be added.
-    pub trait Sealed {}
+    /// Sealed, so that a later version can add kinds of chunks.
+    pub trait SealedChunk {}
 }
 
-impl<B: AsRef<[u8]>, E> sealed::Sealed for Result<B, E> {}
+impl<B: AsRef<[u8]>, E> sealed::SealedChunk for Result<B, E> {}
 
 impl<B: AsRef<[u8]>, E> Chunk for Result<B, E> {
     type Bytes = B;
@@ -175,10 +193,10 @@ impl<B: AsRef<[u8]>, E> Chunk for Result<B, E> {
     }
 }
 
-/// `Result` would not leave room for all that is `AsRef<[u8]>`, so the common kinds are named.
+/// A blanket implementation for `AsRef<[u8]>` would overlap with the one for `Result`, so the common types are listed.
 macro_rules! plain_chunk {
     ($($type:ty),*) => {$(
-        impl sealed::Sealed for $type {}
+        impl sealed::SealedChunk for $type {}
 
         impl Chunk for $type {
             type Bytes = Self;
