@@ -127,5 +127,5 @@ fn errors_tell_the_source_from_the_decoder() {
     assert_eq!(source.to_string(), "the source of the event stream failed");
     assert_eq!(source.source().unwrap().to_string(), "reset");
     let decode: DecodeStreamError<Infallible> = DecodeStreamError::Decode(DecodeError::EventTooLarge { limit: 9 });
-    assert_eq!(decode.to_string(), "an event holds more than 9 bytes");
+    assert_eq!(decode.to_string(), "an event has more than 9 bytes; `Decoder::max_event_bytes` sets the limit");
 }
