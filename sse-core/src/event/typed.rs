@@ -88,7 +88,7 @@ impl<E: Events> IntoFrame for E {
         self.to_event().frame()
     }
 
-    fn lend<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
-        self.to_event().lend(visit)
+    fn with_checked<T>(self, visit: impl FnOnce(Result<CheckedEvent<'_>, FrameError>) -> T) -> T {
+        self.to_event().with_checked(visit)
     }
 }
