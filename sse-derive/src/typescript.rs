@@ -3,7 +3,6 @@
 use crate::feed::Feed;
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use std::fmt::Write;
 use syn::GenericParam;
 use syn::ext::IdentExt;
 
@@ -17,12 +16,8 @@ pub(crate) fn declaration(feed: &Feed) -> TokenStream {
     let stem =
         name.strip_suffix("Events").or(name.strip_suffix("Event")).filter(|stem| !stem.is_empty()).unwrap_or(&name);
 
-    let mut opening = String::new();
-    let _ = write!(
-        opening,
-        "{}export interface {stem}Events {{\n",
-        jsdoc("", &or(&feed.comment, "The data of each event type."))
-    );
+    let comment = jsdoc("", &or(&feed.comment, "The data of each event type."));
+    let opening = format!("{comment}export interface {stem}Events {{\n");
     let members = feed.variants.iter().map(|variant| {
         let key = format!("{}  {}: ", jsdoc("  ", &variant.comment), key(&variant.event_type));
         let data = match &variant.payload {
