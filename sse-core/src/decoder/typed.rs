@@ -1,4 +1,4 @@
-//! From a received event to a value: its payload, or a variant of an enum of events.
+//! Converts a received event into a value: the payload, or a variant of an enum of events.
 
 use super::message_event::MessageEvent;
 use std::fmt;
@@ -32,7 +32,7 @@ use std::fmt;
     note = "write `#[derive(DecodeEvents)]` on the enum; this needs the feature `derive`"
 )]
 pub trait DecodeEvents: Sized {
-    /// The variant for this event; `None` if no variant has its type. A variant without a field accepts any data.
+    /// Returns the variant for this event; `None` if no variant has the event's type. A variant without a field accepts any data.
     ///
     /// # Errors
     /// [`PayloadError`] if the data is not the payload of the variant.
@@ -40,7 +40,7 @@ pub trait DecodeEvents: Sized {
 }
 
 impl MessageEvent<'_> {
-    /// The data, read as JSON. The reverse of [`Event::json`](crate::Event::json).
+    /// Deserialises the data from JSON. The reverse of [`Event::json`](crate::Event::json).
     ///
     /// ```
     /// # use sse_core::Decoder;
@@ -61,7 +61,9 @@ impl MessageEvent<'_> {
     }
 }
 
-/// The data of an event is not its payload.
+/// The data of an event is not the payload that its variant or the caller expects.
+///
+/// [`DecodeEvents`] has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayloadError {
     event_type: Box<str>,
@@ -69,13 +71,13 @@ pub struct PayloadError {
 }
 
 impl PayloadError {
-    /// The type of the event.
+    /// Returns the type of the event.
     #[must_use]
     pub const fn event_type(&self) -> &str {
         &self.event_type
     }
 
-    /// The reason, in the words of `serde_json`.
+    /// Returns the reason, the error text of `serde_json`.
     #[must_use]
     pub const fn reason(&self) -> &str {
         &self.reason

@@ -69,7 +69,7 @@ pub trait Events {
     /// The event types, in the order of the variants.
     const TYPES: &'static [&'static str];
 
-    /// The event, to set another field: `feed.to_event().id("7")`.
+    /// Converts the value into an [`Event`], for example to set another field: `feed.to_event().id("7")`.
     fn to_event(&self) -> Event<'static>;
 }
 

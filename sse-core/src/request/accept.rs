@@ -1,12 +1,14 @@
-//! What the `Accept` header says about event streams.
+//! Reads the `Accept` header: whether a request accepts an event stream.
 
 use crate::request::grammar::{is_token, parts, trim};
 
 /// How a route reads the `Accept` header of a request.
 ///
-/// The media ranges of all its lines are one list, in which the most specific range that covers `text/event-stream`
-/// decides: `text/event-stream`, then `text/*`, then `*/*`; of several equal ones the highest q-value. `q=0` refuses.
-/// Parameters other than `q` are ignored, an element that is no media range is skipped, and a `q` that is no q-value is 1.
+/// The media ranges of all `Accept` lines form one list. The most specific range that covers `text/event-stream` decides:
+/// `text/event-stream`, then `text/*`, then `*/*`. Of several equal ranges the one with the highest q-value decides.
+/// `q=0` excludes event streams.
+///
+/// Parameters other than `q` are ignored, invalid media ranges are skipped, and an invalid q-value counts as 1.
 ///
 /// # Examples
 /// ```
@@ -21,37 +23,38 @@ use crate::request::grammar::{is_token, parts, trim};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcceptMode {
-    /// Whatever covers the type will do, `*/*` and `text/*` too. A header that is absent, empty, or without a single
-    /// media range accepts.
+    /// Any range that covers the type is accepted, also `*/*` and `text/*`. An absent or empty header, or one without a
+    /// valid media range, accepts event streams too. The default.
     #[default]
     Negotiated,
-    /// The request must name `text/event-stream` or `text/*`. For routes that are a page as well, because a browser that
-    /// opens a page says `*/*;q=0.8`.
+    /// The request must name `text/event-stream` or `text/*`. For a route that also returns a page, because a browser
+    /// requests a page with `*/*;q=0.8`.
     Named,
-    /// The header is not looked at. For routes that decide by the body, as model APIs do whose clients ask for JSON.
+    /// The header is ignored. For a route that decides by the request's body, for example the API of a language model,
+    /// whose clients send `accept: application/json`.
     Any,
 }
 
-/// Of the ranges that cover `text/event-stream`, whether each kind accepts; filled line by line.
+/// For each kind of range that covers `text/event-stream`, whether the header accepts the kind.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Accept {
     exact: Option<bool>,
     text: Option<bool>,
     any: Option<bool>,
-    /// There was a media range at all.
-    readable: bool,
+    /// The header has a valid media range.
+    has_range: bool,
 }
 
 impl Accept {
-    /// Reads one more line of the header.
-    pub(crate) fn read(&mut self, line: &[u8]) {
+    /// Adds one line of the header.
+    pub(crate) fn add_line(&mut self, line: &[u8]) {
         parts(line, b',').for_each(|element| self.element(element));
     }
 
     pub(crate) fn allows(self, mode: AcceptMode) -> bool {
         let named = self.exact.or(self.text);
         match mode {
-            AcceptMode::Negotiated => named.or(self.any).unwrap_or(!self.readable),
+            AcceptMode::Negotiated => named.or(self.any).unwrap_or(!self.has_range),
             AcceptMode::Named => named.unwrap_or(false),
             AcceptMode::Any => true,
         }
@@ -60,7 +63,7 @@ impl Accept {
     fn element(&mut self, element: &[u8]) {
         let mut parts = parts(element, b';');
         let Some((main, sub)) = parts.next().and_then(media_range) else { return };
-        self.readable = true;
+        self.has_range = true;
         let kind = match (main, sub) {
             (b"*", b"*") => &mut self.any,
             (main, b"*") if main.eq_ignore_ascii_case(b"text") => &mut self.text,
@@ -70,24 +73,24 @@ impl Accept {
             _ => return,
         };
         let accepts = !parts.find_map(q).is_some_and(is_zero);
-        // Of equal ranges the highest q-value decides, and all that counts of that is whether it is zero.
+        // Of equal ranges the highest q-value decides. Only zero or not zero matters.
         *kind = Some(kind.unwrap_or(false) || accepts);
     }
 }
 
-/// Type and subtype. `*` is a token, but a type may be left open only together with its subtype.
+/// Splits a media range into type and subtype. `*` as the type requires `*` as the subtype.
 fn media_range(range: &[u8]) -> Option<(&[u8], &[u8])> {
     let (main, sub) = split_at_byte(range, b'/')?;
     (is_token(main) && is_token(sub) && (main != b"*" || sub == b"*")).then_some((main, sub))
 }
 
-/// The value of this parameter, if it is `q`.
+/// Returns the value of the parameter if its name is `q`.
 fn q(parameter: &[u8]) -> Option<&[u8]> {
     let (name, value) = split_at_byte(parameter, b'=')?;
     trim(name).eq_ignore_ascii_case(b"q").then(|| trim(value))
 }
 
-/// At most three digits follow the point; more are no q-value, and that is 1.
+/// Whether the q-value is zero. A q-value has at most three digits after the point; others are invalid and count as 1.
 fn is_zero(q: &[u8]) -> bool {
     matches!(q, b"0" | b"0." | b"0.0" | b"0.00" | b"0.000")
 }

@@ -1,13 +1,13 @@
-//! The pieces of HTTP's grammar that requests are read with (RFC 9110 5.6), over bytes, because a header may hold any.
+//! Parts of the grammar of HTTP headers (RFC 9110 5.6). They work on bytes, because a header can contain any bytes.
 
 use memchr::memchr2;
 
-/// Whether this is a token: what a method, a media type and a parameter's name are made of (RFC 9110 5.6.2).
+/// Whether the bytes are a token, for example a method or the name of a parameter (RFC 9110 5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// Without the spaces and tabs at its edges (RFC 9110 5.6.3).
+/// Removes spaces and tabs at both ends (RFC 9110 5.6.3).
 pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -15,10 +15,10 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The trimmed parts of a list, split at a separator that stands outside quoted strings (RFC 9110 5.6.4).
+/// Splits a list at each separator outside of quoted strings, and trims the parts (RFC 9110 5.6.4).
 ///
-/// A quote that is never closed is a byte like any other, so that it cannot hide the parts after it. It is sought once,
-/// which keeps this linear.
+/// A quote without a closing quote is an ordinary byte, so the parts after that quote still count. The search for a
+/// missing closing quote runs once, so the time is linear.
 pub(crate) fn parts(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(list);
     let mut quotes_close = true;
@@ -44,7 +44,7 @@ pub(crate) fn parts(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The length of a quoted string after its opening quote, the closing one included.
+/// The length of a quoted string after its opening quote, including the closing quote.
 fn quoted(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -53,7 +53,7 @@ fn quoted(bytes: &[u8]) -> Option<usize> {
         if rest.get(found) == Some(&b'"') {
             return Some(at + found + 1);
         }
-        // A backslash takes the byte after it along.
+        // A backslash escapes the next byte.
         at += found + 2;
     }
 }

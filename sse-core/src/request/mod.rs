@@ -1,4 +1,4 @@
-//! Requests: which of them may open a stream, and the answer to the others.
+//! Decides which requests open a stream, and answers the others.
 
 pub(crate) mod accept;
 pub(crate) mod grammar;

@@ -1,15 +1,16 @@
-//! Which hosts a request may be for, and which pages may send it: against DNS rebinding and cross-site reads.
+//! Checks the host and the origin of a request, against DNS rebinding and cross-site reads.
 //!
-//! The host comes from `Host` or `:authority` (RFC 9110 7.2), the page from `Origin` (RFC 6454 7). Both are compared by
-//! their parts. A text outside of the grammar equals nothing.
+//! The host comes from `Host` or `:authority` (RFC 9110 7.2), the origin of the page from `Origin` (RFC 6454 7). Both are
+//! parsed and compared part by part. Invalid text equals no entry of a policy.
 
 use crate::request::rejection::Rejection;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-/// Why [`Policy::hosts`](crate::Policy::hosts) or [`Policy::origins`](crate::Policy::origins) rejects an entry: no
-/// request could ever match it.
+/// An entry of [`Policy::hosts`](crate::Policy::hosts) or [`Policy::origins`](crate::Policy::origins) that no request can
+/// match.
 ///
+/// # Examples
 /// ```
 /// use sse_core::{Policy, PolicyError};
 ///
@@ -22,7 +23,7 @@ use std::sync::Arc;
 pub enum PolicyError {
     /// An entry of [`Policy::hosts`](crate::Policy::hosts).
     #[error(
-        "no request can be for the host `{0}`; Policy::hosts takes ASCII names and addresses, with or without a port, \
+        "no request can have the host `{0}`; Policy::hosts takes ASCII names and addresses, with or without a port, \
          and neither schemes nor paths nor wildcards: `app.example`, `localhost:3000`, `[::1]`"
     )]
     Host(String),
@@ -34,25 +35,25 @@ pub enum PolicyError {
     Origin(String),
 }
 
-/// The hosts and pages that a policy allows; by default all.
+/// The hosts and the origins that a policy allows. All by default.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origins {
-    /// `None`: any host.
+    /// `None` allows any host.
     hosts: Option<Arc<[Host<Box<str>>]>>,
-    /// Pages of other origins that may read; `None`: any page.
+    /// Other origins whose pages may read the stream. `None` allows any origin.
     pages: Option<Arc<[Page<Box<str>>]>>,
 }
 
-/// Where a request goes and where it comes from, as the request has it.
+/// The host and the origin of a request, as received.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Provenance<'h> {
     pub(crate) host: Option<&'h [u8]>,
-    /// The request's target names a host too: in HTTP/2, or in absolute form.
+    /// The authority of the request's target, in HTTP/2 or in absolute form.
     pub(crate) authority: Option<&'h [u8]>,
     pub(crate) origin: Option<&'h [u8]>,
-    /// `Sec-Fetch-Site`, which a page cannot forge.
+    /// The header `Sec-Fetch-Site`. A page cannot set this header.
     pub(crate) site: Option<&'h [u8]>,
-    /// One of these came twice, so that two programs may read different values.
+    /// One of these headers occurs twice, so two programs could use different values.
     pub(crate) ambiguous: bool,
 }
 
@@ -78,12 +79,12 @@ impl Origins {
     /// The hosts and pages of [`Policy::local`](crate::Policy::local).
     pub(crate) fn local() -> Self {
         let host = |name| Host { name, port: None };
-        let name = |text: &str| host(Name::Text(text.into()));
-        let hosts = [name("localhost"), name("127.0.0.1"), host(Name::Ipv6(Ipv6Addr::LOCALHOST))];
+        let name = |text: &str| host(HostName::Text(text.into()));
+        let hosts = [name("localhost"), name("127.0.0.1"), host(HostName::Ipv6(Ipv6Addr::LOCALHOST))];
         Self { hosts: Some(hosts.into()), pages: Some([].into()) }
     }
 
-    pub(crate) fn judge(&self, from: &Provenance<'_>) -> Result<(), Rejection> {
+    pub(crate) fn check(&self, from: &Provenance<'_>) -> Result<(), Rejection> {
         if self.hosts.is_none() && self.pages.is_none() {
             return Ok(());
         }
@@ -111,7 +112,7 @@ impl Origins {
 }
 
 impl<'h> Provenance<'h> {
-    /// The host that the request is for; `None` if the request names none, or two that differ.
+    /// Returns the host of the request. `None` if the request has no host, or two different ones.
     fn host(&self) -> Option<&'h [u8]> {
         match (self.authority, self.host) {
             (Some(authority), Some(host)) => authority.eq_ignore_ascii_case(host).then_some(authority),
@@ -123,13 +124,13 @@ impl<'h> Provenance<'h> {
 /// `uri-host [ ":" port ]`, without userinfo (RFC 9110 4.2.4 and 7.2).
 #[derive(Debug, Clone, Copy)]
 struct Host<T> {
-    name: Name<T>,
+    name: HostName<T>,
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Name<T> {
-    /// A name, or an IPv4 address.
+enum HostName<T> {
+    /// A name or an IPv4 address.
     Text(T),
     Ipv6(Ipv6Addr),
 }
@@ -139,47 +140,47 @@ impl<'h> Host<&'h str> {
         let text = std::str::from_utf8(bytes).ok()?;
         if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']')?;
-            let port = if port.is_empty() { None } else { parse_port(port.strip_prefix(':')?)? };
-            return Some(Self { name: Name::Ipv6(address.parse().ok()?), port });
+            let port = if port.is_empty() { None } else { parse_port(port.strip_prefix(':')?).ok()? };
+            return Some(Self { name: HostName::Ipv6(address.parse().ok()?), port });
         }
         let (name, port) = text.split_once(':').unwrap_or((text, ""));
-        is_name(name).then_some(Self { name: Name::Text(name), port: parse_port(port)? })
+        is_name(name).then_some(Self { name: HostName::Text(name), port: parse_port(port).ok()? })
     }
 }
 
 impl Host<Box<str>> {
-    /// An entry of a policy; an IPv6 address may come without brackets.
+    /// Parses an entry of a policy. An IPv6 address may have no brackets.
     fn entry(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse() {
-            return Some(Self { name: Name::Ipv6(address), port: None });
+            return Some(Self { name: HostName::Ipv6(address), port: None });
         }
         let host = Host::parse(text.as_bytes())?;
         Some(Self { name: host.name.owned(), port: host.port })
     }
 
-    /// Whether a request may be for this host. An entry without a port allows any.
+    /// Whether this entry allows the host of a request. An entry without a port allows any port.
     fn allows(&self, host: &Host<&str>) -> bool {
         let same_port = self.port == host.port
-            // A request leaves out the port of its scheme, which only the proxy that ends TLS may know.
+            // A request omits the default port of its scheme, and behind a TLS proxy the server does not know the scheme.
             || matches!((self.port, host.port), (Some(80 | 443), None));
         self.name.equals(&host.name) && (self.port.is_none() || same_port)
     }
 }
 
-impl Name<&str> {
-    fn owned(&self) -> Name<Box<str>> {
+impl HostName<&str> {
+    fn owned(&self) -> HostName<Box<str>> {
         match self {
-            Self::Text(text) => Name::Text((*text).into()),
-            Self::Ipv6(address) => Name::Ipv6(*address),
+            Self::Text(text) => HostName::Text((*text).into()),
+            Self::Ipv6(address) => HostName::Ipv6(*address),
         }
     }
 }
 
-impl<T: AsRef<str>> Name<T> {
-    fn equals(&self, other: &Name<impl AsRef<str>>) -> bool {
+impl<T: AsRef<str>> HostName<T> {
+    fn equals(&self, other: &HostName<impl AsRef<str>>) -> bool {
         match (self, other) {
-            (Self::Text(one), Name::Text(two)) => one.as_ref().eq_ignore_ascii_case(two.as_ref()),
-            (Self::Ipv6(one), Name::Ipv6(two)) => one == two,
+            (Self::Text(one), HostName::Text(two)) => one.as_ref().eq_ignore_ascii_case(two.as_ref()),
+            (Self::Ipv6(one), HostName::Ipv6(two)) => one == two,
             _ => false,
         }
     }
@@ -188,12 +189,12 @@ impl<T: AsRef<str>> Name<T> {
 /// The origin of a page.
 #[derive(Debug, Clone, Copy)]
 enum Page<T> {
-    /// `null`: a file, or a frame in a sandbox.
+    /// `null`: the origin of a file or of a sandboxed frame.
     Opaque,
     Of {
         scheme: T,
-        name: Name<T>,
-        /// The port of the scheme where none is written.
+        name: HostName<T>,
+        /// The default port of the scheme if the text has no port.
         port: Option<u16>,
     },
 }
@@ -209,14 +210,14 @@ impl<'h> Page<&'h str> {
         }
         let Host { name, port } = match Host::parse(host.as_bytes()) {
             Some(host) => host,
-            // As in `file://`.
-            None if host.is_empty() && default_port(scheme).is_none() => Host { name: Name::Text(""), port: None },
+            // For example `file://`.
+            None if host.is_empty() && default_port(scheme).is_none() => Host { name: HostName::Text(""), port: None },
             None => return None,
         };
         Some(Self::Of { scheme, name, port: port.or_else(|| default_port(scheme)) })
     }
 
-    /// Whether this is the origin of the host itself. The scheme is left out, because a proxy may end TLS.
+    /// Whether the page belongs to this host. The scheme is ignored, because a proxy may terminate TLS.
     fn is_of(&self, host: &Host<&str>) -> bool {
         match self {
             Self::Opaque => false,
@@ -229,7 +230,7 @@ impl<'h> Page<&'h str> {
 }
 
 impl Page<Box<str>> {
-    /// An entry of a policy; one slash at its end is no path.
+    /// Parses an entry of a policy. One slash at the end is ignored.
     fn entry(text: &str) -> Option<Self> {
         let origin = if text.ends_with("://") { text } else { text.strip_suffix('/').unwrap_or(text) };
         Some(match Page::parse(origin.as_bytes())? {
@@ -250,7 +251,8 @@ impl Page<Box<str>> {
     }
 }
 
-/// Labels of letters, digits, `-` and `_`, as browsers send every name: `xn--` for other scripts. A dot may end it.
+/// Whether the text is a name of ASCII labels. Browsers send names in other scripts as `xn--` labels. A final dot is
+/// allowed.
 fn is_name(name: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -258,19 +260,24 @@ fn is_name(name: &str) -> bool {
     name.strip_suffix('.').unwrap_or(name).split('.').all(label)
 }
 
-/// RFC 3986 3.1.
+/// Whether the text is a scheme (RFC 3986 3.1).
 fn is_scheme(scheme: &str) -> bool {
     scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
-/// Digits, or nothing, which is no port (RFC 3986 3.2.3).
-fn parse_port(text: &str) -> Option<Option<u16>> {
+/// The text after the colon is not a port number.
+struct InvalidPort;
+
+/// Parses digits. Empty text means no port (RFC 3986 3.2.3).
+fn parse_port(text: &str) -> Result<Option<u16>, InvalidPort> {
     if text.is_empty() {
-        return Some(None);
+        return Ok(None);
     }
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { text.parse().ok().map(Some) } else { None }
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(InvalidPort);
+    }
+    text.parse().map(Some).map_err(|_| InvalidPort)
 }
 
 fn default_port(scheme: &str) -> Option<u16> {

@@ -1,4 +1,4 @@
-//! Which requests open a stream on a route.
+//! The rules by which a route accepts or rejects requests.
 
 use crate::request::accept::AcceptMode;
 use crate::request::grammar::is_token;
@@ -8,29 +8,30 @@ use crate::request::rejection::Rejection;
 use crate::request::request::Request;
 use std::sync::Arc;
 
-/// Which requests may open a stream on a route. By default GET, with an `Accept` that covers `text/event-stream`.
+/// Decides which requests open a stream on a route. The default accepts GET with an `Accept` header that covers
+/// `text/event-stream`, from any origin.
 ///
-/// A clone is a few reference counts, so that an adapter can hand one to each request.
+/// A clone copies a few reference counts.
 ///
 /// # Examples
 /// ```
 /// use sse_core::{AcceptMode, Policy, Request};
 ///
 /// let model = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
-/// let admitted = model.check(&Request::new("POST", None, [("accept", &b"application/json"[..])]))?;
-/// assert!(!admitted.is_get);
+/// let accepted = model.check(&Request::new("POST", None, [("accept", &b"application/json"[..])]))?;
+/// assert!(!accepted.is_get);
 /// # Ok::<(), sse_core::Rejection>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// As the `allow` header lists them; `None` is GET.
+    /// The methods as in the `allow` header. `None` means GET and HEAD.
     methods: Option<Arc<str>>,
     accept: AcceptMode,
     last_event_id_query: Parameter,
     origins: Origins,
 }
 
-/// The parameter of the query that holds the last event ID.
+/// The query parameter with the last event ID.
 #[derive(Debug, Clone, Default)]
 enum Parameter {
     #[default]
@@ -49,24 +50,25 @@ impl Parameter {
     }
 }
 
-/// A request that may open a stream, and what it brings.
+/// A request that opens a stream. [`Policy::check`] returns this type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// The last event ID it brings.
+    /// The last event ID of the request.
     pub last_event_id: LastEventId,
-    /// Whether its method is GET: only then an `EventSource` may be at the other end, which comes back by itself.
+    /// Whether the method is GET. Only then the client can be an `EventSource`, which reconnects by itself.
     pub is_get: bool,
-    /// Whether its `Accept` names `text/event-stream` or `text/*`, as an `EventSource` does. It is the default of
-    /// [`Sse::control_events`](crate::Sse::control_events).
+    /// Whether `Accept` names `text/event-stream` or `text/*`. An `EventSource` names the type. This value is the default
+    /// of [`Sse::control_events`](crate::Sse::control_events).
     pub names_type: bool,
 }
 
 const DEFAULT_METHODS: &str = "GET, HEAD";
 
 impl Policy {
-    /// Sets the methods, in place of GET; the method of a request must equal one of them, case included. HEAD comes with
-    /// GET. A name that is no token is left out, because no request can have it; without any name all are refused.
+    /// Sets the methods that open a stream, case-sensitive. GET by default. GET includes HEAD.
+    ///
+    /// An invalid method name is ignored, because no request can have that method. An empty list rejects all requests.
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
@@ -88,17 +90,18 @@ impl Policy {
         self
     }
 
-    /// Sets how the `Accept` header is read. [`AcceptMode::Negotiated`] by default.
+    /// Sets the check of the `Accept` header. [`AcceptMode::Negotiated`] by default. [`AcceptMode`] has an example.
     #[must_use]
     pub const fn accept(mut self, mode: AcceptMode) -> Self {
         self.accept = mode;
         self
     }
 
-    /// Sets the parameter of the query that holds the last event ID if the header is absent or empty, for polyfills that
-    /// cannot set a header. By default it is `lastEventId`, on GET alone; `None` turns it off.
+    /// Sets the query parameter with the last event ID, for polyfills that cannot set a header. The parameter counts if the
+    /// `Last-Event-ID` header is absent or empty.
     ///
-    /// Text that is not UTF-8, or that holds U+FFFD, is [`LastEventId::NotUtf8`].
+    /// The default is `lastEventId`, on GET only. A name that you set counts for every method. `None` turns the parameter
+    /// off. An ID that is not UTF-8, or that contains U+FFFD, is [`LastEventId::NotUtf8`].
     ///
     /// ```
     /// # use sse_core::{LastEventId, Policy, Request};
@@ -119,17 +122,18 @@ impl Policy {
         self
     }
 
-    /// Answers only requests for one of these hosts, and others 403: names and addresses, with or without a port, as
-    /// `app.example`, `localhost:3000` or `[::1]`. A host without a port allows every port. Any host by default.
+    /// Sets the allowed hosts, for example `app.example`, `localhost:3000` or `[::1]`. A host without a port allows every
+    /// port. The default allows any host. A request for another host receives 403.
     ///
-    /// The host of a request is its `:authority` or its `Host`. A request in which the two differ, or in which one of
-    /// them is no host by RFC 9110 7.2 (a name with userinfo or a path for one), is answered 403 as well.
+    /// The host of a request is its `:authority` or its `Host` header. A request in which the two differ, or in which one
+    /// is not a host by RFC 9110 7.2 (for example a name with userinfo or a path), also receives 403.
     ///
-    /// It keeps a page whose own name was pointed at this server's address (DNS rebinding) from reading the stream.
+    /// This setting protects against DNS rebinding, where the name of a foreign page resolves to the address of this
+    /// server.
     ///
     /// # Errors
-    /// [`PolicyError::Host`] for an entry that no request can match, as `http://app.example` or `*.app.example`. `::1` is
-    /// taken for `[::1]`.
+    /// [`PolicyError::Host`] for an entry that no request can match, for example `http://app.example` or `*.app.example`.
+    /// `::1` means `[::1]`.
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
@@ -144,18 +148,20 @@ impl Policy {
         Ok(self)
     }
 
-    /// Answers only pages of the server's own origin and of these, as `https://app.example`, and others 403. A request
-    /// that names no page, as curl's, passes. Any page by default.
+    /// Sets the origins whose pages may open a stream, for example `https://app.example`. The server's own origin is always
+    /// allowed. The default allows any origin. A request from another origin receives 403. A request without an origin, for
+    /// example from curl, is allowed.
     ///
-    /// A port that is the scheme's own may be left out, here as in `Origin` and in `Host`, and one slash may end an entry.
-    /// The own origin is the host of the request, whatever the scheme, because a proxy may end TLS. Behind a proxy that
-    /// changes `Host` (nginx's `$host` cuts the port off, `$http_host` does not), name the own origin too.
+    /// The default port of a scheme may be omitted, here as in `Origin` and `Host`, and an entry may end with one slash. The
+    /// own origin is the host of the request with any scheme, because a proxy may terminate TLS. Behind a proxy that
+    /// changes `Host`, list the own origin too (nginx's `$host` removes the port, `$http_host` does not).
     ///
-    /// A browser keeps a page of another origin from reading a stream unless CORS headers allow it, which this crate
-    /// never sends; this keeps it from opening one. `null` allows files and frames in a sandbox.
+    /// Without CORS headers, which this crate never sends, a browser does not let a page of another origin read a stream.
+    /// This setting also prevents such a page from opening a stream. `null` allows files and sandboxed frames.
     ///
     /// # Errors
-    /// [`PolicyError::Origin`] for an entry that no page can have, as `app.example` or `https://app.example/feed`.
+    /// [`PolicyError::Origin`] for an entry that no page can have, for example `app.example` or
+    /// `https://app.example/feed`.
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
@@ -173,8 +179,8 @@ impl Policy {
         Ok(self)
     }
 
-    /// The strict preset for a server on the user's own machine: for the hosts `localhost`, `127.0.0.1` and `[::1]`, and
-    /// pages of its own origin alone.
+    /// Creates the strict policy for a server on the user's own machine: only the hosts `localhost`, `127.0.0.1` and
+    /// `[::1]`, and only pages of the server's own origin.
     ///
     /// ```
     /// # use sse_core::{Policy, Rejection, Request};
@@ -188,25 +194,27 @@ impl Policy {
         Self { origins: Origins::local(), ..Self::default() }
     }
 
-    /// Judges a request for a route that is an event stream and nothing else.
+    /// Checks a request for a route that only returns event streams.
     ///
     /// # Errors
     /// In this order: [`Rejection::MethodNotAllowed`]; [`Rejection::NotAcceptable`]; [`Rejection::HostNotAllowed`];
     /// [`Rejection::OriginNotAllowed`]; [`Rejection::Head`]; and
-    /// [`Rejection::Finished`] if a GET brings the last event ID `end`. Clients of other methods do not come back by
-    /// themselves, so there it is an id like any other.
+    /// [`Rejection::Finished`] if a GET has the last event ID `end`. Clients of other methods do not reconnect by
+    /// themselves, so for other methods `end` is an ordinary ID.
+    ///
+    /// [`Policy`] has an example.
     pub fn check(&self, request: &Request<'_>) -> Result<Accepted, Rejection> {
-        self.judge(request, self.accept)
+        self.check_with(request, self.accept)
     }
 
-    /// Judges a request for a route that answers with a stream only if it is asked for one, and else with something of
-    /// its own. The type must be named, as in [`AcceptMode::Named`], unless the policy is [`AcceptMode::Any`].
+    /// Checks a request for a route that returns a stream if the request asks for one, and another response otherwise. The
+    /// request must name the type, as in [`AcceptMode::Named`], unless the policy is [`AcceptMode::Any`].
     ///
-    /// `Ok(None)` is a request whose `Accept` asks for something else, whatever its method. If a cache may store that
-    /// answer, give it `vary: accept`.
+    /// `Ok(None)` means that `Accept` asks for another type; the method is not checked then. If a cache may store that other
+    /// response, the response needs the header `vary: accept`.
     ///
     /// # Errors
-    /// For a request whose `Accept` asks for a stream: those of [`Policy::check`] but [`Rejection::NotAcceptable`].
+    /// For a request that asks for a stream, the errors of [`Policy::check`] except [`Rejection::NotAcceptable`].
     ///
     /// ```
     /// # use sse_core::{Policy, Request};
@@ -223,10 +231,10 @@ impl Policy {
             AcceptMode::Any => AcceptMode::Any,
             AcceptMode::Negotiated | AcceptMode::Named => AcceptMode::Named,
         };
-        if request.accept.allows(mode) { self.judge(request, mode).map(Some) } else { Ok(None) }
+        if request.accept.allows(mode) { self.check_with(request, mode).map(Some) } else { Ok(None) }
     }
 
-    fn judge(&self, request: &Request<'_>, mode: AcceptMode) -> Result<Accepted, Rejection> {
+    fn check_with(&self, request: &Request<'_>, mode: AcceptMode) -> Result<Accepted, Rejection> {
         let allow = self.methods.as_deref().unwrap_or(DEFAULT_METHODS);
         if !lists(allow, request.method) {
             return Err(Rejection::MethodNotAllowed { allow: allow.into() });
@@ -234,8 +242,8 @@ impl Policy {
         if !request.accept.allows(mode) {
             return Err(Rejection::NotAcceptable { mode });
         }
-        self.origins.judge(&request.from)?;
-        // Also where HEAD was allowed by name: no answer to it can have a body.
+        self.origins.check(&request.from)?;
+        // Also if the policy lists HEAD: an answer to HEAD never has a body.
         if request.method == "HEAD" {
             return Err(Rejection::Head);
         }
@@ -248,7 +256,7 @@ impl Policy {
     }
 }
 
-/// No token holds a comma, so the list can be searched as it is written.
+/// Whether the `allow` list contains the method. A token contains no comma, so splitting at commas is exact.
 fn lists(allow: &str, method: &str) -> bool {
     !method.is_empty() && allow.split(", ").any(|allowed| allowed == method)
 }

@@ -1,20 +1,20 @@
-//! Why a request opens no stream, and the one place where that becomes HTTP.
+//! The answer to a request that opens no stream. Only this file maps rejections to HTTP.
 
 use crate::request::accept::AcceptMode;
 use crate::request::head::STREAM_HEADERS;
 
-/// Why a request opens no stream, and how it is answered: [`status`](Self::status), [`headers`](Self::headers) and
-/// [`body`](Self::body) are the whole response.
+/// The reason why a request opens no stream, and the answer to the request: [`status`](Self::status),
+/// [`headers`](Self::headers) and [`body`](Self::body) are the whole response.
 ///
 /// # Examples
 /// ```
 /// use sse_core::{Policy, Request};
 ///
-/// let refusal = Policy::default().check(&Request::new("POST", None, [])).unwrap_err();
-/// assert_eq!(refusal.status(), 405);
-/// assert_eq!(refusal.headers().next(), Some(("allow", "GET, HEAD")));
+/// let rejection = Policy::default().check(&Request::new("POST", None, [])).unwrap_err();
+/// assert_eq!(rejection.status(), 405);
+/// assert_eq!(rejection.headers().next(), Some(("allow", "GET, HEAD")));
 /// assert_eq!(
-///     refusal.body(),
+///     rejection.body(),
 ///     "this route opens an event stream only for these methods: GET, HEAD\n\
 ///      To open a stream for the method of this request too, name it in the policy of the route:\n\
 ///      \n    \
@@ -31,32 +31,34 @@ pub enum Rejection {
         /// The methods of the policy, as in the header `allow`.
         allow: Box<str>,
     },
-    /// 406: the `Accept` header of the request excludes event streams. [`Policy::accept`](crate::Policy::accept) sets how
-    /// the header is read.
+    /// 406: the `Accept` header of the request excludes event streams. [`Policy::accept`](crate::Policy::accept) changes
+    /// the check.
     #[error("the Accept header of the request does not {} text/event-stream", match .mode {
         AcceptMode::Named => "name",
         _ => "allow",
     })]
     NotAcceptable {
-        /// How the policy of the route reads the header.
+        /// The mode in which the policy checks the header.
         mode: AcceptMode,
     },
-    /// 403: the host of the request is none of [`Policy::hosts`](crate::Policy::hosts).
+    /// 403: the host of the request is not one of [`Policy::hosts`](crate::Policy::hosts).
     #[error("this route answers no requests for the Host of this request")]
     HostNotAllowed,
-    /// 403: the page of the request is none of [`Policy::origins`](crate::Policy::origins).
+    /// 403: the origin of the request is not one of [`Policy::origins`](crate::Policy::origins).
     #[error("this route answers no pages of the Origin of this request")]
     OriginNotAllowed,
-    /// 200 with the head of a stream and no body: the answer to HEAD. Let the server derive no `content-length` from it.
+    /// 200 with the headers of a stream and no body: the answer to HEAD. The response must have no `content-length`.
     #[error("a HEAD request is answered with the head of the stream alone")]
     Head,
-    /// 204: the client's last event ID is `end`, so its stream has finished; on 204 an event source stays away.
-    #[error("the client's stream has finished; 204 tells it not to come back")]
+    /// 204: the client's last event ID is `end`, so the stream has finished. An `EventSource` does not reconnect after 204.
+    #[error("the stream of this client has finished; 204 stops its reconnects")]
     Finished,
 }
 
 impl Rejection {
-    /// The status of the answer.
+    /// Returns the status of the answer.
+    ///
+    /// [`Rejection`] has an example.
     ///
     /// Source: RFC 9110 15.5.4 (403), 15.5.6 (405), 15.5.7 (406) and 9.3.2 (HEAD); WHATWG HTML 9.2.3 (204).
     #[must_use]
@@ -70,12 +72,19 @@ impl Rejection {
         }
     }
 
-    /// The headers of the answer; names in lower case. To HEAD they are [`STREAM_HEADERS`].
+    /// Returns the headers of the answer. Names are in lower case. HEAD receives the headers of a stream.
+    ///
+    /// ```
+    /// use sse_core::{Policy, Request};
+    ///
+    /// let head = Policy::default().check(&Request::new("HEAD", None, [])).unwrap_err();
+    /// assert_eq!(head.headers().next(), Some(("content-type", "text/event-stream")));
+    /// ```
     ///
     /// Source: RFC 9110 10.2.1 (`allow`).
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
         const TEXT: (&str, &str) = ("content-type", "text/plain; charset=utf-8");
-        // A cache may keep a 405 or a 204 of its own accord, and the next client may well be eligible.
+        // By default a cache may store a 405 and a 204, and would then answer the valid requests of other clients.
         const NO_STORE: (&str, &str) = ("cache-control", "no-store");
         let fixed: &'static [_] = match self {
             Self::Head => &STREAM_HEADERS,
@@ -89,21 +98,23 @@ impl Rejection {
         allow.into_iter().chain(fixed.iter().copied())
     }
 
-    /// The body of the answer. With 403, 405 and 406 it is the reason and the policy that admits the request, as a line of
-    /// code, and ends with a line feed. Otherwise it is empty. It repeats no text of the client.
+    /// Returns the body of the answer. For 403, 405 and 406 the body has the reason and a line of code for a policy that
+    /// accepts the request, and ends with a line feed. Other bodies are empty. A body repeats no text of the client.
+    ///
+    /// [`Rejection`] has an example.
     #[must_use]
     pub fn body(&self) -> String {
         self.body_with("")
     }
 
-    /// As [`body`](Self::body), followed by a line of code that gives `policy` to a route: an adapter knows how its
-    /// framework does that.
+    /// Returns [`body`](Self::body) and a further line of code, which passes `policy` to a route. Each adapter has the line
+    /// for its framework.
     ///
     /// ```
     /// # use sse_core::{AcceptMode, Rejection};
-    /// let refusal = Rejection::NotAcceptable { mode: AcceptMode::Negotiated };
+    /// let rejection = Rejection::NotAcceptable { mode: AcceptMode::Negotiated };
     /// assert_eq!(
-    ///     refusal.body_with("any(handler).layer(Extension(policy))"),
+    ///     rejection.body_with("any(handler).layer(Extension(policy))"),
     ///     "the Accept header of the request does not allow text/event-stream\n\
     ///      The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route:\n\
     ///      \n    \
@@ -113,7 +124,7 @@ impl Rejection {
     /// ```
     #[must_use]
     pub fn body_with(&self, attach: &str) -> String {
-        let (cure, policy) = match self {
+        let (advice, policy) = match self {
             Self::Head | Self::Finished => return String::new(),
             Self::MethodNotAllowed { allow } => (
                 "To open a stream for the method of this request too, name it in the policy of the route:",
@@ -132,7 +143,7 @@ impl Rejection {
                 "origins([\"https://app.example\"])".into(),
             ),
         };
-        let mut body = format!("{self}\n{cure}\n\n    let policy = Policy::default().{policy};\n");
+        let mut body = format!("{self}\n{advice}\n\n    let policy = Policy::default().{policy};\n");
         if !attach.is_empty() {
             body.extend(["    ", attach, "\n"]);
         }
@@ -140,7 +151,7 @@ impl Rejection {
     }
 }
 
-/// The methods of an `allow` header as elements of an array, and one more: most likely the one that is missing.
+/// Returns the methods of an `allow` header as elements of an array, with one more method that the route may lack.
 fn methods_with_one_more(allow: &str) -> String {
     let listed: Vec<&str> = allow.split(", ").filter(|method| !matches!(*method, "" | "HEAD")).collect();
     let one_more = ["POST", "GET", "PUT"].into_iter().find(|method| !listed.contains(method));

@@ -1,20 +1,22 @@
-//! What the rules need of a request.
+//! The parts of a request that a policy checks.
 
 use crate::request::accept::Accept;
 use crate::request::grammar::trim;
-use crate::request::last_event_id::{self, LastEventId, Lines};
+use crate::request::last_event_id::{self, IdLines, LastEventId};
 use crate::request::origin::Provenance;
 
-/// A request as the rules see it: its method, its query, and its `Accept` and `Last-Event-ID` headers. It names no
-/// framework's types, and to build it allocates nothing.
+/// The parts of an HTTP request that a [`Policy`](crate::Policy) checks: method, query, authority, and the headers
+/// `Accept`, `Last-Event-ID`, `Host`, `Origin` and `Sec-Fetch-Site`.
+///
+/// The type depends on no framework, and borrows all text.
 ///
 /// # Examples
 /// ```
 /// use sse_core::{Policy, Request};
 ///
 /// let headers = [("Accept", &b"text/event-stream"[..]), ("Last-Event-ID", b"41")];
-/// let admitted = Policy::default().check(&Request::new("GET", None, headers))?;
-/// assert_eq!(admitted.last_event_id.as_str(), Some("41"));
+/// let accepted = Policy::default().check(&Request::new("GET", None, headers))?;
+/// assert_eq!(accepted.last_event_id.as_str(), Some("41"));
 /// # Ok::<(), sse_core::Rejection>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -22,15 +24,15 @@ pub struct Request<'h> {
     pub(crate) method: &'h str,
     query: Option<&'h str>,
     pub(crate) accept: Accept,
-    last_event_id: Lines<'h>,
+    last_event_id: IdLines<'h>,
     pub(crate) from: Provenance<'h>,
 }
 
 impl<'h> Request<'h> {
-    /// Reads a request: its method as it stands in the request line, because methods are case-sensitive; its query
-    /// without the question mark; and all its header lines, names in any case, values as bytes.
+    /// Creates a request from the method (case-sensitive), the query without `?`, and all header lines. Header names may
+    /// have any case; values are bytes.
     ///
-    /// With the crate `http` that is `Request::new(parts.method.as_str(), parts.uri.query(),
+    /// [`Request`] has an example. With the crate `http` the call is `Request::new(parts.method.as_str(), parts.uri.query(),
     /// parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))`.
     ///
     /// Source: RFC 9110 5.1 and 9.1.
@@ -40,13 +42,13 @@ impl<'h> Request<'h> {
         query: Option<&'h str>,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Self {
-        let (accept, last_event_id, from) = (Accept::default(), Lines::default(), Provenance::default());
+        let (accept, last_event_id, from) = (Accept::default(), IdLines::default(), Provenance::default());
         let mut request = Self { method, query, accept, last_event_id, from };
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("accept") {
-                request.accept.read(value);
+                request.accept.add_line(value);
             } else if name.eq_ignore_ascii_case("last-event-id") {
-                request.last_event_id.read(value);
+                request.last_event_id.add_line(value);
             } else if name.eq_ignore_ascii_case("host") {
                 request.from.ambiguous |= request.from.host.replace(trim(value)).is_some();
             } else if name.eq_ignore_ascii_case("origin") {
@@ -58,11 +60,21 @@ impl<'h> Request<'h> {
         request
     }
 
-    /// Sets the authority of the request's target: HTTP/2 has it in `:authority`, HTTP/1 in a target of absolute form.
-    /// With the crate `http` that is `parts.uri.authority().map(|authority| authority.as_str())`.
+    /// Sets the authority of the request's target: `:authority` in HTTP/2, the authority of an absolute-form target in
+    /// HTTP/1. With the crate `http` the value is `parts.uri.authority().map(|authority| authority.as_str())`. `None` by
+    /// default.
     ///
-    /// A `Host` header beside it must name the same host: [`Policy::hosts`](crate::Policy::hosts) and
+    /// A `Host` header in the same request must name the same host: [`Policy::hosts`](crate::Policy::hosts) and
     /// [`Policy::origins`](crate::Policy::origins) reject a request in which they differ.
+    ///
+    /// ```
+    /// use sse_core::{Policy, Rejection, Request};
+    ///
+    /// let policy = Policy::local();
+    /// let request = Request::new("GET", None, [("host", &b"localhost"[..])]);
+    /// assert!(policy.check(&request.clone().authority(Some("localhost"))).is_ok());
+    /// assert_eq!(policy.check(&request.authority(Some("evil.example"))), Err(Rejection::HostNotAllowed));
+    /// ```
     ///
     /// Source: RFC 9112 3.2.2, RFC 9113 8.3.1.
     #[must_use]
@@ -71,9 +83,9 @@ impl<'h> Request<'h> {
         self
     }
 
-    /// From the header; if it is absent or empty, from this parameter of the query.
+    /// Returns the ID from the header. If the header is absent or empty, returns the ID from this query parameter.
     pub(crate) fn last_event_id(&self, parameter: Option<&str>) -> LastEventId {
-        let header = self.last_event_id.outcome();
+        let header = self.last_event_id.last_event_id();
         let (LastEventId::Absent | LastEventId::Empty, Some(name), Some(query)) = (&header, parameter, self.query)
         else {
             return header;
