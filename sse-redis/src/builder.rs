@@ -1,25 +1,27 @@
-//! A node's bounds, each with its default, and how it starts.
+//! The settings of a node, and its start.
 
 use crate::Redis;
 use crate::commands::Keys;
 use crate::connection::info;
 use crate::driver::Driver;
-use crate::follower::{BATCH_ENTRIES, Bounds, Follower, Rules};
-use crate::handle::Inner;
-use crate::publisher::{Limits, Publisher};
-use crate::state::Shared;
+use crate::follower::{BATCH_ENTRIES, Follower, FollowerBounds, FollowerRules};
+use crate::handle::RedisInner;
+use crate::publisher::{PublishLimits, Publisher};
+use crate::state::NodeStatus;
 use sse_core::{Hub, Random, Runtime, Tokio};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The fewest entries that a log may keep: an unread entry is only ever trimmed when a whole batch is unread.
+/// The smallest log. A node can detect trimmed entries only if a full batch was left unread.
 const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
 
-/// How many entries are remembered, to be compared with a history that went back: as many as the hub does.
+/// The number of entry IDs that the follower remembers, the same as the hub.
 const REMEMBERED: usize = 65_536;
 
-/// A node's bounds, each with its default.
+/// The settings of a node, from [`Redis::builder`].
+///
+/// Each method sets one value and documents its default. [`start`](Self::start) checks the values and starts the node.
 ///
 /// ```no_run
 /// use sse_core::Hub;
@@ -29,7 +31,7 @@ const REMEMBERED: usize = 65_536;
 /// # async fn main() -> Result<(), sse_redis::StartError> {
 /// let (redis, hub) = sse_redis::Redis::builder("redis://10.0.0.5:6379")
 ///     .log("news")
-///     .max_entries(500_000) // how long a node may be cut off without a gap
+///     .max_entries(500_000) // how long a node may be unreachable without a gap
 ///     .hub(Hub::builder().max_streams(60_000))
 ///     .deadline(Duration::from_millis(500))
 ///     .start()?;
@@ -39,7 +41,7 @@ const REMEMBERED: usize = 65_536;
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "a builder starts nothing until `start`"]
+#[must_use = "a builder starts nothing until `start` is called"]
 pub struct RedisBuilder {
     url: String,
     name: String,
@@ -53,22 +55,21 @@ pub struct RedisBuilder {
     certificates: crate::tls::Certificates,
 }
 
-/// Why a node did not start.
+/// The reason why [`RedisBuilder::start`] did not start a node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The URL is none of an engine, or the certificates are none; with the feature `tls` it may be `rediss://`, and only
-    /// then may there be certificates.
-    #[error("not the way to an engine: {0}")]
+    /// The URL or a certificate is invalid. `rediss://` and certificates need the feature `tls`.
+    #[error("the URL or a certificate is invalid: {0}")]
     Url(Box<str>),
-    /// A log's name is 1 to 128 bytes without braces.
-    #[error("not the name of a log: {0:?}")]
+    /// The name of the log is not 1 to 128 bytes without braces.
+    #[error("the log name {0:?} is not 1 to 128 bytes without braces: set another with `log`")]
     Log(Box<str>),
-    /// A log keeps at least 1,024 entries.
-    #[error("a log of {0} entries is too short; it keeps at least {MIN_ENTRIES}")]
+    /// The number of entries is below 1,024.
+    #[error("a log of {0} entries is too short, and the minimum is {MIN_ENTRIES}: set more with `max_entries`")]
     TooShort(usize),
-    /// It was started outside of tokio.
-    #[error("there is no tokio runtime here")]
+    /// The call was made outside of a tokio runtime.
+    #[error("there is no tokio runtime: call `start` inside of one")]
     NoRuntime,
 }
 
@@ -88,62 +89,106 @@ impl RedisBuilder {
         }
     }
 
-    /// The log's name: `sse` by default. Its keys are `{NAME}:log` and `{NAME}:meta`.
+    /// Sets the name of the log: 1 to 128 bytes without braces, `sse` by default. The keys of the log are `{NAME}:log` and
+    /// `{NAME}:meta`. [`start`](Self::start) rejects other names with [`StartError::Log`].
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").log("news");
+    /// assert!(format!("{builder:?}").contains("news"));
+    /// ```
     pub fn log(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// The bounds of the hub.
+    /// Sets the limits of the hub of this node. By default those of [`Hub::builder`].
+    ///
+    /// ```
+    /// use sse_core::Hub;
+    ///
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").hub(Hub::builder().max_streams(60_000));
+    /// # let _ = builder;
+    /// ```
     pub fn hub(mut self, hub: sse_core::hub::HubBuilder) -> Self {
         self.hub = hub;
         self
     }
 
-    /// How many entries the log keeps, or somewhat more (`MAXLEN ~`): 100,000 by default, at least 1,024. Every node
-    /// should say the same. In the engine's memory that is about 1.2 times their size.
+    /// Sets the number of entries that the log keeps: 100,000 by default, at least 1,024. Redis keeps somewhat more
+    /// (`MAXLEN ~`), in about 1.2 times the memory of the events. All nodes should set the same number.
+    ///
+    /// The number divided by the events per second is the time for which a node may be unreachable without a gap.
+    /// [`start`](Self::start) rejects smaller numbers with [`StartError::TooShort`].
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").max_entries(500_000);
+    /// # let _ = builder;
+    /// ```
     pub const fn max_entries(mut self, entries: usize) -> Self {
         self.max_entries = entries;
         self
     }
 
-    /// How many of the newest entries a node loads at its start, for clients that resume there: 10,000 by default, and
-    /// 64 MiB at most. A client whose id is older is told a gap.
+    /// Sets how many of the newest entries a node loads when it starts, so that clients can resume there: 10,000 by
+    /// default, and at most 64 MiB. A client whose ID is older than these entries receives a gap.
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").window(50_000);
+    /// # let _ = builder;
+    /// ```
     pub const fn window(mut self, entries: usize) -> Self {
         self.window.0 = entries;
         self
     }
 
-    /// How many publishes may be in flight: 1,024 by default. Further ones wait for their turn, for half the
-    /// time that a publish may take.
+    /// Sets the number of publishes that may be in flight: 1,024 by default, at least 1. Further publishes wait for half of
+    /// the [`deadline`](Self::deadline), and then return [`RedisPublishError::Overloaded`](crate::RedisPublishError::Overloaded).
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").in_flight(64);
+    /// # let _ = builder;
+    /// ```
     pub const fn in_flight(mut self, publishes: usize) -> Self {
         self.in_flight = publishes;
         self
     }
 
-    /// How long a publish may take: 2 s by default.
+    /// Sets the time limit of a publish: 2 s by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").deadline(Duration::from_millis(500));
+    /// # let _ = builder;
+    /// ```
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// For how long a node without its engine is still [ready](Redis::is_ready): 30 s by default.
+    /// Sets how long a node without its Redis server stays [ready](Redis::is_ready): 30 s by default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").ready_grace(Duration::from_secs(600));
+    /// # let _ = builder;
+    /// ```
     pub const fn ready_grace(mut self, grace: Duration) -> Self {
         self.ready_grace = grace;
         self
     }
 
-    /// Trusts only engines whose certificate comes from one of these roots (PEM), for one, of a private authority; by
-    /// default those that the system trusts. For `rediss://` alone. Without a certificate in it the start fails with
-    /// [`StartError::Url`].
+    /// Trusts only servers whose certificate was issued by one of these roots (PEM), for example by a private authority. By
+    /// default the node trusts the roots of the operating system. The certificate must contain the host name of the URL.
     ///
-    /// The name in the URL must be one of the certificate's.
+    /// [`start`](Self::start) returns [`StartError::Url`] if the PEM contains no certificate, or if the URL is not
+    /// `rediss://`.
     ///
     /// ```no_run
     /// # fn start() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (redis, hub) = sse_redis::Redis::builder("rediss://engine.internal:6379")
+    /// let (redis, hub) = sse_redis::Redis::builder("rediss://redis.internal:6379")
     ///     .root_certificates(std::fs::read("authority.pem")?)
-    ///     .client_certificate(std::fs::read("node.pem")?, std::fs::read("node.key")?)
     ///     .start()?;
     /// # let _ = (redis, hub);
     /// # Ok(())
@@ -155,22 +200,41 @@ impl RedisBuilder {
         self
     }
 
-    /// Shows this certificate, with what leads to its root, and proves it with this key (both PEM): what an engine asks of
-    /// its clients unless it is set to `tls-auth-clients no`. For `rediss://` alone. None by default. Without a
-    /// certificate and a key in them the start fails with [`StartError::Url`].
+    /// Presents this certificate with its chain, and proves the identity with this key (both PEM). A Redis server requires
+    /// a client certificate unless `tls-auth-clients no` is set. By default the node presents none.
+    ///
+    /// [`start`](Self::start) returns [`StartError::Url`] if the PEM contains no certificate or no key, or if the URL is not
+    /// `rediss://`.
+    ///
+    /// ```no_run
+    /// # fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (redis, hub) = sse_redis::Redis::builder("rediss://redis.internal:6379")
+    ///     .client_certificate(std::fs::read("node.pem")?, std::fs::read("node.key")?)
+    ///     .start()?;
+    /// # let _ = (redis, hub);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.certificates.own = Some((pem.into(), key.into()));
         self
     }
 
-    /// Starts to follow the log, on the tokio runtime that this is called on, and gives the handle and the hub.
+    /// Starts the node on the current tokio runtime. Returns the handle and the hub that follows the log.
     ///
-    /// The engine need not be there yet: the node tries until it is, and [`Redis::trouble`] says what is wrong. A log
-    /// that does not exist is created.
+    /// The Redis server need not be reachable yet: the node retries until the server answers, and [`Redis::last_error`]
+    /// returns the reason. The node creates a log that does not exist.
     ///
     /// # Errors
-    /// [`StartError`]; nothing was started.
+    /// [`StartError`]. Nothing was started.
+    ///
+    /// ```
+    /// use sse_redis::{Redis, StartError};
+    ///
+    /// let result = Redis::builder("redis://127.0.0.1").start().map(drop);
+    /// assert_eq!(result, Err(StartError::NoRuntime));
+    /// ```
     pub fn start(self) -> Result<(Redis, Hub), StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(['{', '}']) {
@@ -188,12 +252,12 @@ impl RedisBuilder {
         let (hub, mut feed) = self.hub.follower();
         feed.admit(false);
         let limits =
-            Limits { max_entries: self.max_entries, in_flight: self.in_flight.max(1), deadline: self.deadline };
+            PublishLimits { max_entries: self.max_entries, in_flight: self.in_flight.max(1), deadline: self.deadline };
         let publisher = Arc::new(Publisher::new(client.clone(), keys.clone(), limits, generator()));
-        let shared = Arc::new(Shared::new());
-        let bounds = Bounds { window: self.window, batch: BATCH_ENTRIES, remembered: REMEMBERED };
+        let shared = Arc::new(NodeStatus::new());
+        let bounds = FollowerBounds { window: self.window, batch: BATCH_ENTRIES, remembered: REMEMBERED };
         let driver = Driver {
-            follower: Follower::new(Instant::now(), generator(), bounds, Rules::ALL),
+            follower: Follower::new(Instant::now(), generator(), bounds, FollowerRules::ALL),
             feed,
             client,
             keys,
@@ -204,12 +268,12 @@ impl RedisBuilder {
         let keeping = runtime.spawn(async move { keeper.keep_connected().await });
         let tasks = vec![runtime.spawn(driver.run()).abort_handle(), keeping.abort_handle()];
         let inner =
-            Inner { hub: hub.clone(), name: self.name, publisher, shared, ready_grace: self.ready_grace, tasks };
+            RedisInner { hub: hub.clone(), name: self.name, publisher, shared, ready_grace: self.ready_grace, tasks };
         Ok((Redis { inner: Arc::new(inner) }, hub))
     }
 }
 
-/// A generator of its own, seeded by the process's.
+/// A generator of its own, with a seed from the generator of the process.
 fn generator() -> Random {
     let mut seed = [0; 32];
     let tokio: Tokio = Default::default();
@@ -221,7 +285,7 @@ fn generator() -> Random {
 }
 
 impl fmt::Debug for RedisBuilder {
-    // Never the URL, which may hold a password.
+    // The URL may contain a password, so it is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisBuilder")
             .field("log", &self.name)

@@ -1,13 +1,13 @@
-//! The follower's commands as the engine's, and its replies as the follower's. What a server may answer is data: what
-//! is not understood fails the command and nothing more.
+//! Executes the commands of the follower on a Redis connection. A reply can contain anything: one that cannot be understood
+//! fails its command and nothing else.
 
-use crate::entry::{Entry, GENESIS};
-use crate::follower::{Account, Command, Position, Reply, Tip, Uid};
+use crate::entry::{LogEntry, START_FIELD};
+use crate::follower::{Command, LogHead, LogInfo, Position, Reply, Uid};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value, cmd, pipe};
 use sse_core::hub::EventId;
 
-/// The two keys of a log, in one slot.
+/// The two keys of a log, in one slot of a cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     pub(crate) log: String,
@@ -20,17 +20,17 @@ impl Keys {
     }
 }
 
-/// Why a command failed.
+/// The cause of a failed command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
-    Engine(#[from] RedisError),
-    #[error("the engine answered something else than was asked")]
+    Server(#[from] RedisError),
+    #[error("the Redis server sent an unexpected reply")]
     Unexpected,
 }
 
-/// Creates the log unless it is there, and an entry if it has none: alone in this, so that a log that was deleted is
-/// never taken for the old one.
+/// Creates the log if it does not exist, and its first entry if the log is empty. No other command creates a log, so a
+/// log that was deleted is never mistaken for the old log.
 const ATTACH: &str = "
 local uid = redis.call('HGET', KEYS[2], 'uid')
 if redis.call('EXISTS', KEYS[1]) == 0 or not uid then
@@ -42,7 +42,7 @@ elseif redis.call('XLEN', KEYS[1]) == 0 then
 end
 return 1";
 
-/// Does what a command says on this connection. `Sleep` and `Connect` are the driver's.
+/// Executes a command on this connection. The driver handles `Sleep` and `Connect` itself.
 pub(crate) async fn execute(
     connection: &mut MultiplexedConnection,
     keys: &Keys,
@@ -52,40 +52,40 @@ pub(crate) async fn execute(
         Command::Sleep(_) | Command::Connect => Err(Failure::Unexpected),
         Command::Attach(uid) => {
             let mut attach = cmd("EVAL");
-            attach.arg(ATTACH).arg(2).arg(&keys.log).arg(&keys.meta).arg(&*uid).arg(GENESIS);
+            attach.arg(ATTACH).arg(2).arg(&keys.log).arg(&keys.meta).arg(&*uid).arg(START_FIELD);
             attach.query_async::<Value>(connection).await?;
             Ok(Reply::Attached)
         }
-        Command::Look(at) => {
-            let mut pipe = account(keys);
+        Command::Inspect(at) => {
+            let mut pipe = inspection(keys);
             if let Some(at) = at {
                 pipe.add_command(range(keys, at));
             }
             let mut values = ask(&pipe, connection).await?;
-            let mut tip = tip(&mut values)?;
+            let mut head = head(&mut values)?;
             if at.is_some() {
-                tip.at = entries(next(&mut values)?)?.first().map(|entry| entry.id);
+                head.at = entries(next(&mut values)?)?.first().map(|entry| entry.id);
             }
-            Ok(Reply::Looked(tip))
+            Ok(Reply::Inspected(head))
         }
         Command::Load(count) => {
-            let mut pipe = account(keys);
+            let mut pipe = inspection(keys);
             pipe.cmd("XREVRANGE").arg(&keys.log).arg("+").arg("-").arg("COUNT").arg(count);
             let mut values = ask(&pipe, connection).await?;
-            Ok(Reply::Loaded(tip(&mut values)?, entries(next(&mut values)?)?))
+            Ok(Reply::Loaded(head(&mut values)?, entries(next(&mut values)?)?))
         }
         Command::LoadBefore(before, count) => {
             let mut back = cmd("XREVRANGE");
             back.arg(&keys.log).arg(format!("({}", text(before))).arg("-").arg("COUNT").arg(count);
             Ok(Reply::LoadedBefore(entries(back.query_async(connection).await?)?))
         }
-        Command::Probe(position) => {
+        Command::Find(position) => {
             let found = range(keys, position).query_async(connection).await?;
-            Ok(Reply::Probed(entries(found)?.first().map(|entry| entry.id)))
+            Ok(Reply::Found(entries(found)?.first().map(|entry| entry.id)))
         }
         Command::Wait(after, count, block) => {
             let mut pipe = pipe();
-            // Zero would be for ever.
+            // Zero would block without limit.
             let block = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1);
             pipe.cmd("XREAD").arg("COUNT").arg(count).arg("BLOCK").arg(block);
             pipe.arg("STREAMS").arg(&keys.log).arg(text(after));
@@ -94,10 +94,10 @@ pub(crate) async fn execute(
             Ok(Reply::Read(read(next(&mut values)?)?, uid(next(&mut values)?)))
         }
         Command::CatchUp(after, count) => {
-            let mut pipe = account(keys);
+            let mut pipe = inspection(keys);
             pipe.cmd("XREAD").arg("COUNT").arg(count).arg("STREAMS").arg(&keys.log).arg(text(after));
             let mut values = ask(&pipe, connection).await?;
-            Ok(Reply::CaughtUp(tip(&mut values)?, read(next(&mut values)?)?))
+            Ok(Reply::CaughtUp(head(&mut values)?, read(next(&mut values)?)?))
         }
     }
 }
@@ -112,8 +112,8 @@ fn range(keys: &Keys, at: Position) -> Cmd {
     range
 }
 
-/// What a [`Tip`] is made of, as the beginning of a transaction.
-fn account(keys: &Keys) -> Pipeline {
+/// The commands of a transaction that returns a [`LogHead`].
+fn inspection(keys: &Keys) -> Pipeline {
     let mut pipe = pipe();
     pipe.atomic().cmd("ROLE");
     pipe.cmd("HGET").arg(&keys.meta).arg("uid");
@@ -133,7 +133,7 @@ fn next(values: &mut Values) -> Result<Value, Failure> {
     Ok(values.next().ok_or(Failure::Unexpected)??)
 }
 
-fn tip(values: &mut Values) -> Result<Tip, Failure> {
+fn head(values: &mut Values) -> Result<LogHead, Failure> {
     let role = match next(values)? {
         Value::Array(role) => role.into_iter().next().and_then(bytes),
         _ => None,
@@ -144,15 +144,15 @@ fn tip(values: &mut Values) -> Result<Tip, Failure> {
         Err(error) if error.detail().is_some_and(|detail| detail.contains("no such key")) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(Tip { master: role.as_deref() == Some(b"master"), uid, log, at: None })
+    Ok(LogHead { master: role.as_deref() == Some(b"master"), uid, log, at: None })
 }
 
 fn uid(value: Value) -> Option<Uid> {
     bytes(value).map(Into::into)
 }
 
-/// The log's account, from `XINFO STREAM`.
-fn log(value: Value) -> Option<Account> {
+/// Reads the reply to `XINFO STREAM`.
+fn log(value: Value) -> Option<LogInfo> {
     let (mut added, mut length, mut first, mut last) = (None, None, None, None);
     for (name, value) in pairs(value)? {
         match name.as_slice() {
@@ -163,8 +163,8 @@ fn log(value: Value) -> Option<Account> {
             _ => {}
         }
     }
-    // A server before 7.0 does not count.
-    Some(Account { added: added?, length: length?, first, last })
+    // A server before 7.0 does not send `entries-added`.
+    Some(LogInfo { added: added?, length: length?, first, last })
 }
 
 fn pairs(value: Value) -> Option<Vec<(Vec<u8>, Value)>> {
@@ -182,8 +182,8 @@ fn pairs(value: Value) -> Option<Vec<(Vec<u8>, Value)>> {
     }
 }
 
-/// What `XREAD` answers for one stream.
-fn read(value: Value) -> Result<Vec<Entry>, Failure> {
+/// Reads the reply to `XREAD` with one stream.
+fn read(value: Value) -> Result<Vec<LogEntry>, Failure> {
     match value {
         Value::Nil => Ok(Vec::new()),
         Value::Array(streams) => match streams.into_iter().next() {
@@ -195,7 +195,7 @@ fn read(value: Value) -> Result<Vec<Entry>, Failure> {
     }
 }
 
-fn entries(value: Value) -> Result<Vec<Entry>, Failure> {
+fn entries(value: Value) -> Result<Vec<LogEntry>, Failure> {
     match value {
         Value::Nil => Ok(Vec::new()),
         Value::Array(entries) => entries.into_iter().map(entry).collect::<Option<_>>().ok_or(Failure::Unexpected),
@@ -203,7 +203,7 @@ fn entries(value: Value) -> Result<Vec<Entry>, Failure> {
     }
 }
 
-fn entry(value: Value) -> Option<Entry> {
+fn entry(value: Value) -> Option<LogEntry> {
     let Value::Array(parts) = value else { return None };
     let mut parts = parts.into_iter();
     let position = position(&bytes(parts.next()?)?)?;
@@ -216,10 +216,10 @@ fn entry(value: Value) -> Option<Entry> {
         _ => return None,
     };
     let (fields, _) = fields.as_chunks::<2>();
-    Some(Entry::read(position, fields.iter().map(|[name, value]| (name.as_slice(), value.as_slice()))))
+    Some(LogEntry::read(position, fields.iter().map(|[name, value]| (name.as_slice(), value.as_slice()))))
 }
 
-/// A position as the engine writes it, `<ms>-<seq>`.
+/// Parses a position as Redis writes it: `<ms>-<seq>`.
 pub(crate) fn position(text: &[u8]) -> Option<Position> {
     let (ms, seq) = str::from_utf8(text).ok()?.split_once('-')?;
     Some((ms.parse().ok()?, seq.parse().ok()?))
@@ -240,7 +240,7 @@ pub(crate) fn bytes(value: Value) -> Option<Vec<u8>> {
     }
 }
 
-/// An id as the application knows it.
+/// The event ID of a position that Redis returned.
 pub(crate) fn event_id(value: Value, tag: u32) -> Option<EventId> {
     Some(EventId::new(position(&bytes(value)?)?, tag))
 }

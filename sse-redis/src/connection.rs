@@ -1,20 +1,20 @@
-//! Connecting to the engine.
+//! Connections to the Redis server.
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisResult};
 use std::time::Duration;
 
-/// How long connecting may take, with everything that is said before the first command.
+/// The time limit for a connection, including TLS and authentication.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where this URL leads, with delays off: commands are small and waited for.
+/// Parses a URL, and turns Nagle's algorithm off, because commands are small and their replies are awaited.
 pub(crate) fn info(url: &str) -> RedisResult<ConnectionInfo> {
     Ok(url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
-/// One connection. A reply that does not come within the timeout fails its command; whoever gets that gives the
-/// connection up, because the command still occupies it.
+/// Opens one connection. A reply after the timeout fails its command. The caller must then close the connection, because
+/// the command still occupies it.
 pub(crate) async fn connect(
     client: &Client,
     response_timeout: Duration,

@@ -1,10 +1,10 @@
-//! The follower's hands: a task with a connection of its own, which waits where the follower may not.
+//! Runs the follower: a task with a connection of its own.
 
 use crate::commands::{Failure, Keys, execute};
 use crate::connection::connect;
 use crate::follower::{Command, Effect, Follower, Reply};
 use crate::publisher::Publisher;
-use crate::state::Shared;
+use crate::state::NodeStatus;
 use crate::trace;
 use redis::Client;
 use redis::aio::MultiplexedConnection;
@@ -12,7 +12,7 @@ use sse_core::hub::{Feed, FeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the engine may take for a reply: longer than a read waits, one second.
+/// The time limit of a reply. It exceeds the time that a read waits at the server, which is one second.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Driver {
@@ -21,13 +21,13 @@ pub(crate) struct Driver {
     pub(crate) client: Client,
     pub(crate) keys: Keys,
     pub(crate) publisher: Arc<Publisher>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeStatus>,
 }
 
 impl Driver {
-    /// Follows the log for as long as it is polled.
+    /// Follows the log while the future is polled.
     pub(crate) async fn run(mut self) {
-        // Whatever ends this, nobody shall take the hub for one that is followed.
+        // However this future ends, the node must not appear to follow the log.
         let _stale = Stale(self.shared.clone());
         let mut connection = None;
         let mut effects = Vec::new();
@@ -43,7 +43,7 @@ impl Driver {
                 Ok(reply) => reply,
                 Err(error) => {
                     trace::away(&error);
-                    self.shared.set_trouble(&error);
+                    self.shared.set_last_error(&error);
                     connection = None;
                     Reply::Failed
                 }
@@ -73,10 +73,10 @@ impl Driver {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Following(following) => self.shared.set_following(following),
-                Effect::Canary(canary) => {
+                Effect::Probe(probe) => {
                     let publisher = self.publisher.clone();
-                    // One at a time, and it ends at the deadline of a publish.
-                    tokio::spawn(async move { publisher.canary(canary).await });
+                    // Only one probe is in flight. It ends at the deadline of a publish.
+                    tokio::spawn(async move { publisher.probe(probe).await });
                 }
                 Effect::Loaded => {
                     apply(&mut self.feed, effect);
@@ -92,7 +92,7 @@ impl Driver {
     }
 }
 
-struct Stale(Arc<Shared>);
+struct Stale(Arc<NodeStatus>);
 
 impl Drop for Stale {
     fn drop(&mut self) {
@@ -100,21 +100,21 @@ impl Drop for Stale {
     }
 }
 
-/// Does to the hub what an effect says. Where the hub does not follow, its readers are told a gap.
+/// Applies an effect to the hub. If the hub rejects the effect, the hub is reset and its subscribers receive a gap.
 pub(crate) fn apply(feed: &mut Feed, effect: Effect) {
     let done = match effect {
         Effect::Append(id, record) => match feed.append(id, &record.topic, record.event()) {
             Err(error @ FeedError::OutOfOrder(..)) => Err((id, error)),
             Err(error) => {
-                // No hub can send it, so that none has it.
-                trace::passed_over(id, &error);
+                // No hub can send this event, so every node skips it.
+                trace::skipped(id, &error);
                 feed.advance(id).map_err(|error| (id, error))
             }
             Ok(()) => Ok(()),
         },
         Effect::Advance(id) => feed.advance(id).map_err(|error| (id, error)),
         Effect::Truncate(id) => {
-            trace::taken_back(id);
+            trace::truncated(id);
             feed.truncate(id).map_err(|error| (id, error))
         }
         Effect::Reset(id, loss) => {
@@ -130,10 +130,10 @@ pub(crate) fn apply(feed: &mut Feed, effect: Effect) {
             feed.caught_up();
             Ok(())
         }
-        Effect::Following(_) | Effect::Canary(_) => Ok(()),
+        Effect::Following(_) | Effect::Probe(_) => Ok(()),
     };
     if let Err((id, error)) = done {
-        trace::passed_over(id, &error);
+        trace::skipped(id, &error);
         feed.reset(id);
     }
 }

@@ -1,10 +1,10 @@
-//! The handle by which an application publishes, and sees how its node stands.
+//! The handle of a node: publishing, and the state of the node.
 
 use crate::entry::Record;
-use crate::publish::PublishError;
+use crate::publish::RedisPublishError;
 use crate::publish_id::PublishId;
 use crate::publisher::Publisher;
-use crate::state::{Shared, State};
+use crate::state::{NodeState, NodeStatus};
 use crate::{RedisBuilder, StartError};
 use sse_core::hub::EventId;
 use sse_core::{Hub, IntoFrame};
@@ -14,126 +14,200 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-/// Most events arrive within this. Whoever waits for longer is looked after by the hub, which remembers whom it asked.
+/// Most events arrive within this time. For a longer wait the hub remembers the ID.
 const SOON: Duration = Duration::from_millis(100);
 
-/// A node's place at the log. A clone is the same one.
+/// The handle of a node. Clones share the node.
 ///
-/// The hub goes on following when every handle is dropped, until the runtime ends or [`Redis::stop`] is called.
+/// The node follows the log until [`stop`](Self::stop) is called or the runtime ends, also after every handle is dropped.
+///
+/// ```no_run
+/// use sse_core::Event;
+/// use sse_redis::Redis;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let (redis, hub) = Redis::start("redis://127.0.0.1:6379")?;
+/// redis.publish("news", Event::data("rain")).await?;
+/// # let _ = hub;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Redis {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<RedisInner>,
 }
 
-pub(crate) struct Inner {
+pub(crate) struct RedisInner {
     pub(crate) hub: Hub,
     pub(crate) name: String,
     pub(crate) publisher: Arc<Publisher>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeStatus>,
     pub(crate) ready_grace: Duration,
     pub(crate) tasks: Vec<AbortHandle>,
 }
 
 impl Redis {
-    /// A node with the default bounds, at the log `sse` of this engine. See [`RedisBuilder::start`].
+    /// Starts a node with the default settings and the log `sse`. See [`RedisBuilder::start`].
     ///
     /// # Errors
-    /// [`StartError`].
+    /// [`StartError`]. Nothing was started.
+    ///
+    /// ```
+    /// use sse_redis::{Redis, StartError};
+    ///
+    /// assert_eq!(Redis::start("redis://127.0.0.1").map(drop), Err(StartError::NoRuntime));
+    /// ```
     pub fn start(url: &str) -> Result<(Self, Hub), StartError> {
         Self::builder(url).start()
     }
 
-    /// A node with bounds of its own.
+    /// Returns a builder for a node with other settings.
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1:6379").log("news");
+    /// # let _ = builder;
+    /// ```
     pub fn builder(url: &str) -> RedisBuilder {
         RedisBuilder::new(url)
     }
 
-    /// Publishes an event to a topic of the log, for the readers of every node, and gives its id.
+    /// Publishes an event to a topic, for the subscribers of all nodes, and returns the event ID.
     ///
-    /// It is ready when the log has stored the event, or at the deadline. That is before readers get it: they get it
-    /// when their node has read it back. A comment in the event is not carried, and a future that is dropped may have
-    /// stored its event.
+    /// The future completes when the log has stored the event, or at the [`deadline`](RedisBuilder::deadline). Subscribers
+    /// receive the event when their node has read the entry, some milliseconds later. Comments of the event are dropped.
     ///
     /// # Errors
-    /// [`PublishError`]; only after [`PublishError::MaybeStored`] may the event be in the log.
+    /// [`RedisPublishError`]. The event may be in the log only after [`RedisPublishError::MaybeStored`].
+    ///
+    /// # Cancel safety
+    /// A dropped future may have stored the event.
     ///
     /// ```no_run
     /// use sse_core::Event;
-    /// use sse_redis::{PublishError, Redis};
+    /// use sse_redis::{Redis, RedisPublishError};
     ///
-    /// async fn tell(redis: &Redis, title: &str) -> Result<(), PublishError> {
+    /// async fn publish(redis: &Redis, title: &str) -> Result<(), RedisPublishError> {
     ///     match redis.publish("news", Event::json(title).event("article")).await {
-    ///         // The answer is missing. Under the same id readers see it once, if it was stored or not.
-    ///         Err(PublishError::MaybeStored(id)) => {
+    ///         // No answer arrived. With the same ID clients receive the event once, whether it was stored or not.
+    ///         Err(RedisPublishError::MaybeStored(id)) => {
     ///             redis.publish_again(id, "news", Event::json(title).event("article")).await.map(drop)
     ///         }
-    ///         told => told.map(drop),
+    ///         result => result.map(drop),
     ///     }
     /// }
     /// ```
-    pub async fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
+    pub async fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, RedisPublishError> {
         let record = self.record(topic.as_ref(), event)?;
         self.store(record, PublishId::draw(&self.inner.publisher.random), false).await
     }
 
-    /// Publishes an event whose first publish was [`PublishError::MaybeStored`], under the id that it told; or under
-    /// one of the application's own.
+    /// Publishes an event again, with the ID of [`RedisPublishError::MaybeStored`] or with an ID of the application.
     ///
-    /// Readers see the event once, if it is stored again within 60 s of the first time and fewer than 524,288 entries lie
-    /// between. The id given is then that of the later entry, which nobody is sent but by a node that missed the first.
+    /// Clients receive the event once if both entries are at most 60 s apart, with fewer than 524,288 entries between them.
+    /// The returned ID is the ID of the second entry. Only a node on which the first entry was trimmed or lost sends the
+    /// second entry.
     ///
     /// # Errors
-    /// As [`Redis::publish`].
+    /// The same as [`Redis::publish`].
+    ///
+    /// # Cancel safety
+    /// A dropped future may have stored the event.
+    ///
+    /// ```no_run
+    /// use sse_core::Event;
+    /// use sse_redis::{PublishId, Redis, RedisPublishError};
+    ///
+    /// async fn publish(redis: &Redis, order: PublishId) -> Result<(), RedisPublishError> {
+    ///     redis.publish_again(order, "orders", Event::data("paid")).await.map(drop)
+    /// }
+    /// ```
     pub async fn publish_again(
         &self,
         id: PublishId,
         topic: impl AsRef<str>,
         event: impl IntoFrame,
-    ) -> Result<EventId, PublishError> {
+    ) -> Result<EventId, RedisPublishError> {
         let record = self.record(topic.as_ref(), event)?;
         self.store(record, id, true).await
     }
 
-    fn record(&self, topic: &str, event: impl IntoFrame) -> Result<Record, PublishError> {
+    fn record(&self, topic: &str, event: impl IntoFrame) -> Result<Record, RedisPublishError> {
         Ok(Record::of_frame(topic, &self.inner.hub.check(topic, event)?))
     }
 
-    async fn store(&self, mut record: Record, id: PublishId, again: bool) -> Result<EventId, PublishError> {
-        (record.publish, record.again) = (Some(id), again);
+    async fn store(&self, mut record: Record, id: PublishId, again: bool) -> Result<EventId, RedisPublishError> {
+        (record.publish, record.republished) = (Some(id), again);
         self.inner.publisher.publish(&record, id).await
     }
 
-    /// The hub that follows the log.
+    /// Returns the hub that follows the log. Handlers subscribe to this hub.
+    ///
+    /// ```no_run
+    /// # fn handler(sse: sse_core::Sse<sse_core::Tokio>, redis: sse_redis::Redis) {
+    /// let subscription = sse.subscribe(redis.hub(), ["news"]);
+    /// # }
+    /// ```
     #[must_use]
     pub fn hub(&self) -> &Hub {
         &self.inner.hub
     }
 
-    /// How the node stands to the log.
+    /// Returns the state of the node.
+    ///
+    /// ```no_run
+    /// # fn check(redis: sse_redis::Redis) {
+    /// if redis.state() == sse_redis::NodeState::Stale {
+    ///     eprintln!("Redis: {}", redis.last_error().unwrap_or_default());
+    /// }
+    /// # }
+    /// ```
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> NodeState {
         self.inner.shared.state(self.inner.hub.is_draining())
     }
 
-    /// Whether a load balancer should send newcomers here: the hub is loaded, does not drain, and has not been
-    /// [`State::Stale`] for longer than [`RedisBuilder::ready_grace`].
+    /// Whether a load balancer should send new clients to this node: the hub is loaded, does not drain, and has not been
+    /// [`NodeState::Stale`] for longer than [`RedisBuilder::ready_grace`].
+    ///
+    /// ```no_run
+    /// # fn readyz(redis: sse_redis::Redis) -> u16 {
+    /// if redis.is_ready() { 200 } else { 503 }
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_ready(&self) -> bool {
         !self.inner.hub.is_draining() && self.inner.shared.is_ready(self.inner.ready_grace)
     }
 
-    /// Ready once the hub has loaded what the log has; until then it refuses subscriptions softly.
+    /// Waits until the hub has loaded the entries of the log. Before that, subscriptions are answered "retry later". While
+    /// the server is unreachable, the wait has no limit; [`last_error`](Self::last_error) returns the reason.
+    ///
+    /// # Cancel safety
+    /// A dropped future has no effect.
+    ///
+    /// ```no_run
+    /// # async fn start(redis: sse_redis::Redis) {
+    /// use std::time::Duration;
+    ///
+    /// if tokio::time::timeout(Duration::from_secs(10), redis.loaded()).await.is_err() {
+    ///     eprintln!("still loading: {}", redis.last_error().unwrap_or_default());
+    /// }
+    /// # }
+    /// ```
     pub async fn loaded(&self) {
         self.inner.shared.changed_to(true).await;
     }
 
-    /// Ready once this node has come to this id, or can tell that it never will, which takes some two seconds while the
-    /// log is followed. While it is not, this waits for ever: put a time around it.
+    /// Waits until this node has received the event with this ID, or until it is certain that this ID never arrives. The
+    /// second case takes about two seconds while the log is followed. While the server is unreachable the wait has no
+    /// limit, so put a timeout around the call.
     ///
-    /// Readers of a publish get it when their node has read it back. Whoever wants a client to find, at once and here,
-    /// what it just published waits for the publish's id. And a client that comes from a node which is some milliseconds
-    /// ahead is refused softly by [`subscribe`](sse_core::Sse::subscribe), and back in some seconds; a handler that waits
-    /// for the client's id first spares it that.
+    /// Call this method after a publish, so that a client finds the event at once on this node. A handler calls it with the
+    /// last event ID of its client, because another node may be some milliseconds ahead: without the call, such a client is
+    /// answered "retry later" and returns after some seconds.
+    ///
+    /// # Cancel safety
+    /// A dropped future has no effect.
     ///
     /// ```no_run
     /// # use sse_core::hub::EventId;
@@ -148,7 +222,7 @@ impl Redis {
     pub async fn wait_for(&self, id: EventId) {
         let mut progress = self.inner.shared.progress.subscribe();
         let has_come = |newest: Option<EventId>| newest.is_some_and(|newest| newest.position() >= id.position());
-        // The sender is in `self`, so the channel cannot close.
+        // The sender is a field of `self`, so the channel cannot close.
         if timeout(SOON, progress.wait_for(|progress| has_come(progress.newest))).await.is_ok() {
             return;
         }
@@ -161,20 +235,35 @@ impl Redis {
         }
     }
 
-    /// What went wrong with the engine last, in its words or the system's; `None` while the log is followed.
+    /// Returns the last error of the connection to the Redis server, or `None` while the log is followed.
+    ///
+    /// ```no_run
+    /// # fn check(redis: sse_redis::Redis) {
+    /// if let Some(error) = redis.last_error() {
+    ///     eprintln!("Redis: {error}");
+    /// }
+    /// # }
+    /// ```
     #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.inner.shared.trouble()
+    pub fn last_error(&self) -> Option<String> {
+        self.inner.shared.last_error()
     }
 
-    /// Stops following and publishing, for good. The hub goes on serving what it has; drain it first.
+    /// Stops following and publishing, for good. The hub still serves the events that it holds, so drain the hub first.
+    ///
+    /// ```no_run
+    /// # async fn shut_down(redis: sse_redis::Redis) {
+    /// redis.hub().drain(std::time::Duration::from_secs(10)).await;
+    /// redis.stop();
+    /// # }
+    /// ```
     pub fn stop(&self) {
         self.inner.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
 impl fmt::Debug for Redis {
-    // Never the URL, which may hold a password.
+    // The URL may contain a password, so it is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis").field("log", &self.inner.name).field("state", &self.state()).finish_non_exhaustive()
     }

@@ -1,9 +1,9 @@
 //! One history of Server-Sent Events on several nodes, over a stream of Redis or Valkey (server 7.0 or later).
 //!
-//! A node publishes with [`Redis::publish`], which writes to the log, and serves its readers from a
-//! [`Hub`](sse_core::Hub) that follows the log. Subscribing handlers are those of one node; `hub.publish(..)?` becomes
-//! `redis.publish(..).await?`. Because every event reaches readers only through the log read back, all nodes have one
-//! order, and a client comes back to any of them.
+//! A node publishes with [`Redis::publish`], which appends an entry to the log, and serves its clients from a
+//! [`Hub`](sse_core::Hub) that follows the log. Handlers subscribe as on a single node, and `hub.publish(..)?` becomes
+//! `redis.publish(..).await?`. Clients receive events only from the log, so all nodes send one order with the same event
+//! IDs, and a client resumes on any node.
 //!
 //! ```no_run
 //! use sse_core::Event;
@@ -11,30 +11,30 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let (redis, hub) = sse_redis::Redis::builder("redis://127.0.0.1:6379").log("news").start()?;
 //! redis.loaded().await;
-//! // Handlers do `sse.subscribe(&hub, ["news"])`, as ever.
+//! // Handlers call `sse.subscribe(&hub, ["news"])`, as on a single node.
 //! redis.publish("news", Event::data("rain").event("article")).await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! A reader gets every event of its topics once and in the log's order, or a `gap` event where something is missing.
-//! While the engine is away readers stay connected, clients resume from what the node holds, and publishes fail at
-//! once. What Redis itself can lose, and how to make it lose less, is told in `docs/scaling.md`.
+//! A client receives each event of its topics once and in the order of the log, or a `gap` event where events are missing.
+//! While the Redis server is unreachable, streams stay open, clients resume from the events that the node holds, and
+//! publishes fail at once. `docs/scaling.md` lists the events that Redis itself can lose, and settings against it.
 //!
-//! # What the log needs
+//! # Requirements
 //!
-//! Two keys of one slot, `{NAME}:log` and `{NAME}:meta`, and a user who may `xadd xread xrange xrevrange xinfo xlen
-//! role hget hset exists eval multi exec client`. Other programs may write to the log, with `NOMKSTREAM` and at least
-//! 1,024 entries left by any trimming; nobody may delete single entries from it.
+//! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`. The user needs the commands `xadd xread xrange
+//! xrevrange xinfo xlen role hget hset exists eval multi exec client`. Other programs may append entries, with `NOMKSTREAM`.
+//! They may trim the log to at least 1,024 entries, and must not delete single entries.
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tls` | `rediss://`, by rustls: the system's roots, or yours, `RedisBuilder::root_certificates` |
-//! | `tracing` | what the follower does and why, told to `tracing` |
+//! | `tls` | `rediss://` with rustls, with the roots of the system or with `RedisBuilder::root_certificates` |
+//! | `tracing` | `tracing` events about the log and the node |
 
-// As in the core: no text of a caller or a peer reaches a panic.
+// As in the core, no input of a caller or a peer may cause a panic.
 #![cfg_attr(
     not(test),
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
@@ -57,6 +57,6 @@ mod trace;
 
 pub use builder::{RedisBuilder, StartError};
 pub use handle::Redis;
-pub use publish::{NotStored, PublishError};
+pub use publish::{NotStored, RedisPublishError};
 pub use publish_id::PublishId;
-pub use state::State;
+pub use state::NodeState;

@@ -1,67 +1,69 @@
-//! What can become of a publish.
+//! The errors of a publish.
 
 use crate::PublishId;
 use sse_core::{FrameError, hub};
 
-/// Why a publish did not succeed, or may not have.
+/// The error of [`Redis::publish`](crate::Redis::publish).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PublishError {
-    /// The event cannot be sent; mend it. Nothing was stored.
+pub enum RedisPublishError {
+    /// The event is invalid and cannot be sent. Nothing was stored.
     #[error(transparent)]
     Invalid(FrameError),
-    /// The event is larger than [`Builder::max_event_bytes`](hub::HubBuilder::max_event_bytes) of the hub. Nothing was stored.
+    /// The event is larger than [`HubBuilder::max_event_bytes`](hub::HubBuilder::max_event_bytes). Nothing was stored.
     #[error(
-        "the event has {bytes} bytes, and the limit is {limit}; raise it with `max_event_bytes` of the hub's builder"
+        "the event has {bytes} bytes, and the limit is {limit}: raise the limit with `max_event_bytes` of the hub's builder"
     )]
     TooLarge {
-        /// Bytes of the values of the event.
+        /// The size of the values of the event, in bytes.
         bytes: usize,
-        /// The limit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The topic's name is longer than [`MAX_TOPIC_BYTES`](hub::MAX_TOPIC_BYTES). Nothing was stored.
-    #[error("the topic's name has {0} bytes")]
+    /// The topic name is longer than [`MAX_TOPIC_BYTES`](hub::MAX_TOPIC_BYTES). Nothing was stored.
+    #[error("the topic name has {0} bytes, and the limit is {limit}", limit = hub::MAX_TOPIC_BYTES)]
     TopicName(usize),
-    /// As many publishes as may be were in flight until the deadline. Nothing was stored; answer 503 or 429.
-    #[error("too many publishes are in flight")]
+    /// The limit [`in_flight`](crate::RedisBuilder::in_flight) was reached for half of the deadline. Nothing was stored.
+    /// Answer 503 or 429.
+    #[error("too many publishes are in flight: raise the limit with `in_flight`, or answer 503")]
     Overloaded,
-    /// Surely nothing was stored.
+    /// Nothing was stored, for this reason.
     #[error("not stored: {0}")]
     NotStored(#[from] NotStored),
-    /// The log did not answer before the deadline, or the connection broke: it may have stored the event, or may yet.
+    /// No answer came before the deadline, or the connection broke. The log may have stored the event, or may still store
+    /// the event.
     ///
-    /// To publish it all the same, use [`Redis::publish_again`](crate::Redis::publish_again) with this id, which
-    /// readers see at most once. To find out, look in the log for an entry with this id in its field `n`; that there
-    /// is none yet is no proof while the server may still have the command before it.
-    #[error("maybe stored, as {0}")]
+    /// To publish again, use [`Redis::publish_again`](crate::Redis::publish_again) with this ID: clients receive the event
+    /// at most once. To find out, search the log for an entry with this ID in the field `n`. While the server may still
+    /// have the command in a buffer, a missing entry proves nothing.
+    #[error("no answer, so the event may be stored, with the publish ID {0}")]
     MaybeStored(PublishId),
 }
 
-/// Why the log surely has not stored an event.
+/// The reason why the log did not store an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotStored {
-    /// There is no connection to the engine.
-    #[error("the engine is away")]
+    /// No connection to the Redis server is open.
+    #[error("the Redis server is unreachable")]
     Away,
-    /// The log does not exist: it was deleted, or no node has created it yet. A node that follows it creates it anew
-    /// within about a second.
-    #[error("there is no log")]
+    /// The log does not exist: it was deleted, or no node has created it yet. A node that follows the log creates it within
+    /// about a second.
+    #[error("the log does not exist")]
     NoLog,
-    /// The engine refused, in its own words: it is a replica, loading, out of memory, short of replicas, or does not
-    /// allow it.
-    #[error("the engine refused: {0}")]
+    /// The server returned this error: the server is a replica, loads its data, is out of memory, has too few replicas, or
+    /// denies the command.
+    #[error("the Redis server returned an error: {0}")]
     Refused(Box<str>),
 }
 
-impl From<hub::PublishError> for PublishError {
+impl From<hub::PublishError> for RedisPublishError {
     fn from(error: hub::PublishError) -> Self {
         match error {
             hub::PublishError::Invalid(FrameError::TooLarge { bytes, limit }) => Self::TooLarge { bytes, limit },
             hub::PublishError::Invalid(error) => Self::Invalid(error),
             hub::PublishError::TopicName(bytes) => Self::TopicName(bytes),
-            // A check says neither of these; what a later core may add is told in its own words.
+            // `check` returns no other error. An error of a later version of the core is passed on as text.
             other => Self::Invalid(FrameError::Source(other.to_string().into())),
         }
     }

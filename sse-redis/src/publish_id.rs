@@ -1,13 +1,13 @@
-//! What tells one publish from every other, so that it can be found again in the log.
+//! The ID of one publish, by which the publish can be found in the log.
 
 use sse_core::Random;
 use std::fmt;
 
-/// The id of one publish: 96 bits, written into the log's entry as its field `n`.
+/// The ID of one publish: 96 bits, stored in the field `n` of the entry.
 ///
-/// It is not the event's id, which only the log can give. It says which publish an entry came from: whoever was told
-/// [`MaybeStored`](crate::PublishError::MaybeStored) can look for it in the log, or publish once more under it and have
-/// readers see the event once ([`Redis::publish_again`](crate::Redis::publish_again)).
+/// A publish ID is not an event ID, which only the log can assign. After
+/// [`MaybeStored`](crate::RedisPublishError::MaybeStored) the application can search the log for the publish ID, or publish
+/// again with the same ID ([`Redis::publish_again`](crate::Redis::publish_again)). Clients then receive the event once.
 ///
 /// ```
 /// use sse_redis::PublishId;
@@ -19,11 +19,15 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublishId([u8; 12]);
 
-/// How many characters it is written with.
+/// The length of the text.
 const DIGITS: usize = 24;
 
 impl PublishId {
-    /// Reads what [`Display`](fmt::Display) wrote: 24 lower-case hexadecimal digits.
+    /// Parses the text of [`Display`](fmt::Display): 24 lower-case hexadecimal digits. Any other text is `None`.
+    ///
+    /// ```
+    /// assert!(sse_redis::PublishId::parse("order-1042").is_none());
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::from_bytes(text.as_bytes())
@@ -51,7 +55,7 @@ impl PublishId {
         Self([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 
-    /// The tag of the event: what makes its id worthless against another history.
+    /// The tag of the event ID. A log that replaced this one has other tags, so that an old event ID is unknown there.
     pub(crate) const fn tag(self) -> u32 {
         let [a, b, c, d, ..] = self.0;
         u32::from_be_bytes([a, b, c, d])

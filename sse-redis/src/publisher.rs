@@ -1,9 +1,9 @@
-//! Publishing: one multiplexed connection for all, a bound on what is in flight, and a deadline.
+//! Publishing: one multiplexed connection, a limit on publishes in flight, and a deadline.
 
 use crate::commands::{Keys, event_id};
 use crate::connection::connect;
-use crate::entry::{CANARY, Record};
-use crate::publish::{NotStored, PublishError};
+use crate::entry::{PROBE_FIELD, Record};
+use crate::publish::{NotStored, RedisPublishError};
 use crate::publish_id::PublishId;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Value, cmd};
@@ -14,14 +14,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// The wait before the connection is made again, and the longest one.
+/// The first and the longest wait before a new attempt to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// How often an idle connection is asked whether it lives.
+/// The time between two pings of an idle connection.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct PublishLimits {
     pub(crate) max_entries: usize,
     pub(crate) in_flight: usize,
     pub(crate) deadline: Duration,
@@ -30,36 +30,35 @@ pub(crate) struct Limits {
 pub(crate) struct Publisher {
     client: Client,
     keys: Keys,
-    limits: Limits,
+    limits: PublishLimits,
     permits: Semaphore,
-    line: Mutex<Line>,
+    line: Mutex<PublishConnection>,
     broken: Notify,
     pub(crate) random: Random,
 }
 
-/// The connection, if there is one, and the how-manieth.
+/// The connection, if one is open, and a number that grows with each connection.
 #[derive(Default)]
-struct Line {
+struct PublishConnection {
     connection: Option<MultiplexedConnection>,
     number: u64,
 }
 
 impl Publisher {
-    pub(crate) fn new(client: Client, keys: Keys, limits: Limits, random: Random) -> Self {
+    pub(crate) fn new(client: Client, keys: Keys, limits: PublishLimits, random: Random) -> Self {
         let permits = Semaphore::new(limits.in_flight);
         Self { client, keys, limits, permits, line: Mutex::default(), broken: Notify::new(), random }
     }
 
-    fn line(&self) -> std::sync::MutexGuard<'_, Line> {
+    fn line(&self) -> std::sync::MutexGuard<'_, PublishConnection> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a connection, for as long as it is polled.
+    /// Keeps a connection open while the future is polled.
     pub(crate) async fn keep_connected(&self) {
         let mut attempts = 0;
         loop {
-            // Publishes have a deadline of their own, so that replies need none; what is behind one that did not come
-            // in time is given up with the connection.
+            // Each publish has a deadline of its own. This longer timeout only ends a connection that no longer answers.
             if let Ok(connection) = connect(&self.client, self.limits.deadline * 2, self.limits.in_flight).await {
                 attempts = 0;
                 {
@@ -78,7 +77,7 @@ impl Publisher {
         }
     }
 
-    /// Finds out whether the connection still answers, so that it is made anew before somebody publishes.
+    /// Checks that the connection answers, so that a broken one is replaced before the next publish.
     async fn ping(&self) {
         let (connection, number) = {
             let line = self.line();
@@ -91,7 +90,7 @@ impl Publisher {
         }
     }
 
-    /// Gives the connection up, unless there is another by now.
+    /// Closes the connection with this number.
     fn give_up(&self, number: u64) {
         let mut line = self.line();
         if line.number == number && line.connection.take().is_some() {
@@ -99,7 +98,7 @@ impl Publisher {
         }
     }
 
-    pub(crate) async fn publish(&self, record: &Record, id: PublishId) -> Result<EventId, PublishError> {
+    pub(crate) async fn publish(&self, record: &Record, id: PublishId) -> Result<EventId, RedisPublishError> {
         let mut add = self.add();
         for (name, value) in record.fields() {
             add.arg(name).arg(value);
@@ -107,11 +106,11 @@ impl Publisher {
         self.store(&add, id).await
     }
 
-    /// A sign of life in the log. Whether it was written shows when it is read.
-    pub(crate) async fn canary(&self, canary: PublishId) {
+    /// Writes a probe. The follower notices whether the probe was stored.
+    pub(crate) async fn probe(&self, probe: PublishId) {
         let mut add = self.add();
-        add.arg(CANARY).arg(canary.to_string());
-        let _ = self.store(&add, canary).await;
+        add.arg(PROBE_FIELD).arg(probe.to_string());
+        let _ = self.store(&add, probe).await;
     }
 
     fn add(&self) -> Cmd {
@@ -120,11 +119,11 @@ impl Publisher {
         add
     }
 
-    async fn store(&self, add: &Cmd, id: PublishId) -> Result<EventId, PublishError> {
+    async fn store(&self, add: &Cmd, id: PublishId) -> Result<EventId, RedisPublishError> {
         let deadline = Instant::now() + self.limits.deadline;
-        // Half of the time is for waiting, so that whoever has its turn also has the time for an answer.
+        // Half of the time is for waiting, so that the other half remains for the reply.
         let permit = timeout(self.limits.deadline / 2, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else { return Err(PublishError::Overloaded) };
+        let Ok(Ok(_permit)) = permit else { return Err(RedisPublishError::Overloaded) };
         let (connection, number) = {
             let line = self.line();
             (line.connection.clone(), line.number)
@@ -132,21 +131,21 @@ impl Publisher {
         let Some(mut connection) = connection else { return Err(NotStored::Away.into()) };
         match timeout_at(deadline, add.query_async::<Value>(&mut connection)).await {
             Ok(Ok(Value::Nil)) => Err(NotStored::NoLog.into()),
-            Ok(Ok(position)) => event_id(position, id.tag()).ok_or(PublishError::MaybeStored(id)),
-            // The engine's own words: it has not done it.
+            Ok(Ok(position)) => event_id(position, id.tag()).ok_or(RedisPublishError::MaybeStored(id)),
+            // The server answered with an error: the event was not stored.
             Ok(Err(error)) if error.code().is_some() => {
                 if !error.to_string().contains("OOM") {
-                    // A replica, a server that loads: look for the right one again.
+                    // A replica, or a server that loads: connect again, to find the leader.
                     self.give_up(number);
                 }
                 Err(NotStored::Refused(error.to_string().into()).into())
             }
             Ok(Err(_)) => {
                 self.give_up(number);
-                Err(PublishError::MaybeStored(id))
+                Err(RedisPublishError::MaybeStored(id))
             }
-            // Whether the connection is to blame is found out by asking it.
-            Err(_) => Err(PublishError::MaybeStored(id)),
+            // The ping finds out whether the connection is broken.
+            Err(_) => Err(RedisPublishError::MaybeStored(id)),
         }
     }
 }

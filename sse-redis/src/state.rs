@@ -1,37 +1,49 @@
-//! How a node stands to the log.
+//! The state of a node: its follower, the last error, and the progress of its hub.
 
 use sse_core::hub::EventId;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How a node stands to the log.
+/// The state of a node, from [`Redis::state`](crate::Redis::state).
+///
+/// ```no_run
+/// use sse_redis::{NodeState, Redis};
+///
+/// fn gauge(redis: &Redis) -> u8 {
+///     match redis.state() {
+///         NodeState::Ready => 1,
+///         _ => 0,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum State {
-    /// What the log has is being loaded. Subscriptions are refused softly: their clients come back in a moment.
+pub enum NodeState {
+    /// The node loads the entries of the log. Subscriptions are answered "retry later".
     Loading,
-    /// The log is followed.
+    /// The node follows the log.
     Ready,
-    /// The engine is away, or not what it was. Readers stay connected and clients resume from what the node holds.
+    /// The Redis server is unreachable or is no longer the leader. Streams stay open, and clients resume from the events
+    /// that the node holds.
     Stale,
     /// The hub drains.
     Draining,
 }
 
-/// What the driver says and everybody else reads.
+/// The state that the driver writes and all handles read.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct NodeStatus {
     standing: watch::Sender<Standing>,
-    trouble: Mutex<Option<Box<str>>>,
+    last_error: Mutex<Option<Box<str>>>,
     pub(crate) progress: watch::Sender<Progress>,
 }
 
-/// How far the hub has come.
+/// How far the hub has followed the log.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Progress {
     pub(crate) newest: Option<EventId>,
-    /// How often it had all that the log had.
+    /// The number of completed catch-up rounds.
     pub(crate) rounds: u64,
 }
 
@@ -42,10 +54,14 @@ struct Standing {
     since: Instant,
 }
 
-impl Shared {
+impl NodeStatus {
     pub(crate) fn new() -> Self {
         let standing = Standing { loaded: false, following: false, since: Instant::now() };
-        Self { standing: watch::Sender::new(standing), trouble: Mutex::new(None), progress: watch::Sender::default() }
+        Self {
+            standing: watch::Sender::new(standing),
+            last_error: Mutex::new(None),
+            progress: watch::Sender::default(),
+        }
     }
 
     pub(crate) fn set_loaded(&self) {
@@ -54,7 +70,7 @@ impl Shared {
 
     pub(crate) fn set_following(&self, following: bool) {
         if following {
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         let changed = self.standing.send_if_modified(|standing| {
             let changed = standing.following != following;
@@ -68,32 +84,32 @@ impl Shared {
         }
     }
 
-    pub(crate) fn set_trouble(&self, error: &dyn std::fmt::Display) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string().into());
+    pub(crate) fn set_last_error(&self, error: &dyn std::fmt::Display) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string().into());
     }
 
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned)
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned)
     }
 
-    pub(crate) fn state(&self, is_draining: bool) -> State {
+    pub(crate) fn state(&self, is_draining: bool) -> NodeState {
         let standing = *self.standing.borrow();
         match standing {
-            _ if is_draining => State::Draining,
-            Standing { loaded: false, .. } => State::Loading,
-            Standing { following: true, .. } => State::Ready,
-            Standing { .. } => State::Stale,
+            _ if is_draining => NodeState::Draining,
+            Standing { loaded: false, .. } => NodeState::Loading,
+            Standing { following: true, .. } => NodeState::Ready,
+            Standing { .. } => NodeState::Stale,
         }
     }
 
-    /// Whether newcomers should come here: it is loaded, and has not been stale for longer than this.
+    /// Whether the node is loaded, and has been stale for less than `grace`.
     pub(crate) fn is_ready(&self, grace: Duration) -> bool {
         let standing = *self.standing.borrow();
         standing.loaded && (standing.following || standing.since.elapsed() < grace)
     }
 
     pub(crate) async fn changed_to(&self, loaded: bool) {
-        // The sender is in `self`, so the channel cannot close.
+        // The sender is a field of `self`, so the channel cannot close.
         let _ = self.standing.subscribe().wait_for(|standing| standing.loaded == loaded).await;
     }
 }

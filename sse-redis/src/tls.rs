@@ -1,32 +1,32 @@
-//! Whom a node trusts over `rediss://`, and who it says it is.
+//! TLS: which certificates a node trusts, and which certificate it presents.
 
 use redis::{Client, ClientTlsConfig, ConnectionInfo, ErrorKind, RedisResult, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// Certificates as PEM; none: the system's roots, and no certificate of our own.
+/// Certificates as PEM. `None`: the roots of the operating system, and no client certificate.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
     pub(crate) roots: Option<Vec<u8>>,
-    /// A certificate and its key.
+    /// The client certificate and its key.
     pub(crate) own: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Certificates {
     pub(crate) fn client(self, info: ConnectionInfo) -> RedisResult<Client> {
-        // The application's choice, if it made one. Without any, connecting would panic.
+        // Without a provider, connecting would panic. A provider that the application installed stays.
         if CryptoProvider::get_default().is_none() {
-            // Whoever comes first is as good.
+            // Another thread may install a provider first, which is equally good.
             let _ = ring::default_provider().install_default();
         }
         if self.roots.is_none() && self.own.is_none() {
             return Client::open(info);
         }
-        // The client library takes a text without any for a node that trusts nobody, or that shows nothing.
+        // The client library accepts PEM without a certificate, and would then trust no server or present nothing.
         let mut given = self.roots.iter().chain(self.own.iter().map(|(certificate, _)| certificate));
         if given.any(|pem| CertificateDer::pem_slice_iter(pem).next().is_none()) {
-            return Err((ErrorKind::InvalidClientConfig, "there is no certificate in what was given as PEM").into());
+            return Err((ErrorKind::InvalidClientConfig, "the PEM contains no certificate").into());
         }
         let client_tls = self.own.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
         Client::build_with_tls(info, TlsCertificates { client_tls, root_cert: self.roots })

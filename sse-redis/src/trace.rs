@@ -1,42 +1,42 @@
-//! What is told to `tracing`, under the names of `docs/observing.md`; nothing without the feature.
+//! The `tracing` events, under the names of `docs/observing.md`. Without the feature the functions do nothing.
 
 use crate::follower::Loss;
 use sse_core::hub::EventId;
 use std::fmt::Display;
 
-/// A function for each event, which does nothing without the feature.
+/// Defines one function for each event.
 macro_rules! events {
-    ($(fn $function:ident($($argument:ident: $type:ty),*) = $level:ident $name:literal $fields:tt $words:literal;)*) => {$(
-        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "told to nobody"))]
+    ($(fn $function:ident($($argument:ident: $type:ty),*) = $level:ident $name:literal $fields:tt $text:literal;)*) => {$(
+        #[cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "used only with the feature"))]
         pub(crate) fn $function($($argument: $type),*) {
             #[cfg(feature = "tracing")]
-            tracing::event!(name: $name, target: "sse_redis", tracing::Level::$level, $fields, $words);
+            tracing::event!(name: $name, target: "sse_redis", tracing::Level::$level, $fields, $text);
         }
     )*};
 }
 
 events! {
-    fn away(error: &dyn Display) = WARN "engine.away" { %error } "the engine is away";
+    fn away(error: &dyn Display) = WARN "server.away" { %error } "the Redis server is unreachable";
 
-    fn following(following: bool) = INFO "log.following" { following } "whether the node follows the log";
+    fn following(following: bool) = INFO "log.following" { following } "the node follows the log, or no longer follows it";
 
     fn lost(id: EventId, loss: &str) =
-        WARN "log.lost" { %id, loss } "part of the log was lost; readers are told a gap";
+        WARN "log.lost" { %id, loss } "entries of the log were lost; clients receive a gap";
 
-    fn taken_back(id: EventId) =
-        WARN "log.taken_back" { %id } "the log took back what came after this; readers who saw it are told a gap";
+    fn truncated(id: EventId) =
+        WARN "log.truncated" { %id } "the log was truncated after this ID; clients that received a truncated event receive a gap";
 
-    fn passed_over(id: EventId, error: &dyn Display) =
-        WARN "entry.passed_over" { %id, %error } "an entry cannot be sent and is passed over";
+    fn skipped(id: EventId, error: &dyn Display) =
+        WARN "entry.skipped" { %id, %error } "an entry cannot be sent and is skipped";
 }
 
 impl Loss {
-    /// One lower-case word, for a log.
+    /// One lower-case word for a log file.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Trimmed(_) => "trimmed",
             Self::Wiped => "wiped",
-            Self::Rewritten => "rewritten",
+            Self::Truncated => "truncated",
             Self::Miscounted => "miscounted",
         }
     }
@@ -50,7 +50,7 @@ mod tests {
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Metadata, Subscriber};
 
-    /// Keeps what an event is: name, level, fields.
+    /// Collects name, level and fields of each event.
     #[derive(Clone, Default)]
     struct Collector(Arc<Mutex<BTreeSet<[String; 3]>>>);
 
@@ -78,15 +78,15 @@ mod tests {
     }
 
     #[test]
-    fn everything_told_is_in_the_document_and_the_document_is_told() {
+    fn docs_list_exactly_the_emitted_events() {
         let collector = Collector::default();
         tracing::subscriber::with_default(collector.clone(), || {
             let id = EventId::new((1, 0), 7);
             away(&"x");
             following(true);
             lost(id, "wiped");
-            taken_back(id);
-            passed_over(id, &"x");
+            truncated(id);
+            skipped(id, &"x");
         });
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observing.md")).unwrap();
         let (_, section) = text.split_once("### `sse_redis`").expect("a section");
@@ -96,7 +96,7 @@ mod tests {
             row[0].starts_with('`').then_some(row)
         };
         let documented: BTreeSet<_> = section.lines().filter_map(row).collect();
-        let told = collector.0.lock().unwrap().clone();
-        assert_eq!(told, documented);
+        let emitted = collector.0.lock().unwrap().clone();
+        assert_eq!(emitted, documented);
     }
 }

@@ -3,7 +3,7 @@
 use crate::node::{self, App, Node};
 use crate::redis_server::RedisServer;
 use sse_core::Event;
-use sse_redis::{PublishError, Redis};
+use sse_redis::{Redis, RedisPublishError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,7 +92,7 @@ impl Cluster {
                 });
                 match stored {
                     Ok(_) => break,
-                    Err(PublishError::MaybeStored(id)) => unconfirmed = Some(id),
+                    Err(RedisPublishError::MaybeStored(id)) => unconfirmed = Some(id),
                     Err(_) => sleep(Duration::from_millis(200)).await,
                 }
             }

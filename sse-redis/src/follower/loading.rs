@@ -1,15 +1,15 @@
-//! The start: the newest entries are read back, page by page, for clients who resume here.
+//! The start: read the newest entries page by page, newest first, so that clients can resume here.
 
-use super::{Effect, Follower, Phase, Tip};
-use crate::entry::Entry;
+use super::{Effect, FollowPhase, Follower, LogHead};
+use crate::entry::LogEntry;
 use std::collections::VecDeque;
 use std::time::Instant;
 
 #[derive(Debug, Default)]
 pub(super) struct Loading {
-    pub(super) entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<LogEntry>,
     bytes: usize,
-    /// The number of the newest.
+    /// The number of the newest entry.
     number: u64,
 }
 
@@ -18,11 +18,11 @@ impl Follower {
         &mut self,
         now: Instant,
         mut loading: Loading,
-        tip: &Tip,
-        entries: Vec<Entry>,
+        head: &LogHead,
+        entries: Vec<LogEntry>,
         effects: &mut Vec<Effect>,
     ) {
-        let (true, Some(uid), Some(log)) = (tip.master, tip.uid.clone(), tip.log) else { return };
+        let (true, Some(uid), Some(log)) = (head.master, head.uid.clone(), head.log) else { return };
         if entries.is_empty() {
             return;
         }
@@ -31,12 +31,18 @@ impl Follower {
         self.load(now, loading, entries, effects);
     }
 
-    /// One page more of the window, newest first.
-    pub(super) fn load(&mut self, now: Instant, mut loading: Loading, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
+    /// Adds one page to the window, newest entry first.
+    pub(super) fn load(
+        &mut self,
+        now: Instant,
+        mut loading: Loading,
+        entries: Vec<LogEntry>,
+        effects: &mut Vec<Effect>,
+    ) {
         let room =
             |loading: &Loading| loading.entries.len() < self.bounds.window.0 && loading.bytes <= self.bounds.window.1;
         let whole = entries.len() < self.batch;
-        let weight = Self::each(&entries);
+        let weight = Self::mean_bytes(&entries);
         for entry in entries {
             if room(&loading) {
                 loading.bytes += entry.bytes;
@@ -44,9 +50,9 @@ impl Follower {
             }
         }
         let more = !whole && room(&loading);
-        self.weigh(weight);
+        self.adapt_batch(weight);
         if more {
-            self.phase = Phase::Loading(loading);
+            self.phase = FollowPhase::Loading(loading);
             return;
         }
         let before = (loading.number + 1).saturating_sub(loading.entries.len() as u64);

@@ -1,212 +1,220 @@
-//! How a hub follows a log, without a socket, a clock or a task: commands come out, replies and the time go in.
+//! Follows a log, as a state machine without socket, clock and task: commands go out, replies and the time come in.
 //!
 //! ```text
-//!              ┌────────────────────── the connection fails ───────────────────────┐
-//!              ▼                                                                   │
-//!   Away ─► Connecting ─► Looking ─► Loading ─► Following ⇄ CatchingUp ── uid ──►──┤
-//!                          ▲  │ ▲                  │                               │
-//!               Attaching ◄┘  │ └──── every second ┘                               │
-//!                             └─► Searching (the history went back) ─► Following ──┘
+//!                 ┌────────────────────── the connection fails ─────────────────────────┐
+//!                 ▼                                                                     │
+//!   Disconnected ─► Connecting ─► Inspecting ─► Loading ─► Waiting ⇄ CatchingUp ─ uid ─►┤
+//!                                  ▲  │ ▲                   │                           │
+//!                       Attaching ◄┘  │ └── every second ───┘                           │
+//!                                     └─► Searching (truncated) ─► Waiting ─────────────┘
 //! ```
 //!
-//! What makes it sound, each of which the simulation shows to be needed:
+//! Five rules make following safe. The simulation shows that each of them is needed:
 //!
-//! 1. **Tags.** An entry is the one that was read only if its position *and* its tag agree.
-//! 2. **Look on every connect**, before reading: the server is a master, and the last entry read is still there. If
-//!    not, what remains is compared number by number, and the hub takes back what the log took back.
-//! 3. **The log's uid with every batch**: a log that was wiped and begun again is noticed with the first of its entries.
-//! 4. **Only attaching creates a log** (`NOMKSTREAM` for publishers), so that a log that was deleted cannot regrow
-//!    under its old uid.
-//! 5. **Numbers.** The server counts what it was ever given. A batch that is full is read again together with that
-//!    count, and shows how many entries were trimmed before they were read; one that is not full needs no look, because
-//!    trimming leaves at least two batches. Every second the count is compared once more.
+//! 1. **Tags.** Two entries are equal only if their positions *and* their tags are equal.
+//! 2. **Inspect after every connect**, before reading: the server is a leader, and the last entry that was read is still
+//!    in the log. If the entry is gone, the follower compares the remaining entries by number, and truncates the hub.
+//! 3. **The uid of the log with every batch.** The first entry of a log that was deleted and created again shows this.
+//! 4. **Only attaching creates a log** (publishers send `NOMKSTREAM`), so a deleted log never grows again under its old
+//!    uid.
+//! 5. **Numbers.** The server counts all entries that were ever added. A full batch is read again together with this
+//!    count, which shows how many entries were trimmed before they were read. A batch that is not full needs no count,
+//!    because trimming leaves at least two batches. The count is also compared every second.
 //!
-//! This file has the phases and the way from one to the next; `words` what is said between follower and host; and a file
-//! each what a reply means while `looking`, `searching`, `loading` and `reading`.
+//! This file contains the phases and their transitions. `protocol` defines commands, replies and effects. `inspecting`,
+//! `searching`, `loading` and `reading` handle the replies of their phase.
 
-mod again;
+mod inspecting;
 mod loading;
-mod looking;
+mod protocol;
 mod reading;
 mod recent;
+mod republished;
 mod searching;
 #[cfg(test)]
 mod simulation;
-mod words;
 
-pub(crate) use words::{Account, Command, Effect, Loss, Position, Reply, Tip, Uid};
+pub(crate) use protocol::{Command, Effect, LogHead, LogInfo, Loss, Position, Reply, Uid};
 
 use crate::publish_id::PublishId;
-use again::Again;
 use loading::Loading;
 use recent::Recent;
+use republished::Republished;
 use searching::Searching;
 use sse_core::Random;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The most entries asked for at once.
+/// The largest number of entries in one request.
 pub(crate) const BATCH_ENTRIES: usize = 512;
 
-/// How often the log is looked at, and the longest a read waits.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The time between two inspections, and the longest time that a read waits.
+const INSPECT_EVERY: Duration = Duration::from_secs(1);
 
-/// After this long without an entry somebody writes a canary, and up to half as much later, so that few do.
+/// A quiet log gets a probe after this time and a random part of up to half of it, so that only a few nodes write one.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// How long a canary may take to come back.
-const CANARY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time within which a probe must be read back.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The wait before the first attempt to connect again, and the longest one.
+/// The first and the longest wait before a new attempt to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// The bounds of a follower.
+/// The limits of a follower.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// What is loaded at the start: at most so many entries, and bytes, give or take one page.
+pub(crate) struct FollowerBounds {
+    /// The largest number of entries that are loaded at the start, and of their bytes; one page may exceed them.
     pub(crate) window: (usize, usize),
-    /// The most entries asked for at once. The log keeps at least twice as many.
+    /// The largest number of entries in one request. The log keeps at least twice as many.
     pub(crate) batch: usize,
-    /// How many entries are remembered, to be compared with a history that went back.
+    /// The number of entries that are remembered, to find the last common entry after a truncation.
     pub(crate) remembered: usize,
 }
 
-/// Which rules hold: all of them, but in a test of what each is for.
+/// The rules that are on. Only tests turn one off.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
+pub(crate) struct FollowerRules {
     pub(crate) tag: bool,
-    pub(crate) look_on_connect: bool,
+    pub(crate) inspect_on_connect: bool,
     pub(crate) uid: bool,
     pub(crate) numbers: bool,
 }
 
-impl Rules {
-    pub(crate) const ALL: Self = Self { tag: true, look_on_connect: true, uid: true, numbers: true };
+impl FollowerRules {
+    pub(crate) const ALL: Self = Self { tag: true, inspect_on_connect: true, uid: true, numbers: true };
 }
 
 #[derive(Debug)]
-enum Phase {
-    Away(Instant),
+enum FollowPhase {
+    Disconnected(Instant),
     Connecting,
-    /// Asking what the log is.
-    Looking,
+    Inspecting,
     Attaching,
-    /// Reading back from the newest entry, which lies at the back.
+    /// Reads backward from the newest entry, which is at the back of the queue.
     Loading(Loading),
-    /// For the newest entry in common.
+    /// Searches for the newest common entry.
     Searching(Searching),
     Waiting,
     CatchingUp,
 }
 
-/// The follower of one log. Call [`Follower::command`], do what it says, and answer with [`Follower::handle`]; effects
-/// are to be carried out in their order, before the next command.
+/// The follower of one log.
+///
+/// Call [`Follower::command`], execute the command, and pass the result to [`Follower::handle`]. Apply the effects in their
+/// order before the next command.
 #[derive(Debug)]
 pub(crate) struct Follower {
     random: Random,
-    bounds: Bounds,
-    rules: Rules,
-    phase: Phase,
+    bounds: FollowerBounds,
+    rules: FollowerRules,
+    phase: FollowPhase,
     uid: Option<Uid>,
     past: VecDeque<Uid>,
     recent: Recent,
-    again: Again,
-    /// Something was lost, and the next entry is where it is told.
+    republished: Republished,
+    /// Entries were lost. The hub is reset at the next entry.
     lost: Option<Loss>,
-    /// This connection was looked at.
+    /// The log was inspected over this connection.
     trusted: bool,
     attempts: u32,
     batch: usize,
-    next_look: Instant,
-    /// The number of the newest entry when the log was looked at: once it is read, that much is caught up.
+    next_inspection: Instant,
+    /// The number of the newest entry at the last inspection. When the follower reaches this number, one round is complete.
     catching_up_to: Option<u64>,
-    canary_at: Instant,
-    canary: Option<(PublishId, Instant)>,
+    probe_at: Instant,
+    probe: Option<(PublishId, Instant)>,
 }
 
 impl Follower {
-    pub(crate) fn new(now: Instant, random: Random, bounds: Bounds, rules: Rules) -> Self {
+    pub(crate) fn new(now: Instant, random: Random, bounds: FollowerBounds, rules: FollowerRules) -> Self {
         Self {
             random,
             bounds,
             rules,
-            phase: Phase::Away(now),
+            phase: FollowPhase::Disconnected(now),
             uid: None,
             past: VecDeque::new(),
             recent: Recent::new(bounds.remembered),
-            again: Again::default(),
+            republished: Republished::default(),
             lost: None,
             trusted: false,
             attempts: 0,
             batch: (bounds.batch / 8).max(1),
-            next_look: now,
+            next_inspection: now,
             catching_up_to: None,
-            canary_at: now,
-            canary: None,
+            probe_at: now,
+            probe: None,
         }
     }
 
-    /// What to do next.
+    /// Returns the next command.
     pub(crate) fn command(&mut self, now: Instant, effects: &mut Vec<Effect>) -> Command {
-        if let Phase::Away(until) = self.phase {
+        if let FollowPhase::Disconnected(until) = self.phase {
             if now < until {
                 return Command::Sleep(until);
             }
-            self.phase = Phase::Connecting;
+            self.phase = FollowPhase::Connecting;
         }
         let last = self.recent.last().map(|(id, _)| id.position());
-        if let (Phase::Waiting | Phase::CatchingUp, Some(_)) = (&self.phase, last) {
-            if self.canary.is_some_and(|(_, until)| until <= now) {
-                // What is written does not come back: this is not the server that takes the publishes.
+        if let (FollowPhase::Waiting | FollowPhase::CatchingUp, Some(_)) = (&self.phase, last) {
+            if self.probe.is_some_and(|(_, until)| until <= now) {
+                // The probe did not come back: this server does not receive the publishes.
                 self.give_up(now, effects);
                 return self.command(now, effects);
             }
-            if self.canary.is_none() && self.canary_at <= now {
-                let canary = PublishId::draw(&self.random);
-                self.canary = now.checked_add(CANARY_TIMEOUT).map(|until| (canary, until));
-                effects.push(Effect::Canary(canary));
+            if self.probe.is_none() && self.probe_at <= now {
+                let probe = PublishId::draw(&self.random);
+                self.probe = now.checked_add(PROBE_TIMEOUT).map(|until| (probe, until));
+                effects.push(Effect::Probe(probe));
             }
-            if self.next_look <= now {
-                self.phase = Phase::Looking;
+            if self.next_inspection <= now {
+                self.phase = FollowPhase::Inspecting;
             }
         }
         match (&self.phase, last) {
-            (Phase::Attaching, _) => Command::Attach(self.random.uuid().simple().to_string().into_bytes().into()),
-            (Phase::Looking, at) => Command::Look(at),
-            (Phase::Loading(loading), _) => match loading.entries.front() {
+            (FollowPhase::Attaching, _) => Command::Attach(self.random.uuid().simple().to_string().into_bytes().into()),
+            (FollowPhase::Inspecting, at) => Command::Inspect(at),
+            (FollowPhase::Loading(loading), _) => match loading.entries.front() {
                 None => Command::Load(self.batch),
                 Some(oldest) => Command::LoadBefore(oldest.position(), self.batch),
             },
-            (Phase::Searching(search), _) => match self.recent.get(search.middle()) {
-                Some(id) => Command::Probe(id.position()),
-                None => Command::Look(last),
+            (FollowPhase::Searching(search), _) => match self.recent.get(search.middle()) {
+                Some(id) => Command::Find(id.position()),
+                None => Command::Inspect(last),
             },
-            (Phase::Waiting, Some(last)) => {
-                Command::Wait(last, self.batch, self.next_look.saturating_duration_since(now))
+            (FollowPhase::Waiting, Some(last)) => {
+                Command::Wait(last, self.batch, self.next_inspection.saturating_duration_since(now))
             }
-            (Phase::CatchingUp, Some(last)) => Command::CatchUp(last, self.batch),
-            (Phase::Away(_) | Phase::Connecting | Phase::Waiting | Phase::CatchingUp, _) => Command::Connect,
+            (FollowPhase::CatchingUp, Some(last)) => Command::CatchUp(last, self.batch),
+            (
+                FollowPhase::Disconnected(_) | FollowPhase::Connecting | FollowPhase::Waiting | FollowPhase::CatchingUp,
+                _,
+            ) => Command::Connect,
         }
     }
 
-    /// Takes the reply to the last command.
+    /// Handles the reply to the last command.
     pub(crate) fn handle(&mut self, now: Instant, reply: Reply, effects: &mut Vec<Effect>) {
-        match (std::mem::replace(&mut self.phase, Phase::Looking), reply) {
-            (Phase::Connecting, Reply::Connected) => {
-                self.trusted = !self.rules.look_on_connect && self.recent.last().is_some();
+        match (std::mem::replace(&mut self.phase, FollowPhase::Inspecting), reply) {
+            (FollowPhase::Connecting, Reply::Connected) => {
+                self.trusted = !self.rules.inspect_on_connect && self.recent.last().is_some();
                 if self.trusted {
                     self.follow(now, effects);
                 }
             }
-            (Phase::Attaching, Reply::Attached) => {}
-            // Searching, too, if what was to be searched has been forgotten meanwhile.
-            (Phase::Looking | Phase::Searching(_), Reply::Looked(tip)) => self.looked(now, tip, effects),
-            (Phase::Searching(search), Reply::Probed(found)) => self.probed(now, search, found, effects),
-            (Phase::Loading(loading), Reply::Loaded(tip, entries)) => self.loaded(now, loading, &tip, entries, effects),
-            (Phase::Loading(loading), Reply::LoadedBefore(entries)) => self.load(now, loading, entries, effects),
-            (Phase::Waiting, Reply::Read(entries, uid)) => self.read(now, entries, uid, effects),
-            (Phase::CatchingUp, Reply::CaughtUp(tip, entries)) => self.caught_up(now, &tip, entries, effects),
-            // A host that answers something else has lost its connection, for all this knows.
+            (FollowPhase::Attaching, Reply::Attached) => {}
+            // The phase may still be `Searching`, if the entries to search are no longer remembered.
+            (FollowPhase::Inspecting | FollowPhase::Searching(_), Reply::Inspected(head)) => {
+                self.inspected(now, head, effects)
+            }
+            (FollowPhase::Searching(search), Reply::Found(found)) => self.found_entry(now, search, found, effects),
+            (FollowPhase::Loading(loading), Reply::Loaded(head, entries)) => {
+                self.loaded(now, loading, &head, entries, effects)
+            }
+            (FollowPhase::Loading(loading), Reply::LoadedBefore(entries)) => self.load(now, loading, entries, effects),
+            (FollowPhase::Waiting, Reply::Read(entries, uid)) => self.read(now, entries, uid, effects),
+            (FollowPhase::CatchingUp, Reply::CaughtUp(head, entries)) => self.caught_up(now, &head, entries, effects),
+            // An unexpected reply counts as a broken connection.
             _ => self.give_up(now, effects),
         }
     }
@@ -214,15 +222,15 @@ impl Follower {
     fn give_up(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         effects.push(Effect::Following(false));
         self.trusted = false;
-        self.canary = None;
-        // What could not be read in time may have been too much.
+        self.probe = None;
+        // The batch may have been too large to arrive in time.
         self.batch = (self.batch / 2).max(1);
         let longest = BACKOFF.0.saturating_mul(1 << self.attempts.min(16)).min(BACKOFF.1);
         self.attempts = self.attempts.saturating_add(1);
-        self.phase = Phase::Away(now + longest / 2 + self.jitter(longest / 2));
+        self.phase = FollowPhase::Disconnected(now + longest / 2 + self.jitter(longest / 2));
     }
 
-    /// An even share of a duration.
+    /// A random duration of at most `upto`, evenly distributed.
     fn jitter(&self, upto: Duration) -> Duration {
         let draw = self.random.uuid().as_u128() as u32;
         upto.mul_f64(f64::from(draw) / f64::from(u32::MAX))
@@ -230,11 +238,11 @@ impl Follower {
 
     fn follow(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.attempts = 0;
-        self.next_look = now + LOOK_EVERY;
-        self.phase = Phase::Waiting;
+        self.next_inspection = now + INSPECT_EVERY;
+        self.phase = FollowPhase::Waiting;
         let fresh = !std::mem::replace(&mut self.trusted, true);
         if fresh && self.lost.is_none() {
-            self.canary_at = now + QUIET + self.jitter(QUIET / 2);
+            self.probe_at = now + QUIET + self.jitter(QUIET / 2);
         }
         effects.push(Effect::Following(true));
     }

@@ -1,34 +1,40 @@
-//! What was read: nothing of it is passed on before it is known that nothing is missing before it.
+//! Batches of entries. An entry is passed on only if it is known that no entry before it is missing.
 
-use super::{Effect, Follower, Loss, Phase, QUIET, Tip, Uid};
-use crate::entry::{Content, Entry};
+use super::{Effect, FollowPhase, Follower, LogHead, Loss, QUIET, Uid};
+use crate::entry::{EntryContent, LogEntry};
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// The fewest asked for at once, however large they are.
+/// The smallest batch, whatever the size of the entries.
 const SMALL_BATCH: usize = 4;
 
-/// What a batch should have in bytes. Entries are counted and not weighed by the server, so that a batch may be
-/// larger where they suddenly grow: at most 512 of the largest.
+/// The size at which a batch is aimed, in bytes. Redis limits a batch by the number of entries only, so a batch can be
+/// larger when the entries suddenly grow: at most 512 of the largest entries.
 const BATCH_BYTES: usize = 1024 * 1024;
 
 impl Follower {
-    pub(super) fn read(&mut self, now: Instant, entries: Vec<Entry>, uid: Option<Uid>, effects: &mut Vec<Effect>) {
+    pub(super) fn read(&mut self, now: Instant, entries: Vec<LogEntry>, uid: Option<Uid>, effects: &mut Vec<Effect>) {
         if self.rules.uid && uid != self.uid {
-            // Another log, or none: nothing of this is taken before it was looked at.
+            // Another log, or none. The entries are dropped, and the log is inspected.
             return;
         }
         if entries.len() >= self.batch && self.rules.numbers {
-            self.phase = Phase::CatchingUp;
+            self.phase = FollowPhase::CatchingUp;
             return;
         }
-        self.phase = Phase::Waiting;
+        self.phase = FollowPhase::Waiting;
         self.take(now, entries, effects);
     }
 
-    pub(super) fn caught_up(&mut self, now: Instant, tip: &Tip, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
-        let (Some((_, number)), Some(log)) = (self.recent.last(), tip.log) else { return };
-        if self.rules.uid && tip.uid != self.uid {
+    pub(super) fn caught_up(
+        &mut self,
+        now: Instant,
+        head: &LogHead,
+        entries: Vec<LogEntry>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (Some((_, number)), Some(log)) = (self.recent.last(), head.log) else { return };
+        if self.rules.uid && head.uid != self.uid {
             return;
         }
         let trimmed = log.trimmed();
@@ -36,29 +42,29 @@ impl Follower {
         let mut entries = VecDeque::from(entries);
         if trimmed > number {
             let Some(oldest) = entries.pop_front() else { return };
-            self.restart(now, oldest.id, trimmed + 1, Loss::Trimmed(trimmed - number), effects);
-            self.hear(&oldest);
+            self.reset_at(now, oldest.id, trimmed + 1, Loss::Trimmed(trimmed - number), effects);
+            self.receive_probe(&oldest);
             self.remember(&oldest);
         }
-        self.phase = if full { Phase::CatchingUp } else { Phase::Waiting };
+        self.phase = if full { FollowPhase::CatchingUp } else { FollowPhase::Waiting };
         self.take(now, entries.into(), effects);
         let number = self.recent.last().map(|(_, number)| number);
         if !full && number != Some(log.added) {
-            // It ends where the log ends, and yet the numbers differ: look.
-            self.phase = Phase::Looking;
+            // The batch ended at the end of the log, but the numbers differ.
+            self.phase = FollowPhase::Inspecting;
         }
     }
 
-    fn take(&mut self, now: Instant, entries: Vec<Entry>, effects: &mut Vec<Effect>) {
-        self.weigh(Self::each(&entries));
+    fn take(&mut self, now: Instant, entries: Vec<LogEntry>, effects: &mut Vec<Effect>) {
+        self.adapt_batch(Self::mean_bytes(&entries));
         if !entries.is_empty() {
-            self.canary_at = now + QUIET + self.jitter(QUIET / 2);
+            self.probe_at = now + QUIET + self.jitter(QUIET / 2);
         }
         for entry in entries {
             self.recent.push(entry.id);
             if let Some(loss) = self.lost.take() {
                 effects.push(Effect::Reset(entry.id, loss));
-                self.hear(&entry);
+                self.receive_probe(&entry);
                 self.remember(&entry);
                 continue;
             }
@@ -67,37 +73,39 @@ impl Follower {
         self.catch_up(effects);
     }
 
-    pub(super) fn pass_on(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
-        self.hear(&entry);
+    pub(super) fn pass_on(&mut self, entry: LogEntry, effects: &mut Vec<Effect>) {
+        self.receive_probe(&entry);
         effects.push(match entry.content {
-            Content::Event(record) if !self.again.is_repeated(entry.id, &record) => Effect::Append(entry.id, record),
+            EntryContent::Event(record) if !self.republished.is_repetition(entry.id, &record) => {
+                Effect::Append(entry.id, record)
+            }
             _ => Effect::Advance(entry.id),
         });
     }
 
-    /// An entry that is passed over, but may be published again.
-    pub(super) fn remember(&mut self, entry: &Entry) {
-        if let Content::Event(record) = &entry.content {
-            self.again.is_repeated(entry.id, record);
+    /// Remembers the publish ID of an entry that is not sent. The application may publish the event again.
+    pub(super) fn remember(&mut self, entry: &LogEntry) {
+        if let EntryContent::Event(record) = &entry.content {
+            self.republished.is_repetition(entry.id, record);
         }
     }
 
-    pub(super) fn hear(&mut self, entry: &Entry) {
-        if let (Content::Canary(heard), Some((sent, _))) = (&entry.content, self.canary)
+    pub(super) fn receive_probe(&mut self, entry: &LogEntry) {
+        if let (EntryContent::Probe(heard), Some((sent, _))) = (&entry.content, self.probe)
             && *heard == sent
         {
-            self.canary = None;
+            self.probe = None;
         }
     }
 
-    /// Asks for fewer where entries are large.
-    pub(super) fn weigh(&mut self, each: Option<usize>) {
+    /// Requests fewer entries if the entries are large.
+    pub(super) fn adapt_batch(&mut self, each: Option<usize>) {
         if let Some(each) = each {
             self.batch = (BATCH_BYTES / each.max(1)).clamp(SMALL_BATCH.min(self.bounds.batch), self.bounds.batch);
         }
     }
 
-    pub(super) fn each(entries: &[Entry]) -> Option<usize> {
+    pub(super) fn mean_bytes(entries: &[LogEntry]) -> Option<usize> {
         entries.iter().map(|entry| entry.bytes).sum::<usize>().checked_div(entries.len())
     }
 }

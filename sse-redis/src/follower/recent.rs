@@ -1,10 +1,10 @@
-//! The newest entries that were read, by their numbers: what a history that went back is compared with.
+//! The newest entries that were read, by number. A truncated log is compared with them.
 
 use sse_core::hub::EventId;
 use std::collections::VecDeque;
 
-/// Ids with consecutive numbers. The server counts every entry that a log was ever given (`entries-added`), so an
-/// entry's number says how many came before it, and what of them is missing.
+/// IDs with consecutive numbers. The server counts all entries that were ever added (`entries-added`). The number of an
+/// entry is thus the number of entries up to it, and differences show how many entries are missing.
 #[derive(Debug)]
 pub(super) struct Recent {
     ids: VecDeque<EventId>,
@@ -17,7 +17,7 @@ impl Recent {
         Self { ids: VecDeque::new(), last: 0, most: most.max(1) }
     }
 
-    /// Begins anew with one entry.
+    /// Replaces all entries by this one.
     pub(super) fn start(&mut self, id: EventId, number: u64) {
         self.ids.clear();
         self.ids.push_back(id);
@@ -32,12 +32,12 @@ impl Recent {
         }
     }
 
-    /// The newest, with its number.
+    /// The newest entry and its number.
     pub(super) fn last(&self) -> Option<(EventId, u64)> {
         self.ids.back().map(|id| (*id, self.last))
     }
 
-    /// The number of the oldest.
+    /// The number of the oldest entry.
     pub(super) fn first_number(&self) -> u64 {
         self.last + 1 - self.ids.len() as u64
     }
@@ -47,7 +47,7 @@ impl Recent {
         self.ids.get(usize::try_from(at).ok()?).copied()
     }
 
-    /// Forgets what came after this number.
+    /// Drops all entries after this number.
     pub(super) fn truncate(&mut self, number: u64) {
         while self.last > number && self.ids.pop_back().is_some() {
             self.last -= 1;

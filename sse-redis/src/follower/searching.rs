@@ -1,16 +1,16 @@
-//! The log went back: which is the newest entry that it and the hub have in common?
+//! After a truncation: a binary search for the newest entry that the log and the hub have in common.
 
-use super::{Effect, Follower, Loss, Phase, Tip};
+use super::{Effect, FollowPhase, Follower, LogHead, Loss};
 use sse_core::hub::EventId;
 use std::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Searching {
-    /// The entry of this number is common, or the oldest that may be; that of `high` is not.
+    /// The number of a common entry, or of the oldest entry that may be common. The entry `high` is not common.
     pub(super) low: u64,
     pub(super) low_is_common: bool,
     pub(super) high: u64,
-    pub(super) tip: Tip,
+    pub(super) head: LogHead,
 }
 
 impl Searching {
@@ -20,7 +20,7 @@ impl Searching {
 }
 
 impl Follower {
-    pub(super) fn probed(
+    pub(super) fn found_entry(
         &mut self,
         now: Instant,
         mut search: Searching,
@@ -29,47 +29,49 @@ impl Follower {
     ) {
         let middle = search.middle();
         let Some(id) = self.recent.get(middle) else { return };
-        let there = self.is(found, id);
+        let there = self.is_same(found, id);
         if there {
             (search.low, search.low_is_common) = (middle, true);
         } else if search.low_is_common && middle == search.low {
-            // It was there, and has been trimmed since: the phase is to look again.
+            // The entry was there, and has been trimmed during the search: inspect again.
             return;
         } else {
             search.high = middle;
         }
         let common = search.low_is_common.then_some(search.low);
         let over = if search.low_is_common { search.low + 1 >= search.high } else { search.low >= search.high };
-        self.phase = Phase::Searching(search);
-        // Those that were not there may have been trimmed meanwhile, unless the one before them still is there.
+        self.phase = FollowPhase::Searching(search);
+        // Entries that were not found may have been trimmed during the search, unless the entry before them is still there.
         if over && (there || common.is_none()) {
-            self.found(now, common, effects);
+            self.end_search(now, common, effects);
         }
     }
 
-    /// The search is over: this is the newest entry that the log and the hub have in common.
-    pub(super) fn found(&mut self, now: Instant, common: Option<u64>, effects: &mut Vec<Effect>) {
-        let Phase::Searching(Searching { tip, .. }) = std::mem::replace(&mut self.phase, Phase::Looking) else {
+    /// Ends the search. `common` is the newest entry that the log and the hub have in common.
+    pub(super) fn end_search(&mut self, now: Instant, common: Option<u64>, effects: &mut Vec<Effect>) {
+        let FollowPhase::Searching(Searching { head, .. }) =
+            std::mem::replace(&mut self.phase, FollowPhase::Inspecting)
+        else {
             return;
         };
         if let Some((number, id)) = common.and_then(|number| Some((number, self.recent.get(number)?))) {
             self.recent.truncate(number);
             self.catching_up_to = None;
-            self.again.truncate(id);
+            self.republished.truncate(id);
             effects.push(Effect::Truncate(id));
             return self.follow(now, effects);
         }
-        let Some((log, oldest, newest)) = tip.log.and_then(|log| Some((log, log.first?, log.last?))) else { return };
+        let Some((log, oldest, newest)) = head.log.and_then(|log| Some((log, log.first?, log.last?))) else { return };
         let trimmed = log.trimmed();
-        if self.recent.get(trimmed + 1).is_some_and(|id| self.is(Some(oldest), id)) {
-            // It was in common when the search began, and has been trimmed since: the phase is to look again.
+        if self.recent.get(trimmed + 1).is_some_and(|id| self.is_same(Some(oldest), id)) {
+            // The entry was common at the start of the search, and was trimmed since: inspect again.
             return;
         }
         if self.recent.first_number() <= trimmed + 1 {
-            // None of those that are there was ever read.
-            self.restart(now, oldest, trimmed + 1, Loss::Rewritten, effects);
+            // None of the entries of the log was ever read.
+            self.reset_at(now, oldest, trimmed + 1, Loss::Truncated, effects);
         } else {
-            self.begin_after(now, newest, log.added, Loss::Rewritten, effects);
+            self.reset_after(now, newest, log.added, Loss::Truncated, effects);
         }
     }
 }

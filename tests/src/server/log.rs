@@ -4,7 +4,7 @@ use super::options::Options;
 use super::plain::Plain;
 use sse_core::hub::EventId;
 use sse_core::{Frame, Hub};
-use sse_redis::{PublishError, Redis};
+use sse_redis::{Redis, RedisPublishError};
 use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -20,8 +20,8 @@ pub(super) async fn follow(url: &str, options: &Options) -> io::Result<(Hub, Red
     let started = Redis::builder(url).log(&options.log).hub(options.hub()).start();
     let (redis, hub) = started.map_err(io::Error::other)?;
     timeout(START, redis.loaded()).await.map_err(|_| {
-        let trouble = redis.trouble().unwrap_or_else(|| "it does not answer".to_owned());
-        io::Error::other(format!("the log is not to be had: {trouble}"))
+        let error = redis.last_error().unwrap_or_else(|| "it does not answer".to_owned());
+        io::Error::other(format!("the log is not available: {error}"))
     })?;
     Ok((hub, redis))
 }
@@ -35,7 +35,7 @@ pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plai
             Ok(id) => ids.push(id),
             Err(error) => {
                 let status = match error {
-                    PublishError::MaybeStored(_) => 504,
+                    RedisPublishError::MaybeStored(_) => 504,
                     _ => 503,
                 };
                 return Plain::json(status, &serde_json::json!({ "error": error.to_string(), "ids": texts(&ids) }));

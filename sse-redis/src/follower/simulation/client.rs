@@ -1,24 +1,24 @@
-//! A client behind the nodes, and the oracle that judges what it gets.
+//! Clients of the nodes, and the oracle that checks every event they receive.
 
 use super::TOPICS;
-use super::engine::World;
 use super::node::Node;
+use super::server::World;
 use sse_core::testing::{Clock, Reader};
 use sse_core::{EventStream, LastEventId};
 use sse_test_support::reader::{self, Habits};
 use std::collections::HashMap;
 
-/// What came of a run, or of many.
+/// The result of one run or of several runs.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Verdict {
     pub(super) lost: usize,
     pub(super) repeated: usize,
-    /// Had before it was told a gap, and once more after it.
+    /// Events that a client received once before a gap and once after the gap.
     pub(super) retold: usize,
     pub(super) gaps: usize,
     pub(super) received: usize,
-    /// A publish once more, by a node that missed the first because it was trimmed.
-    pub(super) again: usize,
+    /// Repetitions from a node on which the first entry was trimmed.
+    pub(super) republished: usize,
     pub(super) stuck: usize,
     pub(super) steps: usize,
 }
@@ -28,11 +28,11 @@ pub(super) struct Client {
     pub(super) node: usize,
     pub(super) stream: Option<Reader<EventStream<Clock>>>,
     reader: reader::Reader,
-    /// The entry that the client was last at, if the oracle knows it: the next event must follow it.
+    /// The last entry of the client, if the oracle knows it. The next event must follow this entry.
     at: Option<usize>,
-    /// That was taken back, as it was told.
+    /// The last entry was truncated, and the client received the gap.
     adrift: bool,
-    /// Every publish it had, and how many gaps it had been told by then.
+    /// Every received publish, with the number of gaps before it.
     had: HashMap<usize, usize>,
     gaps: usize,
 }
@@ -44,7 +44,7 @@ impl Verdict {
         self.retold += other.retold;
         self.gaps += other.gaps;
         self.received += other.received;
-        self.again += other.again;
+        self.republished += other.republished;
         self.stuck += other.stuck;
         self.steps += other.steps;
     }
@@ -82,14 +82,14 @@ impl Client {
         self.stream = Some(clock.read(subscription.into_response()));
     }
 
-    /// Reads what there is; with `cut` the connection breaks somewhere in it.
+    /// Reads the available bytes. With `cut` the connection breaks at some byte.
     pub(super) fn read(&mut self, world: &World, cut: Option<u64>, verdict: &mut Verdict) {
         let Some(stream) = &mut self.stream else { return };
         let bytes = stream.bytes();
         let ended = stream.has_ended();
         let upto = cut.map_or(bytes.len(), |cut| (cut % (bytes.len() as u64 + 1)) as usize);
         let fresh = self.reader.last_event_id().is_none_or(str::is_empty);
-        // An event is in one block, so that none is in two of these.
+        // One chunk can contain several events, and an event never spans two blocks.
         for block in std::str::from_utf8(&bytes[..upto]).unwrap().split_inclusive("\n\n") {
             let whole = block;
             let Some(event) = self.reader.dispatched(block.as_bytes()).pop().filter(|event| !event.is_reserved())
@@ -99,7 +99,7 @@ impl Client {
             if event.event_type == "gap" {
                 self.gaps += 1;
                 verdict.gaps += 1;
-                // Without a position: what it has is no longer, and it goes on from what remains of it.
+                // A gap without a position: the client continues with the entries that remain.
                 self.adrift = !whole.contains("\nid: ");
                 if !self.adrift {
                     self.at = world.by_id(&event.id);
@@ -108,14 +108,14 @@ impl Client {
             }
             let Some(index) = world.by_id(&event.id) else { panic!("an event without an entry: {event:?}") };
             if fresh && self.at.is_none() && self.had.is_empty() {
-                // Where a first connection begins is nobody's promise: take it as it is.
+                // The start of a first connection is not specified, so the oracle accepts any event.
                 self.at = world.latest(world.made[index].before, &self.topics, None);
             }
             let publish = world.made[index].event.map(|(_, publish)| publish).unwrap_or(usize::MAX);
             verdict.received += 1;
             match self.had.insert(publish, self.gaps) {
-                Some(_) if world.made[index].again => verdict.again += 1,
-                Some(told) if told == self.gaps => verdict.repeated += 1,
+                Some(_) if world.made[index].republished => verdict.republished += 1,
+                Some(gaps) if gaps == self.gaps => verdict.repeated += 1,
                 Some(_) => verdict.retold += 1,
                 None => {}
             }
@@ -128,7 +128,7 @@ impl Client {
             self.at = Some(index);
         }
         if self.at.is_none() && self.had.is_empty() {
-            // Told a position before any event.
+            // The client received a position before any event.
             self.at = world.by_id(self.reader.last_event_id().unwrap_or_default());
         }
         if ended && cut.is_none() {
@@ -139,8 +139,7 @@ impl Client {
         }
     }
 
-    /// Whether it has come to the end of the log: to the last event of its topics, or, having been told that what it has
-    /// was taken back, to one before that.
+    /// Whether the client has the newest event of its topics, or an earlier event if its own events were truncated.
     pub(super) fn is_at_the_end(&self, world: &World, newest: Option<usize>) -> bool {
         let (Some(at), Some(newest)) = (self.at, newest) else { return true };
         let last = world.latest(Some(newest), &self.topics, Some(at));

@@ -1,10 +1,10 @@
-//! What goes wrong.
+//! The faults of a run.
 
 use super::Scene;
-use super::engine::Server;
-use super::node::{Node, Pending};
+use super::node::{InFlight, Node};
+use super::server::Server;
 
-/// What may go wrong in a run.
+/// The faults that may occur in a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     pub(super) breaks: bool,
@@ -12,7 +12,7 @@ pub(super) struct Faults {
     pub(super) trims: bool,
     pub(super) failover: bool,
     pub(super) graceful: bool,
-    /// A failover that one node does not know of for a while.
+    /// A failover that one node does not notice for a while.
     pub(super) apart: bool,
     pub(super) wipes: bool,
     pub(super) deletes: bool,
@@ -40,17 +40,17 @@ impl Faults {
 }
 
 impl Scene {
-    /// Something goes wrong, if it may.
+    /// Causes one fault, if the run allows it.
     pub(super) fn fault(&mut self, faults: Faults) {
         let kind = self.world.dice.roll(40);
         match kind {
             0..=5 if faults.breaks => {
                 let node = self.world.dice.roll(2) as usize;
-                self.nodes[node].pending = Pending::Broken;
+                self.nodes[node].pending = InFlight::Broken;
             }
             6 if faults.breaks => {
                 self.world.up = false;
-                self.nodes.iter_mut().for_each(|node| node.pending = Pending::Broken);
+                self.nodes.iter_mut().for_each(|node| node.pending = InFlight::Broken);
             }
             7..=12 => {
                 self.reach();
@@ -61,7 +61,7 @@ impl Scene {
                     self.world.replica = self.world.server.clone();
                 }
                 self.world.server = self.world.replica.clone();
-                self.nodes.iter_mut().for_each(|node| node.pending = Pending::Broken);
+                self.nodes.iter_mut().for_each(|node| node.pending = InFlight::Broken);
                 if faults.apart {
                     self.nodes[self.world.dice.roll(2) as usize].cut_off = true;
                 }
@@ -70,20 +70,20 @@ impl Scene {
                 }
             }
             18 if faults.wipes => {
-                // The replica is wiped with it. If it were not, and came back: clients that were told a gap might then get
-                // some of what they had before it once more.
+                // The replica is wiped too. If the old replica came back, clients that received a gap could receive events
+                // twice.
                 (self.world.server, self.world.replica) = (Server::default(), Server::default());
-                // The next life may have lower ids.
+                // The new log may have lower IDs.
                 if faults.clock && self.world.dice.one_in(2) {
                     self.world.ms = self.world.ms.saturating_sub(self.world.dice.roll(20_000));
                 }
                 if self.world.dice.one_in(2) {
-                    self.nodes.iter_mut().for_each(|node| node.pending = Pending::Broken);
+                    self.nodes.iter_mut().for_each(|node| node.pending = InFlight::Broken);
                 }
             }
             19 if faults.deletes => self.world.server.log = None,
             20 if faults.trims => {
-                // An operator who leaves as little as may be left.
+                // An operator trims to the smallest length that is allowed.
                 let keep = 2 * self.bounds.batch;
                 if let Some(log) = &mut self.world.server.log {
                     log.entries.drain(..log.entries.len().saturating_sub(keep));

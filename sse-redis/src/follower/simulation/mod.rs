@@ -1,46 +1,45 @@
-//! The follower against a simulated engine that does what engines do at their worst, and model clients behind two hubs.
+//! The follower against a simulated Redis server with faults, and clients behind two hubs.
 //!
-//! Every entry ever written knows which entry came before it in the history it was written to, so for each event that
-//! a client gets the oracle knows what it must have had before. A client that was not told a gap in between and had
-//! something else has lost something silently; an event that comes twice is a duplicate; a gap in a run without
-//! trimming and loss is a false one.
+//! Each entry knows the entry before it in the history to which it was written. The oracle thus knows the event that a
+//! client must have received before. A client that received another event before, without a gap in between, has lost an
+//! event silently. An event that a client receives twice is a repetition. A gap without trimming or loss is a false gap.
 //!
-//! `SSE_REDIS_SIMULATION=10 cargo test --release -p sse-redis --lib simulation -- --nocapture` runs ten times as many and
-//! prints what came of them; `SSE_REDIS_VERBOSE=1` shows the runs that went wrong.
+//! `SSE_REDIS_SIMULATION=10 cargo test --release -p sse-redis --lib simulation -- --nocapture` makes ten times as many
+//! runs and prints their results. `SSE_REDIS_VERBOSE=1` prints the failed runs.
 
 mod client;
-mod engine;
 mod faults;
 mod node;
+mod server;
 
-use super::{Bounds, Rules};
+use super::{FollowerBounds, FollowerRules};
 use client::{Client, Verdict};
-use engine::{Dice, World};
 use faults::{Faults, NONE};
 use node::Node;
+use server::{Dice, World};
 use sse_core::testing::Clock;
 use std::time::Duration;
 
 const TOPICS: [&str; 3] = ["a", "b", "c"];
 
-/// Two nodes at one engine, and four clients.
+/// Two nodes at one server, and four clients.
 struct Scene {
     clock: Clock,
     world: World,
-    bounds: Bounds,
-    rules: Rules,
+    bounds: FollowerBounds,
+    rules: FollowerRules,
     nodes: Vec<Node>,
     clients: Vec<Client>,
     verdict: Verdict,
 }
 
 impl Scene {
-    fn new(seed: u64, faults: Faults, rules: Rules) -> Self {
+    fn new(seed: u64, faults: Faults, rules: FollowerRules) -> Self {
         let mut dice = Dice(seed);
         let batch = [4, 16, 64][dice.roll(3) as usize];
         let remembered = [8, 64, 65_536][dice.roll(3) as usize];
         let max_len = if faults.trims { 2 * batch + dice.roll(200) as usize } else { usize::MAX / 4 };
-        let bounds = Bounds { window: (10_000, usize::MAX), batch, remembered };
+        let bounds = FollowerBounds { window: (10_000, usize::MAX), batch, remembered };
         let clock = Clock::seeded([seed as u8; 32]);
         let mut world = World::new(dice, max_len);
         let nodes = (0..2).map(|_| Node::new(&clock, &mut world, bounds, rules)).collect();
@@ -48,7 +47,7 @@ impl Scene {
         Self { clock, world, bounds, rules, nodes, clients, verdict: Verdict::default() }
     }
 
-    /// Somebody does something.
+    /// One action of a random actor.
     fn step(&mut self, faults: Faults, publishes: bool, cuts: bool) {
         let world = &mut self.world;
         match world.dice.roll(20) {
@@ -86,7 +85,7 @@ impl Scene {
         }
     }
 
-    /// Everything heals, time goes on, and all must come to one state.
+    /// Repairs everything, lets time pass, and checks that all nodes and clients arrive at one state.
     fn heal(&mut self) {
         self.reach();
         for step in 0..2_000 {
@@ -107,7 +106,7 @@ impl Scene {
         }
         for at in 0..self.clients.len() {
             for _ in 0..200 {
-                // Whoever is asked to come back waits for two rounds.
+                // A client that was asked to retry later waits for two rounds.
                 self.pass(100);
                 let client = &mut self.clients[at];
                 if client.stream.is_none() {
@@ -125,14 +124,14 @@ impl Scene {
         self.nodes.iter_mut().for_each(|node| node.step(&self.clock, &mut self.world));
     }
 
-    /// Whoever could not reach the engine can.
+    /// All nodes can reach the server again.
     fn reach(&mut self) {
         self.world.up = true;
         self.nodes.iter_mut().for_each(|node| node.cut_off = false);
     }
 }
 
-fn run(seed: u64, faults: Faults, rules: Rules) -> Verdict {
+fn run(seed: u64, faults: Faults, rules: FollowerRules) -> Verdict {
     let mut scene = Scene::new(seed, faults, rules);
     for _ in 0..4_000 {
         scene.step(faults, true, true);
@@ -142,8 +141,8 @@ fn run(seed: u64, faults: Faults, rules: Rules) -> Verdict {
     scene.verdict
 }
 
-/// So many runs, and how many of them went wrong.
-fn many(runs: u64, faults: Faults, rules: Rules) -> (Verdict, u64) {
+/// Makes this many runs, and returns the number of failed runs.
+fn many(runs: u64, faults: Faults, rules: FollowerRules) -> (Verdict, u64) {
     let (mut total, mut bad) = (Verdict::default(), 0);
     let scale = std::env::var("SSE_REDIS_SIMULATION").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1);
     for seed in 0..runs * scale {
@@ -161,65 +160,69 @@ fn many(runs: u64, faults: Faults, rules: Rules) -> (Verdict, u64) {
 }
 
 fn sound(runs: u64, faults: Faults) {
-    let (total, bad) = many(runs, faults, Rules::ALL);
+    let (total, bad) = many(runs, faults, FollowerRules::ALL);
     assert_eq!(bad, 0, "{faults:?}: {total:?}");
     assert!(total.received > 0);
-    assert!(faults.trims || total.again == 0, "{faults:?}");
+    assert!(faults.trims || total.republished == 0, "{faults:?}");
 }
 
-/// Every fault at once, and each rule taken away: that it is needed shows in runs that go wrong without it.
+/// All faults at once, and then each rule turned off: runs must fail without the rule.
 #[test]
 fn each_rule_is_needed() {
     let all = Faults { breaks: true, failover: true, wipes: true, deletes: true, clock: true, ..NONE };
     sound(30, all);
     let without = [
-        ("tags", Rules { tag: false, ..Rules::ALL }, all),
-        ("the look on connect", Rules { look_on_connect: false, ..Rules::ALL }, all),
-        ("the uid", Rules { uid: false, ..Rules::ALL }, all),
-        ("NOMKSTREAM", Rules::ALL, Faults { foreign_create: true, ..all }),
-        ("numbers", Rules { numbers: false, ..Rules::ALL }, Faults { breaks: true, trims: true, ..NONE }),
+        ("tags", FollowerRules { tag: false, ..FollowerRules::ALL }, all),
+        ("the inspection after each connect", FollowerRules { inspect_on_connect: false, ..FollowerRules::ALL }, all),
+        ("the uid", FollowerRules { uid: false, ..FollowerRules::ALL }, all),
+        ("NOMKSTREAM", FollowerRules::ALL, Faults { foreign_create: true, ..all }),
+        (
+            "numbers",
+            FollowerRules { numbers: false, ..FollowerRules::ALL },
+            Faults { breaks: true, trims: true, ..NONE },
+        ),
     ];
-    for (what, rules, faults) in without {
+    for (name, rules, faults) in without {
         let (_, bad) = many(60, faults, rules);
-        println!("without {what}: {bad} runs wrong");
-        assert!(bad > 0, "{what} made no difference");
+        println!("without {name}: {bad} runs wrong");
+        assert!(bad > 0, "{name} made no difference");
     }
 }
 
 #[test]
-fn without_faults_nothing_is_lost_repeated_or_told_as_lost() {
+fn without_faults_no_event_is_lost_or_repeated_and_no_gap_is_sent() {
     sound(20, NONE);
 }
 
 #[test]
-fn broken_connections_restarts_and_clocks_are_no_gap() {
+fn broken_connections_restarts_and_clock_changes_cause_no_gap() {
     sound(40, Faults { breaks: true, restarts: true, clock: true, graceful: true, ..NONE });
 }
 
 #[test]
-fn trimming_past_the_reader_is_told() {
+fn entries_trimmed_before_they_are_read_cause_a_gap() {
     sound(40, Faults { breaks: true, trims: true, ..NONE });
 }
 
 #[test]
-fn a_failover_to_an_older_state_is_told() {
+fn a_failover_to_an_older_state_causes_a_gap() {
     sound(40, Faults { breaks: true, failover: true, clock: true, ..NONE });
 }
 
 #[test]
-fn a_wiped_or_deleted_log_is_told() {
+fn a_wiped_or_deleted_log_causes_a_gap() {
     sound(40, Faults { breaks: true, wipes: true, deletes: true, clock: true, ..NONE });
 }
 
-/// One node has noticed and told its readers; a reader that comes from there to the other, which has not, is not given
-/// once more what was lost.
+/// One node has noticed a failover and sent gaps. The other node must not send truncated events to clients that come from
+/// the first node.
 #[test]
-fn a_failover_that_one_node_has_not_noticed_repeats_nothing() {
+fn a_failover_that_one_node_has_not_noticed_repeats_no_event() {
     sound(40, Faults { breaks: true, failover: true, apart: true, clock: true, ..NONE });
 }
 
-/// A log that goes back, and that is trimmed while a node looks for what is left of it.
+/// A truncated log is trimmed while a node searches for the newest common entry.
 #[test]
-fn a_failover_of_a_log_that_is_trimmed_is_told() {
+fn a_failover_of_a_log_that_is_trimmed_causes_a_gap() {
     sound(40, Faults { breaks: true, failover: true, apart: true, trims: true, clock: true, ..NONE });
 }

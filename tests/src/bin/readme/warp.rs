@@ -58,8 +58,7 @@ fn routes(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = warp::Reject
         .and(sse_warp::offered_with((posted, hub.clone())))
         .and(warp::body::bytes())
         .map(|sse: Result<Sse, Refused>, question| sse.map(|sse| ask(sse, question)));
-    let page =
-        path::end().and(sse_warp::optional_with(hub)).map(|sse: Result<Option<Sse>, Refused>| sse.map(page));
+    let page = path::end().and(sse_warp::optional_with(hub)).map(|sse: Result<Option<Sse>, Refused>| sse.map(page));
     countdown.or(tokens).or(ask).or(page)
 }
 

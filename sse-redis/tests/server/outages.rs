@@ -1,14 +1,13 @@
-//! The engine goes away and comes back with everything: nobody misses anything, and nobody is told that something is
-//! missing.
+//! The server is unreachable for a while and keeps its data: no client misses an event, and no client receives a gap.
 
 use crate::model::{Client, Node, Publisher};
 use crate::server::{Server, url_over};
 use sse_core::Event;
-use sse_redis::{PublishError, Redis, State};
+use sse_redis::{NodeState, Redis, RedisPublishError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Two nodes, a client at each, and one that publishes through the first.
+/// Two nodes, one client of each node, and a publisher at the first node.
 struct Scene {
     nodes: Vec<Node>,
     clients: Vec<Client>,
@@ -28,7 +27,7 @@ impl Scene {
         Self { nodes, clients, publisher }
     }
 
-    /// How long it takes from now until something new has come to every client.
+    /// The time until every client receives a new event.
     async fn live_again(&self) -> Duration {
         let begun = Instant::now();
         let wanted = self.publisher.stored() + 1;
@@ -38,7 +37,7 @@ impl Scene {
         begun.elapsed()
     }
 
-    /// Everything has come, once, and no gap was told.
+    /// Checks that every client received every event once, without a gap.
     async fn whole(self) -> String {
         let (last, outcomes) = self.publisher.stop().await;
         for client in &self.clients {
@@ -69,7 +68,7 @@ pub(crate) async fn killed_and_kept(long: bool) -> String {
     format!("{rounds} kills, live again after {slowest:.0?} at most, {}", scene.whole().await)
 }
 
-/// T4: `FAILOVER`, and the address moves to the new master, as a virtual address or a DNS name does.
+/// T4: `FAILOVER`, and the address moves to the new leader, as a virtual address or a DNS name does.
 pub(crate) async fn graceful_failover(long: bool) -> String {
     let (one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
@@ -93,7 +92,7 @@ pub(crate) async fn graceful_failover(long: bool) -> String {
     format!("{rounds} failovers, live again after {slowest:.0?} at most, {}", scene.whole().await)
 }
 
-/// T6: stopped for shorter and longer than the deadline of a publish, the timeout of a reply and that of a canary.
+/// T6: the server is stopped for less and for more than the deadline of a publish, of a reply and of a probe.
 pub(crate) async fn stands_still(long: bool) -> String {
     let server = Server::start(false);
     let scene = Scene::set(&server.url()).await;
@@ -109,7 +108,7 @@ pub(crate) async fn stands_still(long: bool) -> String {
     format!("stopped for {stops:?} ms, live again after {slowest:.0?} at most, {}", scene.whole().await)
 }
 
-/// T7: what a node sends, receives, or both, is swallowed.
+/// T7: bytes to the server, bytes from the server, or both are lost.
 pub(crate) async fn cut_off(long: bool) -> String {
     let server = Server::start(false);
     let cable = server.cable().await;
@@ -124,16 +123,16 @@ pub(crate) async fn cut_off(long: bool) -> String {
     for (to, from) in ways {
         let begun = Instant::now();
         cable.swallow(*to, *from);
-        while far.redis.state() != State::Stale {
+        while far.redis.state() != NodeState::Stale {
             assert!(begun.elapsed() < Duration::from_secs(20), "it was not noticed");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         noticed = noticed.max(begun.elapsed());
         assert!(!far.redis.is_ready());
-        // Its client is still there, and others resume.
+        // The stream of the client stays open, and other clients resume.
         assert_eq!(far.hub.stats().streams, 1);
         cable.swallow(false, false);
-        // The swallowed bytes are missing in the middle, so these connections are of no more use.
+        // The connections miss bytes in the middle, so they must be replaced.
         cable.pull();
         cable.plug();
         far.ready().await;
@@ -145,7 +144,7 @@ pub(crate) async fn cut_off(long: bool) -> String {
     format!("noticed within {noticed:.1?}, {whole}")
 }
 
-/// T8: 200 ms and 1 MB/s between a node and its engine, and few publishes in flight.
+/// T8: 200 ms and 1 MB/s between a node and the server, and few publishes in flight.
 pub(crate) async fn slow(long: bool) -> String {
     let server = Server::start(false);
     let cable = server.cable().await;
@@ -165,7 +164,7 @@ pub(crate) async fn slow(long: bool) -> String {
     for one in burst {
         match one.await.expect("it publishes") {
             Ok(_) => stored += 1,
-            Err(PublishError::Overloaded) => overloaded += 1,
+            Err(RedisPublishError::Overloaded) => overloaded += 1,
             Err(_) => other += 1,
         }
     }

@@ -1,4 +1,4 @@
-//! A server of the test's own: on a free port, in a temporary folder, ended by its own process id.
+//! A server of this test: on a free port, in a temporary folder, ended by its process ID.
 
 use sse_test_support::cable::Cable;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -7,17 +7,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The server's program: `redis-server`, or what `SSE_REDIS_SERVER` names, `valkey-server` for one.
+/// The program of the server: `redis-server`, or the value of `SSE_REDIS_SERVER`, for example `valkey-server`.
 fn program() -> String {
     std::env::var("SSE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
-/// Why no engine can be started here, if so.
+/// The reason why no server can be started here.
 pub(crate) fn missing() -> Option<String> {
     lacks(&program(), "--version")
 }
 
-/// Why this program does not run, if it does not.
+/// The reason why this program does not run.
 pub(crate) fn lacks(program: &str, version: &str) -> Option<String> {
     let asked = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
     match asked {
@@ -35,13 +35,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that keeps what it is told in a file (`appendonly`), or one that forgets.
+    /// A server that keeps its data in a file (`appendonly`), or a server that loses its data when it ends.
     pub(crate) fn start(keeps: bool) -> Self {
         let appends = if keeps { "yes" } else { "no" };
         Self::with(|_| vec!["--appendonly".to_owned(), appends.to_owned()])
     }
 
-    /// A server with these arguments, which may name files that were made in its folder.
+    /// A server with these arguments. The closure may create files in the folder of the server.
     pub(crate) fn with(arguments: impl FnOnce(&Path) -> Vec<String>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("sse-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -53,7 +53,7 @@ impl Server {
         server
     }
 
-    /// Runs it, again after it was killed.
+    /// Starts the server, also after `kill`.
     pub(crate) fn run(&mut self) {
         let child = Command::new(program())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
@@ -77,12 +77,12 @@ impl Server {
         format!("redis://{}", self.address())
     }
 
-    /// A cable that leads here.
+    /// A cable that leads to this server.
     pub(crate) async fn cable(&self) -> Cable {
         Cable::to(self.address()).await.expect("a port")
     }
 
-    /// Ends it as a power cut ends a process.
+    /// Ends the server with SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -90,14 +90,14 @@ impl Server {
         }
     }
 
-    /// Sends a signal to it and to nobody else.
+    /// Sends a signal to this server only.
     pub(crate) fn signal(&self, signal: &str) {
         let Some(child) = &self.child else { return };
         let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
-    /// One command, over a connection of its own, in the inline form; what it answered.
+    /// Sends one command over a connection of its own, and returns the reply as text.
     pub(crate) fn cli(&self, words: &[&str]) -> String {
         use std::io::{Read, Write};
         let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return String::new() };
@@ -123,7 +123,7 @@ impl Server {
         }
     }
 
-    /// Makes it a replica of another, and waits until it has what that has.
+    /// Makes this server a replica of another, and waits until both have the same data.
     pub(crate) fn follow(&self, master: &Self) {
         self.cli(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
         self.wait_for("master_link_status:up", || self.cli(&["INFO", "replication"]));
@@ -138,12 +138,12 @@ impl Drop for Server {
     }
 }
 
-/// The URL of the server at the other end.
+/// The URL of the server at the other end of a cable.
 pub(crate) fn url_over(cable: &Cable) -> String {
     format!("redis://{}", cable.address())
 }
 
-/// A port that nobody has at this moment.
+/// A port that is free at this moment.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("its address").port()

@@ -1,4 +1,4 @@
-//! Clients come back with their ids, to any node.
+//! Clients resume on any node.
 
 use crate::model::{Client, Node, Publisher, sse};
 use crate::server::Server;
@@ -34,10 +34,10 @@ pub(crate) async fn hops(long: bool) -> String {
     for node in &nodes {
         refused += node.hub.stats().ended(sse_core::CloseReason::Drained);
     }
-    format!("about {cycles} hops, {last} events, 0 gaps; {refused} asked to come back")
+    format!("about {cycles} hops, {last} events, 0 gaps; {refused} asked to retry later")
 }
 
-/// T11: stale, foreign, future, malformed: never a silent resumption.
+/// T11: old, foreign, future and malformed IDs. None of them is resumed silently.
 pub(crate) async fn foreign_ids(_: bool) -> String {
     let server = Server::start(false);
     let node = Node::start(&server.url());
@@ -45,7 +45,7 @@ pub(crate) async fn foreign_ids(_: bool) -> String {
     let id = node.redis.publish("news", Event::data("1")).await.expect("it is stored");
     let begun = Instant::now();
     loop {
-        // Until it is read back, whoever brings it is asked to come back: never told a gap.
+        // Until the node has read the entry, the client is asked to retry later. It never receives a gap.
         let subscription = sse(&id.to_string()).subscribe(&node.hub, ["news"]);
         match subscription.id() {
             None => assert!(begun.elapsed() < Duration::from_secs(5)),
@@ -66,8 +66,8 @@ pub(crate) async fn foreign_ids(_: bool) -> String {
         "p0.1-2".to_owned(),
         "x".repeat(128),
     ];
-    // One that has the form of an id may be of an entry that is not read yet: its client comes back, and is told after
-    // two rounds. None is ever resumed.
+    // A well-formed ID may belong to an entry that is not read yet. Its client is asked to retry later, and receives a gap
+    // after two rounds.
     let future = format!("{}-00000001", ms + 3_600_000);
     let begun = Instant::now();
     for id in strange.iter().chain([&future]) {
@@ -81,11 +81,11 @@ pub(crate) async fn foreign_ids(_: bool) -> String {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    format!("{} ids told as gaps, within {:.1?}", strange.len() + 1, begun.elapsed())
+    format!("{} unknown IDs, a gap each, within {:.1?}", strange.len() + 1, begun.elapsed())
 }
 
-/// A client that was told an id finds it at once where somebody waits for it, at any node; and one that is of nobody is
-/// told so without being sent away.
+/// `wait_for` returns once the node knows the ID, so the client resumes at once on any node. It also returns for an ID that
+/// no node knows, whose client then receives a gap.
 pub(crate) async fn waited_for(long: bool) -> String {
     let server = Server::start(false);
     let nodes = [Node::start(&server.url()), Node::start(&server.url())];
@@ -100,16 +100,16 @@ pub(crate) async fn waited_for(long: bool) -> String {
             assert_eq!(sse(&id.to_string()).subscribe(&node.hub, ["news"]).resumption(), Resumption::Resumed);
         }
     }
-    let of_nobody = EventId::new((9_000_000_000_000, 0), 1);
+    let unknown = EventId::new((9_000_000_000_000, 0), 1);
     let begun = Instant::now();
-    nodes[0].redis.wait_for(of_nobody).await;
-    let subscription = sse(&of_nobody.to_string()).subscribe(&nodes[0].hub, ["news"]);
+    nodes[0].redis.wait_for(unknown).await;
+    let subscription = sse(&unknown.to_string()).subscribe(&nodes[0].hub, ["news"]);
     assert!(subscription.id().is_some());
     assert_eq!(subscription.resumption(), Resumption::Gap);
-    format!("{events} events, none of whose clients was sent away; an id of nobody after {:.1?}", begun.elapsed())
+    format!("{events} events, no client was asked to retry later; an unknown ID after {:.1?}", begun.elapsed())
 }
 
-/// T13: the busy topic pushes the quiet one's event out of the hub; position_updates keep its client's id young.
+/// T13: a busy topic trims the only event of a quiet topic. Position updates keep the ID of the client recent.
 pub(crate) async fn quiet_topic(_: bool) -> String {
     let server = Server::start(false);
     let hub = sse_core::Hub::builder().hub_bytes(64 * 1024);
@@ -123,7 +123,7 @@ pub(crate) async fn quiet_topic(_: bool) -> String {
     for number in 0..2_000 {
         node.publish_surely("busy", &format!("{number} {}", "x".repeat(100))).await;
     }
-    // A keep-alive of 300 ms tells the position.
+    // The keep-alive of 300 ms sends a position update.
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     let id = client.seen().id;
     assert_ne!(id, before);

@@ -1,10 +1,10 @@
-//! The failure tests, against a real server: `redis-server` on a free port, in a temporary folder. Their names are those
-//! of `docs/scaling.md`, which has the table.
+//! The failure tests, against a real server: `redis-server` on a free port, in a temporary folder. `docs/scaling.md` lists
+//! the cases and their results.
 //!
-//! They run in short here and in CI. `SSE_REDIS_LONG=1 cargo test --release -p sse-redis --test engine -- --nocapture
-//! --test-threads=1` runs them at length and prints a line of figures for each. Without `redis-server` they are shown as
-//! ignored, with the reason; under `CI=true` that is a failure. `SSE_REDIS_SERVER` names another server's program. The case
-//! of TLS is there with `--features tls`, and needs `openssl`.
+//! Here and in CI each case is short. `SSE_REDIS_LONG=1 cargo test --release -p sse-redis --test server -- --nocapture
+//! --test-threads=1` runs the long form and prints figures. Without `redis-server` the cases are ignored and print the
+//! reason; with `CI=true` they fail. `SSE_REDIS_SERVER` names another server program. The case of TLS needs `--features tls`
+//! and `openssl`.
 
 mod losses;
 mod model;
@@ -20,10 +20,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-/// A case: it gives its figures.
+/// A case returns its figures.
 type Case = fn(long: bool) -> Pin<Box<dyn Future<Output = String> + Send>>;
 
-/// How long a case may take before it counts as stuck.
+/// The time limit of a case.
 const MOST: Duration = Duration::from_secs(300);
 
 macro_rules! cases {
@@ -39,19 +39,19 @@ fn main() {
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let cases = cases! {
         "every node has one order" => nodes::one_order;
-        "how long it takes" => nodes::latency;
-        "T1 the engine is killed and keeps its log" => outages::killed_and_kept;
+        "latency" => nodes::latency;
+        "T1 the server is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;
         "T3 a failover loses the tail" => losses::lost_tail;
-        "T3 a failover that one node does not know of" => losses::lost_tail_unknown_to_one;
+        "T3 a failover that one node does not notice" => losses::lost_tail_unknown_to_one;
         "T4 a failover that loses nothing" => outages::graceful_failover;
-        "T6 the engine stands still" => outages::stands_still;
+        "T6 the server is stopped" => outages::stands_still;
         "T7 the node is cut off, both ways and one way" => outages::cut_off;
-        "T8 the engine is slow" => outages::slow;
-        "T9 trimmed while nobody read" => losses::trimmed;
+        "T8 the server is slow" => outages::slow;
+        "T9 trimmed before a node read" => losses::trimmed;
         "T10 a client hops between nodes" => resume::hops;
-        "T11 ids that are none of this log's" => resume::foreign_ids;
-        "an id that is waited for" => resume::waited_for;
+        "T11 IDs that are not of this log" => resume::foreign_ids;
+        "wait_for an ID" => resume::waited_for;
         "T12 an empty log, and publishes between polls" => nodes::empty_log;
         "T13 a quiet topic beside a busy one" => resume::quiet_topic;
         "T14 a rolling restart" => nodes::rolling_restart;
@@ -68,7 +68,7 @@ fn main() {
         let reason = missing.clone();
         let shown = name.clone();
         let trial = Trial::test(name, move || match reason {
-            Some(reason) => Err(Failed::from(format!("there is no engine to test against: {reason}"))),
+            Some(reason) => Err(Failed::from(format!("no server to test against: {reason}"))),
             None => {
                 run(&shown, case, long);
                 Ok(())

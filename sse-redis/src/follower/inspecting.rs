@@ -1,64 +1,64 @@
-//! What a look at the log says: it is as it was, it is trimmed, it went back, or it is another.
+//! The result of an inspection: the log is unchanged, trimmed, truncated, or another log.
 
 use super::searching::Searching;
-use super::{Effect, Follower, Loading, Loss, Phase, Tip, Uid};
+use super::{Effect, FollowPhase, Follower, Loading, LogHead, Loss, Uid};
 use sse_core::hub::EventId;
 use std::time::Instant;
 
-/// How many past lives of the log are remembered.
+/// The number of former log uids that are remembered.
 const PAST_UIDS: usize = 64;
 
 impl Follower {
-    pub(super) fn looked(&mut self, now: Instant, tip: Tip, effects: &mut Vec<Effect>) {
-        if !tip.master {
+    pub(super) fn inspected(&mut self, now: Instant, head: LogHead, effects: &mut Vec<Effect>) {
+        if !head.master {
             return self.give_up(now, effects);
         }
-        let (Some(uid), Some(log)) = (tip.uid.clone(), tip.log) else {
-            self.phase = Phase::Attaching;
+        let (Some(uid), Some(log)) = (head.uid.clone(), head.log) else {
+            self.phase = FollowPhase::Attaching;
             return;
         };
         let (Some(oldest), Some(newest)) = (log.first, log.last) else {
-            self.phase = Phase::Attaching;
+            self.phase = FollowPhase::Attaching;
             return;
         };
         let Some((last, number)) = self.recent.last() else {
-            self.phase = Phase::Loading(Loading::default());
+            self.phase = FollowPhase::Loading(Loading::default());
             return;
         };
         let known = self.uid.as_ref() == Some(&uid) || !self.rules.uid;
-        if self.is(tip.at, last) {
-            // The last entry read is there, so everything before it is as it was.
+        if self.is_same(head.at, last) {
+            // The last entry that was read is still in the log, so everything before it is unchanged.
             self.adopt(uid);
             let agrees = if newest.position() == last.position() { log.added == number } else { log.added > number };
             if !agrees && self.rules.numbers {
                 self.recent.start(last, log.added.saturating_sub(u64::from(newest != last)));
-                self.lose(now, Loss::Miscounted);
+                self.reset_at_next(now, Loss::Miscounted);
             }
-            // It may have gone back to fewer than it had then.
+            // After a truncation the log can have fewer entries than before.
             self.catching_up_to = Some(self.catching_up_to.map_or(log.added, |wanted| wanted.min(log.added)));
             self.catch_up(effects);
             return self.follow(now, effects);
         }
         let trimmed = log.trimmed();
         if known && self.rules.numbers && trimmed >= number {
-            // Ours is no longer there, because it is too old. All that are there are new.
-            return self.restart(now, oldest, trimmed + 1, Loss::Trimmed(trimmed - number), effects);
+            // The last entry that was read is trimmed. All entries of the log are new.
+            return self.reset_at(now, oldest, trimmed + 1, Loss::Trimmed(trimmed - number), effects);
         }
         if known {
             let low = self.recent.first_number().max(trimmed + 1);
-            self.phase = Phase::Searching(Searching { low, low_is_common: false, high: number, tip });
+            self.phase = FollowPhase::Searching(Searching { low, low_is_common: false, high: number, head });
             if low >= number {
-                self.found(now, None, effects);
+                self.end_search(now, None, effects);
             }
             return;
         }
         let seen = self.past.contains(&uid) && self.rules.uid;
         self.adopt(uid);
         if seen {
-            // A life of the log that was read before: what of it was read is not known any more.
-            self.begin_after(now, newest, log.added, Loss::Wiped, effects);
+            // The log had this uid before. The entries of that time which were read are no longer known.
+            self.reset_after(now, newest, log.added, Loss::Wiped, effects);
         } else {
-            self.restart(now, oldest, trimmed + 1, Loss::Wiped, effects);
+            self.reset_at(now, oldest, trimmed + 1, Loss::Wiped, effects);
         }
     }
 
@@ -84,21 +84,21 @@ impl Follower {
         }
     }
 
-    /// Everything is forgotten, and this entry is where it is told.
-    pub(super) fn restart(&mut self, now: Instant, id: EventId, number: u64, loss: Loss, effects: &mut Vec<Effect>) {
+    /// Resets the hub at this entry, which has this number.
+    pub(super) fn reset_at(&mut self, now: Instant, id: EventId, number: u64, loss: Loss, effects: &mut Vec<Effect>) {
         if !matches!(loss, Loss::Trimmed(_)) {
-            self.again.clear();
+            self.republished.clear();
         }
         (self.lost, self.catching_up_to) = (None, None);
-        self.again.pass_over(id);
+        self.republished.skip(id);
         self.recent.start(id, number);
         effects.push(Effect::Reset(id, loss));
         self.follow(now, effects);
     }
 
-    /// Everything is forgotten, and the entry that comes next is where it is told. The newest is not, because another
-    /// node may know it and, behind it, what was lost.
-    pub(super) fn begin_after(
+    /// Resets the hub at the next entry of the log. The newest entry cannot be used: another node may know the newest
+    /// entry, and the lost entries after it.
+    pub(super) fn reset_after(
         &mut self,
         now: Instant,
         newest: EventId,
@@ -106,20 +106,20 @@ impl Follower {
         loss: Loss,
         effects: &mut Vec<Effect>,
     ) {
-        self.again.clear();
+        self.republished.clear();
         self.catching_up_to = None;
         self.recent.start(newest, number);
-        self.lose(now, loss);
+        self.reset_at_next(now, loss);
         self.follow(now, effects);
     }
 
-    /// Something is missing before the entry that comes next, which a canary brings if nothing else does.
-    pub(super) const fn lose(&mut self, now: Instant, loss: Loss) {
+    /// Entries are missing before the next entry. A probe is written at once, so that there is a next entry.
+    pub(super) const fn reset_at_next(&mut self, now: Instant, loss: Loss) {
         self.lost = Some(loss);
-        self.canary_at = now;
+        self.probe_at = now;
     }
 
-    pub(super) fn is(&self, found: Option<EventId>, id: EventId) -> bool {
+    pub(super) fn is_same(&self, found: Option<EventId>, id: EventId) -> bool {
         found.is_some_and(|found| found == id || (!self.rules.tag && found.position() == id.position()))
     }
 }

@@ -1,8 +1,8 @@
-//! The engine, as far as a log is concerned, with every history that it ever had.
+//! The Redis server, reduced to one log, with all histories that the log ever had.
 
 use super::TOPICS;
-use crate::entry::{Content, Entry, Record};
-use crate::follower::{Account, Position, Tip, Uid};
+use crate::entry::{EntryContent, LogEntry, Record};
+use crate::follower::{LogHead, LogInfo, Position, Uid};
 use crate::publish_id::PublishId;
 use sse_core::Random;
 use sse_core::hub::EventId;
@@ -31,20 +31,20 @@ impl Dice {
     }
 }
 
-/// One entry that was ever written.
+/// An entry that was written at some time.
 pub(super) struct Made {
-    pub(super) entry: Entry,
+    pub(super) entry: LogEntry,
     pub(super) before: Option<usize>,
     /// The topic and the publish of an event.
     pub(super) event: Option<(usize, usize)>,
-    /// It was published before, so that readers are not to see it.
-    pub(super) again: bool,
+    /// A repetition, which no client receives.
+    pub(super) republished: bool,
 }
 
 impl Made {
-    /// Whether a reader of these topics is to see it.
+    /// Whether subscribers of these topics receive the event.
     pub(super) fn is_for(&self, topics: &[usize]) -> bool {
-        !self.again && self.event.is_some_and(|(topic, _)| topics.contains(&topic))
+        !self.republished && self.event.is_some_and(|(topic, _)| topics.contains(&topic))
     }
 }
 
@@ -67,10 +67,10 @@ pub(super) struct World {
     pub(super) made: Vec<Made>,
     pub(super) server: Server,
     pub(super) replica: Server,
-    /// The server's clock.
+    /// The clock of the server.
     pub(super) ms: u64,
     pub(super) max_len: usize,
-    /// When each publish was stored first.
+    /// The time of the first entry of each publish.
     pub(super) published: Vec<u64>,
     pub(super) up: bool,
     by_id: HashMap<String, usize>,
@@ -92,47 +92,47 @@ impl World {
         }
     }
 
-    /// The entry that a client knows by this id.
+    /// The entry of an event ID.
     pub(super) fn by_id(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }
 
-    /// The newest entry of the log, if it has one.
+    /// The newest entry of the log.
     pub(super) fn newest(&self) -> Option<usize> {
         self.server.log.as_ref()?.entries.back().copied()
     }
 
-    /// The newest entry that these topics' readers are to see, or this one, at or before an entry.
+    /// The newest entry for these topics at or before `upto`, or the entry `or` if the search meets it first.
     pub(super) fn latest(&self, upto: Option<usize>, topics: &[usize], or: Option<usize>) -> Option<usize> {
         let mut before = std::iter::successors(upto, |&at| self.made[at].before);
         before.find(|&at| Some(at) == or || self.made[at].is_for(topics))
     }
 
-    pub(super) fn append(&mut self, content: Content, event: Option<(usize, usize)>) -> Option<usize> {
-        let again = matches!(&content, Content::Event(record) if record.again);
+    pub(super) fn append(&mut self, content: EntryContent, event: Option<(usize, usize)>) -> Option<usize> {
+        let republished = matches!(&content, EntryContent::Event(record) if record.republished);
         let log = self.server.log.as_mut()?;
         let position = if self.ms > log.last.0 { (self.ms, 0) } else { (log.last.0, log.last.1 + 1) };
         let publish = match &content {
-            Content::Event(record) => record.publish,
-            Content::Canary(canary) => Some(*canary),
-            Content::Other => None,
+            EntryContent::Event(record) => record.publish,
+            EntryContent::Probe(probe) => Some(*probe),
+            EntryContent::Other => None,
         };
         let id = EventId::new(position, publish.unwrap_or_else(|| PublishId::draw(&self.random)).tag());
         let index = self.made.len();
         let before = log.entries.back().copied();
         self.by_id.insert(id.to_string(), index);
-        self.made.push(Made { entry: Entry { id, content, bytes: 10 }, before, event, again });
+        self.made.push(Made { entry: LogEntry { id, content, bytes: 10 }, before, event, republished });
         log.entries.push_back(index);
         log.added += 1;
         log.last = position;
-        // `MAXLEN ~` leaves somewhat more.
+        // `MAXLEN ~` leaves some more entries.
         if log.entries.len() > self.max_len + self.max_len / 4 {
             log.entries.drain(..log.entries.len() - self.max_len);
         }
         Some(index)
     }
 
-    /// A publish as our nodes do it, or as a program does it that leaves `NOMKSTREAM` out.
+    /// Publishes an event. `creates`: as a program that leaves out `NOMKSTREAM`.
     pub(super) fn publish(&mut self, creates: bool) {
         if self.server.log.is_none() && creates {
             self.server.log = Some(Log::default());
@@ -140,30 +140,30 @@ impl World {
         let topic = self.dice.roll(TOPICS.len() as u64) as usize;
         let publish = self.published.len();
         let record = self.record(topic, publish, false);
-        let index = self.append(Content::Event(record), Some((topic, publish)));
+        let index = self.append(EntryContent::Event(record), Some((topic, publish)));
         self.published.push(index.map_or(0, |index| self.made[index].entry.position().0));
     }
 
-    /// A publish whose outcome was not known, once more.
+    /// Publishes an event again, as after an unknown outcome.
     pub(super) fn publish_again(&mut self) {
         let Some(log) = &self.server.log else { return };
         let back = self.dice.roll(4) as usize;
         let Some(index) = log.entries.iter().rev().nth(back).copied() else { return };
         let Some((topic, publish)) = self.made[index].event else { return };
-        // What is further apart is two events.
+        // Publishes that are further apart count as two events.
         if self.ms.max(log.last.0) > self.published[publish] + 60_000 {
             return;
         }
         let record = self.record(topic, publish, true);
-        self.append(Content::Event(record), Some((topic, publish)));
+        self.append(EntryContent::Event(record), Some((topic, publish)));
     }
 
-    pub(super) fn record(&self, topic: usize, publish: usize, again: bool) -> Box<Record> {
+    pub(super) fn record(&self, topic: usize, publish: usize, republished: bool) -> Box<Record> {
         Box::new(Record {
             topic: TOPICS[topic].to_owned(),
             publish: PublishId::parse(&format!("{:08x}{publish:016x}", Dice(publish as u64).roll(1 << 32))),
             data: Some(publish.to_string()),
-            again,
+            republished,
             ..Record::default()
         })
     }
@@ -172,9 +172,9 @@ impl World {
         if self.server.log.is_none() || self.server.uid.is_none() {
             self.server.uid = Some(uid);
             self.server.log.get_or_insert_default();
-            self.append(Content::Other, None);
+            self.append(EntryContent::Other, None);
         } else if self.server.log.as_ref().is_some_and(|log| log.entries.is_empty()) {
-            self.append(Content::Other, None);
+            self.append(EntryContent::Other, None);
         }
     }
 
@@ -185,29 +185,29 @@ impl World {
         (id.position() == position).then_some(id)
     }
 
-    /// Whether the one came before the other in the history that the other was written to.
+    /// Whether `one` is before `other` in the history to which `other` was written.
     pub(super) fn is_before(&self, one: usize, other: usize) -> bool {
         std::iter::successors(self.made[other].before, |&at| self.made[at].before).any(|at| at == one)
     }
 
-    pub(super) fn tip(&self, at: Option<Position>) -> Tip {
+    pub(super) fn head(&self, at: Option<Position>) -> LogHead {
         let id = |index: Option<&usize>| index.map(|&index| self.made[index].entry.id);
-        let log = self.server.log.as_ref().map(|log| Account {
+        let log = self.server.log.as_ref().map(|log| LogInfo {
             added: log.added,
             length: log.entries.len() as u64,
             first: id(log.entries.front()),
             last: id(log.entries.back()),
         });
-        Tip { master: true, uid: self.server.uid.clone(), log, at: at.and_then(|at| self.find(at)) }
+        LogHead { master: true, uid: self.server.uid.clone(), log, at: at.and_then(|at| self.find(at)) }
     }
 
-    pub(super) fn after(&self, position: Position, count: usize) -> Vec<Entry> {
+    pub(super) fn after(&self, position: Position, count: usize) -> Vec<LogEntry> {
         let Some(log) = &self.server.log else { return Vec::new() };
         let from = log.entries.partition_point(|&index| self.made[index].entry.position() <= position);
         log.entries.range(from..).take(count).map(|&index| self.made[index].entry.clone()).collect()
     }
 
-    pub(super) fn before(&self, position: Position, count: usize) -> Vec<Entry> {
+    pub(super) fn before(&self, position: Position, count: usize) -> Vec<LogEntry> {
         let Some(log) = &self.server.log else { return Vec::new() };
         let upto = log.entries.partition_point(|&index| self.made[index].entry.position() < position);
         log.entries.range(..upto).rev().take(count).map(|&index| self.made[index].entry.clone()).collect()

@@ -1,15 +1,15 @@
-//! Publishers that number what they publish, and clients that know what they must get.
+//! Publishers that number their events, and clients that check the numbers.
 
 use futures_util::StreamExt;
 use sse_core::{Event, Hub, LastEventId, Policy, Request, Sse, Tokio};
-use sse_redis::{PublishError, PublishId, Redis};
+use sse_redis::{PublishId, Redis, RedisPublishError};
 use sse_test_support::ledger::{Course, Wrong};
 use sse_test_support::reader::{Habits, Reader};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A node, as many as there may be in one process.
+/// A node. One process can contain several nodes.
 #[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) redis: Redis,
@@ -28,13 +28,13 @@ impl Node {
 
     pub(crate) async fn ready(&self) {
         let begun = Instant::now();
-        while self.redis.state() != sse_redis::State::Ready {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{:?}: {:?}", self.redis, self.redis.trouble());
+        while self.redis.state() != sse_redis::NodeState::Ready {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{:?}: {:?}", self.redis, self.redis.last_error());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Publishes until it is surely stored.
+    /// Publishes until the event is stored.
     pub(crate) async fn publish_surely(&self, topic: &str, data: &str) -> Outcomes {
         let mut outcomes = Outcomes::default();
         let mut id: Option<PublishId> = None;
@@ -46,12 +46,12 @@ impl Node {
             };
             match done {
                 Ok(_) => return outcomes,
-                Err(PublishError::MaybeStored(maybe)) => {
+                Err(RedisPublishError::MaybeStored(maybe)) => {
                     id = Some(maybe);
                     outcomes.maybe += 1;
                 }
-                Err(PublishError::Overloaded) => outcomes.overloaded += 1,
-                Err(PublishError::NotStored(_)) => {
+                Err(RedisPublishError::Overloaded) => outcomes.overloaded += 1,
+                Err(RedisPublishError::NotStored(_)) => {
                     outcomes.refused += 1;
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -68,7 +68,7 @@ pub(crate) struct Outcomes {
     pub(crate) overloaded: u64,
 }
 
-/// Publishes 1, 2, 3, .. to a topic until it is told to stop.
+/// Publishes 1, 2, 3, .. to a topic until `stop` is called.
 pub(crate) struct Publisher {
     stop: Arc<AtomicBool>,
     stored: Arc<AtomicU64>,
@@ -78,10 +78,10 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn start(node: Node, topic: &str, pause: Duration) -> Self {
         let (stop, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (topic, told, counted) = (topic.to_owned(), stop.clone(), stored.clone());
+        let (topic, stopped, counted) = (topic.to_owned(), stop.clone(), stored.clone());
         let task = tokio::spawn(async move {
             let mut all = Outcomes::default();
-            while !told.load(Ordering::SeqCst) {
+            while !stopped.load(Ordering::SeqCst) {
                 let number = counted.load(Ordering::SeqCst) + 1;
                 let outcomes = node.publish_surely(&topic, &number.to_string()).await;
                 all.maybe += outcomes.maybe;
@@ -99,7 +99,7 @@ impl Publisher {
         self.stored.load(Ordering::SeqCst)
     }
 
-    /// Stops, and says how many it published.
+    /// Stops, and returns the number of published events.
     pub(crate) async fn stop(self) -> (u64, Outcomes) {
         self.stop.store(true, Ordering::SeqCst);
         let outcomes = self.task.await.expect("it publishes");
@@ -114,11 +114,11 @@ pub(crate) fn sse(id: &str) -> Sse<Tokio> {
     Sse::new(Default::default(), admitted)
 }
 
-/// What a client has seen.
+/// The events that a client received.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
     pub(crate) id: String,
-    /// The numbers of its topic.
+    /// The numbers of the topic.
     course: Course,
     pub(crate) ids: Vec<String>,
     /// The numbers that broke a promise.
@@ -146,14 +146,14 @@ impl Seen {
     }
 }
 
-/// A client of one topic that comes back whenever its stream ends, to any of the nodes.
+/// A client of one topic. It reconnects to any of the nodes when its stream ends.
 pub(crate) struct Client {
     pub(crate) seen: Arc<Mutex<Seen>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Client {
-    /// `hop`: how long it stays with one node at most.
+    /// `hop`: the longest time at one node.
     pub(crate) fn start(nodes: Arc<Mutex<Vec<Node>>>, topic: &str, seed: u64, hop: Option<Duration>) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (topic, shared) = (topic.to_owned(), seen.clone());
@@ -189,7 +189,7 @@ impl Client {
         Self { seen, task }
     }
 
-    /// Waits until it has this number of its topic, and gives how long that took.
+    /// Waits until the client has this number, and returns the time that this took.
     pub(crate) async fn wait_for(&self, number: u64, most: Duration) -> Duration {
         let begun = Instant::now();
         loop {
@@ -205,7 +205,7 @@ impl Client {
         self.seen.lock().unwrap().clone()
     }
 
-    /// What it has seen must be right.
+    /// Fails if the client received a wrong number.
     pub(crate) fn check(&self) -> Seen {
         let seen = self.seen();
         assert!(seen.wrong.is_empty(), "{:?}", &seen.wrong[..seen.wrong.len().min(5)]);

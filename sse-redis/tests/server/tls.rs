@@ -1,20 +1,20 @@
-//! `rediss://` to an engine whose certificate comes from an authority of its own, as most do.
+//! `rediss://` to a server whose certificate comes from a private authority.
 
 use crate::model::{Client, Node};
 use crate::server::{Server, free_port};
-use sse_redis::{Redis, StartError, State};
+use sse_redis::{NodeState, Redis, StartError};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Runs `openssl`, which must be there: it makes the certificates.
+/// Runs `openssl`, which creates the certificates.
 fn openssl(dir: &Path, arguments: &str) {
     let run = Command::new("openssl").current_dir(dir).args(arguments.split(' ')).output().expect("openssl runs");
     assert!(run.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&run.stderr));
 }
 
-/// An authority, and a certificate that it gave to each of the two.
+/// Creates an authority, and a certificate for the server and one for the node.
 fn make_certificates(dir: &Path) {
     let fresh = "req -x509 -days 2 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(dir, &format!("{fresh} -keyout ca.key -out ca.pem -subj /CN=authority"));
@@ -55,7 +55,8 @@ pub(crate) async fn private_authority(_: bool) -> String {
     client.wait_for(10, Duration::from_secs(5)).await;
     assert_eq!(client.check().gaps(), 0);
 
-    // Whom the system trusts is not enough; who we are is asked; and the name in the URL is the certificate's.
+    // The roots of the system do not contain the authority, a client certificate is required, and the name in the URL must
+    // be in the certificate.
     let by_number = format!("rediss://127.0.0.1:{port}");
     let own = (read("node.pem"), read("node.key"));
     let strangers = [
@@ -63,21 +64,21 @@ pub(crate) async fn private_authority(_: bool) -> String {
         ("CertificateRequired", trusting(&url)),
         ("not valid for name", trusting(&by_number).client_certificate(own.0, own.1)),
     ];
-    let mut troubles = Vec::new();
+    let mut errors = Vec::new();
     for (expected, builder) in strangers {
         let stranger = Node::build(builder);
         let begun = Instant::now();
-        let trouble = loop {
-            if let Some(trouble) = stranger.redis.trouble() {
-                break trouble;
+        let last_error = loop {
+            if let Some(last_error) = stranger.redis.last_error() {
+                break last_error;
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "{expected:?} is no trouble");
+            assert!(begun.elapsed() < Duration::from_secs(10), "{expected:?} is not reported");
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
-        assert_eq!(stranger.redis.state(), State::Loading, "{trouble}");
-        assert!(trouble.contains(expected), "{trouble:?} and not {expected:?}");
+        assert_eq!(stranger.redis.state(), NodeState::Loading, "{last_error}");
+        assert!(last_error.contains(expected), "{last_error:?} and not {expected:?}");
         stranger.redis.stop();
-        troubles.push(trouble);
+        errors.push(last_error);
     }
     let garbled = [
         Redis::builder(&url).root_certificates("-----BEGIN CERTIFICATE-----"),
@@ -90,5 +91,5 @@ pub(crate) async fn private_authority(_: bool) -> String {
         let begun = builder.start().map(drop);
         assert!(matches!(begun, Err(StartError::Url(_))), "{at}: {begun:?}");
     }
-    format!("10 events; strangers are told {troubles:?}")
+    format!("10 events; rejected nodes report {errors:?}")
 }

@@ -1,39 +1,40 @@
-//! Which publishes the log has had lately, so that one that was repeated is seen once.
+//! Recent publish IDs, so that clients receive an event once although the application published it twice.
 //!
-//! Every node reads the same log by the same rule, so all of them leave out the same entries.
+//! All nodes read the same log by the same rule, so all of them skip the same entries.
 
 use crate::entry::Record;
 use crate::publish_id::PublishId;
 use sse_core::hub::EventId;
 use std::collections::{HashMap, VecDeque};
 
-/// How far apart the log's ids of a publish and its repetition may be, in milliseconds.
+/// The largest distance in the log between a publish and its repetition, in milliseconds.
 const WINDOW_MS: u64 = 60_000;
 
-/// How many publishes are remembered at most, about 60 bytes each: at more than 8,700 a second, less than the window.
+/// The largest number of publishes that are remembered, at about 60 bytes each. At more than 8,700 publishes per second
+/// this limit is reached before the end of the window.
 const REMEMBERED: usize = 524_288;
 
 #[derive(Debug, Default)]
-pub(super) struct Again {
+pub(super) struct Republished {
     order: VecDeque<(EventId, PublishId)>,
     seen: HashMap<PublishId, EventId>,
-    /// An entry that was passed over unread; its id tells the first 32 bits of its publish.
+    /// An entry that was skipped without being read. Its tag is the first 32 bits of its publish ID.
     unread: Option<EventId>,
 }
 
-impl Again {
-    /// Remembers a publish; true if it repeats one that is remembered and says so.
-    pub(super) fn is_repeated(&mut self, id: EventId, record: &Record) -> bool {
+impl Republished {
+    /// Remembers a publish. Returns true if the entry is marked as a repetition of a remembered publish.
+    pub(super) fn is_repetition(&mut self, id: EventId, record: &Record) -> bool {
         let Some(publish) = record.publish else { return false };
         let now = id.position().0;
         while let Some((old, publish)) = self.order.front().copied()
             && (self.order.len() >= REMEMBERED || old.position().0.saturating_add(WINDOW_MS) < now)
         {
             self.order.pop_front();
-            self.forget(old, publish);
+            self.remove(old, publish);
         }
         let unread = self.unread.is_some_and(|unread| unread.tag() == publish.tag());
-        if record.again && (unread || self.seen.contains_key(&publish)) {
+        if record.republished && (unread || self.seen.contains_key(&publish)) {
             return true;
         }
         self.order.push_back((id, publish));
@@ -41,18 +42,18 @@ impl Again {
         false
     }
 
-    /// Passes over an entry that is known by its id alone.
-    pub(super) const fn pass_over(&mut self, id: EventId) {
+    /// Skips an entry of which only the ID is known.
+    pub(super) const fn skip(&mut self, id: EventId) {
         self.unread = Some(id);
     }
 
-    /// The log took back what came after this id: what was lost there may be published again.
+    /// The log was truncated after this ID. The application may publish the truncated events again.
     pub(super) fn truncate(&mut self, kept: EventId) {
         while let Some((id, publish)) = self.order.back().copied()
             && id.position() > kept.position()
         {
             self.order.pop_back();
-            self.forget(id, publish);
+            self.remove(id, publish);
         }
         self.unread.take_if(|unread| unread.position() > kept.position());
     }
@@ -63,7 +64,7 @@ impl Again {
         self.unread = None;
     }
 
-    fn forget(&mut self, id: EventId, publish: PublishId) {
+    fn remove(&mut self, id: EventId, publish: PublishId) {
         if self.seen.get(&publish) == Some(&id) {
             self.seen.remove(&publish);
         }

@@ -7,7 +7,7 @@ use sse_redis::Redis;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// I5: whatever is published where, every node has it once and in one order.
+/// All nodes send all events once and in one order, whichever node published them.
 pub(crate) async fn one_order(long: bool) -> String {
     let server = Server::start(false);
     let nodes: Vec<Node> = (0..3).map(|_| Node::start(&server.url())).collect();
@@ -18,7 +18,7 @@ pub(crate) async fn one_order(long: bool) -> String {
         nodes.iter().map(|node| Client::start(Arc::new(Mutex::new(vec![node.clone()])), "one", 0, None)).collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let each = if long { 20_000 } else { 300 };
-    // One publisher numbers the topic; others keep the log busy beside it, on every node.
+    // One publisher numbers the topic. Other publishers on every node keep the log busy.
     let others: Vec<Publisher> = nodes
         .iter()
         .enumerate()
@@ -39,7 +39,7 @@ pub(crate) async fn one_order(long: bool) -> String {
     format!("{each} events on 3 nodes in one order, {beside} beside them")
 }
 
-/// T12: the log is empty when the nodes start, publishes come while they do and between polls.
+/// T12: the log is empty when the node starts. Events are published during the start and between two reads.
 pub(crate) async fn empty_log(long: bool) -> String {
     let server = Server::start(false);
     let mut events = 0;
@@ -49,7 +49,7 @@ pub(crate) async fn empty_log(long: bool) -> String {
         let publisher = Publisher::start(node.clone(), "news", Duration::from_millis(7));
         node.ready().await;
         let client = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", round, None);
-        // Longer than a read waits, so that some come in between.
+        // Longer than a read waits at the server.
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let (last, _) = publisher.stop().await;
         client.wait_for(last, Duration::from_secs(5)).await;
@@ -61,7 +61,7 @@ pub(crate) async fn empty_log(long: bool) -> String {
     format!("{events} events")
 }
 
-/// T14: nodes go down one after the other and others come in their place, while clients read.
+/// T14: nodes end one after the other and are replaced, while clients read.
 pub(crate) async fn rolling_restart(long: bool) -> String {
     let server = Server::start(false);
     let nodes: Vec<Node> = (0..3).map(|_| Node::start(&server.url())).collect();
@@ -95,7 +95,7 @@ pub(crate) async fn rolling_restart(long: bool) -> String {
     format!("{many} clients, {events} events, 0 gaps, 3 nodes replaced")
 }
 
-/// From a publish on one node to a client of another: the middle and the slowest hundredth.
+/// The time from a publish on one node to a client of another node: the median and the 99th percentile.
 pub(crate) async fn latency(long: bool) -> String {
     let server = Server::start(false);
     let (one, other) = (Node::start(&server.url()), Node::start(&server.url()));

@@ -1,8 +1,8 @@
-//! The engine loses something: whoever misses it is told, once, and goes on.
+//! The server loses entries: each client that is affected receives one gap and continues.
 
 use crate::model::{Client, Node};
 use crate::server::{Server, url_over};
-use sse_redis::{Redis, StartError, State};
+use sse_redis::{NodeState, Redis, StartError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn numbers(node: &Node, range: std::ops::RangeInclusive<u64>) {
     }
 }
 
-/// T2: `FLUSHALL`, `DEL`, and a server that comes back with nothing; also with lower ids.
+/// T2: `FLUSHALL`, `DEL`, a restart without data, and a log with lower IDs.
 pub(crate) async fn wiped(_: bool) -> String {
     let mut server = Server::start(false);
     let nodes: Vec<Node> = (0..2).map(|_| Node::start(&server.url())).collect();
@@ -38,7 +38,7 @@ pub(crate) async fn wiped(_: bool) -> String {
                 server.kill();
                 server.run();
             }
-            // The log is another, and its ids are lower than those that were read.
+            // Another log, whose IDs are lower than those that were read.
             _ => {
                 server.cli(&["MULTI"]);
                 server.cli(&["FLUSHALL"]);
@@ -46,7 +46,7 @@ pub(crate) async fn wiped(_: bool) -> String {
                 server.cli(&["XADD", "{sse}:log", "5-0", "g", "another"]);
             }
         }
-        // A client is told before it gets anything new, and gets all that is new from then on.
+        // The gap arrives before any new event, and every new event arrives.
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         for node in &nodes {
             node.ready().await;
@@ -61,7 +61,7 @@ pub(crate) async fn wiped(_: bool) -> String {
     "4 losses, 1 gap each, every later event".to_owned()
 }
 
-/// T3: the replica stops following, the master takes more and dies, the replica is promoted.
+/// T3: the replica stops following, the leader stores more events and dies, and the replica is promoted.
 pub(crate) async fn lost_tail(_: bool) -> String {
     let (mut one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
@@ -72,7 +72,7 @@ pub(crate) async fn lost_tail(_: bool) -> String {
     }
     let clients: Vec<Client> =
         nodes.iter().map(|node| Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None)).collect();
-    // One who reads nothing that will be lost, and so loses nothing.
+    // This client subscribes to a topic without truncated events, so it loses nothing.
     let quiet = Client::start(Arc::new(Mutex::new(nodes.clone())), "quiet", 0, None);
     tokio::time::sleep(Duration::from_millis(300)).await;
     nodes[0].publish_surely("quiet", "1").await;
@@ -99,10 +99,13 @@ pub(crate) async fn lost_tail(_: bool) -> String {
     quiet.wait_for(2, SOON).await;
     let quiet = quiet.check();
     assert_eq!(clients[0].seen().ids, clients[1].seen().ids);
-    format!("20 acknowledged events lost by the engine, told once; a quiet client was told {} gaps", quiet.gaps())
+    format!(
+        "20 acknowledged events lost by the server, one gap; a client of another topic received {} gaps",
+        quiet.gaps()
+    )
 }
 
-/// T3, as one sees it who goes back and forth between a node that has noticed and one that cannot.
+/// T3 for clients that change between a node that has noticed the failover and a node that cannot notice it.
 pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     let (mut one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
@@ -131,14 +134,14 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
     to_far.lead_to(other.address());
     to_near.plug();
     near.ready().await;
-    // Nothing new yet: there is no position but that of what remains.
+    // There are no new events yet. The only position is that of the remaining entries.
     tokio::time::sleep(Duration::from_millis(if long { 5_000 } else { 500 })).await;
-    assert!(far.redis.state() == State::Stale && clients.iter().all(|client| client.seen().gaps() > 0));
+    assert!(far.redis.state() == NodeState::Stale && clients.iter().all(|client| client.seen().gaps() > 0));
     numbers(near, 71..=90).await;
     for client in &clients {
         client.wait_for(90, SOON).await;
     }
-    assert_eq!(far.redis.state(), State::Stale);
+    assert_eq!(far.redis.state(), NodeState::Stale);
     to_far.plug();
     far.ready().await;
     numbers(far, 91..=100).await;
@@ -149,10 +152,10 @@ pub(crate) async fn lost_tail_unknown_to_one(long: bool) -> String {
         assert_eq!(seen.events(), 100, "{seen:?}");
         gaps = gaps.max(seen.gaps());
     }
-    format!("8 clients back and forth, 100 events each, once; told up to {gaps} times")
+    format!("8 clients back and forth, 100 events each, once; up to {gaps} gaps")
 }
 
-/// T9: more is published than the log keeps while a node is cut off; and a log that is too short is none.
+/// T9: other nodes publish more than the log keeps, while a node is cut off. A log that is too short is rejected.
 pub(crate) async fn trimmed(_: bool) -> String {
     let server = Server::start(false);
     let short = Redis::builder(&server.url()).max_entries(1_023).start().map(drop);
@@ -167,7 +170,7 @@ pub(crate) async fn trimmed(_: bool) -> String {
     numbers(&near, 1..=10).await;
     client.wait_for(10, SOON).await;
     cable.pull();
-    while far.redis.state() == State::Ready {
+    while far.redis.state() == NodeState::Ready {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     numbers(&near, 11..=3_010).await;
@@ -177,9 +180,9 @@ pub(crate) async fn trimmed(_: bool) -> String {
     client.wait_for(3_020, SOON).await;
     let seen = client.check();
     assert_eq!(seen.gaps(), 1, "{:?}", seen.wrong);
-    // Cut off again, but not for more than the log keeps: no gap.
+    // A second cut that is shorter than the log: no gap.
     cable.pull();
-    while far.redis.state() == State::Ready {
+    while far.redis.state() == NodeState::Ready {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     numbers(&near, 3_021..=3_900).await;
