@@ -1,4 +1,4 @@
-//! Foreign blocks: what is one, and that it means the same after it was read and written again.
+//! Parsing of blocks from other servers. A parsed and encoded block means the same to a client as the original.
 
 use proptest::prelude::*;
 use sse_core::{BlockError, Decoder, Event, FrameError, Hub, MAX_EVENT_BYTES};
@@ -10,7 +10,7 @@ fn rewritten(block: &str) -> String {
 }
 
 #[test]
-fn every_line_end_and_every_spelling_becomes_ours() {
+fn parse_accepts_every_line_end_and_spacing() {
     for (block, ours) in [
         ("data: x\n\n", "data: x\n\n"),
         ("data: x\r\r", "data: x\n\n"),
@@ -33,7 +33,7 @@ fn every_line_end_and_every_spelling_becomes_ours() {
 }
 
 #[test]
-fn what_is_not_one_block_says_where() {
+fn parse_error_names_the_line() {
     for (block, error) in [
         (&b"data: x\n"[..], BlockError::Unended),
         (b"data: x", BlockError::Unended),
@@ -54,7 +54,7 @@ fn what_is_not_one_block_says_where() {
 }
 
 #[test]
-fn what_no_frame_can_hold_is_refused_as_anybodys() {
+fn parsed_event_is_validated_like_any_other() {
     let refused = |block: &str| Event::parse(block.as_bytes()).unwrap().frame().unwrap_err();
     assert_eq!(refused("id: a\0b\n\n"), FrameError::ControlInId);
     assert_eq!(refused(&format!("id: {}\n\n", "x".repeat(129))), FrameError::IdTooLong(129));
@@ -64,7 +64,7 @@ fn what_no_frame_can_hold_is_refused_as_anybodys() {
 }
 
 #[test]
-fn a_hub_takes_a_foreign_block_without_an_id() {
+fn hub_publishes_a_parsed_block_without_an_id() {
     let hub = Hub::new();
     let publish = |block: &'static str| hub.publish("news", Event::parse(block.as_bytes()));
     assert!(publish("event: rain\ndata: x\n\n").is_ok());
@@ -74,7 +74,7 @@ fn a_hub_takes_a_foreign_block_without_an_id() {
     assert_eq!(hub.stats().published, 1);
 }
 
-/// What a client makes of an event stream: its events, its last event ID, its reconnection time.
+/// The result of decoding an event stream: the events, the last event ID, the reconnection time.
 fn read(stream: &[u8]) -> (Vec<(String, String, String)>, String, Option<Duration>) {
     let mut decoder = Decoder::new();
     let (mut input, mut events) = (stream, Vec::new());
@@ -85,7 +85,7 @@ fn read(stream: &[u8]) -> (Vec<(String, String, String)>, String, Option<Duratio
     (events, decoder.last_event_id().to_owned(), decoder.reconnection_time())
 }
 
-/// Blocks, and a few that are nearly one.
+/// Valid blocks, and some that are almost valid.
 fn blocks() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         9 => prop::sample::select(vec!["data: x", "data:x", "data", "data:  ü ", "event: e", "event", "id: 7", "id", "retry: 9", ": c", "::"]),
@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn a_client_reads_from_the_frame_what_it_reads_from_the_block(block in blocks()) {
         if let Ok(Ok(frame)) = Event::parse(block.as_bytes()).map(|event| event.frame()) {
-            // Beside others, so that neither takes a line from its neighbour.
+            // Other blocks before and after, so that no line moves between blocks.
             let between = |block: &[u8]| [b"data: before\n\n", block, b"data: after\n\n"].concat();
             prop_assert_eq!(read(&between(frame.as_bytes())), read(&between(block.as_bytes())));
         }

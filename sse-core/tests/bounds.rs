@@ -1,4 +1,4 @@
-//! What servers ask of the types, kept by the compiler.
+//! The trait bounds and sizes that servers require, checked by the compiler.
 
 use sse_core::hub::Draining;
 use sse_core::stream::{Sending, StreamSource};
@@ -28,7 +28,7 @@ const _: () = {
     error::<SendError>();
     shown::<(EventStream<Tokio>, Sender, Sending<'static>, Hub, Draining, Sse<Tokio>)>();
     shown::<EventStream<Tokio, StreamSource<NotDebug>>>();
-    // A stream of events is what its source is.
+    // A stream of events is `Send` and `Sync` if its source is.
     sent::<EventStream<Tokio, StreamSource<SendOnly>>>();
     shared::<EventStream<Tokio, StreamSource<NotDebug>>>();
 };
@@ -37,7 +37,7 @@ struct NotDebug;
 type SendOnly = std::cell::Cell<u8>;
 
 #[test]
-fn what_a_handle_waits_for_can_be_spawned() {
+fn futures_of_a_sender_can_be_spawned() {
     let (events, _response) = Clock::new().sse().channel();
     value(&events.closed());
     value(&events.draining());
@@ -46,7 +46,7 @@ fn what_a_handle_waits_for_can_be_spawned() {
 
 #[test]
 fn a_body_is_small() {
-    // A connection pays this once; frameworks box it. The timer alone has 112 bytes.
+    // One body per connection; frameworks put the body into a box. The timer alone has 112 bytes.
     let body = size_of::<EventStream<Tokio>>();
     assert!(body <= 256, "{body} bytes");
     assert!(size_of::<Sender>() <= 16);

@@ -1,4 +1,4 @@
-//! The blocks that the server itself sends, in bytes, for each kind of request.
+//! The bytes of the server's own blocks, for each kind of request.
 
 use sse_core::hub::HubBuilder;
 use sse_core::testing::{Clock, Reader};
@@ -28,7 +28,7 @@ fn request(clock: &Clock, method: &str, accept: &[&[u8]], last_event_id: Option<
     Sse::new(clock.clone(), policy.check(&Request::new(method, None, headers)).unwrap())
 }
 
-/// What a client sends whose stream has this form.
+/// The method and `Accept` header for which a stream has this form.
 fn of_form(clock: &Clock, form: Form, last_event_id: Option<&str>) -> Sse<Clock> {
     match form {
         Form::Events => request(clock, "GET", &[EVENT_STREAM], last_event_id),
@@ -113,7 +113,7 @@ fn a_channel_opens_moves_and_finishes_in_its_form() {
     }
 }
 
-/// The same through the two other ways into a stream.
+/// The same for the prelude and for a stream of events.
 #[test]
 fn first_events_and_items_are_sent_in_the_stream_s_form() {
     let clock = Clock::new();
@@ -161,8 +161,8 @@ fn a_subscription_opens_in_its_form() {
     }
 }
 
-/// WebKit may hold the ID of an event that it never dispatched, and keeps it with the data that `sse-open` takes. So the
-/// opening repeats the ID that the client brought. An ID that no block can hold is not repeated.
+/// WebKit can hold the ID of an event that was never dispatched, and takes that ID when `sse-open` ends the block. So the
+/// opening repeats the client's last event ID. An ID that no block can contain is not repeated.
 #[test]
 fn an_opening_without_a_position_repeats_the_id_that_the_client_brought() {
     let clock = Clock::new();
@@ -184,7 +184,7 @@ fn an_opening_without_a_position_repeats_the_id_that_the_client_brought() {
         let (_events, response) = of_form(&clock, Form::Blocks, Some(brought)).channel();
         assert_eq!(clock.read(response).text(), ":\n");
     }
-    // What a hub does not know is not repeated: the gap is the first to have a position.
+    // An unknown ID of a hub is not repeated: the gap is the first block with a position.
     let hub = hub_with(&clock, |bounds| bounds);
     let text = read(of_form(&clock, Form::Events, Some("41")), &hub).text();
     assert!(text.starts_with(":\nevent: sse-open\nretry: 0\n\nevent: gap\n"), "{text:?}");
@@ -211,7 +211,7 @@ fn position_updates_are_sent_in_the_stream_s_form() {
 }
 
 #[test]
-fn over_post_events_of_a_hub_without_data_are_left_out() {
+fn over_post_a_hub_s_stream_omits_events_without_data() {
     let clock = Clock::new();
     let hub = hub_with(&clock, |bounds| bounds);
     let mut posted = read(of_form(&clock, Form::Omitted, None), &hub);
@@ -228,7 +228,7 @@ fn over_post_events_of_a_hub_without_data_are_left_out() {
     assert!(!posted.has_ended());
 }
 
-/// A client that does not reconnect by itself would lose the rest too.
+/// A client that does not reconnect by itself would also lose the later events.
 #[test]
 fn over_post_a_subscriber_that_lags_continues_after_a_gap() {
     let clock = Clock::new();
@@ -267,7 +267,7 @@ fn over_post_a_drain_ends_without_a_retry() {
 }
 
 #[test]
-fn an_event_of_a_reserved_type_is_refused_everywhere() {
+fn event_of_a_reserved_type_is_rejected_by_every_call() {
     let clock = Clock::new();
     let hub = hub_with(&clock, |bounds| bounds);
     for reserved in RESERVED_TYPES {
@@ -292,12 +292,12 @@ fn an_event_of_a_reserved_type_is_refused_everywhere() {
         assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
         let mut reader = clock.read(clock.sse().stream(futures_util::stream::iter([event()])));
         assert!(reader.text().starts_with(":\nevent: sse-open\n\nretry: ") && reader.has_ended());
-        // A hub whose gaps would have this type keeps its own.
+        // The hub ignores a reserved type for its gaps.
         let hub = hub_with(&clock, |bounds| bounds.gap_type(reserved));
         let gap = read(clock.sse_after(sse_core::LastEventId::NotUtf8), &hub).text();
         assert!(gap.contains("event: gap\n"), "{gap}");
     }
-    // Other types that begin alike are the application's.
+    // Other types with the same start are allowed.
     assert!(Event::data("x").event("sse-positions").frame().is_ok());
     assert!(Event::data("x").event("sse-").frame().is_ok());
     assert!(Event::data("x").event("SSE-END").frame().is_ok());
@@ -332,7 +332,7 @@ fn the_opening_retry_is_drawn_evenly_around_the_setting() {
     }
 }
 
-/// A subscription that is changed after it was made opens with the time that was drawn first.
+/// A subscription opens with the delay that was drawn first, also if its options change later.
 #[test]
 fn one_stream_draws_one_retry() {
     let clock = Clock::new();

@@ -15,7 +15,7 @@ fn data<E>(
 }
 
 #[tokio::test]
-async fn plain_bytes_and_results_of_bytes_read_the_same() {
+async fn chunks_of_bytes_and_of_results_decode_to_the_same_events() {
     let chunks = ["\u{feff}id: 1\nda", "ta: a\n\nda", "", "ta: b\n", "\nretry: 5\n", "data: never finished"];
     let plain = stream::iter(chunks.map(Bytes::from));
     let mut events = Decoder::new().decode_stream(plain);
@@ -32,13 +32,13 @@ async fn plain_bytes_and_results_of_bytes_read_the_same() {
 }
 
 #[tokio::test]
-async fn many_events_of_one_chunk_come_one_by_one() {
+async fn events_of_one_chunk_are_returned_one_by_one() {
     let body = stream::iter([Bytes::from("data\n\n".repeat(1_000))]);
     assert_eq!(Decoder::new().decode_stream(body).count().await, 1_000);
 }
 
 #[tokio::test]
-async fn a_failed_source_ends_the_stream_after_what_came_before() {
+async fn failed_source_ends_the_stream_after_earlier_events() {
     let body = stream::iter([Ok("data: a\n\ndata: b\n"), Err("reset"), Ok("\ndata: c\n\n")]);
     let mut events = Decoder::new().decode_stream(body);
     assert!(!events.is_terminated());
@@ -50,7 +50,7 @@ async fn a_failed_source_ends_the_stream_after_what_came_before() {
 }
 
 #[tokio::test]
-async fn a_block_over_a_limit_is_an_error_in_its_place() {
+async fn block_over_a_limit_is_an_error_and_later_blocks_follow() {
     let body = stream::iter(["data: a\n\nda", "ta: 12345\n\nda", "ta: b\n\n"].map(Bytes::from));
     let events = Decoder::new().max_line_bytes(4).decode_stream(body);
     let limit = DecodeStreamError::Decode(DecodeError::LineTooLong { limit: 4 });
@@ -81,11 +81,11 @@ async fn a_source_is_dropped_when_it_ends_and_not_polled_again() {
 
 /// Hazard G10.
 #[test]
-fn ten_million_empty_chunks_neither_deepen_the_stack_nor_keep_the_thread() {
+fn ten_million_empty_chunks_yield_to_other_tasks_without_recursion() {
     const CHUNKS: usize = 10_000_000;
     let body = || stream::repeat(Bytes::new()).take(CHUNKS).chain(stream::iter([Bytes::from_static(b"data: a\n\n")]));
 
-    // Another task gets its turn long before the chunks are through.
+    // Another task runs long before the last chunk.
     let mut events = Decoder::new().decode_stream(body());
     assert!(events.next().now_or_never().is_none());
 
@@ -106,13 +106,13 @@ fn ten_million_empty_chunks_neither_deepen_the_stack_nor_keep_the_thread() {
 }
 
 #[tokio::test]
-async fn the_turn_given_away_comes_back() {
+async fn stream_that_yielded_is_polled_again() {
     let body = stream::repeat(Bytes::from_static(b": still here\n\n")).take(100_000);
     assert_eq!(Decoder::new().decode_stream(body).count().await, 0);
 }
 
 #[test]
-fn it_is_as_send_and_sync_as_its_source() {
+fn decode_stream_is_send_and_sync_if_its_source_is() {
     fn check<T: Send + Sync + Unpin + 'static>(_: &T) {}
     check(&Decoder::new());
     let events: DecodeStream<stream::Iter<std::array::IntoIter<Bytes, 1>>> =
@@ -121,7 +121,7 @@ fn it_is_as_send_and_sync_as_its_source() {
 }
 
 #[test]
-fn errors_tell_the_source_from_the_decoder() {
+fn error_names_the_source_or_the_decoder() {
     use std::error::Error;
     let source = DecodeStreamError::Source(std::io::Error::other("reset"));
     assert_eq!(source.to_string(), "the source of the event stream failed");

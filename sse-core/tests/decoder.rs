@@ -1,4 +1,4 @@
-//! The decoder: further cases in a table, its limits, and an independent reading of the standard beside it.
+//! The decoder: a table of cases, the limits, and a comparison with a second implementation of the standard.
 
 mod naive;
 
@@ -6,7 +6,7 @@ use naive::{Interpreted, interpret};
 use proptest::prelude::*;
 use sse_core::{DecodeError, Decoder};
 
-/// Feeds the chunks; gives what came of them, and the errors.
+/// Decodes the chunks. Returns the result and the errors.
 fn decode<'c>(
     mut decoder: Decoder,
     chunks: impl IntoIterator<Item = &'c [u8]>,
@@ -29,7 +29,7 @@ fn decode<'c>(
     (out, errors)
 }
 
-/// Whole, byte by byte, and cut in two anywhere: always the same.
+/// The result is the same for the whole stream, byte by byte, and for every split in two.
 fn decode_every_way(decoder: &Decoder, stream: &[u8]) -> (Interpreted, Vec<(usize, DecodeError)>) {
     let whole = decode(decoder.clone(), [stream]);
     assert_eq!(decode(decoder.clone(), stream.chunks(1)), whole, "byte by byte: {stream:?}");
@@ -145,7 +145,7 @@ const TABLE: &[Row<'_>] = &[
 ];
 
 #[test]
-fn the_table_holds_at_every_split() {
+fn every_case_decodes_the_same_at_every_split() {
     for &(name, stream, events, last_event_id, retry) in TABLE {
         let expected = Interpreted {
             events: events.iter().map(|&(t, d, i)| (t.to_owned(), d.to_owned(), i.to_owned())).collect(),
@@ -169,7 +169,7 @@ fn a_line_ends_at_its_cr_without_look_ahead() {
 }
 
 #[test]
-fn the_seed_is_the_id_until_an_event_brings_one() {
+fn initial_last_event_id_stays_until_an_event_has_one() {
     let decoder = Decoder::with_last_event_id("7");
     let (out, _) = decode_every_way(&decoder, b"data:a\n\nid:8\ndata:b\n\nid\n\ndata:c\n\n");
     assert_eq!(out.events.iter().map(|event| &*event.2).collect::<Vec<_>>(), ["7", "8", ""]);
@@ -276,7 +276,7 @@ fn limits_hold_to_the_byte_at_every_split_and_decoding_resumes() {
 }
 
 #[test]
-fn a_reconnection_time_told_before_the_error_stays() {
+fn retry_before_a_skipped_block_stays() {
     let decoder = Decoder::new().max_line_bytes(4);
     let (out, _) = decode_every_way(&decoder, b"retry:10\ndata:12345\nretry:20\n\n");
     assert_eq!(out.retry, Some(10));
@@ -301,7 +301,7 @@ fn a_line_and_an_event_of_one_mebibyte_are_within_the_default_limits() {
     }
 }
 
-/// Streams made of what decoders get wrong.
+/// Streams of texts that decoders often handle wrongly.
 fn streams() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => prop::sample::select(vec!["\n", "\r", "\r\n", "\n\n", "\r\r", "\n\r"]).prop_map(Vec::from),

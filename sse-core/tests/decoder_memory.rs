@@ -1,4 +1,5 @@
-//! What a hostile stream costs: memory by a counting allocator, hence a test binary of its own; time in steps of work.
+//! Memory and time of the decoder on hostile streams. A counting allocator measures memory, so this is a separate test
+//! binary.
 
 use sse_core::{Decoder, MessageEvent};
 use sse_test_support::alloc::{self, Counting};
@@ -8,7 +9,8 @@ static ALLOCATOR: Counting = Counting;
 
 const MIB: usize = 1 << 20;
 
-/// The most bytes held at once while `piece` is fed `times` times after `first`, and the number of events.
+/// Returns the peak of allocated bytes while the decoder receives `first` and `times` times `piece`, and the number of
+/// events.
 fn peak(first: &[u8], piece: &[u8], times: usize) -> (usize, usize) {
     let mut decoder = Decoder::new();
     let mut events = 0;
@@ -24,7 +26,7 @@ fn peak(first: &[u8], piece: &[u8], times: usize) -> (usize, usize) {
 
 /// Hazard B13.
 #[test]
-fn a_hostile_stream_costs_less_than_two_mebibytes() {
+fn hostile_stream_needs_less_than_two_mebibytes() {
     let long = vec![b'x'; 64 * 1024];
     let empty_lines = b"data\n".repeat(10_000);
     for (name, first, piece) in [
@@ -47,7 +49,7 @@ fn a_hostile_stream_costs_less_than_two_mebibytes() {
 
 /// Hazard B13.
 #[test]
-fn values_of_every_field_at_their_limit_cost_a_few_times_the_limits() {
+fn values_at_the_limit_need_a_small_multiple_of_the_limits() {
     let value = "x".repeat(MIB);
     let bad = b"\xff".repeat(MIB);
     let mut block = Vec::new();
@@ -73,13 +75,13 @@ fn values_of_every_field_at_their_limit_cost_a_few_times_the_limits() {
                 }
             }
         }
-        // A byte that is not UTF-8 becomes three.
+        // An invalid byte becomes U+FFFD, which has three bytes.
         assert!(alloc::peak() - before < 20 * MIB, "{}", alloc::peak() - before);
     }
 }
 
 #[test]
-fn in_the_steady_state_an_event_allocates_nothing() {
+fn decoding_in_the_steady_state_allocates_nothing() {
     let stream = "id: 1\nevent: article\ndata: {}\n\n: still here\ndata: two\ndata: lines\n\nretry: 5\n\n".repeat(100);
     let mut decoder = Decoder::new();
     let mut run = || {
@@ -108,10 +110,10 @@ fn an_owned_event_of_type_message_without_id_allocates_its_data_alone() {
     assert_eq!(event.event_type, "message");
 }
 
-/// A rescan of the open line for each byte would take a hundred thousand times as long, and never end here.
+/// A decoder that scans the open line again for each byte would need a hundred thousand times as long.
 /// Hazard B13.
 #[test]
-fn byte_by_byte_is_linear() {
+fn decoding_byte_by_byte_takes_linear_time() {
     for (first, byte) in
         [(&b"data:"[..], b"x"), (b":", b"x"), (b"", b"x"), (b"id:", b"x"), (b"", b"\n"), (b"data:", b"\r")]
     {

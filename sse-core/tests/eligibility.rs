@@ -1,4 +1,4 @@
-//! Which requests open a stream, what they bring, and how the others are answered.
+//! Which requests open a stream, with which last event ID, and the answers to the others.
 
 use proptest::prelude::*;
 use sse_core::AcceptMode::{self, Any, Named, Negotiated};
@@ -26,7 +26,7 @@ const MCP: &[u8] = b"application/json, text/event-stream";
 
 /// The lines of a request's `Accept` header, and whether they accept in the modes Negotiated and Named.
 const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
-    // Who asks.
+    // Common clients.
     (&[b"text/event-stream"], true, true),
     (&[CHROME_NAVIGATION], true, false),
     (&[FIREFOX_NAVIGATION], true, false),
@@ -34,7 +34,7 @@ const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
     (&[MCP], true, true),
     (&[b"application/json"], false, false),
     (&[b"text/html"], false, false),
-    // Nothing to go by.
+    // Absent, empty and invalid headers.
     (&[], true, false),
     (&[b""], true, false),
     (&[b" \t "], true, false),
@@ -72,7 +72,7 @@ const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
     (&[b"*/*;q=0"], false, false),
     (&[b"text/*;q=0"], false, false),
     (&[b"text/html, */*;q=0"], false, false),
-    // A bad one is 1.
+    // An invalid q-value is 1.
     (&[b"text/event-stream;q=0.0000"], true, true),
     (&[b"text/event-stream;q="], true, true),
     (&[b"text/event-stream;q"], true, true),
@@ -80,12 +80,12 @@ const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
     (&[b"text/event-stream;q=\"0\""], true, true),
     (&[b"text/event-stream;q=\xff"], true, true),
     (&[b"text/event-stream;q=1e9"], true, true),
-    // The first q counts, and nothing that only resembles it.
+    // The first parameter with the exact name `q` counts.
     (&[b"text/event-stream;q=0;q=1"], false, false),
     (&[b"text/event-stream;q=1;q=0"], true, true),
     (&[b"text/event-stream;qs=0"], true, true),
     (&[b"text/event-stream;x;q=0"], false, false),
-    // The most specific range decides, wherever it stands.
+    // The most specific range decides, at any place.
     (&[b"text/event-stream;q=0, */*;q=1"], false, false),
     (&[b"*/*;q=1, text/event-stream;q=0"], false, false),
     (&[b"text/event-stream;q=0, text/*;q=1"], false, false),
@@ -93,12 +93,12 @@ const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
     (&[b"text/*;q=0, text/event-stream;q=0.1"], true, true),
     (&[b"*/*;q=0, text/*"], true, true),
     (&[b"*/*;q=0, text/event-stream"], true, true),
-    // Among equal ranges the highest.
+    // The highest q-value of equal ranges decides.
     (&[b"text/event-stream;q=0, text/event-stream"], true, true),
     (&[b"text/event-stream, text/event-stream;q=0"], true, true),
     (&[b"*/*;q=0, */*;q=0.1"], true, false),
     (&[b"text/event-stream;q=0, text/event-stream;q=0"], false, false),
-    // Case and white space.
+    // Upper case and white space.
     (&[b"TEXT/Event-Stream"], true, true),
     (&[b"Text/*"], true, true),
     (&[b"text/event-stream;Q=0"], false, false),
@@ -114,7 +114,7 @@ const ACCEPT: &[(Lines<'_>, bool, bool)] = &[
     (&[b"text/html;x=\", text/event-stream, \""], false, false),
     (&[b"text/html;x=\"\\\", text/event-stream, \""], false, false),
     (&[b"text/html;x=\"\\\\\", text/event-stream"], true, true),
-    // A quote that is never closed hides nothing.
+    // A quote without an end hides no later element.
     (&[b"text/html;x=\", text/event-stream"], true, true),
     (&[b"\"garbage, text/event-stream;q=0, */*"], false, false),
     (&[b"text/html;x=\"\\"], false, false),
@@ -149,8 +149,8 @@ fn a_header_of_8_kib_is_read_to_its_end() {
 }
 
 #[test]
-fn no_accept_takes_more_than_linear_time() {
-    // At a mebibyte the square would not end while anyone waits.
+fn reading_any_accept_header_takes_linear_time() {
+    // Quadratic time would take minutes for one mebibyte.
     for unit in ["\\\"", ";\\\"", "\"", "\\", "\"\\\"", "\"\\\",", ",", ";", " ", ",\"", "a/b;\"\\", "a/b;x=\"\\\","] {
         let mut header = unit.repeat(1024 * 1024 / unit.len());
         accepts(Negotiated, &[header.as_bytes()]);
@@ -169,7 +169,7 @@ fn text(id: &str) -> LastEventId {
 
 /// Hazard B8.
 #[test]
-fn every_last_event_id_has_a_named_outcome() {
+fn each_form_of_the_last_event_id_header_has_its_variant() {
     let longest = "x".repeat(MAX_ID_BYTES);
     let googol = format!("1{}", "0".repeat(30));
     let wide = "…".repeat(43); // 129 bytes
@@ -276,7 +276,7 @@ fn on_get_a_parameter_of_the_query_stands_in_for_a_header_that_is_absent_or_empt
 }
 
 #[test]
-fn methods_are_compared_as_they_are_written() {
+fn methods_are_case_sensitive() {
     let none: [&str; 0] = [];
     let policies = [
         (Policy::default(), "GET, HEAD"),
@@ -305,7 +305,7 @@ fn methods_are_compared_as_they_are_written() {
 }
 
 #[test]
-fn refusals_come_in_order() {
+fn rejections_have_a_fixed_order() {
     let policy = Policy::default().methods(["GET", "POST"]);
     let request = |method, accept: &'static str| {
         Request::new(method, None, [("ACCEPT", accept.as_bytes()), ("LAST-EVENT-ID", b"end")])
@@ -321,7 +321,7 @@ fn refusals_come_in_order() {
 
 /// Hazard E9.
 #[test]
-fn taken_as_an_option_the_type_must_be_named() {
+fn check_optional_requires_the_type_by_name() {
     let policy = Policy::default();
     let request = |method, accept: &'static [u8]| Request::new(method, None, [("accept", accept)]);
     let named = |policy: &Policy, method, accept| policy.check_optional(&request(method, accept));
@@ -347,7 +347,7 @@ fn taken_as_an_option_the_type_must_be_named() {
 }
 
 #[test]
-fn a_refusal_is_a_whole_response() {
+fn rejection_has_status_headers_and_body() {
     let answer = |refusal: &Rejection| {
         let headers: Vec<_> = refusal.headers().map(|(name, value)| format!("{name}: {value}")).collect();
         (refusal.status(), headers.join("\n"), refusal.body())
@@ -382,7 +382,7 @@ fn a_refusal_is_a_whole_response() {
     assert!(Rejection::Head.headers().eq(STREAM_HEADERS));
 }
 
-/// An element of an `Accept` header, and whether it accepts, by how specific it is.
+/// An element of an `Accept` header, with its kind of range and whether the element accepts.
 fn element() -> impl Strategy<Value = (String, usize, bool)> {
     let range = prop::sample::select(vec![("*/*", 1), ("text/*", 2), ("text/event-stream", 3), ("text/html", 0)]);
     let q = prop::sample::select(vec![("", true), (";q=0", false), (";q=0.3", true), (";v=\",\";q=0.00", false)]);
@@ -427,7 +427,7 @@ proptest! {
     }
 }
 
-/// Host, Origin, Sec-Fetch-Site, and what `Policy::local()` with one more page says.
+/// Host, Origin, Sec-Fetch-Site, and the result of `Policy::local()` with one more origin.
 type From<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, Result<(), Rejection>);
 
 const FROM: &[From<'_>] = &[
@@ -438,7 +438,7 @@ const FROM: &[From<'_>] = &[
     (Some("[::1]"), Some("http://[::1]"), None, Ok(())),
     (Some("localhost:3000"), Some("http://localhost:3000"), Some("same-origin"), Ok(())),
     (Some("localhost:3000"), Some("https://app.example"), Some("cross-site"), Ok(())),
-    // Rebinding: the name is the attacker's.
+    // DNS rebinding: the attacker's name resolves to this server.
     (Some("evil.example"), None, None, Err(Rejection::HostNotAllowed)),
     (Some("evil.example:3000"), Some("http://evil.example:3000"), Some("same-origin"), Err(Rejection::HostNotAllowed)),
     (Some("localhost.evil.example"), None, None, Err(Rejection::HostNotAllowed)),
@@ -446,7 +446,7 @@ const FROM: &[From<'_>] = &[
     (Some("[::1].evil"), None, None, Err(Rejection::HostNotAllowed)),
     (Some(""), None, None, Err(Rejection::HostNotAllowed)),
     (None, None, None, Err(Rejection::HostNotAllowed)),
-    // Another site's page.
+    // A page of another site.
     (Some("localhost:3000"), Some("https://evil.example"), None, Err(Rejection::OriginNotAllowed)),
     (Some("localhost:3000"), Some("http://localhost:4000"), Some("same-site"), Err(Rejection::OriginNotAllowed)),
     (Some("localhost:3000"), Some("null"), None, Err(Rejection::OriginNotAllowed)),
@@ -459,7 +459,7 @@ const FROM: &[From<'_>] = &[
 
 /// Hazard E11.
 #[test]
-fn only_the_named_hosts_and_pages_are_answered() {
+fn only_listed_hosts_and_origins_are_accepted() {
     let policy = Policy::local().origins(["https://app.example"]).unwrap();
     for (host, origin, site, expected) in FROM {
         let lines = [("Host", host), ("Origin", origin), ("Sec-Fetch-Site", site)];
@@ -471,7 +471,7 @@ fn only_the_named_hosts_and_pages_are_answered() {
 
 /// Hazard E11.
 #[test]
-fn a_host_that_comes_twice_is_refused_where_hosts_are_named() {
+fn second_host_header_is_rejected_if_hosts_are_listed() {
     let twice = [("host", &b"localhost"[..]), ("host", b"evil.example")];
     assert_eq!(Policy::local().check(&Request::new("GET", None, twice)).unwrap_err().status(), 403);
     assert!(Policy::default().check(&Request::new("GET", None, twice)).is_ok());
@@ -487,7 +487,7 @@ fn the_authority_of_http_2_is_the_host() {
 
 /// Hazard E11.
 #[test]
-fn an_option_does_not_hide_a_refused_origin() {
+fn check_optional_rejects_a_foreign_origin() {
     let lines = [("accept", &b"text/event-stream"[..]), ("host", b"localhost"), ("origin", b"https://evil.example")];
     let judged = Policy::local().check_optional(&Request::new("GET", None, lines));
     assert_eq!(judged, Err(Rejection::OriginNotAllowed));

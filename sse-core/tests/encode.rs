@@ -1,4 +1,4 @@
-//! The encoder: what it writes, what it refuses, and that a reader gets back exactly what was meant.
+//! The encoder: encoded bytes, rejected events, and that a decoder returns the original values.
 
 use proptest::prelude::*;
 use sse_core::{Decoder, Event, Field, FrameError, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_RETRY};
@@ -8,7 +8,7 @@ fn encode(event: &Event<'_>) -> Result<String, FrameError> {
     event.frame().map(|frame| String::from_utf8(frame.as_bytes().to_vec()).unwrap())
 }
 
-/// All that a reader makes of some bytes: `(type, data, id)` of each event, the last event ID, the reconnection time.
+/// The decoded bytes: `(type, data, id)` of each event, the last event ID, the reconnection time.
 type Read = (Vec<(String, String, String)>, String, Option<Duration>);
 
 fn read(bytes: &str) -> Read {
@@ -22,14 +22,14 @@ fn read(bytes: &str) -> Read {
     (events, decoder.last_event_id().to_owned(), decoder.reconnection_time())
 }
 
-/// As a reader sees line breaks: each of them a LF.
+/// Replaces each line break by LF, as a client does.
 fn with_lf(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 /// Hazards A2, A4 and A5.
 #[test]
-fn what_is_written_and_what_is_read_back() {
+fn encoded_events_decode_to_the_same_values() {
     let message = |data: &str| vec![("message".to_owned(), data.to_owned(), String::new())];
     let of = |event_type: &str, data: &str, id: &str| vec![(event_type.to_owned(), data.to_owned(), id.to_owned())];
     for (event, bytes, events) in [
@@ -63,7 +63,7 @@ fn what_is_written_and_what_is_read_back() {
             of("e", "x", "7"),
         ),
         (Event::data("x").retry(Duration::from_micros(1_999)), "retry: 1\ndata: x\n\n", message("x")),
-        // A reader does not dispatch what has no data.
+        // A client does not dispatch an event without data.
         (Event::without_data().event("note"), "event: note\n\n", vec![]),
         (Event::new().event(""), "", vec![]),
         (Event::new().retry(Duration::ZERO), "retry: 0\n\n", vec![]),
@@ -90,7 +90,7 @@ fn what_is_written_and_what_is_read_back() {
 
 /// Hazards A1 and A2.
 #[test]
-fn of_the_24_injections_none_opens_a_field() {
+fn none_of_24_injections_adds_a_field() {
     const FORGED: &str = "data: forged";
     let payloads = ["\r", "\n", "\r\n", "\n\n", "\0", "\u{feff}"].map(|text| (text, format!("a{text}{FORGED}")));
     for (text, payload) in &payloads {
@@ -126,7 +126,7 @@ fn of_the_24_injections_none_opens_a_field() {
 
 /// Hazard B7.
 #[test]
-fn an_id_that_a_client_cannot_send_back_is_refused() {
+fn id_that_no_header_can_carry_is_rejected() {
     let longest = "x".repeat(MAX_ID_BYTES);
     let longer = "x".repeat(MAX_ID_BYTES + 1);
     for (id, expected) in [
@@ -146,7 +146,7 @@ fn an_id_that_a_client_cannot_send_back_is_refused() {
 }
 
 #[test]
-fn the_first_wrong_field_is_told_in_the_order_id_event_data_retry() {
+fn first_invalid_field_is_reported_in_the_order_id_event_data_retry() {
     let late = MAX_RETRY + Duration::from_millis(1);
     let large = "x".repeat(MAX_EVENT_BYTES + 1);
     let event = Event::data(&*large).retry(late);
@@ -158,9 +158,9 @@ fn the_first_wrong_field_is_told_in_the_order_id_event_data_retry() {
 
 /// Hazard B4.
 #[test]
-fn an_event_of_max_event_bytes_is_sent_and_read_and_one_more_is_refused() {
+fn event_of_max_event_bytes_is_accepted_and_a_larger_one_rejected() {
     let half = "x".repeat(MAX_EVENT_BYTES / 2);
-    // The second line counts as it stands on the wire: a line's end, the name, a space.
+    // The second line counts with its line end, name and space.
     let second = &half["\ndata: ".len()..];
     for (event, over) in [
         (Event::data(half.clone() + &half), Event::data(half.clone() + &half + "x")),
@@ -179,7 +179,7 @@ fn an_event_of_max_event_bytes_is_sent_and_read_and_one_more_is_refused() {
 
 /// Hazard H4.
 #[test]
-fn the_reconnection_time_goes_up_to_max_retry() {
+fn retry_above_max_retry_is_rejected() {
     let event = Event::new().retry(MAX_RETRY + Duration::from_nanos(0));
     assert_eq!(encode(&event).unwrap(), "retry: 2147483647\n\n");
     assert_eq!(read("retry: 2147483647\n\n").2, Some(MAX_RETRY));
@@ -190,7 +190,7 @@ fn the_reconnection_time_goes_up_to_max_retry() {
 
 /// Hazard A8.
 #[test]
-fn json_that_was_rendered_elsewhere_keeps_its_event_whole() {
+fn json_with_raw_line_breaks_stays_one_event() {
     let raw = |text: &str| serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
     for line_break in ["\n", "\r", "\r\n"] {
         let rendered = raw(&format!("{{{line_break}\"a\":{line_break}{line_break}1}}"));
@@ -200,7 +200,7 @@ fn json_that_was_rendered_elsewhere_keeps_its_event_whole() {
     }
 }
 
-/// Text rich in what could end a line, open a field, or be trimmed.
+/// Text with many line breaks, field names and spaces.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
@@ -230,7 +230,7 @@ fn text() -> impl Strategy<Value = String> {
 
 fn event() -> impl Strategy<Value = Event<'static>> {
     use prop::option::of;
-    // Names that may be sent, half of the time; else most events would be refused.
+    // Half of the types are valid; with random text most events would be rejected.
     let name = || prop_oneof![text(), "[ -~]{0,6}"];
     (of(text()), of(name()), of(name()), of(text()), of(0u64..=2_147_483_648)).prop_map(
         |(data, event_type, id, comment, retry)| {
@@ -289,7 +289,7 @@ proptest! {
     #[test]
     fn a_block_does_not_leak_into_the_next(one in event(), two in event()) {
         let (Ok(first), Ok(second)) = (encode(&one), encode(&two)) else { return Ok(()) };
-        // A comment alone is no block: it stands before the next one.
+        // A comment alone is not a block, and belongs to the next block.
         let together = read(&format!("{first}{second}")).0;
         let apart: Vec<_> = [read(&first).0, read(&second).0].concat();
         let text = |events: Vec<(String, String, String)>| events.into_iter().map(|(t, d, _)| (t, d)).collect::<Vec<_>>();

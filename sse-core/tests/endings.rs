@@ -1,4 +1,4 @@
-//! How a stream ends that cannot go on, how a request is answered that gets none, and what the application hears of both.
+//! The end of a failed stream, the retry-later answer, and the reports of both to the application.
 
 use sse_core::hub::SubscribeError;
 use sse_core::stream::StreamFailed;
@@ -51,7 +51,7 @@ fn a_failed_stream_over_get_asks_its_client_to_wait_10_to_30_s() {
         }
     }
     assert!(waits.len() > 30, "each waits for a time of its own: {waits:?}");
-    // Events that go first, and a handle, fail alike.
+    // The prelude and a sender fail in the same way.
     let text = clock.read(clock.sse().prelude([Event::data("x").event("a\nb")]).channel().1).text();
     assert!(last_retry(&text).is_some(), "{text}");
     let (events, response) = clock.sse().channel();
@@ -85,7 +85,7 @@ fn a_failed_stream_over_post_ends_in_an_error_after_its_last_events_had_time_to_
 }
 
 #[test]
-fn a_stream_over_post_that_is_whole_ends_without_an_error() {
+fn complete_stream_over_post_ends_without_an_error() {
     let clock = Clock::new();
     let mut body = results(post(&clock).stream(futures_util::stream::iter(["one"])));
     while let Poll::Ready(Some(chunk)) = poll(&mut body) {
@@ -107,7 +107,7 @@ fn counted<S>(ends: &Ends, sse: Sse<Clock>, open: impl FnOnce(Sse<Clock>) -> S) 
 }
 
 #[test]
-fn the_application_hears_of_each_end_once_with_its_error() {
+fn on_end_runs_once_per_stream_with_its_error() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let ends = Ends::default();
@@ -138,7 +138,7 @@ fn the_application_hears_of_each_end_once_with_its_error() {
     assert_eq!(taken(), [(CloseReason::Drained, None)]);
     assert_eq!(drained.poll(&mut cx), Poll::Ready(0));
 
-    // None of these opened.
+    // None of these streams opened.
     clock.read(counted(&ends, clock.sse(), |sse| sse.subscribe(&hub, ["news"])).into_response()).text();
     clock.read(counted(&ends, clock.sse(), |sse| sse.attach(&hub).channel().1)).text();
     drop(counted(&ends, clock.sse(), |sse| sse.subscribe(&hub, ["x".repeat(257)])));
@@ -147,7 +147,7 @@ fn the_application_hears_of_each_end_once_with_its_error() {
 
 /// Hazard G5.
 #[test]
-fn the_function_for_the_end_may_use_the_hub_and_the_handle() {
+fn on_end_may_use_the_hub_and_the_sender() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let slot: Arc<Mutex<Option<sse_core::Sender>>> = Arc::default();
@@ -165,9 +165,9 @@ fn the_function_for_the_end_may_use_the_hub_and_the_handle() {
     assert_eq!(hub.stats().published, 1);
 }
 
-/// Hazard H2: without the headers of CORS a page on another origin could not read when to return.
+/// Hazard H2: without CORS headers a page of another origin could not read the delay.
 #[test]
-fn an_answer_that_asks_to_come_later_keeps_the_handlers_headers_and_says_why() {
+fn retry_later_answer_has_the_handlers_headers_and_the_reason() {
     let clock = Clock::new();
     let full = Hub::builder().max_streams(0).build_on(clock.clone());
     let draining = Hub::builder().build_on(clock.clone());
@@ -208,17 +208,17 @@ fn an_answer_that_asks_to_come_later_keeps_the_handlers_headers_and_says_why() {
         let stats = hub.stats();
         assert_eq!((stats.retry_later, stats.ended(CloseReason::Drained), stats.streams), (5, 0, 0));
     }
-    // A subscription that a hub has no room for is counted no differently.
+    // A subscription to a full hub has the same headers.
     let crowded = Hub::builder().max_topics(0).build_on(clock.clone());
     clock.read(cors(clock.sse()).subscribe(&crowded, ["news"]).into_response()).text();
     assert_eq!((crowded.stats().retry_later, crowded.stats().ended(CloseReason::Drained)), (1, 0));
-    // And a stream that opens has them all, too.
+    // A stream that opens has all headers too.
     kept(&cors(clock.sse()).channel().1);
 }
 
 /// Hazard H7.
 #[test]
-fn a_crowd_that_is_sent_away_is_asked_to_wait_longer() {
+fn retry_later_delay_grows_with_the_number_of_clients() {
     let clock = Clock::new();
     let hub = Hub::builder().max_streams(0).build_on(clock.clone());
     let wait = || {
@@ -243,7 +243,7 @@ fn a_subscription_to_another_hub_than_the_one_attached_to_is_rejected() {
     assert_eq!((feed.error(), feed.id()), (Some(&SubscribeError::OtherHub), None));
     assert_eq!(feed.into_response().status(), 500);
     assert!(clock.sse().attach(&one).subscribe(&one, ["news"]).id().is_some());
-    // The hub of a route owns what no other hub does.
+    // Streams without another hub belong to the hub of the route.
     let feed = clock.sse().owned_by(Some(&one)).subscribe(&two, ["news"]);
     assert_eq!((feed.error(), one.stats().streams, two.stats().streams), (None, 0, 1));
 }
@@ -261,7 +261,7 @@ fn a_hub_of_a_route_owns_its_channels_and_streams() {
 
 /// Hazards I1 and I2.
 #[test]
-fn events_that_no_page_would_hear_or_tell_apart_are_rejected() {
+fn events_of_types_that_a_page_cannot_use_are_rejected() {
     let clock = Clock::new();
     for (event, error) in [
         (Event::new().event("done"), FrameError::NoData(Field::Event)),

@@ -1,4 +1,4 @@
-//! The limit of the size of an event: of a hub, of a stream, and of a frame that was encoded before.
+//! The size limit of an event: of a hub, of a stream, and of an encoded frame.
 
 use sse_core::hub::PublishError;
 use sse_core::testing::Clock;
@@ -9,7 +9,7 @@ fn events() -> Vec<(Event<'static>, usize)> {
     vec![
         (Event::data("12345"), 5),
         (Event::data(""), 0),
-        // The second line counts as it is on the wire, `data: 2` and a line feed.
+        // The second line counts with its prefix and line end: `data: 2` and a line feed.
         (Event::data("1\n2"), 1 + "data: 2\n".len()),
         (Event::data("\n\n"), "data:\n".len() * 2),
         (Event::data("data: 1").event("data"), 7 + 4),
@@ -51,7 +51,7 @@ fn event_with_an_id_and_its_frame_have_the_same_size() {
 }
 
 #[test]
-fn limits_above_the_default_hold_on_every_way_in() {
+fn limits_above_the_default_apply_to_every_call() {
     let text = "x".repeat(MAX_EVENT_BYTES + 1);
     let clock = Clock::new();
     let hub = Hub::builder().max_event_bytes(text.len()).build_on(clock.clone());
@@ -67,7 +67,7 @@ fn limits_above_the_default_hold_on_every_way_in() {
     let response = sse().stream(futures_util::stream::iter([text.clone()]));
     assert_eq!(clock.read(response).text().matches(&text).count(), 1);
 
-    // A sender beside a subscription has the limit of the hub.
+    // The sender of a subscription has the limit of the hub.
     let (events, response) = clock.sse().buffer(4 * MAX_EVENT_BYTES).subscribe(&hub, "t").with_sender();
     events.try_send(&text).unwrap();
     assert_eq!(clock.read(response).text().matches(&text).count(), 1);

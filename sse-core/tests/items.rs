@@ -18,7 +18,7 @@ fn a_source_that_ends_finishes_the_stream() {
 }
 
 #[test]
-fn an_empty_source_finishes_too() {
+fn an_empty_source_finishes_the_stream() {
     let clock = Clock::new();
     let mut reader = clock.read(clock.sse().stream(stream::empty::<Event<'_>>()));
     assert_eq!(reader.text(), ":\nevent: sse-open\n\nevent: sse-end\nid: end\ndata: {}\n\n");
@@ -26,7 +26,7 @@ fn an_empty_source_finishes_too() {
 }
 
 #[test]
-fn on_other_methods_than_get_it_just_ends() {
+fn over_post_a_source_that_ends_closes_the_stream() {
     let clock = Clock::new();
     let admitted = Policy::default().methods(["POST"]).check(&Request::new("POST", None, [])).unwrap();
     let mut reader = clock.read(Sse::new(clock.clone(), admitted).stream(stream::iter(["1"])));
@@ -35,14 +35,14 @@ fn on_other_methods_than_get_it_just_ends() {
 }
 
 #[test]
-fn the_stream_opens_before_its_source_has_anything() {
+fn stream_opens_before_the_first_item_of_its_source() {
     let clock = Clock::new();
     let mut reader = clock.read(clock.sse().prelude(["first"]).stream(stream::pending::<&str>()));
     assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: first\n\n");
     assert_eq!(reader.poll(), Poll::Pending);
 }
 
-/// What came before the reconnection time with which a failed stream ends.
+/// The text before the reconnection time at the end of a failed stream.
 fn before_retry(text: &str) -> &str {
     let (before, retry) = text.split_at(text.rfind("retry: ").expect("a retry"));
     let ms = retry.strip_prefix("retry: ").and_then(|ms| ms.strip_suffix("\n\n")?.parse().ok());
@@ -52,7 +52,7 @@ fn before_retry(text: &str) -> &str {
 
 /// Hazard A6.
 #[test]
-fn an_error_ends_the_stream_and_says_nothing() {
+fn error_of_a_source_ends_the_stream_and_sends_no_text() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let items = stream::iter([Ok("1"), Ok("2"), Err("MARKER: password=hunter2"), Ok("3")]);
@@ -102,7 +102,7 @@ fn a_source_is_dropped_with_the_body() {
     assert_eq!(Rc::strong_count(&dropped), 1);
 }
 
-/// The chunks of a stream of these events, without what opens and finishes it.
+/// The chunks of a stream of these events, without the first and the last block.
 fn chunks(items: impl IntoIterator<Item = String>) -> Vec<Bytes> {
     let clock = Clock::new();
     let mut reader = clock.read(clock.sse().stream(stream::iter(items)));
@@ -117,7 +117,7 @@ fn chunks(items: impl IntoIterator<Item = String>) -> Vec<Bytes> {
 
 const KIB: usize = 1024;
 
-/// Text whose event has this many bytes.
+/// A text whose encoded event has this many bytes.
 fn sized(bytes: usize) -> String {
     "x".repeat(bytes - "data: \n\n".len())
 }
@@ -128,7 +128,7 @@ fn events_that_are_ready_leave_together_in_chunks_of_64_kib() {
     let lens = |items: &[usize]| chunks(items.iter().copied().map(sized)).iter().map(Bytes::len).collect::<Vec<_>>();
     assert_eq!(lens(&[KIB; 64]), [64 * KIB]);
     assert_eq!(lens(&[KIB; 130]), [64 * KIB, 64 * KIB, 2 * KIB]);
-    // No chunk is larger, unless one event is.
+    // A chunk is larger only if it is one large event.
     assert_eq!(lens(&[40 * KIB, 40 * KIB]), [40 * KIB, 40 * KIB]);
     assert_eq!(lens(&[10 * KIB, 500 * KIB, 10 * KIB]), [10 * KIB, 500 * KIB, 10 * KIB]);
     assert_eq!(lens(&[500 * KIB, 10 * KIB, 10 * KIB]), [500 * KIB, 20 * KIB]);
@@ -142,7 +142,7 @@ fn chunks_keep_the_order_and_lose_nothing() {
 }
 
 #[test]
-fn what_is_ready_before_an_error_is_delivered() {
+fn events_before_an_error_are_delivered() {
     let clock = Clock::new();
     let large = sized(60 * KIB);
     let items = stream::iter([Ok(large.as_str()), Ok(large.as_str()), Err("no"), Ok("x")]);
@@ -152,7 +152,7 @@ fn what_is_ready_before_an_error_is_delivered() {
 }
 
 #[test]
-fn events_leave_when_they_are_there_and_wait_for_no_other() {
+fn ready_event_is_sent_without_waiting_for_more() {
     let clock = Clock::new();
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel::<&str>();
     let mut reader = clock.read(clock.sse().stream(stream::poll_fn(move |cx| receiver.poll_recv(cx))));
@@ -167,7 +167,7 @@ fn events_leave_when_they_are_there_and_wait_for_no_other() {
 
 /// Hazard G10.
 #[test]
-fn ten_million_events_of_nothing_neither_recurse_nor_hold_the_task() {
+fn ten_million_empty_events_yield_to_other_tasks_without_recursion() {
     let small_stack = std::thread::Builder::new().stack_size(256 * KIB);
     let done = small_stack.spawn(|| {
         let clock = Clock::new();
@@ -193,7 +193,7 @@ fn ten_million_events_of_nothing_neither_recurse_nor_hold_the_task() {
 }
 
 #[test]
-fn a_source_may_hold_what_is_not_send() {
+fn a_source_need_not_be_send() {
     let count = Rc::new(Cell::new(0));
     let counted = count.clone();
     let clock = Clock::new();

@@ -1,4 +1,4 @@
-//! A quiet stream says that it lives: every 15 s by default, between events only.
+//! An idle stream sends a comment every 15 s by default, and only between events.
 
 use proptest::prelude::*;
 use sse_core::testing::{Clock, Reader};
@@ -9,7 +9,7 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 
-/// A stream, its opening block already read and its reader asleep.
+/// A stream whose opening block was read and whose body waits.
 fn open(clock: &Clock, configure: impl FnOnce(Sse<Clock>) -> Sse<Clock>) -> (Sender, Reader<EventStream<Clock>>) {
     let (events, response) = configure(clock.sse()).channel();
     let mut reader = clock.read(response);
@@ -38,7 +38,7 @@ fn an_idle_stream_writes_one_comment_line_every_15_s() {
     }
 }
 
-/// When each of these streams writes its next keep-alive, in milliseconds from now.
+/// The time until the next keep-alive of each stream, in milliseconds.
 fn moments(clock: &Clock, readers: &mut [Reader<EventStream<Clock>>]) -> Vec<usize> {
     let mut moments = vec![None; readers.len()];
     for ms in 1..=15_000 {
@@ -54,7 +54,7 @@ fn moments(clock: &Clock, readers: &mut [Reader<EventStream<Clock>>]) -> Vec<usi
 
 /// Hazard H7.
 #[test]
-fn one_event_does_not_put_all_keep_alives_on_one_moment() {
+fn keep_alives_stay_spread_after_an_event_to_all_streams() {
     let clock = Clock::new();
     let hub = sse_core::Hub::builder().build_on(clock.clone());
     let open = |_| clock.read(clock.sse().subscribe(&hub, ["news"]).into_response());
@@ -70,7 +70,7 @@ fn one_event_does_not_put_all_keep_alives_on_one_moment() {
         assert!(together(&moments) <= most, "{} of 200 within 100 ms", together(&moments));
         hub.publish("news", "to all in one moment").unwrap();
     }
-    // And they stay apart for as long as nothing is published.
+    // The keep-alives stay spread while nothing is published.
     readers.iter_mut().for_each(|reader| drop(reader.text()));
     let first = moments(&clock, &mut readers);
     let second = moments(&clock, &mut readers);
@@ -78,7 +78,7 @@ fn one_event_does_not_put_all_keep_alives_on_one_moment() {
 }
 
 #[test]
-fn every_write_puts_it_off() {
+fn every_write_postpones_the_keep_alive() {
     let clock = Clock::new();
     let (events, mut reader) = open(&clock, |sse| sse.keep_alive(20 * SECOND));
     for _ in 0..5 {
@@ -93,7 +93,7 @@ fn every_write_puts_it_off() {
 }
 
 #[test]
-fn an_event_at_the_deadline_goes_in_its_place() {
+fn event_at_the_deadline_replaces_the_keep_alive() {
     let clock = Clock::new();
     let (events, mut reader) = open(&clock, |sse| sse.keep_alive(10 * SECOND));
     clock.advance(10 * SECOND);
@@ -104,7 +104,7 @@ fn an_event_at_the_deadline_goes_in_its_place() {
 }
 
 #[test]
-fn a_reader_that_comes_late_is_told_once() {
+fn late_poll_sends_one_keep_alive() {
     let clock = Clock::new();
     let (_events, mut reader) = open(&clock, |sse| sse.keep_alive(SECOND));
     clock.advance(100 * SECOND);
@@ -112,7 +112,7 @@ fn a_reader_that_comes_late_is_told_once() {
 }
 
 #[test]
-fn none_and_zero_turn_it_off() {
+fn none_and_zero_turn_keep_alives_off() {
     let off: [fn(Sse<Clock>) -> Sse<Clock>; 2] = [|sse| sse.keep_alive(None), |sse| sse.keep_alive(Duration::ZERO)];
     for off in off {
         let clock = Clock::new();
@@ -139,7 +139,7 @@ fn an_interval_beyond_the_clock_is_never_due() {
 }
 
 #[test]
-fn it_ends_with_the_stream() {
+fn keep_alives_end_with_the_stream() {
     let clock = Clock::new();
     let (events, mut reader) = open(&clock, |sse| sse);
     events.close();
@@ -151,9 +151,9 @@ fn it_ends_with_the_stream() {
 
 /// Hazard E4.
 #[test]
-fn a_source_of_nothing_does_not_silence_it() {
+fn source_without_events_does_not_stop_keep_alives() {
     let clock = Clock::new();
-    // Always ready, and never with a byte.
+    // Each item is ready at once and has no bytes.
     let nothing = futures_util::stream::repeat_with(sse_core::Event::new);
     let mut reader = clock.read(clock.sse().keep_alive(SECOND).stream(nothing));
     assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
@@ -166,12 +166,12 @@ fn a_source_of_nothing_does_not_silence_it() {
 
 /// Hazard G9.
 #[test]
-fn it_never_falls_inside_an_event() {
+fn keep_alive_is_never_inside_an_event() {
     let clock = Clock::new();
     let (events, mut reader) = open(&clock, |sse| sse.keep_alive(MS));
     let (mut received, mut beats) = (String::new(), 0);
     for n in 0..20_000 {
-        // An event every other millisecond.
+        // An event every two milliseconds.
         if n % 2 == 0 {
             events.try_send((n.to_string(), format!("line\n{n}"))).unwrap();
         }
@@ -189,7 +189,7 @@ fn it_never_falls_inside_an_event() {
 }
 
 proptest! {
-    /// A task that polls only when it is woken, as a server does, under random writes.
+    /// A task that polls only after a wake, as a server does, with random writes.
     /// Hazard E4.
     #[test]
     fn the_gap_between_bytes_is_never_over_the_interval(

@@ -1,4 +1,4 @@
-//! A stream with a lifetime ends cleanly, up to a fifth early, so that clients do not come back all at once.
+//! A stream with a lifetime ends cleanly, up to a fifth early, so that clients do not all reconnect at once.
 
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Runtime, SendError};
@@ -26,7 +26,7 @@ fn a_stream_ends_at_its_lifetime_after_what_is_pending() {
 }
 
 #[test]
-fn its_end_wakes_a_reader_of_a_quiet_stream() {
+fn end_of_the_lifetime_wakes_an_idle_stream() {
     let clock = Clock::new();
     let (_events, response) = clock.sse().keep_alive(None).max_lifetime(HOUR).channel();
     let mut reader = clock.read(response);
@@ -37,7 +37,7 @@ fn its_end_wakes_a_reader_of_a_quiet_stream() {
 }
 
 #[test]
-fn a_stream_of_events_has_a_lifetime_too() {
+fn stream_of_events_has_a_lifetime() {
     let clock = Clock::new();
     let response = clock.sse().max_lifetime(HOUR).stream(futures_util::stream::pending::<&str>());
     let mut reader = clock.read(response);
@@ -78,7 +78,7 @@ fn a_lifetime_beyond_the_clock_is_no_limit() {
 }
 
 #[test]
-fn a_lifetime_of_zero_opens_and_ends() {
+fn stream_with_a_lifetime_of_zero_opens_and_ends() {
     let clock = Clock::new();
     let (events, response) = clock.sse().max_lifetime(Duration::ZERO).channel();
     let mut reader = clock.read(response);

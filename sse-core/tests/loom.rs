@@ -1,7 +1,7 @@
-//! Every interleaving of a stream's handle with its body: `LOOM_MAX_PREEMPTIONS=3 cargo test -p sse-core
+//! Every interleaving of a sender and a body: `LOOM_MAX_PREEMPTIONS=3 cargo test -p sse-core
 //! --no-default-features --features __loom,testing --test loom --release`.
 //!
-//! A wake that is lost is a deadlock, which loom reports.
+//! A lost wake is a deadlock, which loom reports.
 #![cfg(feature = "__loom")]
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 type Body = Pin<Box<EventStream<Clock>>>;
 
-/// A stream that has nothing to wait for but its handle.
+/// A stream without keep-alives, which only its sender wakes.
 fn channel(buffer: usize) -> (Sender, Body) {
     let (events, response) = Clock::new().sse().keep_alive(None).buffer(buffer).channel();
     (events, Box::pin(response.into_body()))
@@ -26,7 +26,7 @@ fn next(body: &mut Body) -> Option<Bytes> {
     block_on(poll_fn(|cx| body.as_mut().poll_next(cx)))
 }
 
-/// All that comes until the end.
+/// Reads the body to its end.
 fn read(mut body: Body) -> String {
     let mut text = String::new();
     while let Some(chunk) = next(&mut body) {
@@ -35,7 +35,7 @@ fn read(mut body: Body) -> String {
     text
 }
 
-/// At most three preemptions: what races there are show with two.
+/// At most three preemptions. The known races already occur with two.
 fn model(test: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = model.preemption_bound.or(Some(3));
@@ -74,7 +74,7 @@ fn a_close_reaches_a_body_that_goes_to_sleep() {
 }
 
 #[test]
-fn one_of_two_that_end_a_stream_does() {
+fn only_one_of_two_concurrent_ends_takes_effect() {
     model(|| {
         let (events, body) = channel(100);
         let other = events.clone();
@@ -107,7 +107,7 @@ fn the_last_sender_dropped_ends_a_body_that_goes_to_sleep() {
 }
 
 #[test]
-fn a_waiting_send_goes_when_the_body_makes_room() {
+fn waiting_send_completes_when_the_body_makes_room() {
     model(|| {
         let (events, body) = channel(0);
         let sender = thread::spawn(move || {
@@ -120,7 +120,7 @@ fn a_waiting_send_goes_when_the_body_makes_room() {
 }
 
 #[test]
-fn two_waiting_sends_both_go() {
+fn two_waiting_sends_both_complete() {
     model(|| {
         let (events, body) = channel(0);
         let other = events.clone();
@@ -145,7 +145,7 @@ fn a_body_dropped_fails_a_send_that_goes_to_sleep() {
 }
 
 #[test]
-fn whoever_waits_for_the_end_is_told() {
+fn waiters_for_the_end_receive_the_reason() {
     model(|| {
         let (events, body) = channel(100);
         let closed = events.closed();
@@ -157,7 +157,7 @@ fn whoever_waits_for_the_end_is_told() {
 
 /// Hazard C8.
 #[test]
-fn close_against_a_dropped_body_decides_once() {
+fn close_and_dropped_body_give_one_reason() {
     model(|| {
         let (events, body) = channel(100);
         let reader = thread::spawn(move || drop(body));
@@ -171,7 +171,7 @@ fn close_against_a_dropped_body_decides_once() {
 
 /// Hazard D3.
 #[test]
-fn a_drain_reaches_a_stream_that_opens_meanwhile_or_refuses_it() {
+fn stream_opened_during_a_drain_is_ended_or_rejected() {
     model(|| {
         let clock = Clock::new();
         let hub = sse_core::Hub::builder().build_on(clock.clone());

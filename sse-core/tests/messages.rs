@@ -1,4 +1,4 @@
-//! What the compiler prints for the mistakes that new users make, and that the right code beside each compiles.
+//! The compiler's messages for common mistakes. The correct code for each mistake compiles.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +16,8 @@ impl<T> sse_core::__Stream for StreamSource<T> {
 }
 ";
 
-/// The body of a function with a request `sse` and a `hub`, and what the compiler prints for it: nothing for right code.
+/// Compiles the body of a function with a request `sse` and a `hub`. Returns the compiler's messages, none for correct
+/// code.
 fn compiler_prints(body: &str) -> String {
     let source = format!("{PRELUDE}fn handler<R: Runtime>(sse: Sse<R>, hub: &Hub) {{ {body}; }}\n");
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +39,7 @@ fn compiler_prints(body: &str) -> String {
     printed
 }
 
-/// Cargo built the library for this test last, or found that what it had built was still right.
+/// The newest build of the library, which cargo made or checked for this test.
 fn newest_library(folder: &Path) -> PathBuf {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let libraries = files.filter(|file| {
@@ -78,12 +79,12 @@ fn subscribe_accepts_one_name_and_many() {
 }
 
 #[test]
-fn a_receiver_is_answered_with_the_name_of_its_wrapper() {
+fn compile_error_for_a_receiver_names_receiver_stream() {
     fails_with(
         r#"sse.stream(Receiver("x"))"#,
         &["`Receiver<&str>` is not a stream of events", "`ReceiverStream::new(receiver)`"],
     );
-    // The message about an item is still there.
+    // The message about a wrong item remains.
     fails_with("sse.stream(StreamSource(7))", &["`{integer}` is not something an event stream can send"]);
     compiles(&[r#"sse.stream(StreamSource("x"))"#, r#"sse.stream(StreamSource(Ok::<_, String>("x")))"#]);
 }

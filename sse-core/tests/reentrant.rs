@@ -1,4 +1,4 @@
-//! Wakers may do what they like when they are woken or dropped: no lock of ours is held then.
+//! No lock of this crate is held while a waker is woken or dropped, so wakers may call into the crate.
 
 use sse_core::testing::Clock;
 use sse_core::{Hub, Runtime, Sender, Timer};
@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-/// A waker that calls back into everything there is, when it is woken and when it is dropped.
+/// A waker that calls the stream, the hub and the clock when it is woken and when it is dropped.
 struct Meddler {
     events: Sender,
     hub: Hub,
@@ -49,7 +49,7 @@ impl Drop for Meddler {
     }
 }
 
-/// A stream with a hub, a clock, and wakers that meddle with them.
+/// A stream with a hub, a clock, and wakers that call all three.
 struct World {
     clock: Clock,
     hub: Hub,
@@ -63,7 +63,7 @@ impl World {
         Waker::from(Arc::new(Meddler { events, hub, clock, calls: self.calls.clone() }))
     }
 
-    /// Polls once, with a waker of which the callee holds the only other reference.
+    /// Polls once, with a new waker. Only the polled future can keep a reference to the waker.
     fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(&self.waker()))
     }
@@ -75,7 +75,7 @@ impl World {
 
 type Body = Pin<Box<sse_core::EventStream<Clock>>>;
 
-/// Runs the scenario on a thread of its own; a deadlock is a failure, and not a suite that hangs.
+/// Runs the scenario on a separate thread, so that a deadlock fails the test and does not block the suite.
 fn within_a_second(scenario: impl FnOnce(&World, Body) + Send + 'static) {
     let (done, wait) = mpsc::channel();
     std::thread::spawn(move || {
@@ -101,7 +101,7 @@ fn poll_body(world: &World, body: &mut Body) {
 
 /// Hazard G5.
 #[test]
-fn the_reader_is_woken_by_a_send() {
+fn send_wakes_the_body_without_a_lock() {
     within_a_second(|world, mut body| {
         poll_body(world, &mut body);
         let _ = world.events.try_send("x");
@@ -111,7 +111,7 @@ fn the_reader_is_woken_by_a_send() {
 
 /// Hazard G5.
 #[test]
-fn the_reader_moves_to_another_task() {
+fn body_can_move_to_another_task() {
     within_a_second(|world, mut body| {
         poll_body(world, &mut body);
         poll_body(world, &mut body);
@@ -121,7 +121,7 @@ fn the_reader_moves_to_another_task() {
 
 /// Hazard G5.
 #[test]
-fn the_reader_is_woken_by_the_end_and_by_the_clock() {
+fn end_and_clock_wake_the_body_without_a_lock() {
     within_a_second(|world, mut body| {
         poll_body(world, &mut body);
         world.clock.advance(Duration::from_secs(15));
@@ -132,7 +132,7 @@ fn the_reader_is_woken_by_the_end_and_by_the_clock() {
 
 /// Hazard G5.
 #[test]
-fn waiting_sends_go_move_and_are_dropped() {
+fn waiting_sends_complete_move_and_drop_without_a_lock() {
     within_a_second(|world, mut body| {
         world.events.try_send("fills the buffer").unwrap();
         let mut first = Box::pin(world.events.send("1"));
@@ -141,7 +141,7 @@ fn waiting_sends_go_move_and_are_dropped() {
         assert!(world.poll(first.as_mut()).is_pending());
         assert!(world.poll(second.as_mut()).is_pending());
         assert!(world.poll(third.as_mut()).is_pending());
-        // Another task: the waker of the first is dropped, and meddles.
+        // Another task polls, so the first waker is dropped and makes its calls.
         let _ = world.poll(third.as_mut());
         drop(third);
         poll_body(world, &mut body);
@@ -163,12 +163,12 @@ fn the_body_is_dropped_while_sends_wait() {
 
 /// Hazard G5.
 #[test]
-fn whoever_waits_for_the_end_or_a_drain_is_told() {
+fn waiters_for_the_end_or_a_drain_are_woken_without_a_lock() {
     within_a_second(|world, mut body| {
         let mut closed = Box::pin(world.events.closed());
         let mut draining = Box::pin(world.events.draining());
         assert!(world.poll(closed.as_mut()).is_pending());
-        // Its first waker is dropped.
+        // The first waker is dropped.
         let _ = world.poll(closed.as_mut());
         let _ = world.poll(draining.as_mut());
         drop(world.hub.drain(Duration::ZERO));
@@ -189,7 +189,7 @@ fn a_watcher_is_dropped_while_it_waits() {
 }
 
 #[test]
-fn whoever_waits_for_a_drain_to_be_over_is_told() {
+fn waiters_for_the_end_of_a_drain_are_woken_without_a_lock() {
     within_a_second(|world, body| {
         let mut drained = Box::pin(world.hub.drain(Duration::ZERO));
         let mut other = Box::pin(world.hub.drain(Duration::ZERO));

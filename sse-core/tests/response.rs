@@ -1,4 +1,4 @@
-//! The head of a response: what it is, what a handler may change, and what not.
+//! The head of a response, and the headers that a handler may change.
 
 use sse_core::testing::Clock;
 use sse_core::{HeaderError, STREAM_HEADERS};
@@ -12,7 +12,7 @@ fn headers(configure: impl FnOnce(sse_core::Sse<Clock>) -> Result<sse_core::Sse<
 
 /// Hazards E1 and E6.
 #[test]
-fn the_head_is_that_of_an_event_stream() {
+fn response_has_the_head_of_an_event_stream() {
     let expected =
         ["content-type: text/event-stream", "cache-control: no-store, no-transform", "x-accel-buffering: no"];
     assert_eq!(headers(Ok), expected);
@@ -29,7 +29,7 @@ fn a_stream_of_events_has_the_same_head() {
 }
 
 #[test]
-fn a_handlers_header_is_added_or_takes_the_place_of_one_of_ours() {
+fn handlers_header_is_added_or_replaces_a_default() {
     let own = headers(|sse| {
         sse.header("X-Own", "a b")?.header("Cache-Control", "private")?.header("X-Accel-Buffering", "yes")
     });
@@ -40,13 +40,13 @@ fn a_handlers_header_is_added_or_takes_the_place_of_one_of_ours() {
 }
 
 #[test]
-fn a_header_that_is_set_again_is_the_last_one() {
+fn last_value_of_a_header_counts() {
     assert_eq!(headers(|sse| sse.header("x-own", "1")?.header("X-OWN", "2")).last().unwrap(), "x-own: 2");
 }
 
 /// Hazard E5.
 #[test]
-fn headers_of_the_stream_or_of_one_hop_are_refused() {
+fn stream_and_hop_by_hop_headers_are_rejected() {
     for name in [
         "Content-Type",
         "content-length",
@@ -66,7 +66,7 @@ fn headers_of_the_stream_or_of_one_hop_are_refused() {
 }
 
 #[test]
-fn what_no_header_can_hold_is_refused() {
+fn invalid_header_names_and_values_are_rejected() {
     for name in ["", "a b", "a:", "a\r\nb", "ä", "a\0", "(a)"] {
         assert!(matches!(Clock::new().sse().header(name, "x"), Err(HeaderError::Name(_))), "{name:?}");
     }

@@ -1,5 +1,5 @@
-//! What the two seeds of this project gave their users, point by point, without a framework: HyperExpress'
-//! `response.sse` and S42Core's class `SSE`. That a browser's `onmessage` and its listeners hear it is shown in Chromium.
+//! The functions of the two libraries that this project started from, point by point, without a framework: HyperExpress'
+//! `response.sse` and S42Core's class `SSE`. The tests in browsers cover `onmessage` and listeners.
 
 use sse_core::testing::{Clock, Reader};
 use sse_core::{Accepted, CloseReason, Event, EventStream, Policy, Request, SendError, Sender};
@@ -23,7 +23,7 @@ fn open(clock: &Clock) -> (Sender, Reader<EventStream<Clock>>) {
 // HyperExpress: `response.sse`.
 
 #[test]
-fn sse_is_undefined_when_the_request_is_not_eligible() {
+fn sse_is_undefined_if_the_request_is_not_eligible() {
     assert!(ask("GET", "text/event-stream").is_some());
     assert!(ask("GET", "text/html,application/xhtml+xml,*/*;q=0.8").is_none());
     assert!(ask("GET", "application/json").is_none());
@@ -31,7 +31,7 @@ fn sse_is_undefined_when_the_request_is_not_eligible() {
 }
 
 #[test]
-fn open_tells_whether_it_opened_the_stream() {
+fn open_returns_whether_it_opened_the_stream() {
     let clock = Clock::new();
     let (events, response) = clock.sse().channel();
     assert!(events.open());
@@ -40,7 +40,7 @@ fn open_tells_whether_it_opened_the_stream() {
 }
 
 #[test]
-fn close_tells_whether_it_closed_the_stream() {
+fn close_returns_whether_it_closed_the_stream() {
     let (events, mut reader) = open(&Clock::new());
     assert!(events.close());
     assert!(!events.close());
@@ -48,7 +48,7 @@ fn close_tells_whether_it_closed_the_stream() {
 }
 
 #[test]
-fn comment_tells_success_and_is_never_dispatched() {
+fn comment_returns_success_and_is_never_dispatched() {
     let (events, mut reader) = open(&Clock::new());
     assert!(events.comment("still here").is_ok());
     assert_eq!(reader.text(), ": still here\n");
@@ -57,7 +57,7 @@ fn comment_tells_success_and_is_never_dispatched() {
 }
 
 #[test]
-fn send_has_three_forms_that_tell_success() {
+fn send_has_three_forms_that_return_success() {
     let (events, mut reader) = open(&Clock::new());
     assert!(events.try_send("data").is_ok());
     assert!(events.try_send(("event", "data")).is_ok());
@@ -70,7 +70,7 @@ fn send_has_three_forms_that_tell_success() {
 }
 
 #[test]
-fn send_tells_of_back_pressure() {
+fn send_reports_back_pressure() {
     let clock = Clock::new();
     let (events, _response) = clock.sse().buffer(10).channel();
     assert!(events.try_send("x").is_ok());
@@ -78,7 +78,7 @@ fn send_tells_of_back_pressure() {
 }
 
 #[test]
-fn active_tells_whether_the_stream_still_takes_events() {
+fn active_is_true_while_the_stream_accepts_events() {
     let (events, reader) = open(&Clock::new());
     assert!(events.is_active());
     drop(reader);
@@ -96,7 +96,7 @@ fn the_first_send_opens_the_stream() {
 
 #[test]
 fn the_head_is_fixed_once_the_stream_is_open() {
-    // By the types: `header` is a method of `Sse`, which becoming a stream consumes; a `Response` only shows its head.
+    // The types ensure this: `header` is a method of `Sse`, which a stream consumes. A `Response` only shows its head.
     let (_events, response) = Clock::new().sse().header("x-before", "1").unwrap().channel();
     assert_eq!(response.headers().last(), Some(("x-before", "1")));
 }
@@ -111,9 +111,9 @@ fn a_close_notice_comes_when_the_client_leaves() {
     assert_ready_eq!(closed.poll(), CloseReason::ClientLeft);
 }
 
-/// The example of HyperExpress' documentation: a pool keyed by the stream's id, from which `once('close')` removes.
+/// The example in the documentation of HyperExpress: a pool by stream ID. `once('close')` removes a stream.
 #[test]
-fn a_pool_broadcasts_and_drops_who_left() {
+fn a_pool_broadcasts_and_removes_closed_streams() {
     let clock = Clock::new();
     let mut readers: Vec<_> = (0..3).map(|_| open(&clock)).collect();
     let mut pool: HashMap<_, _> = readers.iter().map(|(events, _)| (events.id(), events.clone())).collect();
@@ -161,7 +161,7 @@ fn an_event_has_a_name_and_a_json_payload() {
 }
 
 #[test]
-fn a_graceful_close_delivers_what_was_sent() {
+fn graceful_close_delivers_pending_events() {
     let (events, mut reader) = open(&Clock::new());
     events.try_send(("bye", "{}")).unwrap();
     events.close();
@@ -170,7 +170,7 @@ fn a_graceful_close_delivers_what_was_sent() {
     assert_eq!(events.close_reason(), Some(CloseReason::Closed));
 }
 
-/// The example of its README: an event after 1 s, closed after 5 s.
+/// The example in the README of S42Core: an event after 1 s, the end after 5 s.
 #[test]
 fn an_event_after_one_second_and_a_close_after_five() {
     let clock = Clock::new();

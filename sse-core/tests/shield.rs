@@ -1,4 +1,4 @@
-//! Responses that break at any byte, read by each engine: what it then kept changes, loses or repeats nothing.
+//! Responses that break at any byte, read as each browser engine does. No event is lost, repeated or changed.
 
 use sse_core::testing::Clock;
 use sse_core::{Event, Hub, LastEventId, Policy, Replay, Request, Sse};
@@ -9,27 +9,27 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a page heard, in its order: the type and the data of each event.
+/// The events that a page received: type and data, in order.
 type Heard = Vec<(String, String)>;
 
-/// A client over all its connections.
+/// A client with all its connections.
 #[derive(Clone)]
 struct Client {
     reader: Reader,
     heard: Heard,
 }
 
-/// A server as one kind of stream shows it.
+/// A server with one kind of stream.
 trait Site {
-    /// The whole body of a response to a client that brings this ID; `None` is 204.
+    /// The whole body of the response to a request with this last event ID; `None` is 204.
     fn answer(&self, last_event_id: &str, connection: usize) -> Option<Vec<u8>>;
 
-    /// Panics unless the page heard what it should.
+    /// Panics if the page received other events than expected.
     fn judge(&self, heard: &Heard) -> Result<(), String>;
 }
 
 impl Client {
-    /// Reads so many bytes of a response that then breaks; `None` reads all of it to its end.
+    /// Reads this many bytes of a response that then breaks. `None` reads the whole response.
     fn read(&mut self, body: &[u8], upto: Option<usize>) {
         let events = self.reader.dispatched(&body[..upto.unwrap_or(body.len())]);
         let heard = events.into_iter().filter(|event| !event.is_reserved());
@@ -41,7 +41,7 @@ impl Client {
 /// The last event ID of a request, and the number of its connection.
 type Asked = (String, usize);
 
-/// A site that answers the same request with the same bytes, without asking it twice.
+/// A site with stored answers: the same request gets the same bytes.
 struct Remembered<'s, S> {
     site: &'s S,
     answers: RefCell<HashMap<Asked, Option<Rc<[u8]>>>>,
@@ -55,7 +55,7 @@ impl<S: Site> Remembered<'_, S> {
     }
 }
 
-/// The second connection is told to come later, by a hub that is full.
+/// The second connection reaches a full hub and receives a retry-later answer.
 struct Later<S>(S);
 
 impl<S: Site> Site for Later<S> {
@@ -74,7 +74,7 @@ impl<S: Site> Site for Later<S> {
 }
 
 #[test]
-fn an_answer_that_asks_to_come_later_moves_no_client() {
+fn retry_later_answer_changes_no_last_event_id() {
     for habits in Habits::BROWSERS {
         let beginning = beginning();
         for prelude in [false, true] {
@@ -85,7 +85,7 @@ fn an_answer_that_asks_to_come_later_moves_no_client() {
     }
 }
 
-/// The ID before the first event of the hubs here, which all have one seed.
+/// The ID before the first event. All hubs here have the same seed.
 fn beginning() -> String {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
@@ -93,7 +93,7 @@ fn beginning() -> String {
     opening.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned()
 }
 
-/// Every chain of connections in which so many break, each at any byte, and the last does not.
+/// Runs every chain of connections in which this many break, each at any byte, and the last one does not.
 fn every_chain(site: &impl Site, brings: &str, habits: Habits, breaks: usize) {
     let reader = Reader::with(habits).after(Some(brings));
     let remembered = Remembered { site, answers: RefCell::default() };
@@ -134,7 +134,7 @@ fn sse(clock: &Clock, last_event_id: &str) -> Option<Sse<Clock>> {
     Some(Sse::new(clock.clone(), Policy::default().check(&Request::new("GET", None, headers)).ok()?))
 }
 
-/// Each number once and in order, and where some are missing a gap.
+/// Each number occurs once and in order. A gap stands where numbers are missing.
 fn in_order(heard: &Heard, last: usize) -> Result<(), String> {
     let mut course = Course::from(1);
     for (event_type, data) in heard {
@@ -154,17 +154,17 @@ fn in_order(heard: &Heard, last: usize) -> Result<(), String> {
     if is_whole { Ok(()) } else { Err(format!("{last} is not the last: {course:?}")) }
 }
 
-/// A hub of which the topic keeps so many events; one more is published before each connection.
+/// A hub whose topic keeps this many events. Before each connection one event is published.
 struct OfHub {
     topic_events: usize,
     prelude: bool,
-    /// The connection with this number comes to a server that started anew.
+    /// The connection with this number reaches a restarted server.
     restarts_at: usize,
     connections: usize,
 }
 
 impl OfHub {
-    /// The hub as it is at this connection, which is the same one each time.
+    /// The hub at this connection. Each call builds the same hub.
     fn hub(&self, clock: &Clock, connection: usize) -> Hub {
         let hub = || Hub::builder().retry(Duration::ZERO).topic_events(self.topic_events);
         let first = hub().build_on(clock.clone());
@@ -178,7 +178,7 @@ impl OfHub {
 
 impl Site for OfHub {
     fn answer(&self, last_event_id: &str, connection: usize) -> Option<Vec<u8>> {
-        // The same seed is the same tag.
+        // The same seed gives the same tag.
         let clock = Clock::new();
         let hub = self.hub(&clock, connection);
         let mut feed = sse(&clock, last_event_id)?.subscribe(&hub, ["news"]).replay(Replay::All);
@@ -214,7 +214,7 @@ fn every_hole_of_a_hub_s_stream_is_a_gap_over_two_breaks_at_any_byte() {
     }
 }
 
-/// A client that brings an ID of a former run hears a gap.
+/// A client with an ID of an earlier run receives a gap.
 #[test]
 fn a_restart_is_a_gap_after_a_break_at_any_byte() {
     for habits in Habits::BROWSERS {
@@ -233,7 +233,7 @@ impl Site for Restart {
     }
 
     fn judge(&self, heard: &Heard) -> Result<(), String> {
-        // After the gap the hub replays all that it has, so numbers come once more; none may be lost in silence.
+        // After the gap the hub replays all stored events, so numbers occur again. No number may be lost without a gap.
         let gap = heard.iter().position(|(event_type, _)| event_type == "gap").unwrap_or(0);
         let (before, after) = heard.split_at(gap);
         let fresh = after.iter().filter(|(event_type, _)| event_type != "gap").cloned().collect();
@@ -242,7 +242,7 @@ impl Site for Restart {
     }
 }
 
-/// A channel whose IDs are the application's, which continues after the last event ID.
+/// A channel with IDs of the application, which continues after the last event ID.
 struct OfApplication;
 
 impl Site for OfApplication {
@@ -271,7 +271,7 @@ impl Site for OfApplication {
 fn a_channel_with_ids_of_the_application_is_exact_over_breaks() {
     for habits in Habits::BROWSERS {
         every_chain(&OfApplication, "", habits, 1);
-        // A client that has an ID; without one, see ARCHITECTURE.md.
+        // A client with an ID. ARCHITECTURE.md has the cases without one.
         every_chain(&OfApplication, "0", habits, 2);
     }
 }

@@ -1,4 +1,4 @@
-//! What the body of a stream promises to the server that polls it.
+//! The body of a stream, as polled by a server.
 
 use bytes::Bytes;
 use futures_util::stream::FusedStream;
@@ -15,7 +15,7 @@ fn poll_chunk(body: Pin<&mut EventStream<Clock>>, now: Instant) -> Poll<Option<B
 
 /// Hazard G8.
 #[test]
-fn the_end_is_final_and_free() {
+fn polls_after_the_end_return_none_without_work() {
     let clock = Clock::new();
     let (events, response) = clock.sse().channel();
     let mut body = pin!(response.into_body());
@@ -34,7 +34,7 @@ fn the_end_is_final_and_free() {
 
 /// Hazard C8.
 #[test]
-fn the_end_is_told_once_to_whoever_counts() {
+fn end_is_counted_once() {
     let clock = Clock::new();
     let hub = sse_core::Hub::builder().build_on(clock.clone());
     let (events, response) = clock.sse().attach(&hub).channel();
@@ -68,7 +68,7 @@ fn a_host_with_a_clock_of_its_own_polls_at_the_deadlines() {
             }
         }
     }
-    // Opening, and a keep-alive after 10 and 20 s; the end between 20 and 25.
+    // The opening, keep-alives after 10 s and 20 s, and the end between 20 s and 25 s.
     assert_eq!(written, [":\nevent: sse-open\n\n", ":\n", ":\n"]);
     let lived = now - start;
     assert!((Duration::from_secs(20)..Duration::from_secs(26)).contains(&lived), "{lived:?}");
@@ -76,7 +76,7 @@ fn a_host_with_a_clock_of_its_own_polls_at_the_deadlines() {
 }
 
 #[test]
-fn without_anything_to_wait_for_there_is_no_deadline() {
+fn stream_without_timers_has_no_deadline() {
     let clock = Clock::new();
     let (_events, response) = clock.sse().keep_alive(None).channel();
     let mut body = pin!(response.into_body());
@@ -102,7 +102,7 @@ fn a_body_that_moved_to_another_task_is_woken_there() {
 }
 
 #[test]
-fn first_goes_before_everything_else_and_as_one() {
+fn prelude_is_sent_first_and_as_one_chunk() {
     let clock = Clock::new();
     let (events, response) = clock.sse().welcome().prelude(["1", "2"]).prelude([("b", "3")]).channel();
     events.try_send("4").unwrap();
@@ -116,7 +116,7 @@ fn first_goes_before_everything_else_and_as_one() {
 }
 
 #[test]
-fn first_is_bounded_and_never_half_sent() {
+fn prelude_over_the_limit_is_not_sent() {
     let clock = Clock::new();
     let mib = "x".repeat(1024 * 1024 - 8);
     let (events, response) = clock.sse().prelude(std::iter::repeat_n(&mib, 8)).channel();
@@ -132,7 +132,7 @@ fn first_is_bounded_and_never_half_sent() {
 }
 
 #[test]
-fn a_stream_says_who_it_is_in_debug() {
+fn debug_output_of_a_stream_names_its_id() {
     let (events, response) = Clock::new().sse().channel();
     assert!(format!("{:?}", response.into_body()).contains(&events.id().to_string()));
 }

@@ -1,4 +1,4 @@
-//! The same on tokio's clock, which stands still here until nothing else is left to do.
+//! Streams on tokio's clock, which tokio pauses here and advances when all tasks are idle.
 
 use futures_util::StreamExt;
 use sse_core::{CloseReason, Hub, Policy, Request, SendError, Sse, Tokio};
@@ -33,7 +33,7 @@ async fn an_idle_stream_is_kept_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_puts_the_keep_alive_off() {
+async fn a_write_postpones_the_keep_alive() {
     let (events, response) = sse().keep_alive(14 * SECOND).channel();
     let writer = tokio::spawn(async move {
         for n in 0..5 {
@@ -111,7 +111,7 @@ fn a_channel_is_made_outside_a_runtime_and_read_inside_one() {
 
 /// Hazard C8.
 #[test]
-fn a_body_dropped_after_its_runtime_still_tells_why() {
+fn body_dropped_after_its_runtime_reports_its_reason() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (events, response) = sse().channel();
     let mut body = Box::pin(response.into_body());

@@ -27,7 +27,7 @@ impl Case {
         self.chunks.iter().map(|chunk| chunk.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()).collect()
     }
 
-    /// Decodes the chunks, compares all that is left at the end, and gives the number of events after each chunk.
+    /// Decodes the chunks, compares the final state, and returns the number of events after each chunk.
     fn check(&self, how: &str, chunks: &[&[u8]]) -> Vec<usize> {
         let mut decoder = match &self.initial_last_event_id {
             Some(id) => Decoder::with_last_event_id(id),
@@ -63,7 +63,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn every_vector_at_its_own_chunks() {
+fn every_vector_decodes_at_its_own_chunks() {
     for case in cases() {
         let chunks = case.chunks();
         let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
@@ -72,7 +72,7 @@ fn every_vector_at_its_own_chunks() {
 }
 
 #[test]
-fn every_vector_whole_and_byte_by_byte() {
+fn every_vector_decodes_whole_and_byte_by_byte() {
     for case in cases() {
         let whole = case.chunks().concat();
         case.check("whole", &[&whole]);
@@ -83,10 +83,10 @@ fn every_vector_whole_and_byte_by_byte() {
 
 /// Hazard A5.
 #[test]
-fn every_vector_cut_in_two_anywhere() {
+fn every_vector_decodes_when_cut_in_two_anywhere() {
     for case in cases() {
         let whole = case.chunks().concat();
-        // All but one are short; every cut of its 70,007 bytes would take longer than all the others together.
+        // One vector has 70,007 bytes. Every cut of it would take longer than all other vectors together.
         for at in (0..=whole.len()).step_by(1 + whole.len() / 5_000) {
             let (one, two) = whole.split_at(at);
             case.check(&format!("cut at {at}"), &[one, two]);

@@ -1,4 +1,4 @@
-//! A waker that panics: all others are woken, and the panic reaches the caller.
+//! A waker that panics. All other wakers are woken, and the panic reaches the caller.
 
 use futures_core::Stream;
 use sse_core::testing::{Clock, Reader};
@@ -37,7 +37,8 @@ fn good(sse: Sse<Clock>, hub: &Hub) -> Reader<EventStream<Clock>> {
     reader
 }
 
-/// Good streams before, between and after two bad ones; `act` must panic, and wake every good one.
+/// Streams with ordinary wakers before, between and after two with wakers that panic. `act` must panic and wake every
+/// ordinary one.
 #[track_caller]
 fn wakes_all(hub: &Hub, clock: &Clock, act: impl FnOnce(&Hub)) {
     let sse = || clock.sse().key("ann").unwrap();
@@ -79,7 +80,7 @@ fn a_log_that_resets_wakes_every_stream_although_one_waker_panics() {
 
 /// Hazard G11.
 #[test]
-fn a_drain_and_the_end_of_a_key_reach_every_stream_although_one_waker_panics() {
+fn drain_and_close_by_key_reach_every_stream_although_one_waker_panics() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     wakes_all(&hub, &clock, |hub| assert_eq!(hub.close_by_key("ann"), 5));
@@ -90,7 +91,7 @@ fn a_drain_and_the_end_of_a_key_reach_every_stream_although_one_waker_panics() {
 
 /// Hazard G11.
 #[test]
-fn the_last_stream_that_leaves_wakes_every_waiter_although_one_waker_panics() {
+fn end_of_the_last_stream_wakes_every_waiter_although_one_waker_panics() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let last = clock.sse().attach(&hub).channel();
@@ -105,7 +106,7 @@ fn the_last_stream_that_leaves_wakes_every_waiter_although_one_waker_panics() {
 
 /// Hazard G11.
 #[test]
-fn the_end_of_a_stream_wakes_everybody_who_waits_for_it_although_one_waker_panics() {
+fn end_of_a_stream_wakes_every_waiter_although_one_waker_panics() {
     let clock = Clock::new();
     let (sender, response) = clock.sse().channel();
     let mut bad = Box::pin(sender.closed());

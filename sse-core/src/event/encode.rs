@@ -288,8 +288,9 @@ pub(crate) fn check_encoded_size(block: &[u8], limit: usize) -> Result<(), Frame
     // In each text the prefix of the first line and the end of the last line do not count.
     let (mut payload, mut texts) = (0, [(DATA, false), (COMMENT, false)]);
     for line in block.split_inclusive(|byte| *byte == b'\n') {
-        let uncounted =
-            |prefix: LinePrefix| if line.starts_with(prefix.spaced.as_bytes()) { prefix.spaced } else { prefix.bare }.len() + 1;
+        let uncounted = |prefix: LinePrefix| {
+            if line.starts_with(prefix.spaced.as_bytes()) { prefix.spaced } else { prefix.bare }.len() + 1
+        };
         if let Some((prefix, begun)) = texts.iter_mut().find(|(prefix, _)| line.starts_with(prefix.bare.as_bytes())) {
             payload += line.len() - if *begun { 0 } else { uncounted(*prefix) };
             *begun = true;

@@ -159,7 +159,9 @@ impl CheckedEvent<'_> {
         };
         match control {
             _ if has_data => self,
-            Control::Omitted => Self(EventContent::Bytes(Bytes::copy_from_slice(control::comments(&self.into_bytes())))),
+            Control::Omitted => {
+                Self(EventContent::Bytes(Bytes::copy_from_slice(control::comments(&self.into_bytes()))))
+            }
             Control::Blocks if is_checkpoint => {
                 let block = self.into_bytes();
                 let without_data = block.strip_suffix(b"data: {}\n\n").unwrap_or(&block);

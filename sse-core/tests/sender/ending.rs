@@ -1,4 +1,4 @@
-//! How a stream ends, and who is told.
+//! The end of a stream, and its reports to waiters.
 
 use super::*;
 
@@ -60,7 +60,7 @@ fn the_end_goes_through_a_full_buffer() {
 }
 
 #[test]
-fn a_stream_is_active_from_the_start_until_it_is_told_to_end_or_left() {
+fn stream_is_active_until_close_or_until_the_client_leaves() {
     let clock = Clock::new();
     let (events, response) = clock.sse().channel();
     assert!(events.is_active());
@@ -104,7 +104,7 @@ fn dropping_the_last_sender_wakes_the_reader() {
     assert_eq!(reader.poll(), Poll::Ready(None));
 }
 
-/// A stream brought to its end, and why.
+/// An ended stream and its reason.
 type Ending = fn(&Clock, Sender, Reader<EventStream<Clock>>, Hub);
 
 const ENDINGS: &[(&str, CloseReason, Ending)] = &[
@@ -164,7 +164,7 @@ fn every_clone_reads_the_reason_any_number_of_times() {
         }
         let reader = clock.read(response);
         let handle = hub.clone();
-        // Of "every sender dropped" no other handle may be left, so the futures above are all there is.
+        // `SendersDropped` requires that no sender exists, so only the futures above remain.
         end(&clock, events, reader, handle);
         for closed in &mut waiting {
             assert!(closed.is_woken(), "{what}: nobody told");

@@ -1,4 +1,4 @@
-//! What the handle of a stream promises, call by call.
+//! The calls of a sender.
 
 mod ending;
 mod sending;
@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 
-/// A stream with this buffer, its opening block already read.
+/// A stream with this buffer. The opening block was read.
 fn open_with_buffer(bytes: usize) -> (Sender, Reader<EventStream<Clock>>) {
     let clock = Clock::new();
     let (events, response) = clock.sse().buffer(bytes).channel();

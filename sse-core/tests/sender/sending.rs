@@ -1,4 +1,4 @@
-//! Opening a stream, sending at once, and whose handle it is.
+//! Opening a stream, sending without waiting, and the identity of a sender.
 
 use super::*;
 
@@ -79,7 +79,7 @@ fn try_send_is_full_at_the_bound_and_not_before() {
 }
 
 #[test]
-fn what_opens_the_stream_takes_no_room() {
+fn opening_bytes_do_not_count_towards_the_buffer() {
     let clock = Clock::new();
     let (events, response) = clock.sse().buffer(SMALL).prelude(["a long first event"]).channel();
     events.open();
@@ -99,7 +99,7 @@ fn the_buffer_holds_64_kib_by_default() {
 }
 
 #[test]
-fn an_event_larger_than_the_buffer_is_taken_when_nothing_is_pending() {
+fn event_larger_than_the_buffer_is_accepted_by_an_empty_buffer() {
     let large = "x".repeat(1000);
     for buffer in [0, 1, 100] {
         let (events, mut reader) = open_with_buffer(buffer);
@@ -113,7 +113,7 @@ fn an_event_larger_than_the_buffer_is_taken_when_nothing_is_pending() {
 }
 
 #[test]
-fn a_comment_is_one_line_for_each_of_its_own() {
+fn comment_has_one_line_per_line_of_text() {
     let (events, mut reader) = open();
     events.comment("one\r\ntwo\rdata: three").unwrap();
     events.comment("").unwrap();
@@ -121,7 +121,7 @@ fn a_comment_is_one_line_for_each_of_its_own() {
 }
 
 #[test]
-fn every_form_of_an_event_can_be_sent() {
+fn every_type_of_into_frame_can_be_sent() {
     let (events, mut reader) = open();
     let frame = Event::data("frame").frame().unwrap();
     events.try_send(Event::data("event").event("e").id("1")).unwrap();
@@ -157,7 +157,7 @@ fn every_form_of_an_event_can_be_sent() {
 
 /// Hazard B3.
 #[test]
-fn a_frame_is_shared_by_its_streams_and_not_copied() {
+fn streams_share_the_bytes_of_a_frame() {
     let frame = Event::data("one for all").frame().unwrap();
     for _ in 0..3 {
         let (events, mut reader) = open();
@@ -172,7 +172,7 @@ fn a_frame_is_shared_by_its_streams_and_not_copied() {
 
 /// Hazard A3.
 #[test]
-fn an_invalid_event_names_its_field_and_harms_nothing() {
+fn invalid_event_is_an_error_and_the_stream_continues() {
     struct NotJson;
     impl serde::Serialize for NotJson {
         fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
@@ -223,7 +223,7 @@ fn every_connection_has_an_identifier_of_its_own() {
 }
 
 #[test]
-fn a_frame_says_what_it_is_in_debug_and_a_handle_too() {
+fn debug_output_shows_the_bytes_of_a_frame_and_the_id_of_a_sender() {
     let (events, _reader) = open();
     assert!(format!("{events:?}").contains(&events.id().to_string()));
     let frame: Frame = Event::data("x").frame().unwrap();

@@ -1,9 +1,9 @@
-//! The warning on standard error about a send that waits before its stream is read.
+//! The warning on standard error about a send that waits before the first poll of the body.
 
 use super::*;
 use std::process::Command;
 
-/// Set in the process whose standard error the test reads.
+/// The environment variable of the child process whose standard error the test reads.
 const CHILD: &str = "SSE_TEST_SENDS_BEFORE_THE_RESPONSE_IS_READ";
 
 #[test]
@@ -26,20 +26,20 @@ fn send_that_waits_before_the_stream_is_read_warns_once_with_its_line() {
     assert!(warning.contains("from a spawned task"), "{warning}");
 }
 
-/// Where `send` is called.
+/// The line of the call of `send`.
 const LINE: u32 = line!() + 6;
 
 fn sends() {
     let (events, response) = Clock::new().sse().buffer(2 * SMALL).channel();
     for _ in 0..4 {
-        // Of the four, two find room, and two wait.
+        // Two of the four sends find room, and two wait.
         let mut send = task::spawn(events.send("x"));
         let _ = send.poll();
         std::mem::forget(send);
     }
     drop(response);
 
-    // A send that waits while the stream is read is no mistake.
+    // A send that waits while the stream is polled is not a mistake.
     let (events, mut reader) = open_with_buffer(SMALL);
     assert_ready_eq!(task::spawn(events.send("x")).poll(), Ok(()));
     assert_pending!(task::spawn(events.send("x")).poll());

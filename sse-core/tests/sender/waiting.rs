@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn sends_wait_for_room_and_go_in_order() {
+fn sends_wait_for_room_and_keep_their_order() {
     let (events, mut reader) = open_with_buffer(2 * SMALL);
     let mut sends: Vec<_> = (0..6).map(|n| task::spawn(events.send(n.to_string()))).collect();
     assert_ready_eq!(sends[0].poll(), Ok(()));
@@ -13,7 +13,7 @@ fn sends_wait_for_room_and_go_in_order() {
     }
     assert_eq!(reader.text(), "data: 0\n\ndata: 1\n\n");
     assert!(sends[2].is_woken(), "there is room, and nobody was told");
-    // Those behind do not pass it, whoever is polled first.
+    // Later sends do not overtake, in any order of polls.
     for send in sends[3..].iter_mut().rev() {
         assert_pending!(send.poll());
     }
@@ -39,7 +39,7 @@ fn a_send_is_encoded_by_the_call_and_borrows_no_event() {
 }
 
 #[test]
-fn a_send_that_nobody_polls_sends_nothing_and_holds_up_nobody() {
+fn unpolled_send_sends_nothing_and_blocks_no_other() {
     let (events, mut reader) = open();
     let unpolled = events.send("never");
     events.try_send("x").unwrap();
@@ -48,7 +48,7 @@ fn a_send_that_nobody_polls_sends_nothing_and_holds_up_nobody() {
 }
 
 #[test]
-fn a_send_that_went_is_not_sent_again() {
+fn completed_send_is_not_sent_again() {
     let (events, mut reader) = open();
     let mut send = task::spawn(events.send("once"));
     assert_ready_eq!(send.poll(), Ok(()));
@@ -64,7 +64,7 @@ fn try_send_does_not_overtake_a_send_that_waits() {
     assert_pending!(large.poll());
     assert_eq!(events.try_send("2"), Err(SendError::Full));
     assert_eq!(reader.text(), "data: 1\n\n");
-    // Its turn has come, although it has not been polled since.
+    // The waiting send is next, although it was not polled again.
     assert_eq!(events.try_send("2"), Err(SendError::Full));
     assert_ready_eq!(large.poll(), Ok(()));
     assert_eq!(reader.text(), "data: larger than the room\n\n");
@@ -72,7 +72,7 @@ fn try_send_does_not_overtake_a_send_that_waits() {
 }
 
 #[test]
-fn a_dropped_send_sends_nothing_and_the_next_in_line_goes() {
+fn dropped_send_sends_nothing_and_the_next_one_completes() {
     let (events, mut reader) = open_with_buffer(2 * SMALL);
     events.try_send("1").unwrap();
     let mut first = task::spawn(events.send("too large for the room"));
@@ -86,7 +86,7 @@ fn a_dropped_send_sends_nothing_and_the_next_in_line_goes() {
 }
 
 #[test]
-fn a_send_dropped_after_its_wake_passes_it_on() {
+fn send_dropped_after_its_wake_wakes_the_next_one() {
     let (events, mut reader) = open_with_buffer(SMALL);
     events.try_send("1").unwrap();
     let mut sends: Vec<_> = (2..5).map(|n| task::spawn(events.send(n.to_string()))).collect();
@@ -98,7 +98,7 @@ fn a_send_dropped_after_its_wake_passes_it_on() {
     assert!(first.is_woken());
     drop(first);
     assert!(sends[0].is_woken());
-    // One in the middle leaves no trace either.
+    // A dropped send in the middle of the queue has no effect either.
     drop(sends.remove(0));
     assert!(sends[0].is_woken());
     assert_ready_eq!(sends[0].poll(), Ok(()));
@@ -155,7 +155,7 @@ fn close_wakes_and_fails_every_waiting_send() {
 }
 
 #[test]
-fn an_end_that_the_clock_brings_fails_waiting_sends_too() {
+fn end_of_the_lifetime_fails_waiting_sends() {
     let clock = Clock::new();
     let (events, response) = clock.sse().buffer(SMALL).max_lifetime(Duration::from_secs(1)).channel();
     let mut reader = clock.read(response);
@@ -193,7 +193,7 @@ async fn many_senders_lose_and_reorder_nothing() {
     drop(events);
     let mut text = String::new();
     while let Some(chunk) = reader.next().await {
-        // The opening comes beside what the buffer holds.
+        // The opening does not count towards the buffer.
         assert!(chunk.len() <= 200 + ":\nevent: sse-open\n\n".len(), "more than the buffer in one chunk");
         text.push_str(std::str::from_utf8(&chunk).unwrap());
     }

@@ -1,9 +1,9 @@
-//! Who is woken, and who is not.
+//! The wakes of a body.
 
 use super::*;
 
 #[test]
-fn a_send_wakes_the_reader_once_and_only_when_there_is_something() {
+fn send_wakes_the_body_once_and_only_if_bytes_are_pending() {
     let (events, mut reader) = open_with_buffer(2 * SMALL);
     assert_eq!(reader.wakes(), 0);
     events.try_send("1").unwrap();

@@ -1,4 +1,4 @@
-//! A subscriber that keeps what it is told.
+//! A `tracing` subscriber that stores events and spans.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -8,17 +8,17 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// A span or an event, as a subscriber meets it.
+/// A recorded span or event.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) name: &'static str,
     pub(crate) target: &'static str,
     pub(crate) level: Level,
-    /// Every field it has, beside the message.
+    /// All field names except the message.
     pub(crate) fields: Vec<&'static str>,
-    /// Those that had a value, as text.
+    /// The fields with values, as text.
     pub(crate) values: BTreeMap<&'static str, String>,
-    /// The number of the span in which it was told; of a span, its own.
+    /// The number of the enclosing span; for a span, its own number.
     pub(crate) span: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Visit for Told {
     }
 }
 
-/// Keeps everything down to a level, of one thread.
+/// Records all spans and events of one thread, down to a level.
 #[derive(Clone)]
 pub(crate) struct Collector {
     down_to: Level,
@@ -66,7 +66,7 @@ impl Collector {
         }
     }
 
-    /// Does this whenever it is told something.
+    /// Called for each recorded span and event.
     pub(crate) fn asking(self, asks: impl Fn() + Send + Sync + 'static) -> Self {
         Self { asks: Some(Arc::new(asks)), ..self }
     }

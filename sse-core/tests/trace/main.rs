@@ -1,4 +1,4 @@
-//! What is told to `tracing`: the names and fields of `docs/observing.md`, no others, and nothing that was sent.
+//! The events for `tracing`: exactly the names and fields of `docs/observing.md`, without data of the application.
 
 mod collector;
 
@@ -21,11 +21,11 @@ fn poll<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
-/// Does everything that is told, under text that must not be.
+/// Causes every recorded event. The texts here must not appear in any record.
 fn everything(clock: &Clock, hub: &Hub) {
     let publish = || hub.publish("news", Event::data("secret").event("secret")).unwrap();
 
-    // Opened, resumed, a gap of a lagging reader, ended.
+    // Opened, resumed, a gap of a lagging subscriber, ended.
     let first = publish();
     let mut reader = clock.read(
         clock
@@ -41,9 +41,9 @@ fn everything(clock: &Clock, hub: &Hub) {
     }
     assert!(reader.text().contains("event: gap"));
     drop(reader);
-    // An id that says nothing here.
+    // An unknown ID.
     drop(clock.sse_after(LastEventId::Text("secret".into())).subscribe(hub, ["news"]));
-    // A source that fails; a send that waits.
+    // A failing source, and a send that waits.
     clock.read(clock.sse().stream(futures_util::stream::iter([Event::data("secret").event("a\nb")]))).text();
     let (events, response) = clock.sse().buffer(1).channel();
     events.try_send("secret").unwrap();
@@ -51,7 +51,7 @@ fn everything(clock: &Clock, hub: &Hub) {
     drop(response);
     drop(clock.sse().subscribe(hub, ["secret".repeat(100)]));
     sse_core::__handler_failed(&sse_core::SendError::Closed);
-    // Down, and then nobody comes in.
+    // A drain, and a request during the drain.
     let (_events, _of_no_hub) = clock.sse().channel();
     assert_eq!(poll(hub.drain(Duration::ZERO)), Some(0));
     drop(clock.sse().subscribe(hub, ["news"]));
@@ -81,7 +81,7 @@ fn documented(target: &str) -> BTreeSet<(String, String, Vec<String>)> {
 }
 
 #[test]
-fn everything_told_is_in_the_document_and_the_document_is_told() {
+fn recorded_events_equal_the_table_of_the_document() {
     let collector = Collector::down_to(Level::TRACE);
     with_default(collector.clone(), everything_at_once);
     let told = collector.told();
@@ -96,18 +96,18 @@ fn everything_told_is_in_the_document_and_the_document_is_told() {
     assert_eq!(told, documented("sse_core"));
 }
 
-/// A subscriber is foreign code, which may ask the hub what it likes.
+/// A subscriber is foreign code, which may call the hub.
 #[test]
-fn nothing_is_told_under_a_lock() {
+fn no_event_is_recorded_under_a_lock() {
     let clock = Clock::new();
     let hub = small_hub(&clock);
     let asked = hub.clone();
     let collector = Collector::down_to(Level::TRACE).asking(move || {
-        // The order's lock and the topic's; the streams'.
+        // The locks of the history, of the topic and of the streams.
         drop(asked.topic("news"));
         asked.close_by_key("nobody");
     });
-    // A lock that is held would not panic but stand still.
+    // A held lock would cause a deadlock and not a panic.
     let (done, waits) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         with_default(collector, || everything(&clock, &hub));
@@ -117,7 +117,7 @@ fn nothing_is_told_under_a_lock() {
 }
 
 #[test]
-fn nothing_that_was_sent_is_told() {
+fn no_event_contains_data_of_the_application() {
     let collector = Collector::down_to(Level::TRACE);
     with_default(collector.clone(), everything_at_once);
     for told in collector.told() {
@@ -155,7 +155,7 @@ fn a_stream_has_one_span_from_its_response_to_its_end() {
 }
 
 #[test]
-fn what_a_source_tells_while_it_is_polled_is_told_of_its_stream() {
+fn events_of_a_source_are_recorded_in_the_span_of_its_stream() {
     let collector = Collector::down_to(Level::DEBUG);
     with_default(collector.clone(), || {
         let clock = Clock::new();
@@ -171,7 +171,7 @@ fn what_a_source_tells_while_it_is_polled_is_told_of_its_stream() {
 }
 
 #[test]
-fn a_gap_is_told_with_its_topic_and_whether_the_reader_lagged() {
+fn gap_event_has_its_topic_and_whether_the_subscriber_lagged() {
     let collector = Collector::down_to(Level::TRACE);
     with_default(collector.clone(), everything_at_once);
     let gaps: Vec<_> = collector.named("gap").into_iter().map(|gap| gap.values).collect();
@@ -182,7 +182,7 @@ fn a_gap_is_told_with_its_topic_and_whether_the_reader_lagged() {
 }
 
 #[test]
-fn a_refusal_says_why() {
+fn retry_later_event_has_its_reason() {
     let collector = Collector::down_to(Level::INFO);
     with_default(collector.clone(), || {
         let clock = Clock::new();
@@ -200,7 +200,7 @@ fn a_refusal_says_why() {
 }
 
 #[test]
-fn a_drain_is_told_once_and_how_many_would_not_end() -> Result<(), SendError> {
+fn drain_is_recorded_once_with_the_streams_that_did_not_end() -> Result<(), SendError> {
     let collector = Collector::down_to(Level::INFO);
     let clock = Clock::new();
     with_default(collector.clone(), || {
@@ -217,7 +217,7 @@ fn a_drain_is_told_once_and_how_many_would_not_end() -> Result<(), SendError> {
 }
 
 #[test]
-fn above_debug_a_stream_that_comes_and_goes_tells_nothing() {
+fn above_debug_an_ordinary_stream_records_nothing() {
     let collector = Collector::down_to(Level::INFO);
     with_default(collector.clone(), || {
         let clock = Clock::new();
@@ -239,6 +239,6 @@ fn a_drain_reports_streams_without_a_hub() {
     });
     let leaves = collector.named("drain.leaves");
     assert_eq!(leaves.len(), 1);
-    // Other tests of this process have such streams too.
+    // Other tests of this process also have such streams.
     assert!(leaves[0].values["streams"].parse::<usize>().is_ok_and(|streams| streams >= 1), "{leaves:?}");
 }
