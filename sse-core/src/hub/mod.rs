@@ -1,6 +1,7 @@
 //! One ordered history: topics are labels in it, a connection is a cursor, `Last-Event-ID` is the cursor's position.
 
 mod ages;
+mod attach;
 mod builder;
 mod cursor;
 pub(crate) mod history;
@@ -17,6 +18,7 @@ mod subscription;
 mod tombstones;
 mod topic;
 mod topic_names;
+mod topic_source;
 mod topics;
 
 pub use builder::HubBuilder;
@@ -28,16 +30,16 @@ pub use registry::Draining;
 pub use stats::Stats;
 pub use subscription::{Replay, Resumption, SubscribeError, Subscription};
 pub use topic_names::{IntoTopics, Many, One};
+#[doc(hidden)]
+pub use topic_source::TopicSource;
 
 use crate::runtime::runtime::{Random, Runtime, Timer};
 use crate::runtime::sync::atomic::AtomicU64;
 use crate::runtime::sync::{Arc, Mutex};
 use crate::stream::shared::Rules;
 use builder::Limits;
-pub(crate) use cursor::Cursor;
 use history::History;
 use registry::Registry;
-pub(crate) use registry::{Kind, StreamGuard};
 use retry_later::SentAway;
 use stats::Counters;
 use std::fmt;
@@ -89,6 +91,14 @@ impl Inner {
     /// The time, if events have an age. To be read before a lock is taken, because the clock is the program's.
     pub(crate) fn now_if_aging(&self) -> Option<Instant> {
         self.limits.topic_age.map(|_| self.runtime.now())
+    }
+
+    /// Counts a client that must retry later, and draws its delay.
+    pub(crate) fn send_away(&self) -> Duration {
+        Counters::add(&self.counters.retry_later, 1);
+        let now = self.runtime.now();
+        let range = self.sent_away.lock().add(now, &self.limits.drain_retry);
+        self.runtime.random().duration(range)
     }
 
     /// The block for a client whose id says nothing to this hub, or whose history was taken back.
@@ -190,15 +200,6 @@ impl Hub {
     /// ```
     pub fn close_by_key(&self, key: impl AsRef<str>) -> usize {
         self.inner.registry.cut(key.as_ref())
-    }
-
-    /// Counts a client that is asked to come later, and draws how long it must wait.
-    pub(crate) fn send_away(&self) -> Duration {
-        let inner = &self.inner;
-        Counters::add(&inner.counters.retry_later, 1);
-        let now = inner.runtime.now();
-        let range = inner.sent_away.lock().add(now, &inner.limits.drain_retry);
-        inner.runtime.random().duration(range)
     }
 
     /// What the hub holds and has done.

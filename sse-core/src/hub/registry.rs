@@ -1,11 +1,11 @@
 //! The streams attached to a hub: how many there may be, why they ended, and how they go down together.
 
-use super::stats::Counters;
 use super::{Inner, Limits};
 use crate::hub::shrink::{is_sparse, shrink};
 use crate::runtime::runtime::Timer;
 use crate::runtime::sync::atomic::Ordering;
 use crate::runtime::sync::{Arc, Mutex};
+use crate::stream::owner::{DrainEnd, StreamOwner};
 use crate::stream::shared::Shared;
 use crate::stream::state::{CloseReason, Drain};
 use slab::Slab;
@@ -33,7 +33,7 @@ struct Locked {
 #[derive(Debug)]
 struct Entry {
     shared: Arc<Shared>,
-    kind: Kind,
+    ends: DrainEnd,
 }
 
 /// A stream's key, and its index among the streams of that key.
@@ -41,15 +41,6 @@ struct Entry {
 struct Keyed {
     key: std::sync::Arc<str>,
     index: usize,
-}
-
-/// How a stream goes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// At a moment of its own in the window: its client resumes elsewhere and loses nothing.
-    Subscription,
-    /// At the end of the window: its application has until then to say goodbye.
-    Handled,
 }
 
 /// When a drain is over.
@@ -162,32 +153,71 @@ impl Locked {
     }
 }
 
-/// A stream's entry in its hub, for as long as its body lives.
-pub(crate) struct StreamGuard {
-    hub: Arc<Inner>,
-    shared: Arc<Shared>,
+impl StreamOwner for Inner {
+    fn enter(&self, shared: &Arc<Shared>, ends: DrainEnd, key: Option<std::sync::Arc<str>>) -> bool {
+        self.registry.enter(Entry { shared: shared.clone(), ends }, key, &self.limits)
+    }
+
+    fn ended(&self, reason: CloseReason) {
+        self.counters.ended(reason);
+    }
+
+    fn leave(&self, shared: &Shared) {
+        self.registry.leave(shared);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.registry.is_draining()
+    }
+
+    fn retry_later(&self) -> Duration {
+        self.send_away()
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
 }
 
-impl StreamGuard {
-    pub(crate) fn new(
-        hub: &Arc<Inner>,
-        shared: &Arc<Shared>,
-        kind: Kind,
-        key: Option<std::sync::Arc<str>>,
-    ) -> Option<Self> {
-        let enters = hub.registry.enter(Entry { shared: shared.clone(), kind }, key, &hub.limits);
-        enters.then(|| Self { hub: hub.clone(), shared: shared.clone() })
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.hub.counters
-    }
+/// The hub as the owner of a stream.
+#[cfg(not(feature = "__loom"))]
+pub(crate) fn owner(hub: &Arc<Inner>) -> Arc<dyn StreamOwner> {
+    hub.clone()
 }
 
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        self.hub.registry.leave(&self.shared);
+/// The same for loom, whose `Arc` does not turn into one of a trait.
+#[cfg(feature = "__loom")]
+pub(crate) fn owner(hub: &Arc<Inner>) -> Arc<dyn StreamOwner> {
+    struct Owner(Arc<Inner>);
+
+    impl StreamOwner for Owner {
+        fn enter(&self, shared: &Arc<Shared>, ends: DrainEnd, key: Option<std::sync::Arc<str>>) -> bool {
+            self.0.enter(shared, ends, key)
+        }
+
+        fn ended(&self, reason: CloseReason) {
+            self.0.ended(reason);
+        }
+
+        fn leave(&self, shared: &Shared) {
+            self.0.leave(shared);
+        }
+
+        fn is_draining(&self) -> bool {
+            self.0.is_draining()
+        }
+
+        fn retry_later(&self) -> Duration {
+            self.0.retry_later()
+        }
+
+        fn address(&self) -> usize {
+            self.0.address()
+        }
     }
+
+    let owner: std::sync::Arc<dyn StreamOwner> = std::sync::Arc::new(Owner(hub.clone()));
+    Arc::from_std(owner)
 }
 
 /// Begins the drain, once, and tells every stream.
@@ -200,18 +230,18 @@ pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
         locked.drain.get_or_insert(Window { gives_up });
         // Those that were told once are not told again.
         let told = if first { &locked.streams } else { &Slab::new() };
-        let told: Vec<_> = told.iter().map(|(_, entry)| (entry.shared.clone(), entry.kind)).collect();
+        let told: Vec<_> = told.iter().map(|(_, entry)| (entry.shared.clone(), entry.ends)).collect();
         (first, told)
     };
     if first {
         crate::runtime::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
         crate::stream::unowned::report();
     }
-    crate::runtime::wake::each(streams, |(shared, kind)| {
+    crate::runtime::wake::each(streams, |(shared, ends)| {
         let random = hub.runtime.random();
-        let wait = match kind {
-            Kind::Subscription => random.duration(Duration::ZERO..=window),
-            Kind::Handled => window,
+        let wait = match ends {
+            DrainEnd::Spread => random.duration(Duration::ZERO..=window),
+            DrainEnd::Last => window,
         };
         let retry = shared.control.has_retry().then(|| random.duration(hub.limits.drain_retry.clone()));
         shared.drain(Drain { at: now.checked_add(wait), retry });

@@ -4,21 +4,23 @@ use super::cursor::Cursor;
 use super::history::{History, MAX_TOPIC_BYTES};
 use super::id::EventId;
 use super::log::id_source::IdSource;
-use super::registry::Kind;
+use super::registry::owner;
 use super::stats::Counters;
 use super::topic::{Deferred, Topic};
 use super::topic_names::IntoTopics;
+use super::topic_source::TopicSource;
 use super::{Hub, Inner};
 use crate::event::control::Control;
 use crate::event::frame::IntoFrame;
 use crate::request::last_event_id::LastEventId;
+use crate::response::assembly::{Opened, invalid, retry_later};
 use crate::response::options::Sse;
-use crate::response::options::{First, Opened, invalid, refuse};
+use crate::response::prelude::Prelude;
 use crate::response::response::Response;
 use crate::runtime::runtime::Runtime;
 use crate::runtime::sync::Arc;
 use crate::runtime::sync::atomic::Ordering;
-use crate::stream::source::Live;
+use crate::stream::owner::DrainEnd;
 use crate::stream::{EventStream, Sender};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -92,14 +94,14 @@ impl Resumption {
 #[must_use = "the stream opens when the subscription becomes a response"]
 pub struct Subscription<R: Runtime> {
     hub: Hub,
-    opened: Opened<R, Live>,
+    opened: Opened<R, TopicSource>,
     resumption: Resumption,
     /// The client's id is not one of this history's.
     unknown: bool,
     /// The id of the position it begins at, if that is known.
     begins: Option<EventId>,
     retry: Duration,
-    first: First,
+    prelude: Prelude,
     error: Option<SubscribeError>,
     /// The client has no last event ID that the hub knows, so that stored events may be replayed.
     is_new: bool,
@@ -110,7 +112,7 @@ pub struct Subscription<R: Runtime> {
 impl<R: Runtime> Subscription<R> {
     pub(crate) fn new<K>(mut sse: Sse<R>, hub: &Hub, topics: impl IntoTopics<K>) -> Self {
         let inner = &hub.inner;
-        let (last_event_id, first) = (sse.last_event_id().clone(), sse.take_first());
+        let (last_event_id, prelude) = (sse.last_event_id().clone(), sse.take_prelude());
         let (is_get, control) = (sse.is_get(), sse.control());
         let names = Names::of(topics.into_topics(), inner.limits.max_topics_per_stream);
         let other_hub = sse.is_attached_elsewhere(hub).then_some(SubscribeError::OtherHub);
@@ -120,16 +122,17 @@ impl<R: Runtime> Subscription<R> {
         };
         let rules = inner.rules.clone().with_max_event_bytes(sse.own_max_event_bytes());
         // Without valid names there is no stream that the hub could count.
-        let (attach, headers) = (error.is_none().then_some(hub), sse.headers());
-        let mut opened = sse.open(attach, Kind::Subscription, rules, Live::default());
-        if let Some(error) = &error {
-            opened.response = invalid(error, headers.clone(), opened.response.into_body());
+        let (owner, headers) = (error.is_none().then(|| owner(inner)), sse.headers());
+        let is_rejected = sse.rejection().is_some();
+        let mut opened = sse.open(owner, DrainEnd::Spread, rules, TopicSource::default());
+        if let Some(error) = error.as_ref().filter(|_| !is_rejected) {
+            opened.response = invalid(error.status(), error, headers.clone(), opened.response.into_body());
         }
         let (resumption, unknown, begins) = (Resumption::Fresh, false, None);
         let retry = inner.runtime.random().duration(inner.limits.retry());
         let (is_new, not_before) = (true, 0);
         let mut subscription =
-            Self { hub: hub.clone(), opened, resumption, unknown, begins, retry, first, error, is_new, not_before };
+            Self { hub: hub.clone(), opened, resumption, unknown, begins, retry, prelude, error, is_new, not_before };
         let opened = &mut subscription.opened;
         if opened.response.id().is_none() {
             // It opens no stream, and enters no topic.
@@ -149,7 +152,7 @@ impl<R: Runtime> Subscription<R> {
             Err(why) => {
                 let brought = subscription.opened.brought.take();
                 let body = subscription.opened.response.into_body();
-                subscription.opened.response = refuse(hub, why, is_get, brought.as_deref(), headers, body);
+                subscription.opened.response = retry_later(&**inner, why, is_get, brought.as_deref(), headers, body);
                 return subscription;
             }
         };
@@ -158,9 +161,9 @@ impl<R: Runtime> Subscription<R> {
             _ if entered.unknown => Counters::add(&inner.counters.gaps, 1),
             _ => {}
         }
-        opened.tell(Some(entered.resumption));
+        opened.trace_opened(Some(entered.resumption.as_str()));
         if entered.unknown {
-            let _entered = opened.response.body().told().enter();
+            let _entered = opened.response.body().span().enter();
             crate::runtime::trace::gap("unknown", None, false);
         }
         opened.response.body_mut().source_mut().cursor = Some(cursor);
@@ -299,7 +302,7 @@ impl<R: Runtime> Subscription<R> {
             }
             Counters::add(&inner.counters.gaps, 1);
             (self.unknown, self.resumption) = (true, Resumption::Gap);
-            let _entered = self.opened.response.body().told().enter();
+            let _entered = self.opened.response.body().span().enter();
             crate::runtime::trace::gap("unknown", None, false);
         }
         self.prepare();
@@ -309,7 +312,7 @@ impl<R: Runtime> Subscription<R> {
     /// Sends these events, a snapshot for one, before anything else; as [`Sse::prelude`]. They may have no ids: only after
     /// them is the client told a position.
     pub fn prelude(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
-        self.first.extend(events);
+        self.prelude.extend(events);
         self.prepare();
         self
     }
@@ -330,6 +333,20 @@ impl<R: Runtime> Subscription<R> {
     #[must_use]
     pub const fn error(&self) -> Option<&SubscribeError> {
         self.error.as_ref()
+    }
+
+    /// Whether no stream opens: the hub drains or is full, or there is an [`error`](Self::error). The response is the whole
+    /// answer then.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().max_streams(0).build_on(clock.clone());
+    /// assert!(clock.sse().subscribe(&hub, ["news"]).is_rejected());
+    /// ```
+    #[must_use]
+    pub const fn is_rejected(&self) -> bool {
+        self.opened.response.is_rejected()
     }
 
     /// The stream's identifier; `None` if no stream opens: the hub drains or is full, or there is an
@@ -359,24 +376,24 @@ impl<R: Runtime> Subscription<R> {
     /// assert_eq!(reader.text(), "event: note\ndata: your upload is done\n\n");
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
-    pub fn with_sender(self) -> (Sender, Response<EventStream<R>>) {
+    pub fn with_sender(self) -> (Sender, Response<EventStream<R, TopicSource>>) {
         let sender = Sender::new(self.opened.response.body().shared().clone(), false);
         (sender, self.opened.response)
     }
 
     /// The response.
-    pub fn into_response(self) -> Response<EventStream<R>> {
+    pub fn into_response(self) -> Response<EventStream<R, TopicSource>> {
         self.opened.response
     }
 
     /// Sets what goes first: the reconnection time, and the position, unless a gap or events must come before it.
     fn prepare(&mut self) {
         let control = self.opened.response.body().shared().control;
-        let first = match self.first.blocks(&self.hub.inner.rules, control) {
-            Ok(first) => first,
+        let prelude = match self.prelude.blocks(&self.hub.inner.rules, control) {
+            Ok(prelude) => prelude,
             Err(error) => return self.opened.fail(error),
         };
-        let holds = self.begins.filter(|_| !self.unknown && first.is_empty());
+        let holds = self.begins.filter(|_| !self.unknown && prelude.is_empty());
         let after_first = if self.unknown {
             Some(self.hub.inner.unknown_gap(self.begins))
         } else {
@@ -389,7 +406,7 @@ impl<R: Runtime> Subscription<R> {
             }
             holds => control.opening(Some(self.retry), holds),
         };
-        self.opened.opening(|welcome| [&*opening, welcome, &first, &after_first.unwrap_or_default()].concat());
+        self.opened.opening(|welcome| [&*opening, welcome, &prelude, &after_first.unwrap_or_default()].concat());
     }
 }
 

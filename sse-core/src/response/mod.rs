@@ -2,7 +2,9 @@
 
 #[cfg(feature = "adapter")]
 mod adapter;
+pub(crate) mod assembly;
 pub(crate) mod moment;
 pub(crate) mod options;
+pub(crate) mod prelude;
 #[expect(clippy::module_inception, reason = "a reader looks for `Response` in response.rs")]
 pub(crate) mod response;

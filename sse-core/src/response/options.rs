@@ -1,21 +1,21 @@
-//! From an admitted request to its response: the one place where a stream is put together.
+//! The options of a stream.
 
-use crate::event::control::{Control, NO_ID};
+use crate::event::control::Control;
 use crate::event::error::FrameError;
-use crate::event::frame::{Frame, IntoFrame};
-use crate::event::limits::{MAX_EVENT_BYTES, MAX_PRELUDE_BYTES};
-use crate::hub::Resumption;
-use crate::hub::{Hub, IntoTopics, Kind, StreamGuard, SubscribeError, Subscription};
+use crate::event::frame::IntoFrame;
+use crate::event::limits::MAX_EVENT_BYTES;
 use crate::request::head::STREAM_HEADERS;
 use crate::request::last_event_id::LastEventId;
 use crate::request::policy::Accepted;
+use crate::request::rejection::Rejection;
 use crate::response::moment::IntoMoment;
+use crate::response::prelude::Prelude;
 use crate::response::response::{HeaderError, Response, check_header};
 use crate::runtime::runtime::Runtime;
 use crate::runtime::sync::Arc;
-use crate::stream::shared::{Rules, Shared};
-use crate::stream::source::{Live, StreamSource};
-use crate::stream::state::{State, retry_block};
+use crate::stream::owner::{DrainEnd, StreamOwner};
+use crate::stream::shared::Rules;
+use crate::stream::source::{NoSource, StreamSource};
 use crate::stream::{CloseReason, EventStream, ItemStream, OnEnd, Sender};
 use std::time::{Duration, Instant};
 
@@ -43,23 +43,25 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 #[must_use = "no stream opens until this becomes a response"]
 pub struct Sse<R: Runtime> {
-    runtime: R,
-    admitted: Accepted,
-    keep_alive: Option<Duration>,
-    buffer: usize,
-    max_lifetime: Option<Duration>,
-    expires_at: Option<Instant>,
-    key: Option<std::sync::Arc<str>>,
-    welcome: bool,
+    pub(crate) runtime: R,
+    pub(crate) accepted: Accepted,
+    /// The request opens no stream, and every response is this answer.
+    pub(crate) rejection: Option<Rejection>,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) buffer: usize,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) key: Option<std::sync::Arc<str>>,
+    pub(crate) welcome: bool,
     max_event_bytes: Option<usize>,
     control_events: Option<bool>,
-    first: First,
-    headers: Vec<(String, String)>,
-    /// The hub that it was attached to.
-    hub: Option<Hub>,
-    /// The hub of its route.
-    owner: Option<Hub>,
-    on_end: Option<OnEnd>,
+    prelude: Prelude,
+    pub(crate) headers: Vec<(String, String)>,
+    /// Set by `attach`.
+    pub(crate) attached: Option<Arc<dyn StreamOwner>>,
+    /// The owner of every stream of the route, unless the stream is attached to another one.
+    pub(crate) owner: Option<Arc<dyn StreamOwner>>,
+    pub(crate) on_end: Option<OnEnd>,
 }
 
 /// The longest [key](Sse::key) of a stream, in bytes.
@@ -70,64 +72,13 @@ pub const MAX_KEY_BYTES: usize = 256;
 #[error("the key has {0} bytes, more than {MAX_KEY_BYTES}")]
 pub struct KeyTooLong(pub usize);
 
-/// Events that go before everything else, or what was wrong with them.
-#[derive(Debug, Default)]
-pub(crate) struct First {
-    frames: Vec<Frame>,
-    bytes: usize,
-    error: Option<FrameError>,
-}
-
-impl First {
-    /// Adds events; after the first that is wrong nothing more.
-    pub(crate) fn extend(&mut self, events: impl IntoIterator<Item: IntoFrame>) {
-        for event in events {
-            if self.error.is_some() {
-                return;
-            }
-            // The size is checked later, when the limit of the stream is known.
-            let frame = event.with_checked(|piece| {
-                let piece = piece?;
-                piece.check_size_and_retry(usize::MAX)?;
-                Ok::<_, FrameError>(piece.into_frame())
-            });
-            match frame {
-                Ok(frame) => {
-                    self.bytes += frame.as_bytes().len();
-                    self.frames.push(frame);
-                }
-                Err(error) => self.error = Some(error),
-            }
-            if self.bytes > MAX_PRELUDE_BYTES {
-                self.error.get_or_insert(FrameError::PreludeTooLarge(self.bytes));
-            }
-        }
-    }
-
-    /// All of them, as the stream sends them and its hub allows.
-    pub(crate) fn blocks(&self, rules: &Rules, control: Control) -> Result<Vec<u8>, FrameError> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
-        }
-        let mut blocks = Vec::with_capacity(self.bytes);
-        for frame in &self.frames {
-            frame.with_checked(|piece| {
-                let piece = piece?;
-                rules.check(&piece, control)?;
-                piece.for_stream(control).encode(&mut blocks);
-                Ok(())
-            })?;
-        }
-        Ok(blocks)
-    }
-}
-
 impl<R: Runtime> Sse<R> {
     /// With the defaults: a keep-alive every 15 s, a buffer of 64 KiB, no limit on the lifetime.
-    pub fn new(runtime: R, admitted: Accepted) -> Self {
+    pub fn new(runtime: R, accepted: Accepted) -> Self {
         Self {
             runtime,
-            admitted,
+            accepted,
+            rejection: None,
             keep_alive: Some(Duration::from_secs(15)),
             buffer: 64 * 1024,
             max_lifetime: None,
@@ -136,18 +87,33 @@ impl<R: Runtime> Sse<R> {
             welcome: false,
             max_event_bytes: None,
             control_events: None,
-            first: First::default(),
+            prelude: Prelude::default(),
             headers: Vec::new(),
-            hub: None,
+            attached: None,
             owner: None,
             on_end: None,
         }
     }
 
+    /// The options of a request that opens no stream: every response that it makes is the answer of this rejection. For an
+    /// adapter whose framework has no other way to answer before the handler.
+    #[doc(hidden)]
+    pub fn rejected(runtime: R, rejection: Rejection) -> Self {
+        let accepted = Accepted { last_event_id: LastEventId::Absent, is_get: false, names_type: false };
+        Self { rejection: Some(rejection), ..Self::new(runtime, accepted) }
+    }
+
+    /// Why the request opens no stream, if it opens none.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rejection(&self) -> Option<&Rejection> {
+        self.rejection.as_ref()
+    }
+
     /// The last event ID that the client brought.
     #[must_use]
     pub const fn last_event_id(&self) -> &LastEventId {
-        &self.admitted.last_event_id
+        &self.accepted.last_event_id
     }
 
     /// Adds a response header; the same name may come again, as `set-cookie` does. One of `cache-control` and
@@ -312,31 +278,6 @@ impl<R: Runtime> Sse<R> {
         Ok(self)
     }
 
-    /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
-    /// drain. A subscription is attached to the hub that it follows without this, and rejected if this is another one
-    /// ([`SubscribeError::OtherHub`](crate::hub::SubscribeError::OtherHub)).
-    ///
-    /// ```
-    /// # use {sse_core::Hub, sse_core::testing::Clock};
-    /// # let clock = Clock::new();
-    /// # let hub = Hub::builder().build_on(clock.clone());
-    /// let (_events, response) = clock.sse().attach(&hub).channel();
-    /// assert_eq!(hub.stats().streams, 1);
-    /// drop(response);
-    /// assert_eq!(hub.stats().streams, 0);
-    /// ```
-    pub fn attach(mut self, hub: &Hub) -> Self {
-        self.hub = Some(hub.clone());
-        self
-    }
-
-    /// As [`Sse::attach`], for a channel or a stream of events that is attached to no other hub: what a hub that was given
-    /// to a whole route does for each of its streams.
-    pub fn owned_by(mut self, hub: Option<&Hub>) -> Self {
-        self.owner = hub.cloned();
-        self
-    }
-
     /// Calls this once when the stream has ended, with the reason and, if it failed, the error. It is the place to count
     /// and to log failures, which no client is told of.
     ///
@@ -363,7 +304,7 @@ impl<R: Runtime> Sse<R> {
     }
 
     /// Sends these events before anything else, however large the buffer is; at most
-    /// [`MAX_PRELUDE_BYTES`] in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
+    /// [`MAX_PRELUDE_BYTES`](crate::MAX_PRELUDE_BYTES) in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
     /// them.
     ///
     /// ```
@@ -374,7 +315,7 @@ impl<R: Runtime> Sse<R> {
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
     pub fn prelude(mut self, events: impl IntoIterator<Item: IntoFrame>) -> Self {
-        self.first.extend(events);
+        self.prelude.extend(events);
         self
     }
 
@@ -391,7 +332,7 @@ impl<R: Runtime> Sse<R> {
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
     pub fn channel(self) -> (Sender, Response<EventStream<R>>) {
-        let response = self.respond(Live::default());
+        let response = self.respond(NoSource);
         (Sender::new(response.body().shared().clone(), true), response)
     }
 
@@ -416,23 +357,17 @@ impl<R: Runtime> Sse<R> {
         self.respond(items)
     }
 
-    /// A place in this hub's history: the events of these topics, or of one topic, from where the client's last event ID
-    /// says. See [`Subscription`] and [`IntoTopics`].
-    pub fn subscribe<K>(self, hub: &Hub, topics: impl IntoTopics<K>) -> Subscription<R> {
-        Subscription::new(self, hub, topics)
-    }
-
     fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
-        let hub = self.hub.take().or(self.owner.take());
-        let (first, control) = (std::mem::take(&mut self.first), self.control());
+        let owner = self.attached.take().or(self.owner.take());
+        let (prelude, control) = (self.take_prelude(), self.control());
         let rules = Rules::of_stream(self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
-        let first = first.blocks(&rules, control);
-        let mut opened = self.open(hub.as_ref(), Kind::Handled, rules, source);
-        match first {
-            Ok(first) => {
+        let prelude = prelude.blocks(&rules, control);
+        let mut opened = self.open(owner, DrainEnd::Last, rules, source);
+        match prelude {
+            Ok(prelude) => {
                 let opening = control.opening_after(None, opened.brought.take());
-                opened.opening(|welcome| [&*opening, welcome, &first].concat());
-                opened.tell(None);
+                opened.opening(|welcome| [&*opening, welcome, &prelude].concat());
+                opened.trace_opened(None);
             }
             Err(error) => opened.fail(error),
         }
@@ -440,25 +375,20 @@ impl<R: Runtime> Sse<R> {
     }
 
     pub(crate) const fn is_get(&self) -> bool {
-        self.admitted.is_get
+        self.accepted.is_get
     }
 
     pub(crate) fn control(&self) -> Control {
-        match self.control_events.unwrap_or(self.admitted.names_type) {
-            _ if !self.admitted.is_get => Control::Omitted,
+        match self.control_events.unwrap_or(self.accepted.names_type) {
+            _ if !self.accepted.is_get => Control::Omitted,
             true => Control::Events,
             false => Control::Blocks,
         }
     }
 
     /// The last event ID that the client brought, if it can stand in a block.
-    fn brought(&self) -> Option<Box<str>> {
-        self.admitted.last_event_id.as_str().filter(|id| crate::event::encode::check_id(id).is_ok()).map(Into::into)
-    }
-
-    /// The hub that it was attached to, if that is another one.
-    pub(crate) fn is_attached_elsewhere(&self, hub: &Hub) -> bool {
-        self.hub.as_ref().is_some_and(|attached| !Arc::ptr_eq(&attached.inner, &hub.inner))
+    pub(crate) fn brought(&self) -> Option<Box<str>> {
+        self.accepted.last_event_id.as_str().filter(|id| crate::event::encode::check_id(id).is_ok()).map(Into::into)
     }
 
     /// The handler's headers, for an answer that is none yet.
@@ -466,104 +396,7 @@ impl<R: Runtime> Sse<R> {
         self.headers.clone()
     }
 
-    pub(crate) fn take_first(&mut self) -> First {
-        std::mem::take(&mut self.first)
+    pub(crate) fn take_prelude(&mut self) -> Prelude {
+        std::mem::take(&mut self.prelude)
     }
-
-    /// Puts a stream together and enters it with its hub. What goes first is yet to be said.
-    pub(crate) fn open<S>(self, hub: Option<&Hub>, kind: Kind, rules: Rules, source: S) -> Opened<R, S> {
-        let id = self.runtime.random().uuid();
-        let (is_get, control, brought) = (self.admitted.is_get, self.control(), self.brought());
-        let expires_at = self.max_lifetime.and_then(|lifetime| {
-            let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);
-            self.runtime.now().checked_add(lifetime)
-        });
-        let expires_at = expires_at.into_iter().chain(self.expires_at).min();
-        let shared = Shared::new(id, control, rules, State::new(self.buffer, expires_at));
-        let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
-        let response = match hub.map(|hub| (hub, StreamGuard::new(&hub.inner, &shared, kind, self.key))) {
-            Some((hub, None)) => refuse(hub, "full", is_get, brought.as_deref(), self.headers, body),
-            attached => {
-                body.attach(attached.and_then(|(_, attachment)| attachment), self.on_end);
-                Response::stream(id, self.headers, body)
-            }
-        };
-        Opened { response, welcome: self.welcome, brought }
-    }
-}
-
-/// A stream that is put together, and waits for what goes first.
-#[derive(Debug)]
-pub(crate) struct Opened<R: Runtime, S> {
-    pub(crate) response: Response<EventStream<R, S>>,
-    welcome: bool,
-    /// The last event ID that the client brought, if it can stand in a block.
-    pub(crate) brought: Option<Box<str>>,
-}
-
-impl<R: Runtime, S> Opened<R, S> {
-    /// Lets `place` say what goes first, given the welcome.
-    pub(crate) fn opening(&mut self, place: impl FnOnce(&[u8]) -> Vec<u8>) {
-        let Some(id) = self.response.id() else { return };
-        let welcome =
-            if self.welcome { format!("event: welcome\ndata: {{\"uuid\":\"{id}\"}}\n\n") } else { String::new() };
-        let opening = place(welcome.as_bytes()).into();
-        self.response.body().shared().with(|locked| locked.state.set_opening(opening));
-    }
-
-    /// Tells that the stream opened, unless it was refused; and what became of its last event ID, if it subscribed.
-    pub(crate) fn tell(&self, resumption: Option<Resumption>) {
-        let Some(id) = self.response.id() else { return };
-        let _entered = self.response.body().told().enter();
-        crate::runtime::trace::stream_opened(id, resumption.map(Resumption::as_str));
-    }
-
-    /// Ends the stream before anything is sent.
-    pub(crate) fn fail(&mut self, error: FrameError) {
-        let opening = self.response.body().shared().control.opening(None, NO_ID);
-        self.opening(|_| opening);
-        let body = self.response.body();
-        let _entered = body.told().enter();
-        body.shared().fail(error);
-    }
-}
-
-/// Turns a body into the answer that asks the client to come later: for a GET it says when, why, and ends.
-pub(crate) fn refuse<R: Runtime, S>(
-    hub: &Hub,
-    why: &str,
-    is_get: bool,
-    brought: Option<&str>,
-    headers: Vec<(String, String)>,
-    mut body: EventStream<R, S>,
-) -> Response<EventStream<R, S>> {
-    let draining = hub.is_draining();
-    crate::runtime::trace::stream_refused(if draining { "draining" } else { why });
-    let retry = hub.send_away();
-    let opening = match body.shared().control {
-        Control::Events => {
-            let mut opening = Control::Events.opening_after(Some(retry), brought);
-            let reason = if draining { "draining" } else { "full" };
-            opening.extend_from_slice(format!("event: sse-later\ndata: {{\"reason\":\"{reason}\"}}\n\n").as_bytes());
-            opening.into()
-        }
-        Control::Blocks => retry_block(retry),
-        Control::Omitted => bytes::Bytes::new(),
-    };
-    body.detach();
-    body.shared().with(|locked| locked.state.set_opening(opening));
-    body.shared().end(CloseReason::Drained, None);
-    Response::refusal(is_get, retry, headers, body)
-}
-
-/// Turns a body into the answer to a handler that asks for the impossible.
-pub(crate) fn invalid<R: Runtime, S>(
-    error: &SubscribeError,
-    headers: Vec<(String, String)>,
-    mut body: EventStream<R, S>,
-) -> Response<EventStream<R, S>> {
-    crate::runtime::trace::subscription_rejected(error);
-    body.detach();
-    body.shared().end(CloseReason::Failed, None);
-    Response::invalid(error.status(), headers, body)
 }

@@ -2,6 +2,7 @@
 
 use crate::request::grammar::is_token;
 use crate::request::head::STREAM_HEADERS;
+use crate::request::rejection::Rejection;
 use std::borrow::Cow;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ pub struct Response<B> {
     status: u16,
     headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     id: Option<Uuid>,
+    rejection: Option<Rejection>,
     body: B,
 }
 
@@ -37,13 +39,19 @@ impl<B> Response<B> {
 
     /// Come later: for a GET a stream that only says when, because a browser never returns after 503. The handler's
     /// headers stay, because without those of CORS a page on another origin could not read when.
-    pub(crate) fn refusal(is_get: bool, retry: Duration, own: Vec<(String, String)>, body: B) -> Self {
+    pub(crate) fn retry_later(is_get: bool, retry: Duration, own: Vec<(String, String)>, body: B) -> Self {
         if is_get {
             return Self::with(200, stream_headers(), own, body);
         }
         let seconds = retry.as_millis().div_ceil(1000).to_string();
         let ours = [("cache-control", "no-store".into()), ("retry-after", seconds.into())];
         Self::with(503, ours.into_iter(), own, body)
+    }
+
+    /// The answer of a rejection, whose text is in the body.
+    pub(crate) fn rejected(rejection: Rejection, body: B) -> Self {
+        let headers = rejection.headers().map(|(name, value)| (name.into(), value.to_owned().into())).collect();
+        Self { status: rejection.status(), headers, id: None, rejection: Some(rejection), body }
     }
 
     /// A request that no stream can answer, because the handler asks for the impossible.
@@ -61,7 +69,7 @@ impl<B> Response<B> {
         let ours = ours.filter(|(name, _)| !own.iter().any(|(own, _)| own == name));
         let mut headers: Vec<_> = ours.map(|(name, value)| (Cow::Borrowed(name), value)).collect();
         headers.extend(own.into_iter().map(|(name, value)| (name.into(), value.into())));
-        Self { status, headers, id: None, body }
+        Self { status, headers, id: None, rejection: None, body }
     }
 
     /// The status code.
@@ -79,6 +87,27 @@ impl<B> Response<B> {
     #[must_use]
     pub const fn id(&self) -> Option<Uuid> {
         self.id
+    }
+
+    /// Whether no stream opens: the hub drains or is full, or the handler's call cannot succeed. The response is the whole
+    /// answer.
+    #[must_use]
+    pub const fn is_rejected(&self) -> bool {
+        self.id.is_none()
+    }
+
+    /// The rejection that this response answers with.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rejection(&self) -> Option<&Rejection> {
+        self.rejection.as_ref()
+    }
+
+    /// The same response with another body.
+    #[doc(hidden)]
+    pub fn map<T>(self, map: impl FnOnce(B) -> T) -> Response<T> {
+        let Self { status, headers, id, rejection, body } = self;
+        Response { status, headers, id, rejection, body: map(body) }
     }
 
     /// The body.

@@ -1,11 +1,11 @@
 //! The body: a pure stream of bytes over the machine, a source, and a timer.
 
+use super::membership::Membership;
+use super::owner::StreamOwner;
 use super::shared::{OnEnd, Shared};
-use super::source::{Live, Source, Step};
+use super::source::{NoSource, Source, Step};
 use super::state::{CloseReason, Output};
-use super::unowned::Unowned;
 use crate::event::control::Control;
-use crate::hub::StreamGuard;
 use crate::runtime::runtime::{Runtime, Timer};
 use crate::runtime::sync::Arc;
 use crate::runtime::trace::StreamSpan;
@@ -29,43 +29,29 @@ pin_project! {
     /// Without a timer, a host may call [`EventStream::poll_chunk`] with its own time, and again at
     /// [`EventStream::deadline`].
     #[must_use = "the client reads nothing until this is given to the server"]
-    pub struct EventStream<R: Runtime, S = Live> {
-        shared: Arc<Shared>,
+    pub struct EventStream<R: Runtime, S = NoSource> {
+        membership: Membership,
         keep_alive: KeepAlive,
         runtime: R,
         ended: bool,
         // It failed, and its client must not take it for a whole answer: the server is yet to hear of that.
         aborts: bool,
-        attachment: Option<StreamGuard>,
-        unowned: Option<Unowned>,
-        told: StreamSpan,
         #[pin]
         timer: Option<R::Timer>,
         #[pin]
         source: S,
     }
-
-    impl<R: Runtime, S> PinnedDrop for EventStream<R, S> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(reason) = this.shared.with(|locked| locked.state.drop_body()) {
-                leave(this.shared, this.attachment, this.told, reason);
-            }
-        }
-    }
 }
 
 impl<R: Runtime, S> EventStream<R, S> {
     pub(crate) fn new(shared: Arc<Shared>, runtime: R, keep_alive: Option<Duration>, source: S) -> Self {
+        let keep_alive = KeepAlive::every(keep_alive);
         Self {
-            shared,
-            keep_alive: KeepAlive::every(keep_alive),
+            membership: Membership::new(shared),
+            keep_alive,
             runtime,
             ended: false,
             aborts: false,
-            attachment: None,
-            unowned: None,
-            told: StreamSpan::default(),
             timer: None,
             source,
         }
@@ -74,7 +60,7 @@ impl<R: Runtime, S> EventStream<R, S> {
     /// The identifier of this connection.
     #[must_use]
     pub fn id(&self) -> Uuid {
-        self.shared.id
+        self.membership.shared.id
     }
 
     /// Whether the body has ended and been told so.
@@ -84,28 +70,28 @@ impl<R: Runtime, S> EventStream<R, S> {
     }
 
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+        &self.membership.shared
     }
 
     pub(crate) const fn source_mut(&mut self) -> &mut S {
         &mut self.source
     }
 
-    /// The stream opens, as one of a hub's until it ends.
-    pub(crate) fn attach(&mut self, attachment: Option<StreamGuard>, on_end: Option<OnEnd>) {
-        self.unowned = attachment.is_none().then(Unowned::new);
-        self.attachment = attachment;
-        if let Some(on_end) = on_end {
-            self.shared.set_on_end(on_end);
-        }
-        self.told = StreamSpan::of_stream(self.shared.id);
+    /// The stream opens, as one that entered this owner.
+    pub(crate) fn attach(&mut self, owner: Option<Arc<dyn StreamOwner>>, on_end: Option<OnEnd>) {
+        self.membership.attach(owner, on_end);
     }
 
-    /// The stream does not open after all.
+    /// The stream does not open.
     pub(crate) fn detach(&mut self) {
-        self.attachment = None;
-        self.unowned = None;
-        drop(self.shared.take_on_end());
+        self.membership.detach();
+    }
+
+    /// The same stream with another source.
+    #[doc(hidden)]
+    pub fn map_source<T>(self, map: impl FnOnce(S) -> T) -> EventStream<R, T> {
+        let Self { membership, keep_alive, runtime, ended, aborts, timer, source } = self;
+        EventStream { membership, keep_alive, runtime, ended, aborts, timer, source: map(source) }
     }
 
     /// The body as a stream of results, for servers that take one: a failed stream over another method than GET ends with
@@ -114,21 +100,8 @@ impl<R: Runtime, S> EventStream<R, S> {
         Results { body: self }
     }
 
-    pub(crate) const fn told(&self) -> &StreamSpan {
-        &self.told
-    }
-}
-
-/// Tells everybody that the stream has ended, and why. The application's function is the last, so that it may panic.
-fn leave(shared: &Shared, attachment: &mut Option<StreamGuard>, told: &mut StreamSpan, reason: CloseReason) {
-    told.ended(shared.id, reason.as_str());
-    if let Some(attachment) = attachment.take() {
-        attachment.counters().ended(reason);
-    }
-    shared.decided();
-    if let Some(on_end) = shared.take_on_end() {
-        let failure = shared.with(|locked| locked.failure());
-        (on_end.0)(reason, failure.as_ref());
+    pub(crate) const fn span(&self) -> &StreamSpan {
+        &self.membership.span
     }
 }
 
@@ -147,11 +120,11 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
         if *this.ended {
             return Ok(None);
         }
-        let _entered = this.told.enter();
+        let _entered = this.membership.span.enter();
         // Register, then look.
-        this.shared.body.register(cx.waker());
+        this.membership.shared.body.register(cx.waker());
         loop {
-            let (output, room) = this.shared.with(|locked| {
+            let (output, room) = this.membership.shared.with(|locked| {
                 let output = locked.state.poll(now);
                 let room = if let Output::Chunk(_) = output { locked.first_in_line() } else { None };
                 (output, room)
@@ -161,15 +134,15 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
             }
             let deadline = match output {
                 Output::Chunk(chunk) => {
-                    this.keep_alive.wrote_data(now, this.shared.id);
-                    this.told.wrote(chunk.len());
+                    this.keep_alive.wrote_data(now, this.membership.shared.id);
+                    this.membership.span.wrote(chunk.len());
                     return Ok(Some(chunk));
                 }
                 Output::End(reason) => {
                     *this.ended = true;
-                    *this.aborts = reason == CloseReason::Failed && this.shared.control == Control::Omitted;
+                    *this.aborts = reason == CloseReason::Failed && this.membership.shared.control == Control::Omitted;
                     this.keep_alive.at = None;
-                    leave(this.shared, this.attachment, this.told, reason);
+                    this.membership.leave(reason);
                     return Ok(None);
                 }
                 Output::Idle(deadline) => deadline,
@@ -177,24 +150,24 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
             let step = this.source.as_mut().poll_step(cx);
             let chunk = match step {
                 Poll::Ready(Step::End(CloseReason::Finished)) => {
-                    super::sender::finish(this.shared);
+                    super::sender::finish(&this.membership.shared);
                     continue;
                 }
                 Poll::Ready(Step::End(reason)) => {
-                    this.shared.end(reason, None);
+                    this.membership.shared.end(reason, None);
                     continue;
                 }
                 Poll::Ready(Step::Fail(error)) => {
-                    this.shared.fail(error);
+                    this.membership.shared.fail(error);
                     continue;
                 }
                 Poll::Ready(Step::Chunk(chunk)) if !chunk.is_empty() => {
-                    this.keep_alive.wrote_data(now, this.shared.id);
+                    this.keep_alive.wrote_data(now, this.membership.shared.id);
                     chunk
                 }
                 _ if this.keep_alive.is_due(now) => {
                     this.keep_alive.wrote(now);
-                    this.source.as_mut().heartbeat()
+                    this.source.as_mut().keep_alive()
                 }
                 Poll::Ready(Step::Chunk(_)) => {
                     // Its turn is over, although nothing came of it.
@@ -203,7 +176,7 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 }
                 Poll::Pending => return Err(deadline.into_iter().chain(this.keep_alive.at).min()),
             };
-            this.told.wrote(chunk.len());
+            this.membership.span.wrote(chunk.len());
             return Ok(Some(chunk));
         }
     }
@@ -242,7 +215,7 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
         if self.ended {
             return None;
         }
-        let state = self.shared.with(|locked| locked.state.poll_timeout());
+        let state = self.membership.shared.with(|locked| locked.state.poll_timeout());
         state.into_iter().chain(self.keep_alive.at).min()
     }
 }
@@ -289,7 +262,7 @@ const LINGER: Duration = Duration::from_millis(50);
 pin_project! {
     /// The body of [`EventStream::into_results`].
     #[must_use = "the client reads nothing until this is given to the server"]
-    pub struct Results<R: Runtime, S = Live> {
+    pub struct Results<R: Runtime, S = NoSource> {
         #[pin]
         body: EventStream<R, S>,
     }

@@ -2,6 +2,8 @@
 
 mod body;
 mod item_stream;
+mod membership;
+pub(crate) mod owner;
 mod sender;
 pub(crate) mod shared;
 pub(crate) mod source;
@@ -14,5 +16,6 @@ pub use body::{EventStream, Results, StreamFailed};
 pub use item_stream::ItemStream;
 pub use sender::{Sender, Sending};
 pub(crate) use shared::OnEnd;
-pub use source::{Live, Source, StreamSource};
+#[doc(hidden)]
+pub use source::{NoSource, Source, Step, StreamSource};
 pub use state::CloseReason;

@@ -1,11 +1,10 @@
-//! Where a body's bytes come from beside its handle: a hub's topics, or a stream of events.
+//! The source of a body: its events beside those of a sender.
 
 use super::item_stream::ItemStream;
 use super::state::CloseReason;
 use crate::event::control::Control;
 use crate::event::error::FrameError;
 use crate::event::frame::IntoFrame;
-use crate::hub::Cursor;
 use crate::stream::shared::check;
 use bytes::Bytes;
 use pin_project_lite::pin_project;
@@ -19,24 +18,25 @@ pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 /// Events that encode to nothing must not hold the task for ever.
 const CHUNK_EVENTS: usize = 1024;
 
-/// What a body can be fed from. Not for implementing: the two that exist are [`Live`] and [`StreamSource`].
+/// The events of a body beside those of its sender. Sealed.
+#[doc(hidden)]
 pub trait Source: private::Sealed {
     #[doc(hidden)]
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
 
     /// What keeps the connection alive now.
     #[doc(hidden)]
-    fn heartbeat(self: Pin<&mut Self>) -> Bytes {
+    fn keep_alive(self: Pin<&mut Self>) -> Bytes {
         Bytes::from_static(KEEP_ALIVE)
     }
 }
 
 /// One comment line; without a blank line after it, at which some clients would dispatch an empty event.
-const KEEP_ALIVE: &[u8] = b":\n";
+pub(crate) const KEEP_ALIVE: &[u8] = b":\n";
 
-mod private {
+pub(crate) mod private {
     pub trait Sealed {}
-    impl Sealed for super::Live {}
+    impl Sealed for super::NoSource {}
     impl<S> Sealed for super::StreamSource<S> {}
 }
 
@@ -52,20 +52,14 @@ pub enum Step {
     Fail(FrameError),
 }
 
-/// The source of a channel, which has its handle alone, or of a subscription, which has a place in a hub.
+/// The source of a channel, whose events come from its sender alone.
+#[doc(hidden)]
 #[derive(Debug, Default)]
-pub struct Live {
-    pub(crate) cursor: Option<Cursor>,
-}
+pub struct NoSource;
 
-impl Source for Live {
-    fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
-        self.cursor.as_mut().map_or(Poll::Pending, |cursor| cursor.poll(cx.waker()))
-    }
-
-    fn heartbeat(mut self: Pin<&mut Self>) -> Bytes {
-        let position = self.cursor.as_mut().and_then(Cursor::heartbeat);
-        position.unwrap_or(Bytes::from_static(KEEP_ALIVE))
+impl Source for NoSource {
+    fn poll_step(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
+        Poll::Pending
     }
 }
 

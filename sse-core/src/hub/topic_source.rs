@@ -1,0 +1,27 @@
+//! The source of a subscription: a cursor in the history.
+
+use super::cursor::Cursor;
+use crate::stream::source::{KEEP_ALIVE, Source, Step, private::Sealed};
+use bytes::Bytes;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The events of a hub's topics. Without a cursor, which a rejected subscription has not, there are none.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct TopicSource {
+    pub(crate) cursor: Option<Cursor>,
+}
+
+impl Sealed for TopicSource {}
+
+impl Source for TopicSource {
+    fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
+        self.cursor.as_mut().map_or(Poll::Pending, |cursor| cursor.poll(cx.waker()))
+    }
+
+    fn keep_alive(mut self: Pin<&mut Self>) -> Bytes {
+        let position = self.cursor.as_mut().and_then(Cursor::heartbeat);
+        position.unwrap_or(Bytes::from_static(KEEP_ALIVE))
+    }
+}
