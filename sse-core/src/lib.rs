@@ -146,7 +146,7 @@ pub use runtime::runtime::{Random, Runtime, Timer};
 pub use runtime::socket::{AppliedLimits, SocketLimits, apply_socket_limits};
 #[cfg(feature = "tokio")]
 pub use runtime::tokio::{Tokio, TokioTimer};
-pub use stream::{CloseReason, EventStream, Sender};
+pub use stream::{CloseReason, Sender};
 pub use uuid::Uuid;
 
 #[cfg(feature = "derive")]
@@ -159,6 +159,11 @@ pub mod __typed {
     pub use crate::decoder::typed::DecodeEvents;
     pub use crate::event::typed::Events;
 }
+
+/// The body of a channel or a subscription; of a stream of events with its source as `S`. See
+/// [`stream::EventStream`].
+pub type EventStream<R, S = hub::TopicSource> = stream::EventStream<R, S>;
+
 #[doc(hidden)]
 pub use futures_core::Stream as __Stream;
 #[cfg(feature = "adapter")]

@@ -1,12 +1,15 @@
-//! The calls of `Sse` that name a hub.
+//! The calls of `Sse` whose response can belong to a hub: channels and subscriptions have one type of body.
 
 use super::Hub;
 use super::registry::owner;
 use super::subscription::Subscription;
 use super::topic_names::IntoTopics;
+use super::topic_source::TopicSource;
 use crate::response::options::Sse;
+use crate::response::response::Response;
 use crate::runtime::runtime::Runtime;
 use crate::stream::owner::StreamOwner;
+use crate::stream::{EventStream, Sender};
 
 impl<R: Runtime> Sse<R> {
     /// Makes a channel or a stream of events one of this hub's: it counts towards `max_streams` and is ended by a
@@ -32,6 +35,23 @@ impl<R: Runtime> Sse<R> {
     pub fn owned_by(mut self, hub: Option<&Hub>) -> Self {
         self.owner = hub.map(|hub| owner(&hub.inner));
         self
+    }
+
+    /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.try_send("hello")?;
+    /// drop(events); // the last one: the stream ends, and a browser comes back
+    /// let mut reader = clock.read(response);
+    /// assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: hello\n\n");
+    /// assert!(reader.has_ended());
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
+    pub fn channel(self) -> (Sender, Response<EventStream<R, TopicSource>>) {
+        let response = self.respond(TopicSource::default());
+        (Sender::new(response.body().shared().clone(), true), response)
     }
 
     /// A place in this hub's history: the events of these topics, or of one topic, from where the client's last event ID

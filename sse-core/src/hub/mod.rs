@@ -1,6 +1,7 @@
 //! One ordered history: topics are labels in it, a connection is a cursor, `Last-Event-ID` is the cursor's position.
 
 mod ages;
+mod any_source;
 mod attach;
 mod builder;
 mod cursor;
@@ -21,6 +22,8 @@ mod topic_names;
 mod topic_source;
 mod topics;
 
+#[doc(hidden)]
+pub use any_source::AnySource;
 pub use builder::HubBuilder;
 pub use history::MAX_TOPIC_BYTES;
 pub use id::EventId;

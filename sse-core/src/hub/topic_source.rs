@@ -1,4 +1,4 @@
-//! The source of a subscription: a cursor in the history.
+//! The source of channels and subscriptions: the cursor of a subscription, if there is one.
 
 use super::cursor::Cursor;
 use crate::stream::source::{KEEP_ALIVE, Source, Step, private::Sealed};
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The events of a hub's topics. Without a cursor, which a rejected subscription has not, there are none.
+/// The events of a subscription's topics. A channel has no cursor, and its events come from its sender alone.
 #[doc(hidden)]
 #[derive(Debug, Default)]
 pub struct TopicSource {

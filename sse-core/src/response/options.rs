@@ -15,8 +15,8 @@ use crate::runtime::runtime::Runtime;
 use crate::runtime::sync::Arc;
 use crate::stream::owner::{DrainEnd, StreamOwner};
 use crate::stream::shared::Rules;
-use crate::stream::source::{NoSource, StreamSource};
-use crate::stream::{CloseReason, EventStream, ItemStream, OnEnd, Sender};
+use crate::stream::source::StreamSource;
+use crate::stream::{CloseReason, EventStream, ItemStream, OnEnd};
 use std::time::{Duration, Instant};
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
@@ -199,7 +199,7 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Bounds what a [`Sender`] may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers `Full`
+    /// Bounds what a [`Sender`](crate::Sender) may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers `Full`
     /// and `send` waits; an event that is larger than the bound is taken when nothing is pending.
     pub const fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
@@ -319,24 +319,7 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// A stream with a handle. It ends when the handle says so, or when the last clone of it is dropped.
-    ///
-    /// ```
-    /// # let clock = sse_core::testing::Clock::new();
-    /// let (events, response) = clock.sse().channel();
-    /// events.try_send("hello")?;
-    /// drop(events); // the last one: the stream ends, and a browser comes back
-    /// let mut reader = clock.read(response);
-    /// assert_eq!(reader.text(), ":\nevent: sse-open\n\ndata: hello\n\n");
-    /// assert!(reader.has_ended());
-    /// # Ok::<(), sse_core::SendError>(())
-    /// ```
-    pub fn channel(self) -> (Sender, Response<EventStream<R>>) {
-        let response = self.respond(NoSource);
-        (Sender::new(response.body().shared().clone(), true), response)
-    }
-
-    /// A stream of these events. When they end it finishes, see [`Sender::finish`]; an `Err`, or an event that cannot
+    /// A stream of these events. When they end it finishes, see [`Sender::finish`](crate::Sender::finish); an `Err`, or an event that cannot
     /// be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the client.
     ///
     /// ```
@@ -357,7 +340,7 @@ impl<R: Runtime> Sse<R> {
         self.respond(items)
     }
 
-    fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
+    pub(crate) fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
         let owner = self.attached.take().or(self.owner.take());
         let (prelude, control) = (self.take_prelude(), self.control());
         let rules = Rules::of_stream(self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));

@@ -3,7 +3,7 @@
 use super::membership::Membership;
 use super::owner::StreamOwner;
 use super::shared::{OnEnd, Shared};
-use super::source::{NoSource, Source, Step};
+use super::source::{Source, Step};
 use super::state::{CloseReason, Output};
 use crate::event::control::Control;
 use crate::runtime::runtime::{Runtime, Timer};
@@ -29,7 +29,7 @@ pin_project! {
     /// Without a timer, a host may call [`EventStream::poll_chunk`] with its own time, and again at
     /// [`EventStream::deadline`].
     #[must_use = "the client reads nothing until this is given to the server"]
-    pub struct EventStream<R: Runtime, S = NoSource> {
+    pub struct EventStream<R: Runtime, S> {
         membership: Membership,
         keep_alive: KeepAlive,
         runtime: R,
@@ -262,7 +262,7 @@ const LINGER: Duration = Duration::from_millis(50);
 pin_project! {
     /// The body of [`EventStream::into_results`].
     #[must_use = "the client reads nothing until this is given to the server"]
-    pub struct Results<R: Runtime, S = NoSource> {
+    pub struct Results<R: Runtime, S> {
         #[pin]
         body: EventStream<R, S>,
     }

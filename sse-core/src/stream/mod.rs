@@ -17,5 +17,5 @@ pub use item_stream::ItemStream;
 pub use sender::{Sender, Sending};
 pub(crate) use shared::OnEnd;
 #[doc(hidden)]
-pub use source::{NoSource, Source, Step, StreamSource};
+pub use source::{Source, Step, StreamSource};
 pub use state::CloseReason;

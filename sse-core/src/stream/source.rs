@@ -36,7 +36,6 @@ pub(crate) const KEEP_ALIVE: &[u8] = b":\n";
 
 pub(crate) mod private {
     pub trait Sealed {}
-    impl Sealed for super::NoSource {}
     impl<S> Sealed for super::StreamSource<S> {}
 }
 
@@ -50,17 +49,6 @@ pub enum Step {
     End(CloseReason),
     /// No more, because of this.
     Fail(FrameError),
-}
-
-/// The source of a channel, whose events come from its sender alone.
-#[doc(hidden)]
-#[derive(Debug, Default)]
-pub struct NoSource;
-
-impl Source for NoSource {
-    fn poll_step(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Step> {
-        Poll::Pending
-    }
 }
 
 pin_project! {
