@@ -225,10 +225,11 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, ContentType, Head
 use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError, web};
 use sse_core::Request;
-use sse_core::stream::Source;
 use std::future::{Ready, ready};
 
-sse_core::adapter!('static);
+mod types;
+
+pub use types::*;
 
 #[cfg(feature = "derive")]
 #[doc(inline)]
@@ -238,11 +239,11 @@ pub use sse_derive::{ActixDecodeEvents as DecodeEvents, ActixEvents as Events, E
 const ATTACH: &str = "web::resource(path).app_data(policy).to(handler)";
 
 impl FromRequest for Sse {
-    type Error = Refused;
-    type Future = Ready<Result<Self, Refused>>;
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(judge(request, Self::check))
+        ready(check(request, Self::check))
     }
 }
 
@@ -255,24 +256,24 @@ impl FromRequest for Sse {
 pub struct OptionalSse(pub Option<Sse>);
 
 impl FromRequest for OptionalSse {
-    type Error = Refused;
-    type Future = Ready<Result<Self, Refused>>;
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(judge(request, Sse::check_optional).map(Self))
+        ready(check(request, Sse::check_optional).map(Self))
     }
 }
 
-/// How a request becomes a stream, given what its route has.
-type Admit<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Refused>;
+/// Checks a request under the options of its route.
+type Check<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>;
 
-fn judge<T>(request: &HttpRequest, admit: Admit<T>) -> Result<T, Refused> {
+fn check<T>(request: &HttpRequest, check: Check<T>) -> Result<T, Error> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let query = Some(request.query_string());
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let asked = Request::new(request.method().as_str(), query, headers).authority(authority);
-    admit(app_data(request), app_data(request), &asked)
-        .map_err(|refused| Refused { ends_connection: framing(request) != Framing::Kept, ..refused })
+    check(app_data(request), app_data(request), &asked)
+        .map_err(|rejection| Error { ends_connection: framing(request) != Framing::Kept, ..rejection.into() })
 }
 
 /// What the application gave to a route as it is, or as `web::Data`.
@@ -303,7 +304,7 @@ fn framing(request: &HttpRequest) -> Framing {
     }
 }
 
-impl<S: Source + 'static> Responder for SseResponse<S> {
+impl Responder for SseResponse {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
@@ -329,8 +330,8 @@ impl Responder for Subscription {
 
 /// For a response that is built by hand. Only as a [`Responder`] it knows the request, which for HTTP/1.0 and with
 /// `Upgrade` decides the framing: prefer `respond_to`.
-impl<S: Source + 'static> From<SseResponse<S>> for HttpResponse {
-    fn from(response: SseResponse<S>) -> Self {
+impl From<SseResponse> for HttpResponse {
+    fn from(response: SseResponse) -> Self {
         let head = head(response.0.status(), response.0.headers());
         head.set_body(BodyStream::new(response.0.into_body().into_results())).map_into_boxed_body()
     }
@@ -343,34 +344,29 @@ impl From<Subscription> for HttpResponse {
     }
 }
 
-impl ResponseError for Refused {
-    fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.reason.status()).unwrap_or_default()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut head = head(self.reason.status(), self.reason.headers());
-        if self.ends_connection {
-            head.head_mut().set_connection_type(ConnectionType::Close);
-        }
-        match self.reason {
-            // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
-            Rejection::Head => head.set_body(body::None::new()).map_into_boxed_body(),
-            _ => head.set_body(self.reason.body_with(ATTACH)).map_into_boxed_body(),
-        }
-    }
-}
-
 impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        let status = self.rejection().and_then(|rejection| StatusCode::from_u16(rejection.status()).ok());
+        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     fn error_response(&self) -> HttpResponse {
-        match self.refused() {
-            Some(refused) => refused.error_response(),
+        let Some(rejection) = self.rejection_or_log() else {
             // The request, which may have asked for an upgrade, is not known here.
-            None => HttpResponse::InternalServerError()
+            return HttpResponse::InternalServerError()
                 .force_close()
                 .insert_header((CACHE_CONTROL, "no-store"))
                 .content_type(ContentType::plaintext())
-                .body(Self::BODY),
+                .body(Self::BODY);
+        };
+        let mut head = head(rejection.status(), rejection.headers());
+        if self.ends_connection {
+            head.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        match rejection {
+            // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
+            Rejection::Head => head.set_body(body::None::new()).map_into_boxed_body(),
+            _ => head.set_body(rejection.body_with(ATTACH)).map_into_boxed_body(),
         }
     }
 }
@@ -391,101 +387,4 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::http::Method;
-    use actix_web::test::{self, TestRequest};
-    use actix_web::{App, FromRequest};
-    use futures_util::StreamExt;
-    use std::rc::Rc;
-
-    #[actix_web::test]
-    async fn the_policy_of_a_route_is_app_data() {
-        let posted = Policy::default().methods(["POST"]);
-        let post = || TestRequest::post().insert_header(("accept", "*/*"));
-        let status = async |request: TestRequest| {
-            let taken = Sse::extract(&request.to_http_request()).await;
-            taken.map(drop).map_err(|refused| refused.status_code().as_u16())
-        };
-        assert_eq!(status(post()).await, Err(405));
-        assert_eq!(status(post().app_data(posted.clone())).await, Ok(()));
-        assert_eq!(status(post().app_data(web::Data::new(posted))).await, Ok(()));
-    }
-
-    /// Hazard E9.
-    #[actix_web::test]
-    async fn an_option_is_decided_by_accept_alone() {
-        let status = async |request: TestRequest| {
-            let taken = OptionalSse::extract(&request.to_http_request()).await;
-            taken.map(|optional| optional.0.is_some()).map_err(|refused| refused.status_code().as_u16())
-        };
-        let named = |request: TestRequest| request.insert_header(("accept", "application/json, text/event-stream"));
-        let page = |request: TestRequest| request.insert_header(("accept", "text/html, */*;q=0.8"));
-        assert_eq!(status(page(TestRequest::get())).await, Ok(false));
-        assert_eq!(status(page(TestRequest::post())).await, Ok(false));
-        assert_eq!(status(named(TestRequest::get())).await, Ok(true));
-        assert_eq!(status(named(TestRequest::post())).await, Err(405));
-        let posted = Policy::default().methods(["POST"]);
-        assert_eq!(status(named(TestRequest::post()).app_data(posted)).await, Ok(true));
-        assert_eq!(status(named(TestRequest::default().method(Method::HEAD))).await, Err(200));
-        assert_eq!(status(named(TestRequest::get()).insert_header(("last-event-id", "end"))).await, Err(204));
-        assert_eq!(status(named(TestRequest::get()).app_data(Policy::local())).await, Err(403));
-    }
-
-    /// Hazard E18.
-    #[actix_web::test]
-    async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
-        async fn header(sse: Sse) -> Result<SseResponse, Error> {
-            Ok(sse.header("content-type", "text/secret")?.channel().1)
-        }
-        async fn publish(sse: Sse, hub: web::Data<Hub>) -> Result<Subscription, Error> {
-            hub.publish("secret".repeat(100), Event::data("x"))?;
-            Ok(sse.subscribe(&hub, ["news"]))
-        }
-        async fn send(sse: Sse) -> Result<SseResponse, Error> {
-            let (events, response) = sse.channel();
-            events.try_send(Event::data("x").event("\nsecret"))?;
-            Ok(response)
-        }
-        async fn frame(sse: Result<Sse, Error>) -> Result<SseResponse, Error> {
-            let frame = Event::data("x").id("secret\0").frame()?;
-            Ok(sse?.prelude([frame]).channel().1)
-        }
-        let app = App::new().app_data(web::Data::new(Hub::new()));
-        let app = app.route("/header", web::to(header)).route("/publish", web::to(publish));
-        let app = test::init_service(app.route("/send", web::to(send)).route("/frame", web::to(frame))).await;
-        for path in ["/header", "/publish", "/send", "/frame"] {
-            let answer = test::call_service(&app, TestRequest::get().uri(path).to_request()).await;
-            assert_eq!(answer.status().as_u16(), 500, "{path}");
-            assert_eq!(answer.headers().get("cache-control").unwrap(), "no-store");
-            assert_eq!(test::read_body(answer).await, Error::BODY);
-        }
-        let answer = test::call_service(&app, TestRequest::post().uri("/header").to_request()).await;
-        assert_eq!(answer.status().as_u16(), 405);
-    }
-
-    /// Hazard E11.
-    #[actix_web::test]
-    async fn a_strict_policy_looks_at_host_authority_and_origin() {
-        let status = async |uri: &str, headers: &[(&'static str, &str)]| {
-            let mut request = TestRequest::get().uri(uri).app_data(Policy::local());
-            for header in headers {
-                request = request.insert_header(*header);
-            }
-            let taken = Sse::extract(&request.to_http_request()).await;
-            taken.map(drop).map_err(|refused| refused.status_code().as_u16())
-        };
-        assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
-        assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");
-        assert_eq!(status("/", &[("host", "evil.example")]).await, Err(403));
-        assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(403));
-    }
-
-    #[test]
-    fn a_stream_that_is_not_send_is_a_response() {
-        fn _compiles(sse: Sse) -> HttpResponse {
-            let text = Rc::new("held across events".to_owned());
-            sse.stream(futures_util::stream::repeat(()).map(move |()| (*text).clone())).into()
-        }
-    }
-}
+mod tests;

@@ -215,12 +215,13 @@ use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use sse_core::Request;
-use sse_core::stream::Source;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-sse_core::adapter!(Send + 'static);
+mod types;
+
+pub use types::*;
 
 #[cfg(feature = "derive")]
 #[doc(inline)]
@@ -230,18 +231,18 @@ pub use sse_derive::{AxumDecodeEvents as DecodeEvents, AxumEvents as Events, Eve
 const ATTACH: &str = "any(handler).layer(Extension(policy))";
 
 impl<State: Send + Sync> FromRequestParts<State> for Sse {
-    type Rejection = Refused;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Refused> {
-        Self::check(parts.extensions.get(), parts.extensions.get(), &request(parts))
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Error> {
+        Ok(Self::check(parts.extensions.get(), parts.extensions.get(), &request(parts))?)
     }
 }
 
 impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
-    type Rejection = Refused;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Refused> {
-        Self::check_optional(parts.extensions.get(), parts.extensions.get(), &request(parts))
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Error> {
+        Ok(Self::check_optional(parts.extensions.get(), parts.extensions.get(), &request(parts))?)
     }
 }
 
@@ -251,7 +252,7 @@ fn request(parts: &Parts) -> Request<'_> {
     Request::new(parts.method.as_str(), parts.uri.query(), headers).authority(authority)
 }
 
-impl<S: Source + Send + 'static> IntoResponse for SseResponse<S> {
+impl IntoResponse for SseResponse {
     fn into_response(self) -> Response {
         let head = head(self.0.status(), self.0.headers());
         head.map(|()| Body::new(self.0.into_body()))
@@ -264,19 +265,13 @@ impl IntoResponse for Subscription {
     }
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        head(self.reason.status(), self.reason.headers()).map(|()| match self.reason {
-            Rejection::Head => Body::new(NoContent),
-            refusal => refusal.body_with(ATTACH).into(),
-        })
-    }
-}
-
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        match self.refused() {
-            Some(refused) => refused.clone().into_response(),
+        match self.rejection_or_log() {
+            Some(rejection) => head(rejection.status(), rejection.headers()).map(|()| match rejection {
+                Rejection::Head => Body::new(NoContent),
+                rejection => rejection.body_with(ATTACH).into(),
+            }),
             None => (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")], Self::BODY).into_response(),
         }
     }
@@ -315,89 +310,4 @@ impl HttpBody for NoContent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts(method: &str, accept: &str, policy: Option<Policy>) -> Parts {
-        let request = http::Request::builder().method(method).header("accept", accept).body(());
-        let mut parts = request.expect("a request").into_parts().0;
-        policy.map(|policy| parts.extensions.insert(policy));
-        parts
-    }
-
-    async fn taken(mut parts: Parts) -> Result<Sse, Refused> {
-        <Sse as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await
-    }
-
-    async fn taken_if_named(mut parts: Parts) -> Result<Option<Sse>, Refused> {
-        <Sse as OptionalFromRequestParts<()>>::from_request_parts(&mut parts, &()).await
-    }
-
-    #[tokio::test]
-    async fn the_policy_of_a_route_is_an_extension() {
-        assert_eq!(
-            taken(parts("POST", "*/*", None)).await.map(drop).map_err(|refused| refused.reason.status()),
-            Err(405)
-        );
-        assert!(taken(parts("POST", "*/*", Some(Policy::default().methods(["POST"])))).await.is_ok());
-    }
-
-    /// Hazard E18.
-    #[tokio::test]
-    async fn an_error_of_a_handler_is_a_500_that_repeats_nothing() {
-        let sse = async || taken(parts("GET", "*/*", None)).await;
-        let header = async || Ok(sse().await?.header("content-type", "text/secret")?.channel().1);
-        let publish = async || Ok(Hub::new().publish("secret".repeat(100), Event::data("x")).map(drop)?);
-        let send = async || Ok(sse().await?.channel().0.try_send(Event::data("x").event("\nsecret"))?);
-        let frame = async || Ok(Event::data("x").id("secret\0").frame().map(drop)?);
-        let answers: [Result<(), Error>; 4] = [header().await.map(drop), publish().await, send().await, frame().await];
-        for answer in answers {
-            let answer = answer.into_response();
-            assert_eq!(
-                (answer.status().as_u16(), &answer.headers()["cache-control"]),
-                (500, &"no-store".parse().unwrap())
-            );
-            assert_eq!(axum::body::to_bytes(answer.into_body(), 1000).await.unwrap(), Error::BODY);
-        }
-        let refused = async || Ok::<_, Error>(taken(parts("POST", "*/*", None)).await?);
-        assert_eq!(refused().await.map(drop).into_response().status().as_u16(), 405);
-    }
-
-    /// Hazard E9.
-    #[tokio::test]
-    async fn an_option_must_be_named_and_still_answers_head() {
-        assert!(matches!(taken_if_named(parts("GET", "*/*", None)).await, Ok(None)));
-        assert!(matches!(taken_if_named(parts("GET", "text/event-stream", None)).await, Ok(Some(_))));
-        let refused = taken_if_named(parts("HEAD", "text/event-stream", None)).await.map(drop);
-        assert_eq!(refused.map_err(|refused| refused.reason), Err(Rejection::Head));
-        let posted = |policy| taken_if_named(parts("POST", "application/json, text/event-stream", policy));
-        assert_eq!(posted(None).await.map(drop).map_err(|refused| refused.reason.status()), Err(405));
-        assert!(matches!(posted(Some(Policy::default().methods(["POST"]))).await, Ok(Some(_))));
-    }
-
-    /// Hazard E11.
-    #[tokio::test]
-    async fn a_strict_policy_looks_at_host_authority_and_origin() {
-        let status = async |uri: &str, headers: &[(&str, &str)]| {
-            let mut parts = parts("GET", "*/*", Some(Policy::local()));
-            parts.uri = uri.parse().expect("a URI");
-            for (name, value) in headers {
-                parts
-                    .headers
-                    .insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
-            }
-            taken(parts).await.map(drop).map_err(|refused| refused.reason.status())
-        };
-        assert_eq!(status("/", &[("host", "localhost:3000")]).await, Ok(()));
-        assert_eq!(status("http://127.0.0.1:3000/", &[]).await, Ok(()), "as HTTP/2 has it");
-        assert_eq!(status("/", &[("host", "evil.example")]).await, Err(403));
-        assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(403));
-    }
-
-    #[test]
-    fn a_stream_that_is_not_sync_is_a_response() {
-        fn _compiles<S: sse_core::__Stream<Item = String> + Send + 'static>(sse: Sse, events: S) -> Response {
-            sse.stream(events).into_response()
-        }
-    }
-}
+mod tests;
