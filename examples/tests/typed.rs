@@ -107,16 +107,16 @@ mod warp {
     feed!(sse_warp);
     use ::warp::{Filter, Reply, path};
     use futures_util::StreamExt;
-    use sse_warp::{Refused, Replay, Sse, Subscription};
+    use sse_warp::{Replay, Sse, Subscription};
 
-    fn news(sse: Result<Sse, Refused>, hub: &Hub) -> Result<Subscription, Refused> {
-        Ok(sse?.subscribe(hub, "news").replay(Replay::All).prelude([Feed::Readers(7)]))
+    fn news(sse: Sse, hub: &Hub) -> Subscription {
+        sse.subscribe(hub, "news").replay(Replay::All).prelude([Feed::Readers(7)])
     }
 
     #[tokio::test]
     async fn warp_handler_sends_an_enum_that_a_client_decodes() {
         let hub = hub();
-        let routes = path("news").and(sse_warp::offered()).map(move |sse| news(sse, &hub));
+        let routes = path("news").and(sse_warp::sse(())).map(move |sse| news(sse, &hub));
         let answer = ::warp::test::request().path("/news").filter(&routes).await.unwrap().into_response();
         let mut body = http_body_util::BodyStream::new(answer.into_body());
         let chunk = async || Some(body.next().await?.unwrap().into_data().unwrap().to_vec());

@@ -316,22 +316,34 @@ impl Sse {
         Self(sse_core::Sse::rejected(sse_core::Tokio, rejection))
     }
 
-    /// Why the request opens no stream, if it opens none. A handler can return a response at once, or check first:
+    /// Why the request opens no stream, if it opens none.
+    ///
+    /// ```
+    /// # fn is_rejected(sse: &sse_warp::Sse) -> bool {
+    /// sse.rejection().is_some()
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn rejection(&self) -> Option<&Rejection> {
+        self.0.rejection()
+    }
+
+    /// The same, or the rejection as an error, so that a handler starts no work for a request that opens no stream.
+    ///
+    /// # Errors
+    /// The rejection; returned from the handler, it is the answer.
     ///
     /// ```
     /// use sse_warp::{Error, Sse, SseResponse};
     ///
     /// fn tokens(sse: Sse) -> Result<SseResponse, Error> {
-    ///     if let Some(rejection) = sse.rejection() {
-    ///         return Err(rejection.clone().into());
-    ///     }
+    ///     let sse = sse.into_result()?;
     ///     // Only now ask the model.
     ///     Ok(sse.channel().1)
     /// }
     /// ```
-    #[must_use]
-    pub const fn rejection(&self) -> Option<&Rejection> {
-        self.0.rejection()
+    pub fn into_result(self) -> Result<Self, Error> {
+        self.rejection().cloned().map_or(Ok(self), |rejection| Err(rejection.into()))
     }
 }
 

@@ -163,8 +163,8 @@ fn on_actix() -> Target {
 fn on_warp() -> Target {
     use warp::Filter;
     serve(async |listener| {
-        let routes = warp::path::end().and(sse_warp::offered_with(policy()));
-        let routes = routes.map(|sse: Result<sse_warp::Sse, sse_warp::Refused>| sse.map(|sse| sse.stream(events())));
+        let routes = warp::path::end().and(sse_warp::sse(policy()));
+        let routes = routes.map(|sse: sse_warp::Sse| sse.stream(events()));
         warp::serve(routes).incoming(tokio::net::TcpListener::from_std(listener).unwrap()).run().await;
     })
 }

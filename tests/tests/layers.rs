@@ -58,16 +58,15 @@ fn actix_behind_compress() -> Target {
 fn warp(wrap: fn(Routes<Answer>) -> Routes<warp::reply::Response>) -> Target {
     use warp::{Filter, Reply};
     serve(async move |listener| {
-        let routes = warp::path::end().and(sse_warp::offered());
-        let routes = routes
-            .map(|sse: Result<sse_warp::Sse, sse_warp::Refused>| sse.map(|sse| sse.stream(events()).into_response()));
+        let routes = warp::path::end().and(sse_warp::sse(()));
+        let routes = routes.map(|sse: sse_warp::Sse| sse.stream(events()).into_response());
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         warp::serve(wrap(routes.boxed())).incoming(listener).run().await;
     })
 }
 
 type Routes<R> = warp::filters::BoxedFilter<(R,)>;
-type Answer = Result<warp::reply::Response, sse_warp::Refused>;
+type Answer = warp::reply::Response;
 
 fn ask() -> Request {
     Request::get("/").header("accept", "text/event-stream").header("accept-encoding", "gzip, br")

@@ -110,9 +110,7 @@ async fn hyper(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Re
         }
         Kind::WarpOurs => {
             let (follow, all) = (hub.clone(), topics.clone());
-            let feed = sse_warp::offered().map(move |sse: Result<sse_warp::Sse, sse_warp::Refused>| {
-                sse.map(|sse| sse.subscribe(&follow, all.iter()))
-            });
+            let feed = sse_warp::sse(()).map(move |sse: sse_warp::Sse| sse.subscribe(&follow, all.iter()));
             tokio::spawn(warp::serve(feed).incoming(listener).run());
             obey(on_hub(hub, topics)).await;
         }

@@ -11,7 +11,7 @@ mod sample;
 
 use clap::Parser;
 use example_common::{Listen, page, stop_signal};
-use sse_warp::{Event, Hub, Refused, Replay, Sse};
+use sse_warp::{Event, Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
 use warp::http::StatusCode;
@@ -52,10 +52,10 @@ async fn main() -> io::Result<()> {
     };
     let html = page(include_str!("../page.html"));
     let page = path::end().map(move || reply::html(html));
-    let events =
-        path!("events").and(sse_warp::offered()).and(with_hub.clone()).map(|sse: Result<Sse, Refused>, hub| {
-            sse.map(|sse| sse.subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)))
-        });
+    let events = path!("events")
+        .and(sse_warp::sse(()))
+        .and(with_hub.clone())
+        .map(|sse: Sse, hub| sse.subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)));
     let metrics = path!("metrics").and(with_hub.clone()).map(|hub: Hub| metrics::text(&hub.stats()));
     // A load balancer sends new clients to other servers as soon as the hub drains.
     let readyz = path!("readyz").and(with_hub).map(|hub: Hub| match hub.is_draining() {

@@ -38,7 +38,7 @@ pub(crate) fn report() {
             let _ = writeln!(
                 std::io::stderr(),
                 "warning: sse-core: streams that belong to no hub are open ({streams}), and the drain does not end them. Give the hub \
-                 to their routes (axum: a layer `Extension(hub)`, actix-web: `app_data`, warp: `offered_with`), or call \
+                 to their routes (axum: a layer `Extension(hub)`, actix-web: `app_data`, warp: `sse(hub)`), or call \
                  `Sse::attach`."
             );
         });

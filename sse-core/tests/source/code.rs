@@ -27,9 +27,9 @@ pub(crate) fn sources(krate: &Path) -> Vec<Source> {
         })
         .collect();
     let only_tests = |path: &str| {
-        test_modules.iter().any(|module| {
-            path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
-        })
+        test_modules
+            .iter()
+            .any(|module| path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/')))
     };
     sources.into_iter().filter(|source| !only_tests(&source.path)).collect()
 }
@@ -149,7 +149,8 @@ fn without_test_modules(code: &str) -> String {
 #[test]
 fn comments_literals_and_test_modules_are_blanked() {
     let text = "a // b\n\"c \\\" d\" e 'f' &'g h r#\"i\"j\"# k /* l\n */ m\nmod tests {\n    n\n}\no\n";
-    let words: Vec<String> = code(text).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let words: Vec<String> =
+        code(text).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(words, ["a", "e &'g h k", "m", "", "", "", "o"]);
 }
 

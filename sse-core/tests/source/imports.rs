@@ -97,13 +97,25 @@ fn folders_import_in_one_direction_and_never_through_lib_rs() {
 fn checker_finds_each_kind_of_forbidden_import() {
     let check = |path, text| violations(path, &code(text));
     assert_eq!(check("stream/state.rs", "use crate::event::frame::Frame;\nuse crate::stream::shared;\n"), [""; 0]);
-    assert_eq!(check("stream/state.rs", "\nuse crate::hub::Hub;\n"), ["stream/state.rs:2: `stream` must not import `hub`"]);
-    assert_eq!(check("decoder/stream.rs", "crate::request::head::X"), ["decoder/stream.rs:1: `decoder` must not import `request`"]);
+    assert_eq!(
+        check("stream/state.rs", "\nuse crate::hub::Hub;\n"),
+        ["stream/state.rs:2: `stream` must not import `hub`"]
+    );
+    assert_eq!(
+        check("decoder/stream.rs", "crate::request::head::X"),
+        ["decoder/stream.rs:1: `decoder` must not import `request`"]
+    );
     assert_eq!(
         check("event/event.rs", "use crate::{\n    runtime::sync::{Arc, Mutex},\n    hub::Hub, Event};\n"),
-        ["event/event.rs:1: `event` must not import `hub`", "event/event.rs:1: `crate::Event` is an import through lib.rs"]
+        [
+            "event/event.rs:1: `event` must not import `hub`",
+            "event/event.rs:1: `crate::Event` is an import through lib.rs"
+        ]
     );
-    assert_eq!(check("hub/mod.rs", "fn f() -> crate::Sse {}"), ["hub/mod.rs:1: `crate::Sse` is an import through lib.rs"]);
+    assert_eq!(
+        check("hub/mod.rs", "fn f() -> crate::Sse {}"),
+        ["hub/mod.rs:1: `crate::Sse` is an import through lib.rs"]
+    );
     assert_eq!(
         check("hub/log/feed.rs", "use super::super::super::response;"),
         ["hub/log/feed.rs:1: write `crate::` in place of `super::super`"]

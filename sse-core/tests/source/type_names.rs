@@ -28,7 +28,8 @@ fn declared(code: &str) -> Vec<&str> {
 fn duplicates<'s>(files: impl IntoIterator<Item = (&'s str, &'s str)>) -> Vec<String> {
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (path, code) in files {
-        let in_adapter = path.ends_with("/adapter.rs") || ["sse-axum/", "sse-actix/", "sse-warp/"].iter().any(|a| path.starts_with(a));
+        let in_adapter = path.ends_with("/adapter.rs")
+            || ["sse-axum/", "sse-actix/", "sse-warp/"].iter().any(|a| path.starts_with(a));
         for name in declared(code) {
             if !(in_adapter && WRAPPERS.contains(&name)) {
                 places.entry(name).or_default().push(path);
@@ -47,7 +48,9 @@ fn no_two_types_of_the_crate_family_share_a_name() {
         let krate = entry.unwrap();
         let name = krate.file_name().into_string().unwrap();
         if name.starts_with("sse-") && krate.path().join("src").is_dir() {
-            files.extend(sources(&krate.path()).into_iter().map(|source| (format!("{name}/{}", source.path), source.code)));
+            files.extend(
+                sources(&krate.path()).into_iter().map(|source| (format!("{name}/{}", source.path), source.code)),
+            );
         }
     }
     files.sort();
@@ -66,6 +69,10 @@ fn checker_finds_a_name_in_two_files_and_twice_in_one() {
     let files = [("sse-core/one.rs", &*one), ("sse-core/two.rs", &two), ("sse-axum/lib.rs", &adapter)];
     assert_eq!(
         duplicates(files),
-        ["A: sse-core/two.rs, sse-core/two.rs", "Step: sse-core/one.rs, sse-axum/lib.rs", "Topic: sse-core/one.rs, sse-core/two.rs"]
+        [
+            "A: sse-core/two.rs, sse-core/two.rs",
+            "Step: sse-core/one.rs, sse-axum/lib.rs",
+            "Topic: sse-core/one.rs, sse-core/two.rs"
+        ]
     );
 }

@@ -5,7 +5,7 @@ use super::plain::Plain;
 use super::shutdown::Shutdown;
 use super::{body, ready};
 use http::Method;
-use sse_warp::{Refused, Sse, SseResponse};
+use sse_warp::{Error, Sse, SseResponse};
 use std::io;
 use std::net::TcpListener;
 use warp::reply::Response;
@@ -16,24 +16,26 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
     let with_app = warp::any().map(move || shared.clone());
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
 
-    let script = warp::path!("script").and(sse_warp::offered()).and(with_app.clone()).and(query).map(
-        |sse: Result<Sse, Refused>, app: App, query: String| sse.map(|sse| respond(app.script(sse, Some(&query)))),
-    );
+    let script =
+        warp::path!("script").and(sse_warp::sse(())).and(with_app.clone()).and(query).map(
+            |sse: Sse, app: App, query: String| Ok::<_, Error>(respond(app.script(sse.into_result()?, Some(&query)))),
+        );
     let fetch = warp::path!("fetch")
-        .and(sse_warp::offered_with(App::fetch_policy()))
+        .and(sse_warp::sse(App::fetch_policy()))
         .and(with_app.clone())
         .and(warp::method())
         .and(query)
         .and(warp::body::stream())
         .then(fetch);
-    let optional = warp::path!("optional").and(sse_warp::optional()).and(with_app.clone()).and(warp::method()).map(
-        |sse: Result<Option<Sse>, Refused>, app: App, method: Method| {
-            sse.map(|sse| respond(app.optional(sse, method.as_str())))
+    let optional = warp::path!("optional").and(sse_warp::optional(())).and(with_app.clone()).and(warp::method()).map(
+        |sse: Option<Sse>, app: App, method: Method| {
+            let sse = sse.map(Sse::into_result).transpose()?;
+            Ok::<_, Error>(respond(app.optional(sse, method.as_str())))
         },
     );
-    let topics = warp::path!("topics").and(sse_warp::offered()).and(with_app.clone()).and(query).then(
-        async |sse: Result<Sse, Refused>, app: App, query: String| {
-            Ok::<_, Refused>(respond(app.topics(sse?, Some(&query)).await))
+    let topics = warp::path!("topics").and(sse_warp::sse(())).and(with_app.clone()).and(query).then(
+        async |sse: Sse, app: App, query: String| {
+            Ok::<_, Error>(respond(app.topics(sse.into_result()?, Some(&query)).await))
         },
     );
     let plain = with_app.and(warp::method()).and(warp::path::full()).and(query).and(warp::body::stream()).then(
@@ -59,13 +61,13 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
 }
 
 async fn fetch(
-    sse: Result<Sse, Refused>,
+    sse: Sse,
     app: App,
     method: Method,
     query: String,
     chunks: impl futures_util::Stream<Item = Result<impl Buf, warp::Error>>,
-) -> Result<Response, Refused> {
-    let sse = sse?;
+) -> Result<Response, Error> {
+    let sse = sse.into_result()?;
     if method != Method::POST {
         return Ok(respond(app.script(sse, Some(&query))));
     }

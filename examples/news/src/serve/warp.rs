@@ -3,7 +3,7 @@
 use crate::feed::{Feed, PAGE, PAST};
 use crate::posted::{self, MAX_BODY_BYTES, Posted};
 use futures_util::{Stream, StreamExt};
-use sse_warp::{Refused, Sse};
+use sse_warp::{Sse, Subscription};
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -18,7 +18,7 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let feed = warp::any().map(move || feed.clone());
     let page = path::end().and(warp::get()).map(|| warp::reply::html(*PAGE));
-    let events = path!("events").and(sse_warp::offered()).and(feed.clone()).map(events);
+    let events = path!("events").and(sse_warp::sse(())).and(feed.clone()).map(events);
     let headlines = path!("headlines")
         .and(warp::post())
         .and(feed)
@@ -31,8 +31,8 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-fn events(sse: Result<Sse, Refused>, feed: Feed) -> Result<impl Reply, Refused> {
-    Ok(sse?.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).prelude(feed.greeting()))
+fn events(sse: Sse, feed: Feed) -> Subscription {
+    sse.subscribe(&feed.hub, ["news", "readers"]).replay_topic("news", PAST).prelude(feed.greeting())
 }
 
 async fn headlines(

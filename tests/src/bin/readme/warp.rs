@@ -1,7 +1,7 @@
 //! The handlers and the shutdown of docs/warp.md.
 
 use futures_util::{StreamExt, stream};
-use sse_warp::{AcceptMode, Event, Hub, Policy, Refused, Sse};
+use sse_warp::{AcceptMode, Event, Hub, Policy, Sse};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use warp::filters::BoxedFilter;
@@ -10,9 +10,7 @@ use warp::{Filter, Reply, hyper::body::Bytes, path, reply::Response};
 pub(crate) async fn run(listener: TcpListener, signal: impl Future<Output = ()> + Send + 'static) {
     let hub = Hub::new();
     let followed = hub.clone();
-    let news = path!("news")
-        .and(sse_warp::offered())
-        .map(move |sse: Result<Sse, Refused>| sse.map(|sse| sse.subscribe(&followed, ["news"])));
+    let news = path!("news").and(sse_warp::sse(())).map(move |sse: Sse| sse.subscribe(&followed, ["news"]));
     let routes = news.or(routes(hub.clone())).map(Reply::into_response).boxed();
     serve(listener, routes, hub, signal).await;
 }
@@ -51,14 +49,11 @@ fn ask(sse: Sse, question: Bytes) -> impl Reply {
 fn routes(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
     // Few clients that post name `text/event-stream` in `Accept`.
     let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
-    let offered = sse_warp::offered_with(hub.clone());
-    let countdown = path!("countdown").and(offered.clone()).map(|sse: Result<Sse, Refused>| sse.map(countdown));
-    let tokens = path!("tokens").and(offered).map(|sse: Result<Sse, Refused>| sse.map(tokens));
-    let ask = path!("ask")
-        .and(sse_warp::offered_with((posted, hub.clone())))
-        .and(warp::body::bytes())
-        .map(|sse: Result<Sse, Refused>, question| sse.map(|sse| ask(sse, question)));
-    let page = path::end().and(sse_warp::optional_with(hub)).map(|sse: Result<Option<Sse>, Refused>| sse.map(page));
+    let sse = sse_warp::sse(hub.clone());
+    let countdown = path!("countdown").and(sse.clone()).map(countdown);
+    let tokens = path!("tokens").and(sse).map(tokens);
+    let ask = path!("ask").and(sse_warp::sse((posted, hub.clone()))).and(warp::body::bytes()).map(ask);
+    let page = path::end().and(sse_warp::optional(hub)).map(page);
     countdown.or(tokens).or(ask).or(page)
 }
 
