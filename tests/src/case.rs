@@ -1,4 +1,4 @@
-//! One promise, and how to see whether it is kept.
+//! One promise and its check.
 
 use crate::process::Server;
 use crate::{About, Failure, Group, Target, Verdict};
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// A promise and its check.
 pub struct Case {
-    /// What it belongs to.
+    /// The group of the case.
     pub group: Group,
-    /// What else a server must offer for it: without it, it is out of scope too.
+    /// Further groups that the server must offer. If one is missing, the case is out of scope.
     pub also: Vec<Group>,
     /// The promise as an identifier.
     pub name: String,
@@ -19,24 +19,25 @@ pub struct Case {
     pub promise: &'static str,
     /// The sentence of `tests/CONFORMANCE.md` that promises it.
     pub source: &'static str,
-    /// How to see whether it is kept.
+    /// The check.
     pub run: Run,
-    /// Set where the promise is about time: how much a busy machine may add. Such a case runs while no other one does.
+    /// Set for a promise about time: how much a busy machine may add. Such a case runs alone.
     pub tolerance: Option<Duration>,
 }
 
-/// What a case needs to run.
+/// The kind of server that a case needs.
 #[non_exhaustive]
 pub enum Run {
-    /// A server that is there.
+    /// A running server.
     On(Box<dyn Fn(&Target) -> Verdict + Send + Sync>),
-    /// A server of its own, started with these options, because it changes it for good.
+    /// A server that this case starts with these options and does not share, because the case changes the server for
+    /// good.
     Own(&'static [&'static str], Box<dyn Fn(Server) -> Verdict + Send + Sync>),
-    /// Two servers of one history that are there.
+    /// Two running servers of one history.
     Both(Box<OnBoth>),
 }
 
-/// How two servers of one history are judged.
+/// The check of two servers of one history.
 pub type OnBoth = dyn Fn(&Target, &Target) -> Verdict + Send + Sync;
 
 /// The server that cases judge.
@@ -47,24 +48,25 @@ pub struct Subject<'s> {
     pub target: Target,
     /// Another server of the same history.
     pub also: Option<Target>,
-    /// The command of a server like it, for cases that need their own. Each time it is one with a history of its own.
+    /// Builds the command that starts such a server, for cases that need a server of their own. Each call gives a
+    /// command with a new history.
     pub start: Option<&'s dyn Fn() -> Command>,
 }
 
 impl<'s> Subject<'s> {
-    /// A server that runs.
+    /// Judges a running server.
     #[must_use]
     pub fn new(target: &Target) -> Self {
         Self { target: target.clone(), also: None, start: None }
     }
 
-    /// The same, and another server of the same history.
+    /// Adds another server of the same history.
     #[must_use]
     pub fn also(self, also: Option<Target>) -> Self {
         Self { also, ..self }
     }
 
-    /// The same, and how to start one like it.
+    /// Adds the command that starts such a server.
     #[must_use]
     pub fn start(self, start: Option<&'s dyn Fn() -> Command>) -> Self {
         Self { start, ..self }
@@ -115,32 +117,32 @@ impl Case {
         }
     }
 
-    /// The same, for servers that offer this as well.
+    /// Adds groups that the server must offer too.
     pub(crate) fn with(mut self, also: impl IntoIterator<Item = Group>) -> Self {
         self.also.extend(also);
         self
     }
 
-    /// The same, of a promise about time, which a busy machine may miss by this much.
+    /// Marks a promise about time, which a busy machine may miss by `tolerance`.
     pub(crate) const fn timed(mut self, tolerance: Duration) -> Self {
         self.tolerance = Some(tolerance);
         self
     }
 
-    /// Whether a server that says this of itself can be judged by it.
+    /// Whether the server offers every group that this case needs.
     #[must_use]
     pub fn is_offered(&self, about: &About) -> bool {
         let mut needed = self.also.iter().chain([&self.group]);
         needed.all(|group| about.offers(*group))
     }
 
-    /// Whether it judges what is there, rather than a server of its own.
+    /// Whether this case judges a running server and starts none.
     #[must_use]
     pub const fn is_portable(&self) -> bool {
         matches!(self.run, Run::On(_) | Run::Both(_))
     }
 
-    /// What was seen, what was promised, and by whom.
+    /// A report with the observation, the promise and the promise's source.
     #[must_use]
     pub fn explain(&self, seen: impl fmt::Display) -> String {
         let tolerance = self.tolerance.map(|most| format!(" (tolerance {most:?})")).unwrap_or_default();
@@ -150,7 +152,7 @@ impl Case {
     /// Judges a server.
     ///
     /// # Errors
-    /// The promise was not kept, or could not be looked at; the failure tells which.
+    /// The server breaks the promise, or the case cannot judge this server. The failure names the cause.
     pub fn judge(&self, subject: &Subject<'_>) -> Verdict {
         match (&self.run, subject) {
             (Run::On(run), Subject { target, .. }) => run(target),
@@ -158,7 +160,7 @@ impl Case {
             (Run::Own(options, run), Subject { start: Some(start), .. }) => {
                 let mut command = start();
                 let server = Server::start(command.args(*options))?;
-                // An option may bring a group with it, so this one is asked, and not the server beside it.
+                // An option can add a group, so ask the server that was started with the option.
                 if self.is_offered(&server.target().about()?) {
                     let watch = server.watch();
                     run(server).map_err(|failure| ended(failure, &watch))
@@ -181,7 +183,7 @@ impl Case {
     }
 }
 
-/// A failure, or the better reason for it: the server ended during the case.
+/// Adds the end of the server to the failure, if the server ended during the case.
 fn ended(failure: Failure, watch: &Watch) -> Failure {
     match watch.ended() {
         Some(ended) => Failure::new(format_args!("{ended}\n    then {failure}")),

@@ -4,7 +4,7 @@ use crate::client::{Event, changes};
 use sse_test_support::reader::Change;
 use std::fmt;
 
-/// What went wrong, as a person reads it.
+/// The description of a failure, for people.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{words}")]
 pub struct Failure {
@@ -12,29 +12,29 @@ pub struct Failure {
     out_of_scope: bool,
 }
 
-/// A case's end.
+/// The outcome of a case.
 pub type Verdict = Result<(), Failure>;
 
 impl Failure {
-    /// A failure in these words.
+    /// A failure with this text.
     #[must_use]
     pub fn new(words: impl fmt::Display) -> Self {
         Self { words: words.to_string(), out_of_scope: false }
     }
 
-    /// What could not be judged, because the server does not offer it.
+    /// A case that cannot be judged, because the server does not offer the feature.
     #[must_use]
     pub fn out_of_scope(words: impl fmt::Display) -> Self {
         Self { words: words.to_string(), out_of_scope: true }
     }
 
-    /// Whether this is no fault, but something that is not offered.
+    /// Whether the server does not offer the feature, so that nothing is wrong.
     #[must_use]
     pub const fn is_out_of_scope(&self) -> bool {
         self.out_of_scope
     }
 
-    /// Says where it happened.
+    /// Adds the place of the failure.
     #[must_use]
     pub fn at(self, place: impl fmt::Display) -> Self {
         Self { words: format!("{place}: {}", self.words), ..self }
@@ -53,14 +53,14 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// Bytes as a person reads them.
+/// Shows bytes as readable text.
 pub(crate) fn show(bytes: &[u8]) -> String {
     const MOST: usize = 2000;
     let cut = if bytes.len() > MOST { format!("... ({} bytes)", bytes.len()) } else { String::new() };
     format!("\"{}\"{cut}", bytes.get(..MOST).unwrap_or(bytes).escape_ascii())
 }
 
-/// Fails unless both are the same, and shows both.
+/// Fails unless both byte strings are equal, and shows both.
 pub(crate) fn same(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]>) -> Verdict {
     let (expected, seen) = (expected.as_ref(), seen.as_ref());
     if expected == seen {
@@ -70,13 +70,13 @@ pub(crate) fn same(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]
 }
 
 /// Fails unless both bodies mean the same to a client: the same events with types, data and IDs, the same reconnection
-/// times and last event IDs, all in the same order. The spelling of a server is free.
+/// times and last event IDs, all in the same order. The spelling is free.
 pub(crate) fn alike(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]>) -> Verdict {
     let (expected, read) = (changes(expected.as_ref()), changes(seen.as_ref()));
     compare(what, &expected, &read, seen.as_ref(), expected == read)
 }
 
-/// The same, where the data of every event is JSON and is compared as a value.
+/// As [`alike`], and compares the data of every event as a JSON value.
 pub(crate) fn alike_json(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]>) -> Verdict {
     let (expected, read) = (changes(expected.as_ref()), changes(seen.as_ref()));
     let alike = expected.len() == read.len()
@@ -104,7 +104,7 @@ fn compare(what: &str, expected: &[Change], read: &[Change], seen: &[u8], alike:
     Err(Failure::new(format_args!("{what}\n    expected {expected}\n    read     {read}\n    of       {seen}")))
 }
 
-/// Changes as a person reads them, a few of them.
+/// The first few changes, as readable text.
 fn list(changes: &[Change]) -> String {
     const MOST: usize = 20;
     let text = |text: &str| show(text.as_bytes());
@@ -126,7 +126,7 @@ fn list(changes: &[Change]) -> String {
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") + &rest }
 }
 
-/// Fails with these words unless it is so.
+/// Fails with this text unless `so` is true.
 pub(crate) fn check(so: bool, words: impl FnOnce() -> String) -> Verdict {
     if so { Ok(()) } else { Err(Failure::new(words())) }
 }

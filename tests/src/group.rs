@@ -1,38 +1,38 @@
-//! What a server can be judged on.
+//! The groups that a server can be judged on.
 
-/// A group of cases. A server's `/about` lists those it offers to be judged on; the others are out of scope for it.
+/// A group of cases. A server lists in `/about` the groups that apply to it. The other groups are out of scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Group {
-    /// What any server should do, whatever its bytes.
+    /// The promises that every server must keep, in whatever spelling.
     Basics,
     /// The head of a stream.
     Head,
     /// Which requests open a stream.
     Eligibility,
-    /// The bytes of an event.
+    /// The meaning of each kind of event.
     Framing,
-    /// Text that tries to be more than text.
+    /// Application text must never become a field or an event.
     Injection,
-    /// Reading a stream.
+    /// The decoder behind `/decode`.
     Decoding,
     /// Open, close, finish.
     Lifecycle,
     /// Keep-alives.
     KeepAlive,
-    /// Clients that leave.
+    /// Clients that disconnect.
     Disconnect,
-    /// Coming back with a last event ID.
+    /// Resuming after a last event ID.
     Resumption,
     /// Publishing to a topic.
     Publish,
-    /// What a topic keeps.
+    /// The events that a topic keeps.
     Retention,
-    /// Readers that fall behind.
+    /// Subscribers that fall behind.
     Lag,
-    /// Going down.
+    /// Draining the hub.
     Drain,
-    /// Bounds on what a client may ask.
+    /// Limits on requests.
     Limits,
     /// Compression around a stream.
     Compression,
@@ -44,7 +44,7 @@ pub enum Group {
     Http2,
     /// Bytes sent after a request.
     Pipelining,
-    /// Readers that do not read.
+    /// Clients that do not read.
     SlowReaders,
     /// The method HEAD.
     HeadMethod,
@@ -55,7 +55,7 @@ pub enum Group {
 }
 
 impl Group {
-    /// All of them, in the order of a report.
+    /// All groups, in the order of a report.
     pub const ALL: [Self; 24] = [
         Self::Basics,
         Self::Head,

@@ -1,14 +1,14 @@
-//! The conformance kit: one suite for servers of Server-Sent Events, and the server that puts our own behind it.
+//! The conformance kit: one suite for servers of Server-Sent Events, and the server that runs our own adapters.
 //!
-//! - [`cases`]: what is judged. A [`Case`] has a group, a name, the promise it checks with its source, and fails with
-//!   the bytes it saw. It knows an address and nothing else, so it judges any server that speaks the contract.
-//! - [`client`]: HTTP/1 down to the bytes, and HTTP/2. [`Target`] is a server seen through them.
-//! - [`hazards`]: how such servers break, and which tests show that ours does not.
+//! - [`cases`]: the suite. A [`Case`] has a group, a name, and a promise with the source of the promise. A failure
+//!   shows the bytes. A case knows only an address, so every server that implements the contract can be judged.
+//! - [`client`]: HTTP/1 with every byte in sight, and HTTP/2. [`Target`] is a server as these clients see one.
+//! - [`hazards`]: how such servers break, and which tests show that this one does not.
 //! - [`load`]: many clients at once, some of which do not read.
-//! - [`probe`]: judges one stream of any server, which need not know the contract.
-//! - [`process`]: starts a server and stops it.
-//! - [`Report`]: the run of cases against one server, as a person or a program reads it.
-//! - [`server`]: our own servers, behind each adapter.
+//! - [`probe`]: judges one stream of any server, which need not implement the contract.
+//! - [`process`]: starts and stops a server.
+//! - [`Report`]: the outcomes of cases against one server, for people and for programs.
+//! - [`server`]: our own servers, one for each adapter.
 
 mod case;
 pub mod cases;

@@ -1,11 +1,11 @@
-//! Starts a server that speaks the contract, and stops it by its own process ID.
+//! Starts a server that implements the contract, and stops that process by ID.
 
 use crate::{Failure, Target};
 use sse_test_support::child::{Child, Watch};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-/// A running server; it is killed when this is dropped.
+/// A running server. Dropping this value kills the process.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -16,14 +16,14 @@ impl Server {
     /// Runs this command, and waits for the line `listening on URL`.
     ///
     /// # Errors
-    /// The server did not start within 30 s. Exit code 2 means that the server does not offer an option.
+    /// The server does not start within 30 s. Exit code 2 means that the server does not have an option.
     pub fn start(command: &mut Command) -> Result<Self, Failure> {
         Self::of(Child::start(command))
     }
 
     fn of(started: Result<Child, sse_test_support::child::NotStarted>) -> Result<Self, Failure> {
         let child = started.map_err(|error| match error.code {
-            // As the contract has it for an option that a server does not have.
+            // The contract asks for exit code 2 at an option that the server does not have.
             Some(2) => Failure::out_of_scope("an option is not offered"),
             _ => Failure::new(error),
         })?;
@@ -31,7 +31,7 @@ impl Server {
         Ok(Self { child, target })
     }
 
-    /// The server, seen from outside.
+    /// The server, as a target.
     #[must_use]
     pub const fn target(&self) -> &Target {
         &self.target
@@ -49,7 +49,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Looks at the server from another place.
+    /// A watch that can observe the process from another place.
     #[must_use]
     pub fn watch(&self) -> Watch {
         self.child.watch()
@@ -64,7 +64,7 @@ impl Server {
         Self::of(self.child.another())
     }
 
-    /// Stops the server, and starts the same command again.
+    /// Stops the server and starts the same command again.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -74,10 +74,10 @@ impl Server {
         self.another()
     }
 
-    /// Sends SIGTERM. Where there are no signals, kills.
+    /// Sends SIGTERM. Without signals on the system, kills the process.
     ///
     /// # Errors
-    /// The system rejects it.
+    /// The system rejects the signal.
     pub fn terminate(&mut self) -> Result<(), Failure> {
         Ok(self.child.terminate()?)
     }
@@ -85,7 +85,7 @@ impl Server {
     /// Sends SIGINT, as a terminal does.
     ///
     /// # Errors
-    /// The system rejects it.
+    /// The system rejects the signal.
     #[cfg(unix)]
     pub fn interrupt(&mut self) -> Result<(), Failure> {
         Ok(self.child.interrupt()?)
@@ -94,7 +94,7 @@ impl Server {
     /// Waits for the end of the process.
     ///
     /// # Errors
-    /// It still runs after this long.
+    /// The process still runs after `within`.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus, Failure> {
         self.child.wait(within).map_err(Failure::new)
     }

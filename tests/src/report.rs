@@ -1,4 +1,4 @@
-//! A run of cases against one server, and what it tells.
+//! The outcomes of cases against one server.
 
 use crate::process::Server;
 use crate::{About, Case, Failure, Group, Subject, Target};
@@ -7,54 +7,54 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// How a case ended.
+/// The outcome of a case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", content = "detail", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The promise is kept.
+    /// The server keeps the promise.
     Passed,
-    /// It is not; with what was seen.
+    /// The server breaks the promise. Holds the observation.
     Failed(String),
-    /// The server does not offer what it is about, or cannot be judged on it from outside; with the reason.
+    /// The server does not offer the feature, or the feature cannot be judged from outside. Holds the reason.
     OutOfScope(String),
 }
 
-/// A case and its end.
+/// A case and the outcome.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Row {
     /// The group of the case.
     #[serde(serialize_with = "name")]
     pub group: Group,
-    /// Its name.
+    /// The name of the case.
     pub name: String,
-    /// Its promise.
+    /// The promise.
     pub promise: &'static str,
     /// The sentence of `tests/CONFORMANCE.md` that promises it.
     pub source: &'static str,
-    /// How much a busy machine may add, in milliseconds, where the promise is about time.
+    /// How much a busy machine may add to a promise about time, in milliseconds.
     #[serde(
         rename = "tolerance_ms",
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_milliseconds"
     )]
     pub tolerance: Option<Duration>,
-    /// How it ended.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// How long it took.
+    /// The duration of the case.
     #[serde(rename = "ms", serialize_with = "milliseconds")]
     pub took: Duration,
 }
 
-/// All cases and their ends.
+/// All cases and their outcomes.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// The server's name, as it tells it.
+    /// The server's name, from `/about`.
     pub server: String,
-    /// In the order in which they ran.
+    /// The rows, in the order in which the cases ran.
     pub cases: Vec<Row>,
     /// How many cases did not run, because the run ended before them.
     pub not_run: usize,
@@ -73,12 +73,12 @@ fn optional_milliseconds<S: Serializer>(time: &Option<Duration>, serializer: S) 
 }
 
 impl Report {
-    /// Judges a server by these cases, one after another. The callback `each` is called before every case without a row,
-    /// and after it with the row; it can end the run. `server` is the process behind the subject, if the caller started
-    /// it: a process that ends during a case is started again.
+    /// Judges a server by these cases, one after another. The callback `each` is called before every case without a
+    /// row, and after every case with the row; the callback can end the run. `server` is the process behind the
+    /// subject, if the caller started one. A process that ends during a case is started again.
     ///
     /// # Errors
-    /// The server has no `/about`, or it cannot be started again.
+    /// The server has no `/about`, or cannot be started again.
     pub fn run(
         mut subject: Subject<'_>,
         mut server: Option<&mut Server>,
@@ -119,7 +119,7 @@ impl Report {
         Ok(Self { server: about.name, not_run: cases.len() - rows.len(), cases: rows })
     }
 
-    /// How many passed, failed, and were out of scope.
+    /// How many cases passed, failed, and were out of scope.
     #[must_use]
     pub fn counts(&self) -> [usize; 3] {
         let count = |is: fn(&Outcome) -> bool| self.cases.iter().filter(|row| is(&row.outcome)).count();
@@ -140,7 +140,7 @@ fn no_routes(target: &Target, failure: &Failure) -> Failure {
 }
 
 fn judge(subject: &Subject<'_>, about: &About, case: &Case) -> Outcome {
-    // What starts a server of its own asks that one: an option may bring a group with it.
+    // A case that starts a server of its own asks that server, because an option can add a group.
     if !case.is_offered(about) && (case.is_portable() || subject.start.is_none()) {
         return Outcome::OutOfScope("not offered".to_owned());
     }
@@ -151,7 +151,7 @@ fn judge(subject: &Subject<'_>, about: &About, case: &Case) -> Outcome {
     }
 }
 
-/// One line; or, of what failed, what was seen, what was promised and by whom.
+/// One line for a passed case. For a failed one also the observation, the promise and the source.
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = format_args!("{}::{}", self.group.as_str(), self.name);
@@ -170,7 +170,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// The closing lines: what failed once more, by name, and the count.
+/// The closing lines: the names of the failed cases, and the counts.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [passed, failed, out_of_scope] = self.counts();

@@ -1,4 +1,4 @@
-//! A server under judgement, seen from outside.
+//! A server under test, seen from outside.
 
 use crate::client::{Connection, Request, Response};
 use crate::{Failure, Group, failure};
@@ -7,50 +7,50 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A server that speaks the contract.
+/// A server that implements the contract.
 #[derive(Debug, Clone)]
 pub struct Target {
     address: SocketAddr,
 }
 
-/// What a server says of itself.
+/// A server's answer to `/about`.
 #[derive(Debug, Clone, Deserialize)]
 #[non_exhaustive]
 pub struct About {
-    /// Its name.
+    /// The server's name.
     pub name: String,
-    /// The groups it offers to be judged on.
+    /// The groups that the server offers.
     pub groups: Vec<String>,
-    /// The interval of its keep-alives; 0 is none.
+    /// The keep-alive interval in milliseconds; 0 means no keep-alives.
     pub keep_alive_ms: u64,
 }
 
 impl About {
-    /// Whether it offers to be judged on this group.
+    /// Whether the server offers this group.
     #[must_use]
     pub fn offers(&self, group: Group) -> bool {
         self.groups.iter().any(|offered| offered == group.as_str())
     }
 }
 
-/// What a server says of one of its streams.
+/// A server's answer to `/streams/ID`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct State {
-    /// Whether it takes events.
+    /// Whether the stream still accepts events.
     pub active: bool,
-    /// Why it ended.
+    /// The close reason.
     pub reason: Option<String>,
 }
 
-/// The one liveness bound: how long anything may take that must merely happen. 30 s, unless [`set_patience`] was called.
+/// The one liveness bound, for everything without a promise about time. 30 s, unless [`set_patience`] was called.
 pub(crate) fn patience() -> Duration {
     PATIENCE.get().copied().unwrap_or(Duration::from_secs(30))
 }
 
 static PATIENCE: OnceLock<Duration> = OnceLock::new();
 
-/// Sets how long anything may take that must merely happen. The first call counts.
+/// Sets the liveness bound. Only the first call has an effect.
 pub fn set_patience(bound: Duration) {
     let _ = PATIENCE.set(bound);
 }
@@ -59,7 +59,7 @@ impl Target {
     /// The server at this URL, `http://HOST:PORT`.
     ///
     /// # Errors
-    /// The URL is none of `http`, or its host has no address.
+    /// The URL does not begin with `http://`, or the host has no address.
     pub fn new(url: &str) -> Result<Self, Failure> {
         let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let host = host.ok_or_else(|| Failure::new(format_args!("{url} is no http:// URL")))?;
@@ -68,7 +68,7 @@ impl Target {
         Ok(Self { address: address.ok_or_else(|| Failure::new(format_args!("{host} has no address")))? })
     }
 
-    /// Where it listens.
+    /// The server's address.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -77,33 +77,33 @@ impl Target {
     /// Opens an HTTP/1 connection.
     ///
     /// # Errors
-    /// It takes none.
+    /// The server accepts no connection.
     pub fn connect(&self) -> Result<Connection, Failure> {
         Connection::open(self.address)
     }
 
-    /// Opens a stream on a connection that holds few bytes that were not read.
+    /// Opens a stream on a connection with a small receive buffer.
     ///
     /// # Errors
-    /// It was not answered 200.
+    /// The status is not 200.
     pub fn ask_narrow(&self, request: &Request) -> Result<Response, Failure> {
         let response = Connection::open_narrow(self.address)?.ask(request)?;
         failure::check(response.head.status == 200, || format!("no stream: {}", response.head))?;
         Ok(response)
     }
 
-    /// Sends a request on a connection of its own and reads the head of the answer.
+    /// Sends a request on a new connection and reads the head of the response.
     ///
     /// # Errors
-    /// No head came.
+    /// No head arrives.
     pub fn ask(&self, request: &Request) -> Result<Response, Failure> {
         self.connect()?.ask(request)
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// No head came, or the body did not end.
+    /// No head arrives, or the body does not end.
     pub fn read(&self, request: &Request) -> Result<Response, Failure> {
         let mut response = self.ask(request)?;
         response.read_to_end(patience())?;
@@ -113,43 +113,43 @@ impl Target {
     /// Opens a stream that runs these steps.
     ///
     /// # Errors
-    /// It was not answered 200.
+    /// The status is not 200.
     pub fn script(&self, steps: &str) -> Result<Response, Failure> {
         let response = self.ask(&Request::script(steps))?;
         failure::check(response.head.status == 200, || format!("no stream: {}", response.head))?;
         Ok(response)
     }
 
-    /// Runs these steps and reads the stream to its end.
+    /// Runs these steps and reads the stream to the end.
     ///
     /// # Errors
-    /// It was not answered 200, or did not end.
+    /// The status is not 200, or the stream does not end.
     pub fn run(&self, steps: &str) -> Result<Vec<u8>, Failure> {
         let mut response = self.script(steps)?;
         response.read_to_end(patience())?;
         Ok(response.body().to_vec())
     }
 
-    /// What the server says of itself.
+    /// Requests `/about`.
     ///
     /// # Errors
-    /// Nothing that the contract knows.
+    /// The response does not follow the contract.
     pub fn about(&self) -> Result<About, Failure> {
         Ok(serde_json::from_slice(self.read(&Request::get("/about"))?.body())?)
     }
 
-    /// The server's counters.
+    /// Requests the server's counters.
     ///
     /// # Errors
-    /// No JSON came.
+    /// The response is not JSON.
     pub fn stats(&self) -> Result<serde_json::Value, Failure> {
         Ok(serde_json::from_slice(self.read(&Request::get("/stats"))?.body())?)
     }
 
-    /// What the server says of a stream.
+    /// Requests the state of a stream.
     ///
     /// # Errors
-    /// It knows no such stream.
+    /// The server does not know the stream.
     pub fn state(&self, id: &str) -> Result<State, Failure> {
         let response = self.read(&Request::get(format!("/streams/{id}")))?;
         failure::check(response.head.status == 200, || format!("of stream {id}: {}", response.head))?;
@@ -159,7 +159,7 @@ impl Target {
     /// Waits until the stream has ended for this reason.
     ///
     /// # Errors
-    /// It has not, after this long.
+    /// The stream has not ended for this reason after `within`.
     pub fn ended(&self, id: &str, reason: &str, within: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + within;
         loop {

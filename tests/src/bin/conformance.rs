@@ -1,4 +1,4 @@
-//! Judges whatever answers at a URL, or a server that it starts itself.
+//! Judges a server at a URL, or a server that this command starts.
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
@@ -12,49 +12,49 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// Runs the suite against a server that speaks the contract. Ends with 0 if nothing failed, with 1 if something did,
-/// with 2 if nothing could be judged.
+/// Runs the suite against a server that implements the contract. Exits with 0 if nothing failed, with 1 if a case
+/// failed, with 2 if nothing could be judged.
 #[derive(Debug, Parser)]
 #[command(name = "conformance")]
 struct Arguments {
-    /// A server that runs, `http://HOST:PORT`.
+    /// A running server, `http://HOST:PORT`.
     #[arg(required_unless_present_any = ["list", "stream", "command"], conflicts_with_all = ["command", "stream"])]
     url: Option<String>,
-    /// Another server of the same history, as when both follow one log: for the group `nodes`.
+    /// Another server of the same history, for example of the same log: for the group `nodes`.
     #[arg(long, value_name = "URL", requires = "url")]
     also: Option<String>,
     /// Judges one stream of any server, which needs none of the suite's routes: status, type, first byte, buffering,
-    /// keep-alive, IDs, resume, HEAD, CORS, compression, HTTP/2, and whether a client that closes is noticed. Takes less
-    /// than 30 s.
+    /// keep-alive, IDs, resume, HEAD, CORS, compression, HTTP/2, and whether the server notices a client that
+    /// disconnects. Takes less than 30 s.
     #[arg(long, value_name = "URL", conflicts_with_all = ["command", "list", "also", "group", "case"])]
     stream: Option<String>,
-    /// A header for every request of `--stream`, as `authorization: Bearer x`; may be given again.
+    /// A header for every request of `--stream`, as `authorization: Bearer x`. Can be given several times.
     #[arg(long, value_name = "LINE", requires = "stream")]
     header: Vec<String>,
     /// How long `--stream` watches, at most 20 s.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, requires = "stream")]
     seconds: u64,
-    /// Only the cases of this group; may be given again.
+    /// Only the cases of this group. Can be given several times.
     #[arg(long, value_parser = PossibleValuesParser::new(Group::ALL.map(Group::as_str)))]
     group: Vec<String>,
-    /// Only the cases whose name contains this.
+    /// Only the cases whose name contains this text.
     #[arg(long)]
     case: Option<String>,
-    /// Lists the cases and the promise of each, and runs none.
+    /// Lists every case with the promise, and runs none.
     #[arg(long)]
     list: bool,
-    /// How long anything may take that must merely happen, in milliseconds.
+    /// The liveness bound in milliseconds, for everything without a promise about time.
     #[arg(long, value_name = "MS", default_value_t = 30_000)]
     patience_ms: u64,
-    /// Ends with the first failure.
+    /// Stops at the first failure.
     #[arg(long)]
     fail_fast: bool,
-    /// Writes the report as JSON, and nothing else, to standard output.
+    /// Writes only the report, as JSON, to standard output.
     #[arg(long)]
     json: bool,
-    /// The command of a server to start instead: it prints `listening on URL` and takes the contract's options, or ends
-    /// with 2 at one that it does not have. Then the cases that need options run too. In each argument `{}` becomes a
-    /// text that no other history has: `--log suite-{}`.
+    /// The command of a server to start. The server prints `listening on URL` and accepts the contract's options, or
+    /// exits with 2 at an option that the server does not have. Then the cases that need options run too. In each
+    /// argument `{}` becomes a text that no other history has: `--log suite-{}`.
     #[arg(last = true)]
     command: Vec<String>,
 }
@@ -100,8 +100,8 @@ fn probe(arguments: &Arguments, url: &str) -> Result<ExitCode, Failure> {
     Ok(if findings.wrong() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Prints a line. Whoever reads may have seen enough and left, as `head` does; a server that was started is stopped then
-/// as well.
+/// Prints a line. A reader that has seen enough, such as `head`, closes the pipe; then a server that was started is
+/// stopped too.
 fn print(line: &dyn Display) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::new(format_args!("nobody reads on: {error}")))
 }
@@ -116,9 +116,10 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
         }
     });
     let start = start.as_ref().map(|start| start as &dyn Fn() -> Command);
-    // It lives until all cases have run.
+    // Keeps the server running until all cases have run.
     let mut server = match start {
-        // Short, so that the cases about it are; whoever has no such option is waited for.
+        // A short interval keeps the cases about keep-alives short. A server without this option runs with the interval
+        // from `/about`.
         Some(start) => match Server::start(start().args(["--keep-alive-ms", "600"])) {
             Err(failure) if failure.is_out_of_scope() => Some(Server::start(&mut start())?),
             started => Some(started?),
@@ -169,7 +170,7 @@ fn judge(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode, Failure> {
     }))
 }
 
-/// What no other run, and nothing else of this one, is named by.
+/// A text that no other run and nothing else in this run uses.
 fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();

@@ -1,5 +1,5 @@
-//! Many clients at once against one server: `stalled`, readers that do not read beside readers that do; `churn`, streams
-//! that come and go. Prints what was seen, and fails if anything was lost or left.
+//! Many clients at once against one server. `stalled`: clients that do not read beside clients that do. `churn`:
+//! streams that open and close. Prints the measurements, and fails if an event was lost or a stream was left over.
 
 use clap::{Parser, Subcommand};
 use sse_conformance::load::{Churn, Result, Server, Stalled};
@@ -16,7 +16,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Crowd {
-    /// Readers that stall beside readers that do not.
+    /// Clients that stall beside clients that do not.
     Stalled {
         #[arg(long, default_value = "axum")]
         adapter: Adapter,
@@ -27,7 +27,7 @@ enum Crowd {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
-    /// Streams that come and go, and then a drain of all that are there.
+    /// Streams that open and close, and at the end a drain of all open streams.
     Churn {
         #[arg(long, default_value = "axum")]
         adapter: Adapter,
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 fn run(crowd: Crowd) -> Result<bool> {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    // The stalled are to stay for as long as this runs.
+    // The stalled clients must stay connected for the whole run.
     let start = |adapter: Adapter| {
         let arguments = ["serve", "--adapter", adapter.as_str(), "--user-timeout-ms", "600000"];
         Server::start(&std::env::current_exe()?, &arguments)

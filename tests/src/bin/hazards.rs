@@ -1,4 +1,4 @@
-//! Prints the table of hazards: what prevents each, and which tests show it.
+//! Prints the table of hazards: the prevention of each, and the tests that show the prevention.
 
 use clap::Parser;
 use sse_conformance::hazards::Table;
@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints how servers of Server-Sent Events break, and which tests show that this one does not. Ends with 1 if a row is
-/// neither shown nor left to the user.
+/// Prints how servers of Server-Sent Events break, and which tests show that this one does not. Exits with 1 if a row
+/// is neither shown by a test nor left to the user.
 #[derive(Debug, Parser)]
 #[command(name = "hazards")]
 struct Arguments {
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
                     return ExitCode::from(2);
                 }
             };
-            // A reader that has seen enough, as `head` does, closes the pipe: that is no error.
+            // A reader that has seen enough, such as `head`, closes the pipe. That is no error.
             if writeln!(io::stdout(), "{text}").is_err() {
                 return ExitCode::SUCCESS;
             }

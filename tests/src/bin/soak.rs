@@ -22,16 +22,16 @@ static ALLOCATOR: Total = Total;
 struct Arguments {
     #[command(subcommand)]
     serve: Option<Serve>,
-    /// What the server is built on.
+    /// The adapter of the server.
     #[arg(long, default_value = "axum")]
     adapter: Adapter,
-    /// Clients at once.
+    /// The number of clients at once.
     #[arg(long, default_value_t = 5_000)]
     clients: usize,
-    /// How long.
+    /// The duration in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Events in a second.
+    /// Events per second.
     #[arg(long, default_value_t = 100)]
     rate: u64,
     /// Options of the server, after `--`: `-- --topic-bytes 262144`. Small bounds are full soon.

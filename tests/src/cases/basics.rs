@@ -1,5 +1,5 @@
-//! What any server of event streams should do, judged by what a client reads and not by the bytes: so that a server
-//! which spells an event otherwise than this project can still be judged on what reaches the other side.
+//! The promises that every server of event streams should keep. These cases judge the decoded events and not the bytes,
+//! so the spelling of a server is free.
 
 use super::topics::patience;
 use crate::client::{Event, Request, Seen};
@@ -86,7 +86,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Runs these steps and gives what a client reads.
+/// Runs these steps and returns the events that a client reads.
 fn run(target: &Target, steps: &serde_json::Value) -> Result<(Seen, String), Failure> {
     let body = target.run(&steps.to_string())?;
     Ok((Seen::of(&body, None), show(&body)))
@@ -108,7 +108,8 @@ fn fields(target: &Target) -> Verdict {
     check(seen.events == [event], || format!("read {seen:?}\n    of {bytes}"))
 }
 
-/// Refused or altered, as the server likes: what was in the name is no event, and the next one arrives.
+/// The server may reject or alter the text. In both cases the text must not become an event, and the next event must
+/// arrive.
 fn forges_nothing(target: &Target, field: &str) -> Verdict {
     for line_break in ["\n", "\r", "\r\n", "\n\n", "\r\r"] {
         let text = format!("a{line_break}data: forged{line_break}id: forged");
@@ -122,7 +123,7 @@ fn forges_nothing(target: &Target, field: &str) -> Verdict {
     Ok(())
 }
 
-/// The event never comes, and neither does a keep-alive.
+/// Neither an event nor a keep-alive comes here, so the first bytes can only be the opening.
 pub(super) fn first_bytes(target: &Target) -> Verdict {
     target.script(r#"[{"sleep":600000},{"send":{"data":"x"}}]"#)?.read_bytes(1, patience())
 }
@@ -148,7 +149,7 @@ fn kept_alive(target: &Target) -> Verdict {
     }
     let mut stream = target.script("[]")?;
     stream.read_bytes(1, patience())?;
-    // The rest of what a stream opens with.
+    // Reads the rest of the opening.
     stream.read_for(interval / 4)?;
     let before = stream.body().len();
     stream.read_bytes(before + 1, interval * 2 + patience())?;

@@ -35,7 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
             let encoding = stream.head.header("content-encoding").unwrap_or("identity");
             check(encoding == "identity", || stream.head.to_string())?;
             stream.read_events(1, patience())?;
-            // The routes beside it are compressed, so the middleware is there.
+            // The page is compressed, so the middleware is in place.
             let page = server.target().read(&Request::get("/").header("accept-encoding", "gzip"))?;
             check(page.head.header("content-encoding") == Some("gzip"), || page.head.to_string())
         },

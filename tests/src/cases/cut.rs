@@ -1,4 +1,4 @@
-//! Connections that break anywhere: whatever the client saw, it reconnects, misses nothing and receives nothing twice.
+//! Connections that break at any byte. A client that reconnects must miss no event and receive none twice.
 
 use super::resumption::RESUMES;
 use super::retention::TRIMMED;
@@ -38,21 +38,21 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Reads the rest of the events over a new connection, by a client that has read this much.
+/// Reads the remaining events over a new connection, by a client that has read part of the stream.
 fn resumed(target: &Target, follow: &Follow, mut reader: Reader, count: usize) -> Result<Vec<Event>, Failure> {
     let follow = reader.last_event_id().map(str::to_owned).iter().fold(follow.clone(), Follow::after);
     let mut stream = follow.open(target)?;
     reader.reconnect();
     let before = reader.clone();
     stream.read_until_seen("events that were missed", patience(), |read| {
-        // What a client carries over from the broken response can spoil no event of the new one.
+        // The unfinished block that a client keeps from the broken response must change no event of the new response.
         read.events().count() + before.events().count() >= count
     })?;
     reader.read(stream.body());
     Ok(reader.events().cloned().collect())
 }
 
-/// The clients are spread over these servers of one history.
+/// The clients use these servers of one history in turn.
 fn every_cut(targets: &[&Target], follow: &Follow, brought: Option<&str>, count: usize) -> Verdict {
     let mut whole = brought.iter().fold(follow.clone(), Follow::after).open(targets[0])?;
     whole.read_events(count, patience())?;
@@ -90,7 +90,7 @@ fn gaps(server: Server) -> Verdict {
         publish(target, &names[0], &format!("a{n}"))?;
         publish(target, &names[1], &format!("b{n}"))?;
     }
-    // Three of each are left, and each has lost something after `id`.
+    // Three events of each topic are left, and each topic has lost events after `id`.
     let mut stream = Follow::of(&names).after(&id).expect(target, "gap")?;
     let seen = stream.read_events(8, patience())?;
     let words = seen.events.iter().map(|event| match event.event_type.as_str() {
@@ -114,7 +114,7 @@ pub(super) fn chain(targets: &[&Target]) -> Verdict {
     let mut ledger = Ledger::default();
     let mut reader = Reader::with(Habits::WEBKIT).after(Some(&start));
     let follow = |reader: &Reader| reader.last_event_id().iter().fold(Follow::of(&names), Follow::after);
-    // Cuts are at lengths that share no factor with a block's.
+    // The lengths of the cuts share no factor with the length of a block.
     for round in 0..120_usize {
         for n in 0..3 {
             ledger.issue(publish(target(n), &names[(round + n) % 2], &(round * 3 + n).to_string())?);

@@ -1,4 +1,4 @@
-//! Reading a stream: the vectors, through `/decode`.
+//! Decodes the vectors through `/decode`.
 
 use crate::client::Request;
 use crate::failure::check;
@@ -6,7 +6,8 @@ use crate::{Case, Failure, Group, Target, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A stream, and what an event source makes of it. Each character of a chunk stands for the byte of the same value.
+/// A stream and the events that an event source dispatches. Each character of a chunk stands for the byte of the same
+/// value.
 #[derive(Debug, Deserialize)]
 struct Vector {
     name: String,
@@ -48,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// Chunks of every length, so that one ends between a CR and its LF after each line but the first.
+/// Chunks of every length, so that a chunk ends between CR and LF after each line except the first.
 fn cut(target: &Target) -> Verdict {
     let body = "data: a\r\n".repeat(5) + "\r\n";
     let event = json!({ "type": "message", "data": "a\na\na\na\na", "id": "" });
@@ -63,7 +64,7 @@ fn cut(target: &Target) -> Verdict {
 fn decode(target: &Target, vector: &Vector) -> Verdict {
     let bytes: Vec<u8> = vector.chunks.concat().chars().map(|c| c as u8).collect();
     let expected = json!({ "events": vector.events, "retry": vector.retry, "last_event_id": vector.last_event_id });
-    // Byte by byte would take a request of its own to no more effect for the one long vector.
+    // Byte by byte would take a request per length and find nothing more in the one long vector.
     for chunk in [0, 1, 2, 3, 7] {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("chunk", &chunk.to_string());
@@ -71,7 +72,7 @@ fn decode(target: &Target, vector: &Vector) -> Verdict {
             query.append_pair("seed", seed);
         }
         let mut seen = post(target, &format!("/decode?{}", query.finish()), bytes.clone())?;
-        // A number that no integer of 64 bits holds may be kept or ignored.
+        // A number beyond 64 bits may be kept or ignored.
         if seen.get("retry").and_then(Value::as_f64).is_some_and(|ms| ms > 1e18) {
             seen["retry"] = expected["retry"].clone();
         }

@@ -1,4 +1,4 @@
-//! Clients that leave.
+//! Clients that disconnect.
 
 use super::topics::{Follow, SECOND, patience, position, topic};
 use crate::{Case, Failure, Group, Target, Verdict};
@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) const WITHIN_A_SECOND: &str = "A client that closes its socket is `gone` within 1 s on HTTP/1, keep-alive on or off, when it sent nothing after its request (on actix: half-close off);";
 pub(super) const OTHERWISE: &str = "in every other case within two keep-alive intervals and 1 s.";
 
-/// What a machine that has other things to do may add to a promise about time.
+/// The tolerance of a promise about time, for a machine that is busy.
 pub(super) const SLACK: Duration = SECOND;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -38,7 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// How long a server may take to notice in the other cases.
+/// How long a server may take to notice the client in the other cases.
 pub(super) fn otherwise(target: &Target) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(2 * target.about()?.keep_alive_ms) + SECOND + SLACK)
 }

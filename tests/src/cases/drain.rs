@@ -1,4 +1,4 @@
-//! Going down: each on a server of its own, because a drain is final.
+//! Drains, each on a server of its own because a drain is final.
 
 use super::limits::{LATER, retry_later};
 use super::topics::{Follow, SECOND, patience, position, publish, topic};
@@ -87,12 +87,12 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .timed(Duration::from_millis(600)),
     ];
-    // Elsewhere a process cannot be asked to stop, only be stopped.
+    // Without signals the process cannot be asked to stop.
     cases.retain(|case| cfg!(unix) || !SIGNALS.contains(&&*case.name));
     cases
 }
 
-/// What needs SIGTERM.
+/// The cases that need SIGTERM.
 const SIGNALS: [&str; 5] = [
     "sigterm_with_open_streams",
     "sigterm_without_streams",
@@ -245,7 +245,7 @@ fn spread(server: Server) -> Verdict {
         readers.into_iter().map(|reader| reader.join().map_err(|_| Failure::new("a reader panicked"))?).collect()
     });
     let ends = ends?;
-    // Sixteen moments within one quarter of the window have a probability of one in 10^8.
+    // Sixteen random moments fall into one quarter of the window with a probability of one in 10^8.
     let between = ends.iter().max().zip(ends.iter().min()).map(|(last, first)| *last - *first);
     check(between > Some(Duration::from_millis(200)), || format!("ended after {ends:?}"))
 }
@@ -255,7 +255,7 @@ pub(super) fn drain(target: &Target, window_ms: u64) -> Verdict {
     check(answer.head.status == 202 && answer.body().is_empty(), || answer.head.to_string())
 }
 
-/// These events came, and the last thing a client reads is a reconnection time from 1,000 to 5,000 ms.
+/// The stream must hold exactly these events, and end with a reconnection time from 1,000 to 5,000 ms.
 fn retry(stream: &Response, events: &[&str]) -> Verdict {
     let last = stream.reader().changes().last();
     let fine = matches!(last, Some(Change::Retry(ms)) if AFTER.contains(ms));

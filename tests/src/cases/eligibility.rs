@@ -41,7 +41,7 @@ const TABLE: [Row; 40] = [
     ("DELETE", "/script?steps=[]", &[STREAM], 405),
     ("OPTIONS", "/script?steps=[]", &[STREAM], 405),
     ("PATCH", "/script?steps=[]", &[STREAM], 405),
-    // The method is judged before `Accept`, and both before the steps.
+    // The server must check the method before `Accept`, and both before the steps.
     ("POST", "/script?steps=[]", &[b"text/html"], 405),
     ("POST", "/script?steps=[", &[b"text/html"], 405),
     ("GET", "/script?steps=[", &[b"text/html"], 406),
@@ -59,7 +59,7 @@ const TABLE: [Row; 40] = [
 const ROUTES: &str = "They take any method and leave 405 (`allow: GET, HEAD` as a set), 406 and HEAD to the adapter; the order is 405, 406, 400.";
 const ACCEPT: &str = "A GET opens a stream if its `Accept` accepts `text/event-stream` by range, q-value and specificity (RFC 9110 12.5.1), or is absent.";
 
-/// What `Accept` says to a route that has another answer too, and whether a stream comes.
+/// `Accept` of a request to a route that has another answer too, and whether the server must open a stream.
 #[rustfmt::skip]
 const OPTIONAL: [(&str, &[&str], bool); 9] = [
     ("absent", &[], false),

@@ -1,4 +1,5 @@
-//! What each kind of step means to a client. The bytes of this project's own encoder are a table in the tests of `sse-core`.
+//! The meaning of each kind of step to a client. A table in the tests of `sse-core` has the bytes of this project's own
+//! encoder.
 
 use super::topics::patience;
 use crate::client::Request;
@@ -6,7 +7,7 @@ use crate::failure::{alike, alike_json, check};
 use crate::{Case, Group, Verdict};
 use sse_test_support::reader::Reader;
 
-/// A name, the steps, and one spelling of what a client must read.
+/// A name, the steps, and one spelling of the events that a client must read.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, &str); 34] = [
     ("data_alone", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
@@ -60,7 +61,7 @@ pub(super) fn cases() -> Vec<Case> {
     let source = READS;
     let rows = TABLE.into_iter().map(|(name, steps, bytes)| {
         Case::on(Group::Framing, name, promise, source, move |target| {
-            // Closed by a step, so that all of it was read.
+            // A step closes the stream, so that the case reads all of it.
             let steps = format!("{},{{\"close\":true}}]", steps.trim_end_matches(']'));
             let seen = target.run(&steps)?;
             let alike = if steps.contains("\"json\"") { alike_json } else { alike };
@@ -78,7 +79,7 @@ pub(super) fn cases() -> Vec<Case> {
     rows.chain([large]).collect()
 }
 
-/// The comments with text are there, in their order; empty ones are keep-alives.
+/// The comments with text must arrive in their order. Empty comments are keep-alives.
 fn comments(expected: &[u8], seen: &[u8]) -> Verdict {
     let [expected, seen] = [expected, seen].map(|bytes| {
         let mut reader = Reader::new();

@@ -57,13 +57,13 @@ const HEAD: &str = "The head of a stream has the type `text/event-stream`, `no-s
 const FRAMING: &str = "Over HTTP/1.1 a stream has `transfer-encoding: chunked`, no `content-length` and no `upgrade`.";
 pub(super) const FIRST: &str = "The head and the first bytes of a stream leave before any event.";
 
-/// A list of a header as a set: values of repeated headers together, in lower case.
+/// A list header as a set: the values of repeated headers together, in lower case.
 pub(crate) fn list(head: &Head, name: &str) -> BTreeSet<String> {
     let values = head.headers.iter().filter(|(own, _)| own == name).flat_map(|(_, value)| value.split(','));
     values.map(|value| value.trim().to_ascii_lowercase()).filter(|value| !value.is_empty()).collect()
 }
 
-/// Whether this is the type of a stream; a charset of UTF-8 changes nothing.
+/// Whether the head has the type of an event stream. The charset UTF-8 makes no difference.
 pub(crate) fn is_stream(head: &Head) -> bool {
     let content_type = head.header("content-type").unwrap_or_default().to_ascii_lowercase();
     let (content_type, parameters) = content_type.split_once(';').unwrap_or((&content_type, "charset=utf-8"));

@@ -29,7 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// The routes of streams, as far as the server has them.
+/// The routes of streams that the server has.
 fn routes(target: &Target) -> Result<Vec<&'static str>, Failure> {
     let mut routes = vec!["/script?steps=[]", "/fetch?steps=[]", "/optional"];
     if target.about()?.groups.iter().any(|group| group == Group::Resumption.as_str()) {

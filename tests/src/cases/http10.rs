@@ -45,6 +45,6 @@ fn read(target: &Target, request: &Request) -> Verdict {
     for name in ["transfer-encoding", "content-length"] {
         check(!response.head.has(name), || format!("{name} in {}", response.head))?;
     }
-    // `Target::read` ends where the connection does, as there is no other framing.
+    // `Target::read` ends with the connection, because HTTP/1.0 has no other framing here.
     alike("the stream", "data: x\n\ndata: y\n\n", response.body())
 }

@@ -1,4 +1,4 @@
-//! Clients of HTTP/1.1, and how a stream is framed for them.
+//! Clients of HTTP/1.1, and the framing of a stream for them.
 
 use super::topics::patience;
 use crate::client::Request;
@@ -100,7 +100,7 @@ fn upgrade(target: &Target) -> Verdict {
         &[("connection", "upgrade"), ("upgrade", "websocket")],
         &[("Connection", "keep-alive, Upgrade"), ("Upgrade", "WebSocket"), ("sec-websocket-version", "13")],
         &[("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABkAAQAAP__")],
-        // As nginx sends it with the usual two lines, to a client that asked for nothing.
+        // nginx sends this line to a server when its client asked for no upgrade.
         &[("connection", "upgrade")],
         &[("upgrade", "websocket")],
         &[("connection", "upgrade"), ("upgrade", "foo/2")],
@@ -131,7 +131,7 @@ fn malformed(target: &Target) -> Verdict {
     for bytes in ["GET\r\n\r\n", "GET /script?steps=[] HTTP/1.1\r\nho st: x\r\n\r\n", "\u{1}\r\n\r\n"] {
         let mut connection = target.connect()?;
         connection.send(bytes.as_bytes())?;
-        // Some servers close without a word, which is refusal enough.
+        // Some servers close the connection without an answer, which is a valid rejection.
         if let Ok(answer) = connection.answer(false) {
             check(answer.head.status >= 400, || format!("{bytes:?}: {}", answer.head))?;
         }

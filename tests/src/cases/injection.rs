@@ -1,4 +1,4 @@
-//! Text that tries to be more than text: each of six payloads in each of four fields.
+//! Text that could break out of a field: each of six payloads in each of four fields.
 
 use crate::failure::same;
 use crate::{Case, Group};
@@ -31,7 +31,7 @@ fn case(field: &'static str, name: &str, payload: &'static str) -> Case {
     )
 }
 
-/// What is dispatched, a line an event. The last event ID is part of it.
+/// The dispatched events, one line each, with the last event ID.
 fn expected(field: &str, payload: &str, text: &str) -> String {
     let breaks = payload.contains(['\r', '\n']);
     match field {

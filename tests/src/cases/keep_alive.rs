@@ -1,4 +1,4 @@
-//! Keep-alives, at the interval that the server names.
+//! Keep-alives, at the interval that the server announces.
 
 use super::topics::{Follow, patience, position, publish, topic};
 use crate::client::Response;
@@ -50,7 +50,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// How late a keep-alive may be, beside its interval.
+/// How late a keep-alive may be, after the interval.
 const SLACK: Duration = Duration::from_secs(2);
 
 fn interval(target: &Target) -> Result<Duration, Failure> {
@@ -61,12 +61,12 @@ fn interval(target: &Target) -> Result<Duration, Failure> {
     Ok(Duration::from_millis(ms))
 }
 
-/// Comments and blocks without data: what a keep-alive can be.
+/// Counts comments and blocks without data, the possible forms of a keep-alive.
 fn ticks(stream: &Response) -> usize {
     stream.reader().comments().len() + stream.reader().without_data() + stream.reader().reserved().len()
 }
 
-/// Waits for so many keep-alives from now on, and fails at an event.
+/// Waits for this many keep-alives from now on, and fails at an event.
 fn after(stream: &mut Response, count: usize, interval: Duration) -> Result<Instant, Failure> {
     let (events, already) = (stream.seen().events.len(), ticks(stream));
     for more in 1..=count {
@@ -104,7 +104,7 @@ fn whole(target: &Target) -> Verdict {
 }
 
 fn reset(target: &Target) -> Verdict {
-    // The first keep-alive of a stream may come from half an interval on.
+    // The first keep-alive of a stream may come after half an interval.
     let pause = interval(target)?.as_millis() / 2;
     let sends: Vec<_> = (0..7).map(|n| format!(r#"{{"send":{{"data":"{n}"}}}}"#)).collect();
     let mut stream =

@@ -1,5 +1,5 @@
-//! Readers that fall behind what their topics keep. Each reads nothing while far more is published than lies between
-//! a server and a socket, and then goes on.
+//! Subscribers that fall behind the events that their topics keep. Each client stops reading while the server publishes
+//! far more bytes than the sockets buffer, and then reads on.
 
 use super::topics::{Follow, patience, position, publish, publish_all, topic};
 use crate::client::{Response, Seen};
@@ -37,7 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Opens a stream, publishes 25 MB past it while it is not read, and gives all the IDs.
+/// Opens a stream, publishes 25 MB while the client does not read, and returns all IDs.
 fn flooded(target: &Target, name: &String) -> Result<(Response, Vec<String>), Failure> {
     let mut stream = target.ask_narrow(&Follow::of([name]).request())?;
     position(&mut stream)?;
@@ -46,7 +46,7 @@ fn flooded(target: &Target, name: &String) -> Result<(Response, Vec<String>), Fa
     for _ in 0..5 {
         let events: Vec<_> = (0..50).map(|_| json!({ "topic": name, "data": text })).collect();
         ids.extend(publish_all(target, &json!(events))?);
-        // So that it was written as far as it can be.
+        // Gives the server time to write as much as the socket accepts.
         std::thread::sleep(Duration::from_millis(50));
     }
     ids.push(publish(target, name, "the last")?);
@@ -57,7 +57,7 @@ fn lagged(target: &Target) -> Result<u64, Failure> {
     Ok(target.stats()?.get("lagged").and_then(Value::as_u64).unwrap_or_default())
 }
 
-/// What was seen is what was published up to somewhere, without a hole. Gives how much.
+/// The received events must be a prefix of the published ones. Returns the length of the prefix.
 fn unbroken(seen: &Seen, ids: &[String]) -> Result<usize, Failure> {
     let unbroken = seen.events.iter().zip(ids).all(|(event, id)| event.id == *id && event.event_type == "message");
     let all = || seen.events.iter().map(|event| format!("{} {}", event.event_type, event.id)).collect::<Vec<_>>();
@@ -95,7 +95,7 @@ fn gap(server: Server) -> Verdict {
     check(lagged(target)? >= 1, || "lagged does not count it".to_owned())
 }
 
-/// A gap, and then what was published since; each further hole is told in its place as well.
+/// A gap must come first, then events without a hole that the server does not announce by a further gap.
 fn after_a_gap(seen: &Seen, ids: &[String], name: &str) -> Verdict {
     let data = format!(r#"{{"reason":"trimmed","topic":"{name}"}}"#);
     let mut next = 0;

@@ -148,7 +148,7 @@ fn kept(target: &Target) -> Verdict {
     let id = stream.stream_id()?;
     target.ended(&id, "finished", patience())?;
     drop(stream);
-    // A minute is promised, and not waited for.
+    // The contract promises a minute, and the case does not wait for its end.
     let closed = target.read(&Request::new("POST", format!("/streams/{id}/close")).body(""))?;
     check(closed.head.status == 204, || closed.head.to_string())?;
     let state = target.state(&id)?;
@@ -162,7 +162,7 @@ fn finish(target: &Target) -> Verdict {
     target.ended(&stream.stream_id()?, "finished", patience())?;
     let again = target.read(&Request::script("[]").header("last-event-id", "end"))?;
     check(again.head.status == 204 && again.body().is_empty(), || format!("not 204: {}", again.head))?;
-    // Any other id is the application's.
+    // Every ID other than `end` belongs to the application.
     let other = target.ask(&Request::script("[]").header("last-event-id", "endless"))?;
     check(other.head.status == 200, || format!("not 200: {}", other.head))
 }
@@ -232,7 +232,7 @@ fn refused(target: &Target) -> Verdict {
 }
 
 fn at_once(target: &Target) -> Verdict {
-    // The second event is never sent, so the first one cannot wait for it.
+    // The second event is never sent, so a server that holds back the first event until then never sends the first.
     let mut stream = target.script(r#"[{"send":{"data":"1"}},{"sleep":600000},{"send":{"data":"2"}}]"#)?;
     let seen = stream.read_events(1, patience())?;
     check(seen.data() == ["1"], || show(stream.body()))

@@ -1,4 +1,4 @@
-//! Bounds on what a client may ask, and malformed requests.
+//! Limits on requests, and malformed requests.
 
 use super::head::is_stream;
 use super::topics::{Follow, patience, post, publish, topic};
@@ -218,7 +218,7 @@ fn topics(target: &Target) -> Verdict {
     let [seen, last] = ids.into_iter().collect::<Result<Vec<_>, _>>()?.try_into().unwrap_or_default();
     publish(target, &followed, "1")?;
     let mut stream = Follow::of([&followed]).expect(target, "fresh")?;
-    // There is room for two topics, and one of them has a subscriber.
+    // The hub has room for two topics, and one of them has a subscriber.
     publish(target, &new, "1")?;
     publish(target, &followed, "2")?;
     let live = stream.read_events(1, patience())?;
@@ -227,7 +227,7 @@ fn topics(target: &Target) -> Verdict {
     let gap = back.read_events(1, patience())?;
     let told = gap.events.first().is_some_and(|event| event.event_type == "gap" && event.id == last);
     check(told, || show(back.body()))?;
-    // Now each has one.
+    // Now both topics have a subscriber.
     retry_later(&target.read(&Follow::of([&other]).request())?)
 }
 
@@ -239,7 +239,7 @@ fn topics_of_a_stream(target: &Target) -> Verdict {
     check(refused, || head.to_string())
 }
 
-/// A client that cannot have a stream now is asked to come back.
+/// The answer must ask the client to reconnect later, and open no stream.
 pub(super) fn retry_later(answer: &Response) -> Verdict {
     let (head, seen) = (&answer.head, answer.seen());
     let retry = seen.retry.is_some_and(|ms| (1000..=5000).contains(&ms));

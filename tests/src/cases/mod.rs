@@ -1,4 +1,4 @@
-//! The cases, a file a group.
+//! The cases, one file per group.
 
 mod basics;
 mod compression;
@@ -72,7 +72,7 @@ mod tests {
     use crate::Group;
     use std::collections::HashSet;
 
-    /// Text without line breaks, so that a sentence is found wherever it is wrapped.
+    /// Text without line breaks, so that a wrapped sentence is found.
     fn flat(text: &str) -> String {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }

@@ -1,5 +1,5 @@
-//! Several servers of one history, as when all of them follow one log: what is published at one is read at every other, and
-//! a client may come back to any of them.
+//! Several servers of one history, for example of one log. Every server must deliver events that were published at
+//! another, and a client may reconnect to any of them.
 
 use super::topics::{Follow, patience, position, post, publish, publish_all, topic};
 use super::{cut, drain};
@@ -74,7 +74,7 @@ fn one_order(one: &Target, other: &Target) -> Verdict {
     let [first, second] = &mut streams;
     let seen = ids(first, 2 * EACH)?;
     check(seen == ids(second, 2 * EACH)?, || "readers of both saw another order".to_owned())?;
-    // Each publisher's own events are in its order, and nothing else is there.
+    // Each publisher's events must arrive in that publisher's order, and no other event.
     for told in [here, there] {
         let own: Vec<_> = seen.iter().filter(|id| told.contains(id)).collect();
         check(own.iter().copied().eq(&told), || format!("published {told:?}\n    saw {own:?}"))?;
@@ -130,7 +130,7 @@ fn one_gap(one: Server) -> Verdict {
     let name = topic("gap");
     let ids: Vec<_> = (0..6).map(|n| publish(targets[n % 2], &name, &n.to_string())).collect::<Result<_, _>>()?;
     for target in targets {
-        // So that it has all of them.
+        // Resuming here proves that `target` has all six events.
         Follow::of([&name]).after(&ids[5]).expect(target, "resumed")?;
         let mut stream = Follow::of([&name]).after(&ids[0]).expect(target, "gap")?;
         let seen = stream.read_events(4, patience())?;
@@ -138,7 +138,7 @@ fn one_gap(one: Server) -> Verdict {
         let fine = gap.event_type == "gap" && gap.id == ids[2] && seen.data()[1..] == ["3", "4", "5"];
         check(fine, || show(stream.body()))?;
     }
-    // Told by one, it is told.
+    // The server that resolves the ID at one node must resolve the same ID at the other.
     targets.iter().try_for_each(|target| Follow::of([&name]).after(&ids[2]).expect(target, "resumed").map(drop))
 }
 
@@ -166,8 +166,8 @@ fn killed(one: Server) -> Verdict {
     })
 }
 
-/// Clients read at one server while events are published at the other; then theirs goes, in this way, and they come to the
-/// other. Gives the server back if it still runs.
+/// Clients read at `one` while events are published at the other server. Then `leave` ends or drains `one`, and the
+/// clients reconnect to the other server. Returns `one` if that process still runs.
 fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Failure>) -> Verdict {
     let other = one.another()?;
     let name = topic("leaves");
@@ -187,7 +187,7 @@ fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Fail
     });
     let (mut told, _left) = (told?, left?);
     for stream in &mut streams {
-        // Ended, or cut off.
+        // The stream may end in order or be cut off.
         let _ = stream.read_to_end(patience());
     }
     told.push(publish(other.target(), &name, "the last")?);

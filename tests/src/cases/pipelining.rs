@@ -1,4 +1,4 @@
-//! Bytes that a client sends after its request.
+//! Bytes that a client sends after the request.
 
 use super::disconnect::{OTHERWISE, SLACK, otherwise};
 use super::topics::patience;

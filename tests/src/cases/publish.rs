@@ -1,4 +1,4 @@
-//! Publishing: all or nothing, and what an event becomes.
+//! Publishing: all or nothing, and the resulting events.
 
 use super::framing::READS;
 use super::topics::{Follow, patience, position, post, publish, publish_all, topic};
@@ -72,7 +72,7 @@ fn nothing(target: &Target) -> Verdict {
     publish_all(target, &json!([])).map(drop)
 }
 
-/// Publishes what must be refused, and gives the words.
+/// Publishes a body that the server must reject, and returns the error text.
 fn refused(target: &Target, body: &[u8]) -> Result<String, Failure> {
     let response = target.read(&post("/publish", body))?;
     let seen = || format!("of {}: {}\n    {}", show(body), response.head, show(response.body()));
@@ -131,7 +131,7 @@ fn fields(target: &Target) -> Verdict {
         (json!({ "topic": name, "event": "tick", "data": "y" }), Some(("tick", "y"))),
         (json!({ "topic": name, "event": "", "data": "z" }), Some(("message", "z"))),
         (json!({ "topic": name, "retry": 1234, "data": "r" }), Some(("message", "r"))),
-        // Without data nothing is dispatched, and the ID moves all the same.
+        // A block without data dispatches no event, but moves the last event ID.
         (json!({ "topic": name }), None),
     ];
     for (event, dispatched) in rows {

@@ -1,4 +1,4 @@
-//! Coming back with a last event ID: the outcomes, and what a stream says first.
+//! Resuming after a last event ID: the outcomes, and the opening of the stream.
 
 use super::topics::{Follow, patience, position, publish, publish_all, topic};
 use crate::client::{Request, Response};
@@ -13,7 +13,7 @@ const OPENING: &str = "A stream of `/topics` opens with a `retry` and the positi
 pub(super) const RESUMES: &str = "A request with a known `Last-Event-ID` receives every kept event of its topics strictly after that ID, once and in order, then new ones; `x-resumption` is `resumed`, or `gap` if events are missing.";
 const IDS: &str = "Each event of a topic has the ID that `/publish` answered; IDs have 1 to 64 of the characters `A-Z a-z 0-9 _ . -`.";
 const IN_ORDER: &str = "The events of several topics arrive in the order in which they were published.";
-/// The opening reconnection time, in milliseconds.
+/// The range of the opening reconnection time, in milliseconds.
 pub(super) const RETRY: std::ops::RangeInclusive<u64> = 2000..=4000;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -98,7 +98,7 @@ fn opening_block(target: &Target) -> Verdict {
     opening(&stream)
 }
 
-/// The reconnection time and the position come before any event.
+/// The reconnection time and the position must come before any event.
 pub(super) fn opening(stream: &Response) -> Verdict {
     let [first, second, ..] = stream.reader().changes() else {
         return Err(Failure::new(format_args!("no retry and position in {}", show(stream.body()))));
@@ -208,7 +208,7 @@ fn last(target: &Target) -> Verdict {
         let mark = publish(target, &names[0], "mark")?;
         let expected: Vec<_> = (8_usize.saturating_sub(count)..8).map(|n| n.to_string()).collect();
         let seen = stream.read_id(&mark, patience())?;
-        // The marks of the rounds before are events as well.
+        // The marks of earlier rounds are events of the topic as well.
         let replayed = seen.data().into_iter().filter(|data| *data != "mark").collect::<Vec<_>>();
         let marks = [0, 1, 3, 8, 100].iter().position(|c| *c == count).unwrap_or_default();
         let kept = expected.len().min(count.saturating_sub(marks));
@@ -270,7 +270,7 @@ fn restart(server: Server) -> Verdict {
     let id = publish(server.target(), &name, "1")?;
     let server = server.again()?;
     let target = server.target();
-    // The same position, in another history.
+    // An event at the same position in another history.
     publish(target, &name, "2")?;
     if !target.about()?.offers(Group::Nodes) {
         return Follow::of([&name]).after(id).expect(target, "gap").map(drop);

@@ -1,4 +1,4 @@
-//! IDs that no server gave: each is a gap, and costs no more than none.
+//! IDs that no server issued. Each must give a gap, and cost no more than a request without an ID.
 
 use super::resumption::{RESUMES, RETRY};
 use super::topics::{Follow, patience, publish, topic};
@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
             |target| {
                 let name = topic("tags");
                 let (one, other) = (publish(target, &name, "1")?, publish(target, &name, "2")?);
-                // Where an id has two parts, `<position>-<tag>` for one, the last is the tag.
+                // In an ID of two parts, such as `<position>-<tag>`, the last part is the tag.
                 let parts = |id: &str| {
                     let at = id.rfind(['-', '.', '_'])?;
                     Some((id[..=at].to_owned(), id[at + 1..].to_owned()))
@@ -118,13 +118,13 @@ fn bytes(ids: &[&str]) -> Vec<Vec<u8>> {
     ids.iter().map(|id| id.as_bytes().to_vec()).collect()
 }
 
-/// The ID with its first number much larger: what it would be far ahead, in whatever way it is written.
+/// The ID with a much larger first number: an ID far ahead, however the server spells IDs.
 fn counted_up(id: &str) -> String {
     let digits = id.bytes().take_while(u8::is_ascii_digit).count();
     format!("9{}{}", "0".repeat(digits.clamp(6, 17)), &id[digits..])
 }
 
-/// The stream opens with `retry` alone, then tells the gap, whose ID is the position it goes on from, then is live.
+/// The stream must open with `retry` alone. Then come the gap, with the position to resume from, and live events.
 fn gap(target: &Target, ids: &[&[u8]]) -> Verdict {
     let shown = || ids.iter().map(|id| show(id)).collect::<Vec<_>>().join(" and ");
     let name = topic("unknown");
@@ -135,7 +135,7 @@ fn gap(target: &Target, ids: &[&[u8]]) -> Verdict {
     let position = seen.last_event_id.clone().unwrap_or_default();
     let first = &seen.events[0];
     let gap = first.event_type == "gap" && same_json(&first.data, r#"{"reason":"unknown"}"#);
-    // The gap is the first to tell a position, and the reconnection time comes before it.
+    // The gap must have the first position, after the reconnection time.
     let [Change::Retry(ms), Change::Event(_), ..] = stream.reader().changes() else {
         return Err(Failure::new(format_args!(
             "of the id {}: no retry, then the gap: {}",
@@ -149,7 +149,7 @@ fn gap(target: &Target, ids: &[&[u8]]) -> Verdict {
     publish(target, &name, "after")?;
     let seen = stream.read_events(2, patience())?;
     check(seen.data()[1..] == ["after"], || format!("of the id {}: {}", shown(), show(stream.body())))?;
-    // What the gap told is a position like any other.
+    // The ID of the gap is a position like any other.
     let mut again = Follow::of([&name]).after(position).expect(target, "resumed")?;
     let seen = again.read_events(1, patience())?;
     check(seen.data() == ["after"], || format!("after the gap's id: {}", show(again.body())))
@@ -178,7 +178,7 @@ fn then_fresh(target: &Target) -> Verdict {
     let Seen { events, .. } = stream.read_events(2, patience())?;
     let gap = events[0].event_type == "gap" && same_json(&events[0].data, r#"{"reason":"unknown"}"#);
     check(gap && events[1].data == "2", || show(stream.body()))?;
-    // Cut after the gap, the client still gets what came after it.
+    // A client that is cut off after the gap must still receive the events after the gap.
     let mut again = Follow::of([&name]).after(&events[0].id).expect(target, "resumed")?;
     let seen = again.read_events(1, patience())?;
     check(seen.last_event_id.as_ref() == Some(&ids[1]), || show(again.body()))

@@ -1,4 +1,4 @@
-//! What a topic keeps, each bound on a server of its own that was started with it.
+//! Retention of a topic: each bound on a server that was started with this bound.
 
 use super::resumption::{RESUMES, opening};
 use super::topics::{Follow, patience, position, publish, publish_all, topic};
@@ -71,12 +71,12 @@ fn many(target: &Target, topic: &str, count: usize) -> Result<Vec<String>, Failu
     )
 }
 
-/// What `from=oldest` replays of a topic.
+/// The events of a topic that `from=oldest` replays.
 fn kept(target: &Target, topic: &String) -> Result<Vec<String>, Failure> {
     let mark = super::topics::topic("mark");
     let mut stream = Follow::of([topic, &mark]).from("oldest").expect(target, "fresh")?;
     position(&mut stream)?;
-    // A mark on a topic of its own comes after all that is replayed.
+    // A mark on another topic comes after all replayed events.
     let id = publish(target, &mark, "mark")?;
     let mut seen = stream.read_id(&id, patience())?.events;
     seen.pop();
@@ -107,7 +107,7 @@ fn trimmed(server: Server) -> Verdict {
     let fine = gap.event_type == "gap" && same_json(&gap.data, &data) && gap.id == ids[2];
     check(fine, || format!("expected a gap with {data} and the ID {}\n    saw {}", ids[2], show(stream.body())))?;
     check(seen.data()[1..] == ["3", "4", "5"], || show(stream.body()))?;
-    // Told once: with the gap's id the client resumes.
+    // The gap comes once: the ID of the gap resumes.
     Follow::of([&name]).after(&seen.events[0].id).expect(target, "resumed").map(drop)
 }
 
@@ -127,7 +127,7 @@ fn quiet(server: Server) -> Verdict {
     let mut stream = Follow::of([&quiet]).after(&id).expect(target, "resumed")?;
     let seen = stream.read_events(1, patience())?;
     check(seen.data() == ["missed"], || show(stream.body()))?;
-    // Both together: only the busy one has a hole.
+    // With both topics in one request, only the busy topic has a gap.
     let mut stream = Follow::of([&quiet, &busy]).after(&id).expect(target, "gap")?;
     let seen = stream.read_events(5, patience())?;
     let gaps: Vec<_> = seen.events.iter().filter(|event| event.event_type == "gap").collect();

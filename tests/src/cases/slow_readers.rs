@@ -1,4 +1,4 @@
-//! Readers that do not read: whom they may hold up, and whom not.
+//! Clients that do not read, and other clients, which must not wait for them.
 
 use super::disconnect::{OTHERWISE, SLACK, otherwise};
 use super::framing::READS;
@@ -61,7 +61,7 @@ fn beside(target: &Target) -> Verdict {
     })?;
     let state = target.state(&stalled.stream_id()?)?;
     check(state.active, || format!("all it missed is kept, and yet {state:?}"))?;
-    // What it has not read is kept for it.
+    // The server must keep the unread events for the client.
     stalled.read_events(EVENTS, patience()).map(drop)
 }
 

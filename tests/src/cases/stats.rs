@@ -74,7 +74,7 @@ fn exact(server: Server) -> Verdict {
     streams[0].read_events(1, patience())?;
     streams[1].read_events(2, patience())?;
     let seen = counters(target)?;
-    // How a server counts its bytes is its own affair.
+    // The contract does not define how a server counts bytes.
     let expected = [3, 2, 2, seen[3].max(1), 2, 3, 0, 0];
     check(seen == expected, || format!("{NAMES:?}\n    expected {expected:?}\n    saw      {seen:?}"))?;
     drop((script, streams));

@@ -1,4 +1,4 @@
-//! What the cases about topics share: they publish, follow, and name topics that nobody else uses.
+//! Shared by the cases about topics: publish, follow, and topic names that no other case uses.
 
 use crate::client::{Request, Response};
 use crate::failure::{check, show};
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// How long anything may take that must merely happen.
+/// The liveness bound.
 pub(super) use crate::target::patience;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-/// The name of a topic that is this case's alone, whoever else tests the same server.
+/// A topic name that belongs to this case alone, even if other programs test the same server.
 pub(super) fn topic(word: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
     format!("{word}-{}-{now:x}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Publishes one event, and gives its ID.
+/// Publishes one event and returns the ID.
 pub(super) fn publish(target: &Target, topic: &str, data: &str) -> Result<String, Failure> {
     let mut ids = publish_all(target, &json!({ "topic": topic, "data": data }))?;
     ids.pop().ok_or_else(|| Failure::new("one event was published, and no ID came back"))
 }
 
-/// Publishes what this JSON says, and gives the IDs.
+/// Publishes this JSON body and returns the IDs.
 pub(super) fn publish_all(target: &Target, json: &Value) -> Result<Vec<String>, Failure> {
     #[derive(serde::Deserialize)]
     struct Published {
@@ -46,7 +46,7 @@ pub(super) fn post(path: &str, body: impl Into<Vec<u8>>) -> Request {
     Request::new("POST", path).header("content-type", "application/json").body(body)
 }
 
-/// A client of topics, as it asks.
+/// The request of a client of topics.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Follow {
     query: String,
@@ -73,7 +73,7 @@ impl Follow {
         self
     }
 
-    /// Brings this ID; said twice, it brings both.
+    /// Sends this ID. Two calls send two headers.
     pub(super) fn after(mut self, id: impl AsRef<[u8]>) -> Self {
         self.headers.push(id.as_ref().to_vec());
         self
@@ -94,8 +94,8 @@ impl Follow {
         Ok(response)
     }
 
-    /// Opens it, and checks what the head says of the client's ID. A server of several of one history may ask its client
-    /// to come back first, and the client does.
+    /// Opens the stream and checks `x-resumption`. A server that shares a history may ask the client to reconnect
+    /// later, and then the client does.
     pub(super) fn expect(&self, target: &Target, outcome: &str) -> Result<Response, Failure> {
         let mut response = self.open(target)?;
         for _ in 0..5 {
@@ -114,7 +114,7 @@ impl Follow {
     }
 }
 
-/// Reads until the client was told its position, and gives it.
+/// Reads until the stream has sent a position, and returns the position.
 pub(super) fn position(stream: &mut Response) -> Result<String, Failure> {
     stream.read_until_seen("position", patience(), |reader| reader.last_event_id().is_some())?;
     Ok(stream.seen().last_event_id.unwrap_or_default())

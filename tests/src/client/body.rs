@@ -1,4 +1,4 @@
-//! Where a body of HTTP/1 ends, and what its framing hides.
+//! Finds the end of an HTTP/1 body, and removes the framing.
 
 use crate::Failure;
 use crate::failure::show;
@@ -6,18 +6,18 @@ use crate::failure::show;
 /// How a body is framed (RFC 9112 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// So many bytes are still to come.
+    /// This many bytes remain.
     Length(usize),
-    /// In chunks; so many bytes are left of the current one.
+    /// Chunked; this many bytes of the current chunk remain.
     Chunked(usize),
-    /// It ends with the connection.
+    /// The body ends with the connection.
     UntilClose,
-    /// It has ended.
+    /// The body has ended.
     Ended,
 }
 
 impl Framing {
-    /// Moves what can be read of the body from the wire's bytes to the body's.
+    /// Moves the readable part of the body from the bytes of the wire to the bytes of the body.
     pub(crate) fn decode(&mut self, wire: &mut Vec<u8>, body: &mut Vec<u8>) -> Result<(), Failure> {
         loop {
             match *self {
@@ -45,7 +45,7 @@ impl Framing {
                         *self = Self::Ended;
                     } else {
                         wire.drain(..end + 2);
-                        // The line break after the chunk is counted with it.
+                        // The count includes the line break after the chunk.
                         *self = Self::Chunked(size + 2);
                     }
                 }

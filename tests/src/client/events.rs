@@ -1,4 +1,4 @@
-//! What a client makes of a body.
+//! The events that a client reads from a body.
 
 use super::Response;
 use crate::Failure;
@@ -7,7 +7,7 @@ pub use sse_test_support::reader::Event;
 use sse_test_support::reader::{Change, Reader};
 use std::time::Duration;
 
-/// What a client saw of a stream up to some byte.
+/// The state of a client after some byte of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Seen {
@@ -15,12 +15,12 @@ pub struct Seen {
     pub events: Vec<Event>,
     /// The last reconnection time.
     pub retry: Option<u64>,
-    /// The ID that the client brings to a reconnect; `None` if it never received one.
+    /// The ID that the client sends when reconnecting; `None` if the client received no ID.
     pub last_event_id: Option<String>,
 }
 
 impl Seen {
-    /// Reads a body, whole or cut anywhere, by a client that brought this ID (WHATWG HTML 9.2.6).
+    /// Reads a body, whole or cut anywhere, as a client that sent this ID (WHATWG HTML 9.2.6).
     #[must_use]
     pub fn of(body: &[u8], brought: Option<&str>) -> Self {
         let mut reader = Reader::new().after(brought);
@@ -28,7 +28,7 @@ impl Seen {
         Self::by(&reader)
     }
 
-    /// What this reader read.
+    /// The state of this reader.
     #[must_use]
     pub fn by(reader: &Reader) -> Self {
         let last_event_id = reader.last_event_id().map(str::to_owned);
@@ -42,7 +42,7 @@ impl Seen {
     }
 }
 
-/// What a client without an ID observes of a body, in its order.
+/// Everything that a client without an ID observes, in order.
 #[must_use]
 pub fn changes(body: &[u8]) -> Vec<Change> {
     let mut reader = Reader::new();
@@ -51,36 +51,36 @@ pub fn changes(body: &[u8]) -> Vec<Change> {
 }
 
 impl Response {
-    /// What was seen so far, by a client that brought no ID.
+    /// The state so far, of a client that sent no ID.
     #[must_use]
     pub fn seen(&self) -> Seen {
         Seen::by(self.reader())
     }
 
-    /// Reads until so many events were dispatched.
+    /// Reads until this many events were dispatched.
     ///
     /// # Errors
-    /// They were not, in time.
+    /// Fewer events arrive within `within`.
     pub fn read_events(&mut self, count: usize, within: Duration) -> Result<Seen, Failure> {
         let what = format!("{count} events");
         self.read_until_seen(&what, within, |reader| reader.events().count() >= count)?;
         Ok(self.seen())
     }
 
-    /// Reads until the last event ID is this one.
+    /// Reads until the last event ID is `id`.
     ///
     /// # Errors
-    /// It is not, in time.
+    /// The last event ID is still another one after `within`.
     pub fn read_id(&mut self, id: &str, within: Duration) -> Result<Seen, Failure> {
         let what = format!("the last event ID {id:?}");
         self.read_until_seen(&what, within, |reader| reader.last_event_id() == Some(id))?;
         Ok(self.seen())
     }
 
-    /// Reads until the client has seen this.
+    /// Reads until the state of the client meets the condition.
     ///
     /// # Errors
-    /// It has not, in time.
+    /// The condition is not met within `within`.
     pub fn read_until_seen(
         &mut self,
         what: &str,
@@ -96,10 +96,10 @@ impl Response {
         Err(Failure::new(format_args!("no {what} {end}\n    saw {}", show(self.body()))))
     }
 
-    /// Reads until the body has so many bytes.
+    /// Reads until the body has this many bytes.
     ///
     /// # Errors
-    /// It does not, in time.
+    /// Fewer bytes arrive within `within`.
     pub fn read_bytes(&mut self, count: usize, within: Duration) -> Result<(), Failure> {
         self.read_while(within, |response| response.body().len() < count)?;
         if self.body().len() >= count {

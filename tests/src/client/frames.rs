@@ -1,17 +1,17 @@
-//! HTTP/2 down to its frames, for what a client library hides.
+//! HTTP/2 at the level of frames, which a client library hides.
 
 use super::Request;
 use crate::{Failure, Target};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// What a frame on a request's stream was (RFC 9113 6).
+/// A frame on the request's stream (RFC 9113 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Frame {
-    /// A body's bytes: so many, and whether they end the stream.
+    /// Bytes of the body: their number, and whether they end the stream.
     Data(usize, bool),
-    /// A head, and whether it ends the stream.
+    /// A head, and whether the stream ends here.
     Headers(bool),
     /// The stream was reset.
     Reset,
@@ -21,10 +21,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: u8 = 4;
 const HEADERS: u8 = 1;
 
-/// Sends one request on a connection of its own, and tells the frames of the answer up to its end.
+/// Sends one request on a new connection, and returns the frames of the answer up to the end.
 ///
 /// # Errors
-/// The answer has no end within 30 s.
+/// The answer does not end within 30 s.
 pub fn frames(target: &Target, request: &Request) -> Result<Vec<Frame>, Failure> {
     let mut socket = TcpStream::connect(target.address())?;
     socket.set_read_timeout(Some(crate::target::patience()))?;
@@ -58,7 +58,8 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Each as a literal without a place in the table (RFC 7541 6.2.2); no text here is longer than one byte can say.
+/// Writes each field as a literal outside of the table (RFC 7541 6.2.2). Every text here is short enough for a length
+/// of one byte.
 fn headers(request: &Request) -> Vec<u8> {
     let pseudo =
         [(":method", &*request.method), (":scheme", "http"), (":path", &*request.path), (":authority", "test")];

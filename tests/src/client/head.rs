@@ -1,37 +1,37 @@
-//! The head of an answer of HTTP/1.
+//! The head of an HTTP/1 response.
 
 use super::body::Framing;
 use crate::Failure;
 use crate::failure::show;
 use std::fmt;
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Head {
-    /// As it stands in the status line, `HTTP/1.1`.
+    /// The version of the status line, such as `HTTP/1.1`.
     pub version: String,
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// Names in lower case, in their order.
+    /// The header lines in order, with names in lower case.
     pub headers: Vec<(String, String)>,
 }
 
 impl Head {
-    /// The value of a header, if it is there once.
+    /// The value of a header that occurs exactly once.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// Whether it is there at all.
+    /// Whether the header occurs.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(own, _)| own == name)
     }
 
-    /// The head of an answer over HTTP/2.
+    /// The head of an HTTP/2 response.
     #[must_use]
     pub fn of(parts: &http::response::Parts) -> Self {
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

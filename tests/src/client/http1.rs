@@ -1,4 +1,4 @@
-//! HTTP/1 over a socket, with the bytes in sight.
+//! HTTP/1 over a socket, with every byte in sight.
 
 use super::body::Framing;
 use super::{Head, Request};
@@ -16,20 +16,20 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Connection {
     socket: TcpStream,
-    /// Read, and not yet looked at.
+    /// Bytes that were read and not yet decoded.
     wire: Vec<u8>,
 }
 
-/// An answer whose body is read as it comes.
+/// A response whose body is read as the bytes arrive.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Response {
-    /// Its head.
+    /// The head.
     pub head: Head,
     connection: Connection,
     framing: Framing,
     body: Vec<u8>,
-    /// Has read all of the body.
+    /// A reader that has read all of the body so far.
     reader: Reader,
 }
 
@@ -37,15 +37,15 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// The system's.
+    /// The system call fails.
     pub fn open(address: SocketAddr) -> Result<Self, Failure> {
         Self::of(TcpStream::connect_timeout(&address, patience())?)
     }
 
-    /// Connects with room for a few kilobytes that were not read, so that a reader that stops is noticed soon.
+    /// Connects with a receive buffer of a few kilobytes, so that a server soon notices a client that stops reading.
     ///
     /// # Errors
-    /// The system's.
+    /// The system call fails.
     pub fn open_narrow(address: SocketAddr) -> Result<Self, Failure> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_recv_buffer_size(4096)?;
@@ -59,27 +59,27 @@ impl Connection {
         Ok(Self { socket, wire: Vec::new() })
     }
 
-    /// Writes bytes as they are.
+    /// Writes these bytes unchanged.
     ///
     /// # Errors
-    /// The system's.
+    /// The system call fails.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         Ok(self.socket.write_all(bytes)?)
     }
 
-    /// Sends a request and reads the head of the answer.
+    /// Sends a request and reads the head of the response.
     ///
     /// # Errors
-    /// None came.
+    /// No head arrives.
     pub fn ask(mut self, request: &Request) -> Result<Response, Failure> {
         self.send(&request.to_bytes())?;
         self.answer(request.method == "HEAD")
     }
 
-    /// Reads the head of an answer, to a request that was sent before.
+    /// Reads the head of a response to a request that was sent before.
     ///
     /// # Errors
-    /// None came.
+    /// No head arrives.
     pub fn answer(mut self, to_head: bool) -> Result<Response, Failure> {
         let deadline = Instant::now() + patience();
         loop {
@@ -100,15 +100,15 @@ impl Connection {
     /// Closes the sending half.
     ///
     /// # Errors
-    /// The system's.
+    /// The system call fails.
     pub fn close_half(&self) -> Result<(), Failure> {
         Ok(self.socket.shutdown(std::net::Shutdown::Write)?)
     }
 
-    /// Looks that nothing more comes for this long; the other side may close.
+    /// Checks that no further byte arrives for this long. The server may close the connection.
     ///
     /// # Errors
-    /// Bytes came.
+    /// A byte arrives.
     pub fn silent(mut self, time: Duration) -> Result<(), Failure> {
         match self.fill(Instant::now() + time)? {
             Filled::Late | Filled::Closed => Ok(()),
@@ -116,10 +116,10 @@ impl Connection {
         }
     }
 
-    /// Waits for the other side to close.
+    /// Waits until the server closes the connection.
     ///
     /// # Errors
-    /// It does not, or something else came.
+    /// The connection stays open, or further bytes arrive.
     pub fn ends(mut self, within: Duration) -> Result<(), Failure> {
         match self.fill(Instant::now() + within)? {
             Filled::Closed => Ok(()),
@@ -165,7 +165,7 @@ impl fmt::Display for Filled {
 }
 
 impl Response {
-    /// What was read of the body so far, without its framing.
+    /// The body so far, without the framing.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -177,16 +177,16 @@ impl Response {
         &self.reader
     }
 
-    /// Whether the body has ended as its framing says.
+    /// Whether the body has ended by the rules of the framing.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.framing == Framing::Ended
     }
 
-    /// The identifier of the stream.
+    /// The identifier of the stream, from `x-stream-id`.
     ///
     /// # Errors
-    /// The answer has none.
+    /// The response has none.
     pub fn stream_id(&self) -> Result<String, Failure> {
         let id = self.head.header("x-stream-id").map(str::to_owned);
         id.ok_or_else(|| Failure::new(format_args!("no x-stream-id in {}", self.head)))
@@ -195,7 +195,7 @@ impl Response {
     /// Reads until the body ends with these bytes.
     ///
     /// # Errors
-    /// It does not, in time.
+    /// The bytes do not arrive within `within`.
     pub fn read_until(&mut self, end: impl AsRef<[u8]>, within: Duration) -> Result<(), Failure> {
         let end = end.as_ref();
         self.read_while(within, |response| !response.body.ends_with(end))?;
@@ -205,10 +205,10 @@ impl Response {
         Err(Failure::new(format_args!("not within {within:?}: {}\n    saw {}", show(end), show(&self.body))))
     }
 
-    /// Reads whatever comes in this time, or until the body ends.
+    /// Reads for this long, or until the body ends.
     ///
     /// # Errors
-    /// The connection broke, or the framing is wrong.
+    /// The connection breaks, or the framing is wrong.
     pub fn read_for(&mut self, time: Duration) -> Result<&[u8], Failure> {
         let before = self.body.len();
         self.read_while(time, |_| true)?;
@@ -218,7 +218,7 @@ impl Response {
     /// Reads the rest of the body.
     ///
     /// # Errors
-    /// It does not end in time.
+    /// The body does not end within `within`.
     pub fn read_to_end(&mut self, within: Duration) -> Result<(), Failure> {
         self.read_while(within, |_| true)?;
         if self.is_ended() {
@@ -227,7 +227,7 @@ impl Response {
         Err(Failure::new(format_args!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
     }
 
-    /// The connection, for the answer to a request that was sent already.
+    /// The connection, for the response to a request that was already sent.
     ///
     /// # Errors
     /// The body has not ended.
@@ -241,7 +241,7 @@ impl Response {
     /// The connection, for the next request.
     ///
     /// # Errors
-    /// The body has not ended, or bytes came after it.
+    /// The body has not ended, or bytes follow the body.
     pub fn into_connection(self) -> Result<Connection, Failure> {
         if !self.is_ended() || !self.connection.wire.is_empty() {
             let wire = show(&self.connection.wire);
@@ -250,7 +250,7 @@ impl Response {
         Ok(self.connection)
     }
 
-    /// The connection, whatever is on it.
+    /// The connection, also in the middle of a body.
     pub const fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }

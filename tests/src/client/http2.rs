@@ -20,11 +20,11 @@ pub struct Http2 {
     authority: String,
 }
 
-/// An answer whose body is read as it comes.
+/// A response whose body is read as the bytes arrive.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Answer<'c> {
-    /// Its status and headers.
+    /// The status and the headers.
     pub head: http::response::Parts,
     connection: &'c Http2,
     incoming: Option<Incoming>,
@@ -52,18 +52,18 @@ impl Http2 {
         Ok(Self { runtime, send, authority: target.address().to_string() })
     }
 
-    /// Sends a request and reads the head of the answer.
+    /// Sends a request and reads the head of the response.
     ///
     /// # Errors
-    /// None came.
+    /// No head arrives.
     pub fn ask(&self, request: &Request) -> Result<Answer<'_>, Failure> {
         self.ask_within(request, patience())
     }
 
-    /// The same, with a bound of its own.
+    /// As [`ask`](Self::ask), with a bound of the caller's choice.
     ///
     /// # Errors
-    /// No head came within this long.
+    /// No head arrives within `within`.
     pub fn ask_within(&self, request: &Request, within: Duration) -> Result<Answer<'_>, Failure> {
         let uri = format!("http://{}{}", self.authority, request.path);
         let mut builder = http::Request::builder().method(&*request.method).uri(uri);
@@ -82,7 +82,7 @@ impl Http2 {
 }
 
 impl Answer<'_> {
-    /// What was read of the body so far.
+    /// The body so far.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -100,26 +100,26 @@ impl Answer<'_> {
         self.head.headers.get(name)?.to_str().ok()
     }
 
-    /// Reads until the body has so many bytes.
+    /// Reads until the body has this many bytes.
     ///
     /// # Errors
-    /// It does not, in time.
+    /// Fewer bytes arrive within `within`.
     pub fn read_bytes(&mut self, count: usize, within: Duration) -> Result<(), Failure> {
         self.read_while(within, |body| body.len() < count)
     }
 
-    /// Reads until the last event ID of the body is this one.
+    /// Reads until the last event ID of the body is `id`.
     ///
     /// # Errors
-    /// It is not, in time.
+    /// The last event ID is still another one after `within`.
     pub fn read_id(&mut self, id: &str, within: Duration) -> Result<(), Failure> {
         self.read_while(within, |body| super::Seen::of(body, None).last_event_id.as_deref() != Some(id))
     }
 
-    /// Reads until the body ends with these bytes, or at all.
+    /// Reads until the body ends with these bytes; with `None`, until the body ends.
     ///
     /// # Errors
-    /// It does not, in time; or the server broke the protocol.
+    /// The end does not come within `within`, or the server breaks the protocol.
     pub fn read_until(&mut self, end: Option<&[u8]>, within: Duration) -> Result<(), Failure> {
         self.read_while(within, |body| end.is_none_or(|end| !body.ends_with(end)))
     }
@@ -135,7 +135,7 @@ impl Answer<'_> {
             }
             Ok::<_, Failure>(false)
         };
-        // The timer is made inside the runtime.
+        // tokio's timer must be created inside the runtime.
         let read = self.connection.runtime.block_on(async { tokio::time::timeout(within, read).await });
         match read {
             Ok(ended) => {

@@ -1,4 +1,4 @@
-//! The clients of the suite: HTTP/1 down to the bytes, with every wait bounded, and HTTP/2 through hyper.
+//! The HTTP clients of the suite: HTTP/1 with every byte in sight, and HTTP/2 through hyper. Every wait is bounded.
 
 mod body;
 mod events;

@@ -1,6 +1,6 @@
-//! A request, as it will stand on the wire.
+//! A request as the bytes of the wire.
 
-/// A request of HTTP/1, or of HTTP/2 with the same parts.
+/// A request of HTTP/1, or the same parts for HTTP/2.
 #[derive(Debug, Clone)]
 #[must_use = "a request does nothing until it is sent"]
 pub struct Request {
@@ -13,7 +13,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A GET without an `Accept`.
+    /// A GET request without `Accept`.
     pub fn get(path: impl Into<String>) -> Self {
         Self::new("GET", path)
     }
@@ -25,12 +25,12 @@ impl Request {
         Self { method, path, version: "HTTP/1.1", host, headers: Vec::new(), body: None }
     }
 
-    /// What an `EventSource` sends to `/script`, with these steps.
+    /// The request of an `EventSource` for `/script` with these steps.
     pub fn script(steps: &str) -> Self {
         Self::get(Self::script_path(steps)).header("accept", "text/event-stream")
     }
 
-    /// What a fetch client posts to `/fetch`, with these steps.
+    /// The POST request of a fetch client for `/fetch` with these steps.
     pub fn fetch(steps: impl Into<Vec<u8>>) -> Self {
         let request = Self::new("POST", "/fetch").header("accept", "text/event-stream");
         request.header("content-type", "application/json").body(steps)
@@ -43,37 +43,37 @@ impl Request {
         format!("/script?{query}")
     }
 
-    /// The same with another method.
+    /// The same request with another method.
     pub fn with_method(mut self, method: &str) -> Self {
         method.clone_into(&mut self.method);
         self
     }
 
-    /// Names another host than `conformance`.
+    /// Sets the host; the default is `conformance`.
     pub fn host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);
         self
     }
 
-    /// Adds a header line, as it is.
+    /// Adds a header line without any check.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
-    /// Sets the body, and its length.
+    /// Sets the body and `content-length`.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Speaks HTTP/1.0.
+    /// Uses HTTP/1.0.
     pub const fn http10(mut self) -> Self {
         self.version = "HTTP/1.0";
         self
     }
 
-    /// The bytes of HTTP/1.
+    /// The bytes of the request in HTTP/1.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes =

@@ -1,4 +1,4 @@
-//! The hazards of `tests/hazards.toml`, and which tests of this tree show each prevented.
+//! The hazards of `tests/hazards.toml`, and the tests of this tree that show each one prevented.
 
 mod scan;
 mod table;

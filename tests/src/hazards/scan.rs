@@ -7,7 +7,7 @@ use std::{fs, io};
 /// Tests by the hazard that they name.
 pub(super) type Shown = BTreeMap<String, Vec<String>>;
 
-/// Looks through every Rust source below this folder, except what was built.
+/// Scans every Rust source below this folder, except build output.
 pub(super) fn tree(root: &Path) -> io::Result<Shown> {
     let mut shown = Shown::new();
     let mut folders = vec![root.to_owned()];
@@ -59,7 +59,7 @@ fn is_id(text: &str) -> bool {
         && bytes.all(|digit| digit.is_ascii_digit())
 }
 
-/// The name of the test that begins on this line: a function's, or a trial's as text.
+/// The name of the test that begins on this line: the name of a function, or the text that names a trial.
 fn name(line: &str) -> Option<String> {
     let line = line.trim_start();
     if line.starts_with("//") || line.starts_with('#') {

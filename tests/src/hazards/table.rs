@@ -1,4 +1,4 @@
-//! The table: what goes wrong, what prevents it, and what shows that.
+//! The table of hazards: the fault, the prevention, and the tests that show the prevention.
 
 use super::scan;
 use crate::{Failure, cases};
@@ -12,18 +12,18 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Row {
-    /// What goes wrong.
+    /// The fault.
     pub hazard: String,
-    /// What keeps it from happening.
+    /// The prevention.
     pub prevented: String,
-    /// What the user should do, where it is not ours alone.
+    /// The user's part, where the libraries cannot prevent the fault alone.
     pub you: Option<String>,
-    /// What was wrong in the list that this began with, and how we know.
+    /// A correction of the first list of hazards, with the evidence.
     pub corrected: Option<String>,
-    /// Cases of the conformance kit that show it, `GROUP::NAME`.
+    /// Cases of the conformance kit that show the prevention, `GROUP::NAME`.
     #[serde(default)]
     pub cases: Vec<String>,
-    /// The tests that name it, `FILE: NAME`.
+    /// Tests that name the hazard, `FILE: NAME`.
     #[serde(skip)]
     pub tests: Vec<String>,
 }
@@ -32,15 +32,15 @@ pub struct Row {
 #[derive(Debug, Clone)]
 pub struct Table {
     rows: BTreeMap<(char, u32), Row>,
-    /// What is wrong with it.
+    /// Faults of the table.
     faults: Vec<String>,
 }
 
 impl Table {
-    /// Reads `tests/hazards.toml` of this workspace, and its sources.
+    /// Reads `tests/hazards.toml` and the sources of this workspace.
     ///
     /// # Errors
-    /// The workspace cannot be read, or the file is none.
+    /// The workspace cannot be read, or the file has another format.
     pub fn read(workspace: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(workspace.join("tests/hazards.toml"))?;
         let named: BTreeMap<String, Row> = toml::from_str(&text).map_err(Failure::new)?;
@@ -67,20 +67,20 @@ impl Table {
         Ok(table)
     }
 
-    /// What is wrong with it, a sentence each.
+    /// Faults of the table, one sentence each.
     #[must_use]
     pub fn faults(&self) -> &[String] {
         &self.faults
     }
 
-    /// The rows in their order, each with its id.
+    /// The rows in order, each with the ID.
     pub fn rows(&self) -> impl Iterator<Item = (String, &Row)> {
         self.rows.iter().map(|((letter, number), row)| (format!("{letter}{number}"), row))
     }
 }
 
 impl Table {
-    /// One row as the table prints it.
+    /// One row in the format of the printed table.
     #[must_use]
     pub fn row(&self, name: &str) -> Option<String> {
         self.rows().find(|(id, _)| id == name).map(|(id, row)| row.text(&id).trim_end().to_owned())
@@ -100,7 +100,7 @@ impl Row {
         text
     }
 
-    /// Whether a test or a case shows it prevented.
+    /// Whether a test or a case shows that the hazard is prevented.
     #[must_use]
     pub const fn is_shown(&self) -> bool {
         !(self.tests.is_empty() && self.cases.is_empty())

@@ -1,4 +1,4 @@
-//! Streams that come and go, and at last a drain of all that are there.
+//! Streams that open and close, and at the end a drain of all open streams.
 
 use super::{Result, Server, Stream, Tally, publish};
 use std::fmt;
@@ -6,34 +6,34 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How many clients, and how often they all leave.
+/// The number of clients, and of rounds in which all of them disconnect.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Churn {
-    /// Clients at once.
+    /// The number of clients at once.
     pub clients: usize,
-    /// How often they come and go.
+    /// The number of rounds.
     pub rounds: usize,
 }
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Churned {
-    /// Resident memory at the end of each round, nobody there, in bytes.
+    /// Resident memory in bytes at the end of each round, without any client.
     pub resident: Vec<u64>,
-    /// How long the server counted streams after they had left, at most.
+    /// The longest time that the server still counted streams whose clients had disconnected.
     pub noticed: Duration,
-    /// Numbers that some client missed or heard twice.
+    /// Numbers that a client missed or received twice.
     pub lost: u64,
-    /// Streams that did not end by the drain.
+    /// Streams that the drain did not end.
     pub not_drained: usize,
-    /// How long the server took to go down with all clients there.
+    /// The time from SIGTERM to the exit, with all clients connected.
     pub down: Duration,
 }
 
 impl Churned {
-    /// Whether nothing was lost, and all ended.
+    /// Whether no event was lost and every stream ended.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.lost == 0 && self.not_drained == 0
@@ -50,16 +50,16 @@ impl fmt::Display for Churned {
 }
 
 impl Churn {
-    /// So many clients, so often.
+    /// This many clients, for this many rounds.
     #[must_use]
     pub const fn new(clients: usize, rounds: usize) -> Self {
         Self { clients, rounds }
     }
 
-    /// Runs it against this server, which is down at the end.
+    /// Runs against this server, and stops the server at the end.
     ///
     /// # Errors
-    /// A client could not connect, or the server does not go down.
+    /// A client cannot connect, or the server does not exit.
     pub async fn run(self, mut server: Server) -> Result<Churned> {
         let mut report =
             Churned { resident: Vec::new(), noticed: Duration::ZERO, lost: 0, not_drained: 0, down: Duration::ZERO };
@@ -79,7 +79,7 @@ impl Churn {
         let streams = self.round(&server, &mut number, &mut report).await?;
         let mut ends = JoinSet::new();
         for mut stream in streams {
-            // An end that is not the framing's is an error of the read.
+            // A body that is cut off ends the read with an error.
             ends.spawn(async move {
                 loop {
                     match stream.read().await {
@@ -96,7 +96,8 @@ impl Churn {
         Ok(report)
     }
 
-    /// All come, half of them before the first of ten events; all but a tenth of them, who never read, hear the rest.
+    /// Half of the clients connect before the first of ten events. One client in ten never reads; all others receive
+    /// the remaining events.
     async fn round(self, server: &Server, number: &mut u64, report: &mut Churned) -> Result<Vec<Stream>> {
         let address = server.address();
         let mut streams = Vec::with_capacity(self.clients);

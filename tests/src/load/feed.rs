@@ -1,14 +1,14 @@
-//! Fills a feed with numbers.
+//! Publishes numbers to a topic.
 
 use super::Result;
 use crate::client::Request;
 use crate::{Target, failure};
 use std::net::SocketAddr;
 
-/// Publishes the numbers from `first` on, so many of them, each filled up to this many bytes; all in one request.
+/// Publishes `count` numbers from `first` on, each padded to this many bytes, all in one request.
 ///
 /// # Errors
-/// The server does not take them.
+/// The server rejects the request.
 pub fn publish(server: SocketAddr, first: u64, count: u64, bytes: usize) -> Result {
     let events: Vec<_> = (first..first + count)
         .map(|number| {

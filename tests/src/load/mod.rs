@@ -1,8 +1,8 @@
-//! Many clients at once, some of which do not read, against a server that is a process of its own.
+//! Many clients at once, some of which do not read, against a server in another process.
 //!
-//! - [`Server`]: the process, and what the system says of it.
-//! - [`Stream`]: one client of a feed of numbers, which notices what is missing and what comes twice.
-//! - [`publish`]: fills the feed.
+//! - [`LoadServer`]: the process, and the system's counters for the process.
+//! - [`LoadClient`]: one client of a topic of numbers, which counts missing and repeated numbers.
+//! - [`publish`]: publishes the numbers.
 
 mod churn;
 mod feed;
@@ -18,5 +18,5 @@ pub use soak::{Memory, Soak, Soaked};
 pub use stalled::{Report, Stalled};
 pub use stream::{Stream, Tally};
 
-/// What went wrong, for a person to read.
+/// A result whose error is a text for people.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

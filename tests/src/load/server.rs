@@ -1,4 +1,4 @@
-//! The server's process, and what the system says of it.
+//! The server's process, and the system's counters for the process.
 
 use super::Result;
 use crate::process;
@@ -18,9 +18,9 @@ pub struct Server {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Queues {
-    /// On the server's side: not sent, or not acknowledged.
+    /// Bytes on the server's side that are not sent or not acknowledged.
     pub unacknowledged: u64,
-    /// On the client's side: not read.
+    /// Bytes on the client's side that are not read.
     pub unread: u64,
 }
 
@@ -28,21 +28,21 @@ impl Server {
     /// Starts this executable with these arguments.
     ///
     /// # Errors
-    /// It does not listen.
+    /// The server does not listen.
     pub fn start(executable: &Path, arguments: &[&str]) -> Result<Self> {
         Ok(Self { process: process::Server::start(Command::new(executable).args(arguments))? })
     }
 
-    /// Where it listens.
+    /// The server's address.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.process.target().address()
     }
 
-    /// How many streams it counts.
+    /// The number of streams in the server's counters.
     ///
     /// # Errors
-    /// It does not say.
+    /// The server does not answer.
     pub fn streams(&self) -> Result<u64> {
         self.stat("streams")
     }
@@ -50,7 +50,7 @@ impl Server {
     /// One of the hub's counters.
     ///
     /// # Errors
-    /// It does not say.
+    /// The server does not answer.
     pub fn stat(&self, name: &str) -> Result<u64> {
         let stats = self.process.target().stats()?;
         stats.get(name).and_then(serde_json::Value::as_u64).ok_or_else(|| format!("no {name} in {stats}").into())
@@ -59,28 +59,28 @@ impl Server {
     /// Resident memory in bytes.
     ///
     /// # Errors
-    /// The system does not tell (it is Linux that does).
+    /// The system does not offer the number. Linux does.
     pub fn resident(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.process_id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
 
-    /// How many of its descriptors are sockets.
+    /// The number of sockets among the process's descriptors.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system does not offer the number.
     pub fn sockets(&self) -> Result<usize> {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.process.process_id()))?;
-        // One that is closed meanwhile is none.
+        // A descriptor that was closed meanwhile is skipped.
         let links = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
         Ok(links.filter(|link| link.to_string_lossy().starts_with("socket:")).count())
     }
 
-    /// What the kernel holds between the server and the client at this address.
+    /// The bytes in the kernel between the server and the client at this address.
     ///
     /// # Errors
-    /// The system does not tell, or there is no such connection.
+    /// The system does not offer the numbers, or there is no such connection.
     pub fn queues(&self, client: SocketAddr) -> Result<Queues> {
         let table = fs::read_to_string("/proc/net/tcp")?;
         let port = |field: &str| field.split(':').nth(1).and_then(|port| u16::from_str_radix(port, 16).ok());
@@ -100,10 +100,10 @@ impl Server {
         Ok(Queues { unacknowledged, unread })
     }
 
-    /// Asks it to end, and waits; gives how long it took.
+    /// Sends SIGTERM, waits for the end, and returns how long the end took.
     ///
     /// # Errors
-    /// It does not, within this long.
+    /// The process still runs after `within`.
     pub fn terminate(&mut self, within: Duration) -> Result<(ExitStatus, Duration)> {
         let asked = Instant::now();
         self.process.terminate()?;

@@ -1,4 +1,4 @@
-//! Clients that are killed, stall and resume at random, for as long as asked.
+//! Clients that are killed, stall and resume at random, for a chosen time.
 
 use super::{Result, Server, Stream, Tally, publish};
 use sse_test_support::ledger::Tally as Counts;
@@ -16,11 +16,11 @@ use tokio::time::sleep;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Soak {
-    /// Clients at once.
+    /// The number of clients at once.
     pub clients: usize,
     /// How long events are published.
     pub time: Duration,
-    /// How many in a second, of 200 bytes each.
+    /// Events per second, of 200 bytes each.
     pub rate: u64,
     /// A file in which the server writes how many bytes it has in use.
     pub in_use: Option<PathBuf>,
@@ -38,23 +38,23 @@ pub struct Memory {
     pub in_use: u64,
 }
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Soaked {
     /// Events published.
     pub published: u64,
-    /// Events heard by all clients together.
+    /// Events received by all clients together.
     pub heard: u64,
-    /// Numbers that are missing without a gap event: must be 0.
+    /// Numbers that are missing without a gap event; must be 0.
     pub holes: u64,
-    /// Numbers heard twice by one client: must be 0.
+    /// Numbers that one client received twice; must be 0.
     pub duplicates: u64,
     /// Gap events.
     pub gaps: u64,
-    /// How often clients came back.
+    /// How often clients reconnected.
     pub resumed: u64,
-    /// Clients that did not hear the last number in the end.
+    /// Clients that did not receive the last number.
     pub behind: usize,
     /// The server's memory, five times a second.
     pub memory: Vec<Memory>,
@@ -85,7 +85,8 @@ impl Soaked {
         if below > 0.0 { above / below } else { 0.0 }
     }
 
-    /// Whether nobody missed anything untold, heard anything twice, or was left behind.
+    /// Whether every missing event was announced by a gap, no event came twice, and every client received the last
+    /// event.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.holes == 0 && self.duplicates == 0 && self.behind == 0
@@ -117,16 +118,16 @@ impl fmt::Display for Soaked {
 }
 
 impl Soak {
-    /// So many clients for so long, at 100 events a second.
+    /// This many clients for this long, at 100 events per second.
     #[must_use]
     pub const fn new(clients: usize, time: Duration) -> Self {
         Self { clients, time, rate: 100, in_use: None }
     }
 
-    /// Runs it against this server.
+    /// Runs against this server.
     ///
     /// # Errors
-    /// The server does not take an event, or does not answer.
+    /// The server rejects an event, or does not answer.
     pub async fn run(self, server: &Server) -> Result<Soaked> {
         let (address, over) = (server.address(), Arc::new(AtomicBool::new(false)));
         let mut clients = JoinSet::new();
@@ -147,9 +148,9 @@ impl Soak {
                     while goes_on && !over.load(Ordering::Relaxed) {
                         goes_on = stream.read_for(dice.up_to(Duration::from_secs(10))).await;
                         match dice.below(4) {
-                            // It is killed, wherever it is in an event.
+                            // Kills the client, at any byte of an event.
                             0 => break,
-                            // It stalls, and reads on.
+                            // Stalls, then reads on.
                             1 => sleep(dice.up_to(Duration::from_secs(10))).await,
                             _ => {}
                         }
@@ -173,7 +174,7 @@ impl Soak {
         }
         over.store(true, Ordering::Relaxed);
         let last = soaked.published - 1;
-        // Each comes back once more and hears the rest.
+        // At the end every client reconnects once more and receives the rest.
         let mut ends = JoinSet::new();
         while let Some(client) = clients.join_next().await {
             let (tally, returns) = client?;
@@ -202,7 +203,7 @@ impl Soaked {
 }
 
 async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u64) -> Tally {
-    // One that came after the last event has nothing to hear.
+    // A client that first connected after the last event has nothing to receive.
     if tally.last().is_none() {
         return tally;
     }
@@ -211,7 +212,7 @@ async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u6
             break;
         }
         if let Ok(mut stream) = Stream::open(address, tally.clone(), None).await {
-            // What was heard counts, and what was not is `behind`.
+            // A client that misses the last number here counts as `behind`.
             let _ = stream.read_until(last, Duration::from_secs(30)).await;
             tally = stream.tally.clone();
         }
@@ -219,7 +220,7 @@ async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u6
     tally
 }
 
-/// Numbers that repeat (SplitMix64).
+/// A repeatable source of numbers (SplitMix64).
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! Readers that stall beside readers that do not, while different frames are published.
+//! Clients that stall beside clients that do not, while the server publishes different frames.
 
 use super::{Result, Server, Stream, Tally, publish};
 use std::fmt;
@@ -7,44 +7,44 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// How many, and for how long.
+/// The numbers of clients, and the duration.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Stalled {
-    /// Readers with a receive buffer of 4 KiB that read the head and nothing else.
+    /// Clients with a receive buffer of 4 KiB that read nothing after the head.
     pub stalled: usize,
-    /// Readers that read everything.
+    /// Clients that read everything.
     pub healthy: usize,
     /// How long frames are published.
     pub time: Duration,
-    /// How many in a second, of 1 KiB each, no two alike.
+    /// Frames per second, of 1 KiB each, no two equal.
     pub rate: u64,
 }
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Report {
     /// Events published.
     pub published: u64,
-    /// Resident memory when all had connected, in bytes.
+    /// Resident memory in bytes when all clients had connected.
     pub before: u64,
-    /// The most it was afterwards.
+    /// The highest resident memory afterwards.
     pub most: u64,
-    /// What the healthy readers were told.
+    /// The tallies of the healthy clients.
     pub healthy: Vec<Tally>,
-    /// The longest from the request that published a number to a healthy reader's hearing of it.
+    /// The longest time from the request that published a number until a healthy client received that number.
     pub slowest: Duration,
 }
 
 impl Report {
-    /// By how much resident memory grew.
+    /// The growth of resident memory.
     #[must_use]
     pub const fn growth(&self) -> u64 {
         self.most.saturating_sub(self.before)
     }
 
-    /// What the healthy readers lost.
+    /// The number of broken promises to the healthy clients.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let last = self.published.checked_sub(1);
@@ -68,23 +68,23 @@ impl fmt::Display for Report {
 }
 
 impl Stalled {
-    /// So many of each, for so long, at a mebibyte a second.
+    /// This many clients of each kind for this long, at one mebibyte per second.
     #[must_use]
     pub const fn new(stalled: usize, healthy: usize, time: Duration) -> Self {
         Self { stalled, healthy, time, rate: 1024 }
     }
 
-    /// Runs it against this server.
+    /// Runs against this server.
     ///
     /// # Errors
-    /// A reader could not connect, the server did not take an event, or a healthy reader was cut off.
+    /// A client cannot connect, the server rejects an event, or the server cuts off a healthy client.
     pub async fn run(self, server: &Server) -> Result<Report> {
         let address = server.address();
         let mut asleep = Vec::new();
         for _ in 0..self.stalled {
             asleep.push(Stream::open(address, Tally::default(), Some(4 * 1024)).await?);
         }
-        // When each number was published.
+        // The time at which each number was published.
         let sent: Arc<Mutex<Vec<Instant>>> = Arc::default();
         let (tell, told) = watch::channel(None);
         let mut readers = Vec::new();
@@ -116,7 +116,7 @@ impl Stalled {
     }
 }
 
-/// Reads until the last number came, and for at most 20 s once it is known.
+/// Reads until the last number arrives, and for at most 20 s once that number is known.
 async fn listen(
     mut stream: Stream,
     sent: Arc<Mutex<Vec<Instant>>>,
@@ -128,7 +128,7 @@ async fn listen(
         let go_on = tokio::select! {
             read = stream.read() => read.unwrap_or(false),
             known = async { last.wait_for(Option::is_some).await.ok().and_then(|last| *last) } => {
-                // What is missing after this is counted.
+                // The tally counts the numbers that are missing after this.
                 let _ = stream.read_until(known.unwrap_or_default(), Duration::from_secs(20)).await;
                 false
             }

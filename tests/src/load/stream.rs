@@ -1,4 +1,4 @@
-//! One client of a feed of numbers.
+//! One client of a topic of numbers.
 
 use super::Result;
 use http_body_util::{BodyExt, Empty};
@@ -12,11 +12,11 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// What a client received of the numbers, over all its connections.
+/// The numbers that a client received over all connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Which numbers came, and which are missing, came twice or out of order.
+    /// The received numbers, and the missing, repeated and out-of-order ones.
     pub course: Course,
     reader: Reader,
 }
@@ -27,13 +27,13 @@ impl Tally {
         Self { reader: Reader::with(habits), ..Self::default() }
     }
 
-    /// The newest number.
+    /// The highest received number.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
         self.course.last()
     }
 
-    /// How many promises are broken.
+    /// The number of broken promises.
     #[must_use]
     pub const fn wrong(&self) -> u64 {
         self.course.tally().wrong()
@@ -44,7 +44,7 @@ impl Tally {
             return self.course.receive_gap();
         }
         match data.split(' ').next().and_then(|number| number.parse().ok()) {
-            // What is wrong is counted.
+            // The ledger counts each fault.
             Some(number) => drop(self.course.receive(number)),
             None => self.course.receive_unknown(),
         }
@@ -56,16 +56,16 @@ impl Tally {
 pub struct Stream {
     body: Incoming,
     address: SocketAddr,
-    /// What it was told, by this connection and those before it.
+    /// The tally of this connection and the earlier ones.
     pub tally: Tally,
     connection: JoinHandle<()>,
 }
 
 impl Stream {
-    /// Opens a stream and resumes where the tally ends; `receive_buffer` is what its kernel takes unread.
+    /// Opens a stream and resumes where the tally ends. `receive_buffer` is the size of the socket's receive buffer.
     ///
     /// # Errors
-    /// It is not answered 200 in 30 s.
+    /// The status is not 200, or no head arrives within 30 s.
     pub async fn open(server: SocketAddr, tally: Tally, receive_buffer: Option<u32>) -> Result<Self> {
         let opened = async {
             let socket = TcpSocket::new_v4()?;
@@ -77,17 +77,17 @@ impl Stream {
         timeout(Duration::from_secs(30), opened).await.map_err(|_| "no answer in 30 s")?
     }
 
-    /// The same over a connection that is there.
+    /// As [`open`](Self::open), over an open connection.
     ///
     /// # Errors
-    /// It is not answered 200.
+    /// The status is not 200.
     pub async fn over(socket: TcpStream, mut tally: Tally) -> Result<Self> {
         tally.reader.reconnect();
         let address = socket.local_addr()?;
         let builder = hyper::client::conn::http1::Builder::new().max_buf_size(16 * 1024).to_owned();
         let (mut requests, connection) = builder.handshake(TokioIo::new(socket)).await?;
         let connection = tokio::spawn(async move {
-            // What goes wrong is told by the body.
+            // The body reports every error.
             let _ = connection.await;
         });
         let request =
@@ -107,10 +107,10 @@ impl Stream {
         self.address
     }
 
-    /// Reads the next chunk; false at the end of the stream.
+    /// Reads the next chunk. Returns `false` at the end of the stream.
     ///
     /// # Errors
-    /// The connection broke.
+    /// The connection breaks.
     pub async fn read(&mut self) -> Result<bool> {
         let Some(frame) = self.body.frame().await else {
             self.tally.reader.end();
@@ -123,16 +123,16 @@ impl Stream {
         Ok(true)
     }
 
-    /// Reads for so long; false if the stream ended or broke meanwhile.
+    /// Reads for this long. Returns `false` if the stream ends or breaks meanwhile.
     pub async fn read_for(&mut self, time: Duration) -> bool {
         let reading = async { while self.read().await.unwrap_or(false) {} };
         timeout(time, reading).await.is_err()
     }
 
-    /// Reads until this number came.
+    /// Reads until this number has arrived.
     ///
     /// # Errors
-    /// It does not come in time, or the stream ends without it.
+    /// The number does not arrive in time, or the stream ends first.
     pub async fn read_until(&mut self, number: u64, within: Duration) -> Result {
         let reading = async {
             while self.tally.last() < Some(number) {
@@ -149,7 +149,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // Its socket closes with it, and not when the body is found to be gone.
+        // Closes the socket now, and not only when the task notices that the body is gone.
         self.connection.abort();
     }
 }

@@ -1,6 +1,7 @@
-//! Judges one stream of any server: it needs a URL, and nothing of the contract.
+//! Judges one stream of any server, which needs a URL and nothing of the contract.
 //!
-//! [`Probe::run`] watches the stream for a while, and meanwhile asks for it in other ways. It takes less than 30 s.
+//! [`Probe::run`] watches the stream, and meanwhile requests the same stream in other ways. The run takes less than 30
+//! s.
 
 mod others;
 mod report;
@@ -14,7 +15,7 @@ use crate::client::Request;
 use std::time::Duration;
 use url::Url;
 
-/// Which stream, and how it is asked for.
+/// The stream, and the headers and the duration of the requests.
 #[derive(Debug, Clone)]
 pub struct Probe {
     url: Url,
@@ -23,10 +24,10 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// The stream at this URL, `http://HOST[:PORT]/PATH`. It is watched for 20 s.
+    /// The stream at this URL, `http://HOST[:PORT]/PATH`. The default duration is 20 s.
     ///
     /// # Errors
-    /// The URL has another scheme, or its host has no address.
+    /// The URL has another scheme, or the host has no address.
     pub fn new(url: &str) -> Result<Self, Failure> {
         Ok(Self { url: Url::parse(url)?, headers: Vec::new(), watch: Duration::from_secs(20) })
     }
@@ -68,7 +69,7 @@ impl Probe {
         Ok(findings)
     }
 
-    /// What an `EventSource` asks.
+    /// The request of an `EventSource`.
     fn request(&self) -> Request {
         let request = Request::get(&self.url.path).host(&self.url.host).header("accept", "text/event-stream");
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))

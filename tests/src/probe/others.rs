@@ -1,4 +1,4 @@
-//! The same stream, asked for in other ways.
+//! Requests the same stream in other ways.
 
 use super::Probe;
 use super::report::{Finding, note, ok, wrong};
@@ -6,7 +6,7 @@ use crate::cases::is_stream;
 use crate::client::{Head, Http2};
 use std::time::{Duration, Instant};
 
-/// How long each of these may take.
+/// How long each of these requests may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) const ALL: [fn(&Probe) -> Finding; 5] = [head, compression, cors, http2, close];
@@ -80,7 +80,7 @@ fn http2(probe: &Probe) -> Finding {
     }
 }
 
-/// The client closes its half of the connection, which is all that a server sees of one that left.
+/// Closes the client's half of the connection. A server sees nothing else of a client that disconnects.
 fn close(probe: &Probe) -> Finding {
     const NAME: &str = "close";
     let stream = probe.url.target.ask(&probe.request()).and_then(|mut stream| {
@@ -93,7 +93,7 @@ fn close(probe: &Probe) -> Finding {
         Err(failure) => return note(NAME, format_args!("not judged: {failure}")),
     };
     let closed = Instant::now();
-    // An end, or an abrupt one.
+    // Both an orderly and an abrupt end will do.
     let ended = stream.read_for(PATIENCE).is_err() || stream.is_ended();
     if ended && closed.elapsed() < PATIENCE {
         return ok(NAME, format_args!("noticed after {} ms", closed.elapsed().as_millis()));

@@ -1,30 +1,30 @@
-//! What was found, a line each.
+//! The findings, one line each.
 
 use serde::Serialize;
 use std::fmt;
 
-/// How good it is.
+/// The judgement of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Mark {
-    /// As it must be.
+    /// As required.
     Ok,
-    /// Allowed, and worth a thought.
+    /// Allowed, and worth a check.
     Note,
-    /// Clients lose events, or wait, or do not reconnect.
+    /// Clients lose events, wait, or do not reconnect.
     Wrong,
 }
 
-/// One thing that was looked at.
+/// One examined property of the stream.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What: `type`, `resume`, `keep-alive`.
+    /// The name of the property: `type`, `resume`, `keep-alive`.
     pub name: &'static str,
-    /// How good it is.
+    /// The judgement.
     pub mark: Mark,
-    /// What was seen, and what to do about it.
+    /// The observation, and the remedy.
     pub words: String,
 }
 
@@ -32,9 +32,9 @@ pub struct Finding {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Findings {
-    /// The stream.
+    /// The URL of the stream.
     pub url: String,
-    /// In the order of a report.
+    /// The findings in the order of a report.
     pub findings: Vec<Finding>,
 }
 
@@ -59,7 +59,7 @@ impl Findings {
         self.findings.extend(findings);
     }
 
-    /// How many are wrong.
+    /// The number of findings that are wrong.
     #[must_use]
     pub fn wrong(&self) -> usize {
         self.findings.iter().filter(|finding| finding.mark == Mark::Wrong).count()

@@ -5,9 +5,9 @@ use std::fmt;
 
 #[derive(Debug, Clone)]
 pub(super) struct Url {
-    /// As in the header `host`.
+    /// The value of the header `host`.
     pub(super) host: String,
-    /// With the query.
+    /// The path with the query.
     pub(super) path: String,
     pub(super) target: Target,
 }

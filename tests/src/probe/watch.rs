@@ -1,4 +1,4 @@
-//! The stream itself, watched for a while, and resumed from its first ID.
+//! Watches the stream for a while, and resumes from the first ID.
 
 use super::Probe;
 use super::report::{Finding, Findings, note, ok, wrong};
@@ -9,12 +9,12 @@ use sse_test_support::reader::Event;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How soon "at once" is.
+/// The bound for "at once".
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long the resumed stream may take to show what was missed.
+/// How long the resumed stream may take to send the missed events.
 const RESUME: Duration = Duration::from_secs(5);
 
-/// Asks for the stream, and judges its head.
+/// Requests the stream and judges the head.
 pub(super) fn open(probe: &Probe, findings: &mut Findings) -> Result<Option<Response>, Failure> {
     let asked = Instant::now();
     let response = probe.url.target.ask(&probe.request())?;
@@ -62,7 +62,7 @@ pub(super) fn open(probe: &Probe, findings: &mut Findings) -> Result<Option<Resp
     Ok(Some(response))
 }
 
-/// What was seen in time.
+/// The observations, with their times.
 struct Seen {
     first: Option<Duration>,
     longest: Duration,
@@ -156,7 +156,7 @@ fn blocks(stream: &Response) -> Vec<Finding> {
     if text.contains('\u{fffd}') && str::from_utf8(body).is_err_and(|error| error.error_len().is_some()) {
         findings.push(wrong("encoding", "bytes that are not UTF-8; clients show replacement characters"));
     }
-    // What follows the last blank line.
+    // The part after the last blank line.
     let lines = text.replace("\r\n", "\n").replace('\r', "\n");
     let rest = lines.rsplit_once("\n\n").map_or(&*lines, |(_, rest)| rest);
     let waiting = rest.lines().any(|line| !line.is_empty() && !line.starts_with(':'));

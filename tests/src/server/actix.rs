@@ -35,8 +35,8 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
         .listen_auto_h2c(listener)?
         .run();
     let (handle, drained) = (server.handle(), shutdown.drained(&app));
-    // To stop a server with open streams would cost a second: a worker looks for their end only so often. What the last
-    // ones were sent is still to be written when the hub has let them go.
+    // A server with open streams would take a second more to stop, because a worker checks for the end of its
+    // connections only once per second. After the hub has ended the streams, their last bytes still have to be written.
     tokio::spawn(async move {
         drained.await;
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! The application: what each route does, before any framework's types.
+//! The application: the work of each route, without any framework's types.
 
 use super::offer::{Offer, Opened};
 use super::options::Options;
@@ -13,21 +13,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all requests share.
+/// State that all requests share.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) options: Arc<Options>,
     pub(crate) hub: Hub,
-    /// Where the history is kept, if it is kept elsewhere.
+    /// The log of the history, if the history is kept outside of this process.
     pub(crate) redis: Option<Redis>,
     streams: Streams,
 }
 
-/// A stream, or what is answered instead.
+/// A stream, or a plain response instead.
 pub(crate) type Answer<R> = Result<Opened<R>, Plain>;
 
 impl App {
-    /// On the runtime of the server, and ready to be served.
+    /// Builds the application on the server's runtime.
     pub(crate) async fn start(options: Options) -> io::Result<Self> {
         let (hub, redis) = match &options.redis {
             Some(url) => log::follow(url, &options).await.map(|(hub, redis)| (hub, Some(redis)))?,
@@ -66,7 +66,7 @@ impl App {
             return Err(if method == "HEAD" { page.without_body() } else { page });
         };
         let (events, opened) = sse.channel(self, false);
-        // The buffer of a stream that nobody wrote to takes any event.
+        // A stream without pending events accepts any event.
         let _ = events.try_send(("hello", "hello"));
         events.finish();
         Ok(opened)
@@ -94,7 +94,7 @@ impl App {
         Ok(opened)
     }
 
-    /// Every route that is no stream.
+    /// Every route without a stream.
     pub(crate) async fn plain(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
         match (method, path) {
             ("POST", "/publish") => publish::publish(self, body).await,
@@ -102,7 +102,7 @@ impl App {
         }
     }
 
-    /// Every route that waits for nobody. HEAD is GET without the body.
+    /// Every route that does not wait. HEAD is answered as GET without the body.
     fn at_once(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
         let query = Query::of(query);
         let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();

@@ -5,11 +5,11 @@ use bytes::Buf;
 use futures_util::{Stream, StreamExt};
 use std::pin::pin;
 
-/// What is accepted.
+/// The largest accepted body.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Beyond the bound this much more is read and dropped: a client that is still writing when the connection closes never
-/// sees the 413.
+/// How many further bytes are read and dropped. A client that is still writing when the connection closes never sees
+/// the 413.
 const MAX_DROPPED_BYTES: usize = 64 * 1024 * 1024;
 
 /// The whole body, from any framework's stream of chunks.

@@ -1,4 +1,4 @@
-//! The application behind the core alone, on hyper: what an author of a server of their own writes.
+//! The application behind the core alone, on hyper: the code that an author of another server writes.
 
 use super::app::{Answer, App};
 use super::plain::Plain;
@@ -45,7 +45,7 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
             () = &mut drained => break,
         };
         let Ok((socket, _)) = accepted else {
-            // Too many open files, most likely: without a pause this would be a busy loop.
+            // Too many open files, most likely. Without a pause this would be a busy loop.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
@@ -58,7 +58,7 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
         let connection = server.serve_connection(TokioIo::new(socket), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
-            // A client that went away is no error of ours.
+            // A client that disconnects is no error of the server.
             let _ = connection.await;
         });
     }
@@ -118,7 +118,8 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
     response.map(|()| opened.reply.into_body().boxed())
 }
 
-/// To HEAD a body that is at its end from the beginning: hyper derives no length from it there, and HTTP/2 carries no data.
+/// The response to HEAD has a body that is at its end from the beginning, so hyper derives no length, and HTTP/2
+/// carries no data.
 fn respond_refusal(refusal: &Rejection) -> Response<Body> {
     head(refusal.status(), refusal.headers())
         .map(|()| Full::from(refusal.body()).map_err(|never| match never {}).boxed())

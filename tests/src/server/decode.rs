@@ -1,4 +1,4 @@
-//! `/decode`: what the core's decoder makes of a stream.
+//! `/decode`: runs the core's decoder on the body.
 
 use super::plain::Plain;
 use serde::Serialize;
@@ -20,7 +20,7 @@ struct Event {
     id: String,
 }
 
-/// Decodes a body in chunks of this many bytes; 0 is the whole at once.
+/// Decodes a body in chunks of this many bytes; 0 decodes the whole body at once.
 pub(crate) fn decode(body: &[u8], chunk: usize, seed: Option<&str>) -> Plain {
     let mut decoder = seed.map_or_else(Decoder::new, Decoder::with_last_event_id);
     let mut decoded = Decoded::default();

@@ -1,4 +1,4 @@
-//! A log elsewhere: the hub follows it, and what is published goes there first.
+//! A log outside of this process. The hub follows the log, and events are published to the log first.
 
 use super::options::Options;
 use super::plain::Plain;
@@ -9,13 +9,14 @@ use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long the engine may take before a server that needs it gives up.
+/// How long the server waits for the log's engine at the start.
 const START: Duration = Duration::from_secs(5);
 
-/// How long a request waits for an id that the log has and this node has not: long enough to tell that it never comes.
+/// How long a request waits for an ID that this node has not received. This is long enough to find out that the ID will
+/// never arrive.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Follows the log, and is ready when the hub has what the log has.
+/// Follows the log. Returns when the hub has every entry of the log.
 pub(super) async fn follow(url: &str, options: &Options) -> io::Result<(Hub, Redis)> {
     let started = Redis::builder(url).log(&options.log).hub(options.hub()).start();
     let (redis, hub) = started.map_err(io::Error::other)?;
@@ -26,8 +27,8 @@ pub(super) async fn follow(url: &str, options: &Options) -> io::Result<(Hub, Red
     Ok((hub, redis))
 }
 
-/// Publishes these in their order. They were checked, so that what fails now is the engine's doing: the answer then tells
-/// which of them are stored.
+/// Publishes these events in order. They are valid, so only the engine can reject them; the answer then lists the IDs
+/// of the stored events.
 pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plain {
     let mut ids = Vec::with_capacity(events.len());
     for (topic, event) in events {
@@ -42,14 +43,14 @@ pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plai
             }
         }
     }
-    // Whoever published and asks here for what it published is to find it.
+    // A client that publishes here and then asks here must find the published events.
     if let Some(last) = ids.last() {
         reached(redis, *last).await;
     }
     Plain::json(200, &serde_json::json!({ "ids": texts(&ids) }))
 }
 
-/// Waits for an id that a client brings from a node which has come further.
+/// Waits for the ID of a client that comes from a node which is ahead.
 pub(super) async fn reached(redis: &Redis, id: EventId) {
     let _ = timeout(WAIT, redis.wait_for(id)).await;
 }

@@ -21,22 +21,22 @@ pub use options::{Adapter, Lag, Options};
 use std::io::{self, Write};
 use std::net::TcpListener;
 
-/// Why a server did not run.
+/// Why the server did not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An option that this server does not have.
+    /// This server does not have an option.
     #[error("not offered")]
     NotOffered,
-    /// The system said no.
+    /// A system call failed.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Runs a server until it is told to stop by SIGTERM or SIGINT. It prints where it listens once it does.
+/// Runs a server until SIGTERM or SIGINT. Prints the address once the server listens.
 ///
 /// # Errors
-/// [`Error::NotOffered`], and whatever the system says to listening.
+/// [`Error::NotOffered`], or the error of a system call.
 pub fn run(options: Options) -> Result<(), Error> {
     if !options.is_offered() {
         return Err(Error::NotOffered);
@@ -44,13 +44,13 @@ pub fn run(options: Options) -> Result<(), Error> {
     let adapter = options.adapter;
     let listener = TcpListener::bind(options.listen)?;
     listener.set_nonblocking(true)?;
-    // A reader that stalls is ended by its socket; and without `no_delay` an event may wait 40 ms for the client to
-    // acknowledge the one before.
+    // The socket ends a client that stalls. Without `no_delay` an event can wait 40 ms for the acknowledgement of the
+    // event before.
     if let Some(limits) = options.socket_limits() {
         sse_core::apply_socket_limits(&listener, &limits)?;
     }
     match adapter {
-        // Its workers are runtimes of their own.
+        // actix-web's workers have runtimes of their own.
         Adapter::Actix => {
             actix_web::rt::System::new().block_on(async { actix::serve(App::start(options).await?, listener).await })?
         }

@@ -1,4 +1,5 @@
-//! What the application asks of an adapter's `Sse`, so that it is written once for all of them.
+//! The part of an adapter's `Sse` that the application uses. With this trait, the application is written once for all
+//! adapters.
 
 use super::app::App;
 use http::{HeaderName, HeaderValue};
@@ -9,17 +10,17 @@ pub(crate) trait Offer: Sized {
     /// What the adapter turns into its framework's response.
     type Reply;
 
-    /// What the client brings.
+    /// The client's last event ID.
     fn last_event_id(&self) -> &LastEventId;
 
-    /// A stream with a handle, set up as the server's options say.
+    /// A stream with a handle, with the server's options.
     fn channel(self, app: &App, welcome: bool) -> (Sender, Opened<Self::Reply>);
 
-    /// A subscription, set up as the server's options say.
+    /// A subscription, with the server's options.
     fn subscribe(self, app: &App, topics: &[String], start: Replay) -> (Sender, Opened<Self::Reply>);
 }
 
-/// A reply, and what the application tells of it in the head.
+/// A reply, and the headers that the application adds.
 #[derive(Debug)]
 pub(crate) struct Opened<R> {
     pub(crate) reply: R,
@@ -39,7 +40,7 @@ impl<R> Opened<R> {
         self.headers().filter_map(header).collect()
     }
 
-    /// The headers of a stream; a soft refusal has none.
+    /// The headers of a stream. A retry-later answer has none.
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, String)> + use<R> {
         let id = self.id.map(|id| ("x-stream-id", id.to_string()));
         let resumption = self.id.and(self.resumption).map(|outcome| ("x-resumption", outcome.as_str().to_owned()));
@@ -47,14 +48,14 @@ impl<R> Opened<R> {
     }
 }
 
-/// The adapters' types have the same methods, and no trait in common.
+/// The adapters' types have the same methods, and no common trait.
 macro_rules! offer {
     ($sse:ty, $reply:ty) => {
         impl Offer for $sse {
             type Reply = $reply;
 
             fn last_event_id(&self) -> &LastEventId {
-                // The type's own, which goes before the trait's.
+                // An inherent method takes precedence over the trait's method.
                 self.last_event_id()
             }
 

@@ -5,72 +5,72 @@ use sse_core::{Hub, SocketLimits, hub};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The options of `conformance-server`; each as the contract names it.
+/// The options of `conformance-server`, named as in the contract.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "conformance-server", about = "Serves the conformance routes through one adapter")]
 #[non_exhaustive]
 pub struct Options {
-    /// What the routes are served with.
+    /// The adapter that serves the routes.
     #[arg(long)]
     pub adapter: Adapter,
     /// Where to listen; port 0 picks one.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// The interval of keep-alives; 0 turns them off.
+    /// The interval of keep-alives in milliseconds; 0 turns keep-alives off.
     #[arg(long, default_value_t = 15_000)]
     pub keep_alive_ms: u64,
-    /// The longest that a stream lasts; 0 is for ever.
+    /// The longest duration of a stream in milliseconds; 0 means no limit.
     #[arg(long, default_value_t = 0)]
     pub max_lifetime_ms: u64,
     /// The bound of one handle's pending bytes.
     #[arg(long, default_value_t = 64 * 1024)]
     pub buffer_bytes: usize,
-    /// How many bytes each topic keeps; 0 is no such bound.
+    /// How many bytes each topic keeps; 0 means no such bound.
     #[arg(long, default_value_t = 4 * 1024 * 1024)]
     pub topic_bytes: usize,
-    /// How many events each topic keeps; 0 is no such bound.
+    /// How many events each topic keeps; 0 means no such bound.
     #[arg(long, default_value_t = 0)]
     pub topic_events: usize,
-    /// How long each topic keeps an event; 0 is no such bound.
+    /// How long each topic keeps an event, in milliseconds; 0 means no such bound.
     #[arg(long, default_value_t = 0)]
     pub topic_age_ms: u64,
     /// How many bytes all topics keep together.
     #[arg(long, default_value_t = 64 * 1024 * 1024)]
     pub hub_bytes: usize,
-    /// How many topics there may be at once.
+    /// The number of topics at once.
     #[arg(long, default_value_t = 100_000)]
     pub max_topics: usize,
-    /// How many topics one stream may follow.
+    /// The number of topics that one stream may follow.
     #[arg(long, default_value_t = 256)]
     pub max_topics_per_stream: usize,
-    /// What becomes of a cursor that fell off its ring.
+    /// The treatment of a subscriber that needs trimmed events.
     #[arg(long, default_value = "end")]
     pub lag: Lag,
-    /// How many streams there may be at once; 0 is no limit.
+    /// The number of streams at once; 0 means no limit.
     #[arg(long, default_value_t = 0)]
     pub max_streams: usize,
-    /// Over how long streams are ended at SIGTERM.
+    /// The window over which SIGTERM ends the streams, in milliseconds.
     #[arg(long, default_value_t = 0)]
     pub drain_window_ms: u64,
-    /// When the server gives up waiting after SIGTERM.
+    /// When the server stops waiting after SIGTERM, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     pub drain_deadline_ms: u64,
     /// Puts the framework's own compression middleware around the routes.
     #[arg(long)]
     pub compress: bool,
-    /// When a reader that stalls or vanished is ended by its socket; 0 leaves the sockets as the system makes them. No
-    /// part of the contract.
+    /// When the socket ends a client that stalls or vanishes, in milliseconds; 0 keeps the system's defaults. Not part
+    /// of the contract.
     #[arg(long, default_value_t = 30_000, hide = true)]
     pub user_timeout_ms: u64,
-    /// The engine to follow and publish through.
+    /// The engine of the log.
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
-    /// The engine's log.
+    /// The name of the log.
     #[arg(long, value_name = "NAME", default_value = "sse")]
     pub log: String,
 }
 
-/// What the routes are served with.
+/// The adapter that serves the routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum Adapter {
@@ -84,21 +84,21 @@ pub enum Adapter {
     Core,
 }
 
-/// What becomes of a cursor that fell off its ring.
+/// The treatment of a subscriber that needs trimmed events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum Lag {
-    /// Its stream ends.
+    /// The stream ends.
     End,
-    /// It goes on after a gap.
+    /// The stream continues after a gap.
     Gap,
 }
 
 impl Adapter {
-    /// All of them.
+    /// All adapters.
     pub const ALL: [Self; 4] = [Self::Axum, Self::Actix, Self::Warp, Self::Core];
 
-    /// As the command line spells it.
+    /// The name on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ impl Adapter {
         }
     }
 
-    /// Whether its framework has a compression middleware that spares event streams.
+    /// Whether the framework has a compression middleware that leaves event streams alone.
     #[must_use]
     pub const fn offers_compression(self) -> bool {
         matches!(self, Self::Axum | Self::Actix)
@@ -137,7 +137,7 @@ impl Options {
         Duration::from_millis(self.drain_deadline_ms)
     }
 
-    /// A little less than the deadline leaves, so that the number of streams left is told by then.
+    /// A little less than the deadline, so that the drain reports the remaining streams before the deadline.
     fn drain_grace(&self) -> Duration {
         let deadline = self.drain_deadline();
         (deadline - deadline / 20).saturating_sub(self.drain_window())
@@ -150,7 +150,7 @@ impl Options {
         Some(limits)
     }
 
-    /// The bounds of the server's one hub.
+    /// The hub's bounds, from the options.
     pub(crate) fn hub(&self) -> hub::HubBuilder {
         let bound = |n: usize| if n == 0 { usize::MAX } else { n };
         let hub = Hub::builder()

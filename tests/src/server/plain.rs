@@ -1,4 +1,4 @@
-//! Answers that are no streams, before any framework's types.
+//! Responses that are no streams, without any framework's types.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -44,7 +44,7 @@ impl Plain {
         Self { status, headers: vec![("content-type", content_type)], body: body.into() }
     }
 
-    /// For HEAD: not every framework leaves the body away on HTTP/2.
+    /// The response to HEAD. Some frameworks would send the body over HTTP/2.
     pub(crate) fn without_body(mut self) -> Self {
         self.body = Bytes::new();
         self

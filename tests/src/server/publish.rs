@@ -38,7 +38,7 @@ impl Publication {
     }
 }
 
-/// Publishes what the body says, where this server's history is kept.
+/// Publishes the events of the body to the hub or to the log.
 pub(crate) async fn publish(app: &App, body: &[u8]) -> Plain {
     let publications = match serde_json::from_slice(body) {
         Ok(Publications::One(one)) => vec![one],
@@ -47,7 +47,7 @@ pub(crate) async fn publish(app: &App, body: &[u8]) -> Plain {
     };
     let events = publications.into_iter().map(Publication::into_event);
     if let Some(redis) = &app.redis {
-        // All before any: a log takes one at a time.
+        // All events are checked before any is published, because a log stores one at a time.
         let checked = events.map(|(topic, event)| app.hub.check(&topic, event).map(|frame| (topic, frame)));
         return match checked.collect() {
             Ok(events) => log::publish(redis, events).await,

@@ -1,4 +1,4 @@
-//! How a server goes down: signals, the drain, and a deadline over both.
+//! The shutdown of a server: signals, the drain, and a deadline for both.
 
 use super::app::App;
 use std::future::Future;
@@ -6,30 +6,30 @@ use std::io;
 use std::pin::pin;
 use tokio::sync::watch;
 
-/// Told once the process was asked to stop.
+/// Completes once the process was asked to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Listens to SIGTERM and SIGINT from now on.
+    /// Listens for SIGTERM and SIGINT from now on.
     pub(crate) fn on_signals() -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let signals = signals()?;
         tokio::spawn(async move {
             signals.await;
             eprintln!("draining");
-            // Whoever still listens hears of it; when nobody does, the server is down already.
+            // Without a receiver the server has already stopped.
             let _ = stop.send(true);
         });
         Ok(Self(stopped))
     }
 
     async fn asked(&mut self) {
-        // The sender lives until it has sent.
+        // The sender exists until the value was sent.
         let _ = self.0.wait_for(|stopped| *stopped).await;
     }
 
-    /// What a framework's graceful shutdown waits for: the signal, and then that no stream is open.
+    /// For a framework's graceful shutdown: completes when the signal came and no stream is open.
     pub(crate) fn drained(&self, app: &App) -> impl Future<Output = ()> + Send + 'static {
         let (mut shutdown, app) = (self.clone(), app.clone());
         async move {
@@ -39,7 +39,7 @@ impl Shutdown {
         }
     }
 
-    /// Runs the server until it is down, or until the deadline after the signal is over.
+    /// Runs the server until the server has stopped, or until the deadline after the signal.
     pub(crate) async fn enforce(mut self, app: &App, server: impl Future<Output = io::Result<()>>) -> io::Result<()> {
         let mut server = pin!(server);
         tokio::select! {

@@ -1,10 +1,10 @@
-//! A script: what is done with a handle, in order.
+//! A script: the steps that run on a handle, in order.
 
 use serde::{Deserialize, Deserializer, de};
 use sse_core::{Event, Field, SendError, Sender};
 use std::time::Duration;
 
-/// One step, as the contract writes it: an object with one key.
+/// One step of a script: an object with one key.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
@@ -19,7 +19,7 @@ pub(crate) enum Step {
     Fail(bool),
 }
 
-/// The fields of an event; one that is absent writes no line.
+/// The fields of an event. An absent field writes no line.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fields {
@@ -38,7 +38,7 @@ pub(crate) struct Json {
     payload: serde_json::Value,
 }
 
-/// A number that no `u64` holds is still a number, which the encoder then refuses.
+/// Accepts a number beyond `u64` too, which the encoder then rejects.
 pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
     let ms = match (number.as_u64(), number.as_f64()) {
@@ -73,7 +73,7 @@ pub(crate) fn parse(json: &[u8]) -> Result<Vec<Step>, serde_json::Error> {
     serde_json::from_slice(json)
 }
 
-/// Runs a script on a handle, until it is done or the stream is over.
+/// Runs a script on a handle, until the last step or the end of the stream.
 pub(crate) async fn run(events: Sender, steps: Vec<Step>) {
     for step in steps {
         if !step.run(&events).await {
@@ -83,7 +83,7 @@ pub(crate) async fn run(events: Sender, steps: Vec<Step>) {
 }
 
 impl Step {
-    /// False once the stream is over.
+    /// Runs this step. Returns `false` once the stream has ended.
     async fn run(self, events: &Sender) -> bool {
         match self {
             Self::Open(true) => {
@@ -106,7 +106,7 @@ impl Step {
     }
 }
 
-/// Sends an event, or tells the client which of its fields was refused.
+/// Sends an event, or sends the name of the rejected field to the client.
 async fn send(events: &Sender, event: Event<'_>) -> bool {
     match events.send(event).await {
         Err(SendError::Invalid(error)) => {

@@ -1,4 +1,4 @@
-//! The streams of `/streams/ID`, each kept for a minute after its end.
+//! The streams of `/streams/ID`. Each is kept until a minute after the end of the stream.
 
 use sse_core::{Sender, Uuid};
 use std::collections::HashMap;
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// Handles by their stream's identifier. A handle in here keeps its stream open.
+/// Handles by the identifier of their stream. A handle in this map keeps the stream open.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Streams(Arc<Mutex<HashMap<Uuid, Sender>>>);
 
 impl Streams {
-    /// Remembers a stream until a minute after its end.
+    /// Adds a stream, until a minute after the end of the stream.
     pub(crate) fn add(&self, events: Sender) {
         let (streams, id, closed) = (self.clone(), events.id(), events.closed());
         self.with(|streams| streams.insert(id, events));
@@ -23,7 +23,7 @@ impl Streams {
         });
     }
 
-    /// By the text in a path.
+    /// The handle of a stream, by the text in a path.
     pub(crate) fn get(&self, id: &str) -> Option<Sender> {
         let id = id.parse().ok()?;
         self.with(|streams| streams.get(&id).cloned())
