@@ -67,7 +67,7 @@ fn drain<T>(events: impl Stream<Item = T>) -> usize {
                 count += 1;
             }
             Poll::Ready(None) => return count,
-            // A decoder that lets others have their turn.
+            // Gives other tasks of the runtime their turn.
             Poll::Pending => {}
         }
     }

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// As much as is written before somebody reads.
+/// The bytes that are written before the buffer is emptied.
 const BUFFER: usize = 64 * 1024;
 
 pub fn cases() -> Vec<Case> {
@@ -55,7 +55,7 @@ fn typed() -> [Case; 2] {
 }
 
 fn of(shape: Rc<Shape>) -> Vec<Case> {
-    // What fits a buffer of a stream is written, then read at once.
+    // Writes as many events as the buffer of a stream holds, then reads all of them.
     let events = (BUFFER / (shape.data.len() + 512)).max(1);
     let case = |contender, run: Box<dyn FnMut(&Shape)>| {
         let (shape, mut run) = (shape.clone(), run);
@@ -135,7 +135,7 @@ fn axum_event(shape: &Shape) -> axum::response::sse::Event {
 }
 
 fn axum_body(shape: Rc<Shape>, events: usize) -> Box<dyn FnMut(&Shape)> {
-    // A response's body must be `Send`, which the events in it are.
+    // A response's body must be `Send`, and so must its events.
     let fields = (shape.id.clone(), shape.event.clone(), shape.data.clone());
     let shape = Shape { name: shape.name, id: fields.0, event: fields.1, data: fields.2 };
     let items = stream::repeat_with(move || Ok::<_, Infallible>(axum_event(black_box(&shape))));
@@ -198,7 +198,7 @@ fn memcpy(events: usize) -> Box<dyn FnMut(&Shape)> {
     })
 }
 
-/// So that a shape's event is what the tables say.
+/// The event of each shape must match the description in the tables.
 #[test]
 fn all_contenders_write_the_same_data() {
     let shape = &shapes::all()[0];

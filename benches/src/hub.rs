@@ -1,4 +1,4 @@
-//! The hub alone, no sockets: what a publish and a poll cost, and what a replay storm holds.
+//! The hub alone, without sockets: the cost of a publish and of a poll, and the memory of a replay storm.
 
 use crate::measure::{Case, anonymous, thread_ns};
 use crate::still::Still;
@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How many publishes or polls one run makes at least: more than one segment holds.
+/// The least number of publishes or polls in one run: more than one segment holds.
 const EVENTS: usize = 1_024;
 
 type Body = Pin<Box<EventStream<Still>>>;
@@ -27,7 +27,7 @@ fn poll(body: &mut Body, waker: &Waker) -> Option<usize> {
     }
 }
 
-/// The bodies have no deadline, so that one moment is as good as another.
+/// The bodies have no deadline, so every moment gives the same result.
 fn body_now() -> Instant {
     static NOW: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     *NOW
@@ -140,7 +140,7 @@ fn leave(task: &str, contender: &'static str, streams: usize, keyed: bool) -> Ca
     .not_peer()
 }
 
-/// The longest publish while events grow old, in us of the thread's CPU time.
+/// The longest publish while events expire by age, in µs of the thread's CPU time.
 pub fn longest() -> Vec<(&'static str, f64)> {
     const TOPICS: usize = 5_000;
     let age = Duration::from_secs(600);
@@ -178,7 +178,7 @@ pub fn longest() -> Vec<(&'static str, f64)> {
 }
 
 fn publish(task: &str, contender: &'static str, readers: usize, topic: impl Fn(usize) -> String + 'static) -> Case {
-    // Made when it is first run: only one of these is counted at a time.
+    // Built at the first run, because each process counts only one of these cases.
     let mut made = None;
     let text = "x".repeat(100);
     Case::new(task, contender, EVENTS, move || {
@@ -221,8 +221,8 @@ fn deliver(task: &str, contender: &'static str, readers: usize, behind: usize) -
     .not_peer()
 }
 
-/// What two threads do at once, each with a topic of its own or with the same: millions of deliveries a second, each a
-/// publish's share, a take and a park.
+/// Two threads at once, each with a topic of its own or both with the same topic. In millions of deliveries per second;
+/// a delivery is a share of a publish, a take and a park.
 pub fn threads() -> Vec<(&'static str, f64)> {
     let run = |threads: usize, shared: bool| {
         let runtime = Still::new();
@@ -254,7 +254,7 @@ pub fn threads() -> Vec<(&'static str, f64)> {
     ]
 }
 
-/// What a replay storm took.
+/// The measurements of a replay storm.
 pub struct Storm {
     pub streams: usize,
     pub events: usize,
@@ -279,7 +279,7 @@ impl fmt::Display for Storm {
 /// How many events each stream of a storm has missed.
 const STORM_BEHIND: usize = 1_000;
 
-/// So many streams come back at once.
+/// This many streams reconnect at once.
 pub fn storm(streams: usize) -> std::io::Result<Storm> {
     let runtime = Still::new();
     let hub = Hub::builder().build_on(runtime.clone());
@@ -297,12 +297,12 @@ pub fn storm(streams: usize) -> std::io::Result<Storm> {
             let admitted = policy.check(&request).expect("a request that may open a stream");
             let sse = Sse::new(runtime.clone(), admitted).keep_alive(None);
             let mut body: Body = Box::pin(sse.subscribe(&hub, ["feed"]).into_response().into_body());
-            // The opening block is the stream's own.
+            // Each stream has an opening block of its own.
             poll(&mut body, waker);
             body
         })
         .collect();
-    // Their places are taken beforehand.
+    // Allocates the list of chunks before the measurement.
     let mut chunks = vec![Bytes::from_static(b"-"); streams * 16];
     let mut places = chunks.iter_mut();
     let (before, start) = (anonymous("self")?, Instant::now());

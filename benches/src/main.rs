@@ -1,6 +1,6 @@
 //! The measured claims: this stack and its peers, side by side in one run.
 //!
-//! `all` writes the tables and the picture into `docs/`; every other command prints its own tables.
+//! `all` writes the tables and the picture into `docs/`. Every other command prints tables.
 
 mod decode;
 mod encode;
@@ -24,13 +24,13 @@ use std::process::Command;
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// A recorded stream to decode too: one event's data a line.
+    /// A recorded stream to decode as well: the data of one event per line.
     #[arg(long, global = true)]
     recording: Option<PathBuf>,
-    /// How many interleaved rounds each median in ns is of.
+    /// The number of interleaved rounds behind each median in ns.
     #[arg(long, global = true, default_value_t = 51)]
     rounds: usize,
-    /// How many interleaved rounds each median of the fan-out is of.
+    /// The number of interleaved rounds behind each median of the fan-out.
     #[arg(long, global = true, default_value_t = 3)]
     runs: usize,
     #[command(subcommand)]
@@ -47,11 +47,11 @@ enum What {
     Decode,
     /// The hub alone.
     Hub,
-    /// Instructions of all of these, which repeat exactly; needs valgrind.
+    /// Instructions of all of these, which are the same in every run. Requires valgrind.
     Count {
-        /// `encode`, `decode`, `hub`; without any, all.
+        /// `encode`, `decode`, `hub`. The default is all.
         groups: Vec<String>,
-        /// Only tasks and contenders with this text, as `JSON` or `ours`.
+        /// Only tasks and contenders with this text, such as `JSON` or `ours`.
         #[arg(long, default_value = "")]
         only: String,
     },
@@ -64,7 +64,7 @@ enum What {
         #[arg(long, value_enum)]
         part: Vec<Part>,
     },
-    /// Two nodes over a `redis-server` of its own.
+    /// Two nodes at a `redis-server` that this command starts.
     Nodes,
     /// A replay storm, in a process of its own.
     #[command(hide = true)]
@@ -75,7 +75,7 @@ enum What {
     /// The load client of the fan-out.
     #[command(hide = true)]
     Load { port: u16 },
-    /// One case so many times, for callgrind.
+    /// One case this many times, for callgrind.
     #[command(hide = true)]
     Repeat { group: String, name: String, times: usize },
 }
@@ -130,7 +130,7 @@ fn measured(group: &str, args: &Args) -> io::Result<Vec<Figure>> {
     Ok(measure::race(cases(group, args.recording.as_deref())?, args.rounds))
 }
 
-/// What says to a child which cases of a group there are.
+/// The arguments that give a child process the same cases of a group.
 fn recorded(group: &str, recording: Option<&Path>) -> Vec<String> {
     recording
         .filter(|_| group == "decode")

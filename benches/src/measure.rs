@@ -1,4 +1,4 @@
-//! How a piece of work is measured: CPU time of this thread in interleaved rounds, and instructions under callgrind.
+//! The measurement: CPU time of this thread in interleaved rounds, and instructions under callgrind.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
@@ -6,12 +6,12 @@ use std::process::{Command, Stdio};
 
 /// One contender at one piece of work.
 pub struct Case {
-    /// What all contenders do; a table has a section for each.
+    /// The work that all contenders do. A table has a section for each task.
     pub task: String,
     pub contender: &'static str,
-    /// Against whom the others are measured: the fastest of these is 1.
+    /// Whether the case is a peer. The fastest peer counts as 1.
     pub is_peer: bool,
-    /// How many events one run handles.
+    /// The number of events in one run.
     pub events: usize,
     pub run: Box<dyn FnMut()>,
 }
@@ -21,13 +21,13 @@ impl Case {
         Self { task: task.to_owned(), contender, is_peer: true, events, run: Box::new(run) }
     }
 
-    /// One that is not a peer: ours, or a bound.
+    /// Marks a case as ours or as a bound.
     pub fn not_peer(mut self) -> Self {
         self.is_peer = false;
         self
     }
 
-    /// Of which nothing is measured yet.
+    /// A figure without measurements.
     pub fn figure(&self) -> Figure {
         let Self { contender, is_peer, events, .. } = *self;
         Figure { task: self.task.clone(), contender, is_peer, events, ns: None, instructions: None }
@@ -38,7 +38,7 @@ impl Case {
     }
 }
 
-/// What was measured of a case, for each event.
+/// The measurements of a case, per event.
 pub struct Figure {
     pub task: String,
     pub contender: &'static str,
@@ -48,7 +48,7 @@ pub struct Figure {
     pub instructions: Option<f64>,
 }
 
-/// Time that this thread was given, in ns: others on the machine count less than in wall time.
+/// The CPU time of this thread in ns. Other processes disturb CPU time less than wall time.
 pub fn thread_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -62,14 +62,14 @@ fn timed(case: &mut Case, runs: usize) -> f64 {
     (thread_ns() - start) as f64 / (runs * case.events) as f64
 }
 
-/// The median time of each case per event, over rounds in which every case of a task has its turn.
+/// The median time of each case per event, over rounds in which every case of a task runs in turn.
 pub fn race(mut cases: Vec<Case>, rounds: usize) -> Vec<Figure> {
     let mut figures = Vec::new();
     while !cases.is_empty() {
         let task = cases[0].task.clone();
         let (mut field, rest): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.task == task);
         cases = rest;
-        // About a millisecond a turn, after a run that warms caches and buffers.
+        // About a millisecond per turn, after one run that warms caches and buffers.
         let runs: Vec<usize> = field
             .iter_mut()
             .map(|case| {
@@ -93,7 +93,7 @@ pub fn race(mut cases: Vec<Case>, rounds: usize) -> Vec<Figure> {
     figures
 }
 
-/// Runs one case so many times and nothing else; what callgrind looks at.
+/// Runs one case this many times and nothing else, for callgrind.
 pub fn repeat(cases: Vec<Case>, name: &str, times: usize) {
     for mut case in cases.into_iter().filter(|case| case.name() == name) {
         for _ in 0..times {
@@ -106,11 +106,11 @@ fn name(task: &str, contender: &str) -> String {
     format!("{task}/{contender}")
 }
 
-/// Adds the instructions of each case: the difference of two counts, so that what comes before the first run is in
-/// neither. `args` are those that made the cases.
+/// Adds the instructions of each case: the difference of two counts, so that the work before the first run cancels out.
+/// `args` are the arguments that select the same cases.
 ///
 /// # Errors
-/// Without valgrind.
+/// valgrind is not installed.
 pub fn count(figures: &mut [Figure], group: &str, args: &[String]) -> io::Result<()> {
     for figure in figures {
         let name = name(&figure.task, figure.contender);
@@ -129,7 +129,7 @@ fn callgrind(group: &str, name: &str, times: usize, args: &[String]) -> io::Resu
         .arg(std::env::current_exe()?)
         .args(["repeat", group, name, &times.to_string()])
         .args(args)
-        // Or each byte of a long copy is one: glibc's `rep movsb`, which valgrind counts as a loop.
+        // Without this setting, valgrind counts glibc's `rep movsb` as one instruction per byte of a long copy.
         .env("GLIBC_TUNABLES", "glibc.cpu.x86_rep_movsb_threshold=0x10000000")
         .stdin(Stdio::null())
         .output()
@@ -145,7 +145,7 @@ pub fn anonymous(process: &str) -> io::Result<f64> {
     kib(&format!("/proc/{process}/smaps_rollup"), "Anonymous:")
 }
 
-/// A figure that the kernel gives in KiB, in bytes.
+/// A figure that the kernel gives in KiB, converted to bytes.
 pub fn kib(file: &str, name: &str) -> io::Result<f64> {
     let text = std::fs::read_to_string(file)?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

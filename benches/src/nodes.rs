@@ -1,6 +1,6 @@
-//! Two nodes at one engine, beside the bare commands by the same client library.
+//! Two nodes at one engine, compared with the bare commands of the same client library.
 //!
-//! What lies between a node and its browsers is in neither: readers are bodies that are polled in this process.
+//! The way from a node to its browsers is in neither figure: the subscribers are bodies that this process polls.
 
 use crate::still::admitted;
 use bytes::Bytes;
@@ -18,25 +18,25 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How many publishes are timed one by one, of ours and of the bare commands in turn.
+/// The number of publishes with a measured latency, ours and the bare commands in turn.
 pub const PUBLISHES: usize = 4_000;
-/// How many readers each node has, and how many events they are sent, by so many who publish.
+/// The number of subscribers of each node, of events that they receive, and of concurrent publishers.
 pub const READERS: usize = 500;
 pub const EVENTS: usize = 20_000;
 pub const PUBLISHERS: usize = 64;
 const PAYLOAD: usize = 100;
 
-/// What was measured.
+/// The measurements.
 pub struct Nodes {
-    /// From the publish on one node to the reader of the other: the middle and the slowest hundredth, in µs.
+    /// From the publish on one node to the subscriber of the other: the median and the 99th percentile, in µs.
     pub ours: (f64, f64),
     pub bare: (f64, f64),
-    /// Events a second that came to all readers of both nodes, and to both of two `XREAD`.
+    /// Events per second that reached all subscribers of both nodes, and both of two `XREAD`.
     pub ours_per_second: f64,
     pub bare_per_second: f64,
 }
 
-/// Measures it, unless there is no `redis-server` here.
+/// Measures two nodes. Returns `None` without `redis-server`.
 pub fn run(runs: usize) -> io::Result<Option<Nodes>> {
     let Some(engine) = Engine::start()? else { return Ok(None) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -65,7 +65,7 @@ async fn measure(engine: &Engine, runs: usize) -> Result<Nodes, Failure> {
     })
 }
 
-/// One publish after the other, ours and a bare one in turn, so that what else the machine does meets both.
+/// One publish after the other, ours and a bare one in turn, so that other work of the machine affects both.
 async fn latencies(engine: &Engine, publisher: &Redis, hub: &Hub) -> Result<(Vec<Duration>, Vec<Duration>), Failure> {
     let mut body = reader(hub, "latency").await;
     let (mut writer, mut bare) = (engine.connect().await?, Bare::start(engine, "latency").await?);
@@ -91,7 +91,7 @@ async fn latencies(engine: &Engine, publisher: &Redis, hub: &Hub) -> Result<(Vec
     Ok((ours, theirs))
 }
 
-/// Events a second to all readers of both nodes.
+/// Events per second to all subscribers of both nodes.
 async fn burst(publisher: &Redis, hubs: [&Hub; 2]) -> Result<f64, Failure> {
     let readers = join_all((0..2 * READERS).map(|n| reader(hubs[n % 2], "burst"))).await;
     let readers = readers.into_iter().map(|mut body| {
@@ -119,7 +119,7 @@ async fn burst(publisher: &Redis, hubs: [&Hub; 2]) -> Result<f64, Failure> {
     Ok(EVENTS as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Entries a second to both of two `XREAD`, written over one connection by as many who write.
+/// Entries per second to both of two `XREAD`, written over one connection by the same number of publishers.
 async fn bare_burst(engine: &Engine) -> Result<f64, Failure> {
     let writer = engine.connect().await?;
     let mut readers = Vec::new();
@@ -150,7 +150,7 @@ async fn bare_burst(engine: &Engine) -> Result<f64, Failure> {
     Ok(EVENTS as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// A body that follows a topic, and has said what it says first.
+/// A body that follows a topic, after the opening was read.
 async fn reader(hub: &Hub, topic: &str) -> impl Stream<Item = Bytes> + Send + Unpin + 'static {
     let sse: Sse<Tokio> = Sse::new(Default::default(), admitted());
     let mut body = Box::pin(sse.keep_alive(None).subscribe(hub, [topic]).into_response().into_body());
@@ -164,7 +164,7 @@ async fn add(connection: &mut MultiplexedConnection, key: &str) -> redis::RedisR
     add.query_async(connection).await
 }
 
-/// Who reads a stream by `XREAD` alone.
+/// A client that reads a stream by `XREAD` alone.
 struct Bare {
     connection: MultiplexedConnection,
     key: &'static str,
@@ -178,7 +178,7 @@ impl Bare {
         Ok(Self { connection, key, last })
     }
 
-    /// Waits for what comes next, and says how much that is.
+    /// Waits for the next entries, and returns their number.
     async fn read(&mut self) -> Result<usize, Failure> {
         let mut read = cmd("XREAD");
         read.arg("COUNT").arg(512).arg("BLOCK").arg(1_000).arg("STREAMS").arg(self.key).arg(&self.last);
@@ -201,7 +201,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
-/// A `redis-server` of our own, without a file to write to.
+/// A `redis-server` of this process, without a file on disk.
 struct Engine {
     child: Child,
     port: u16,
@@ -242,7 +242,7 @@ impl Engine {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// As a node connects.
+    /// Connects in the same way as a node.
     async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
         let info = self.url().into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(5)));

@@ -1,16 +1,16 @@
-//! The tables of what is measured in one process, and the table of targets.
+//! The tables of the measurements in one process, and the table of targets.
 
 use crate::measure::Figure;
 use crate::nodes::{EVENTS, Nodes, PUBLISHERS, PUBLISHES, READERS};
 use std::fmt::Write;
 use std::io;
 
-/// What a column shows of a figure, and with how many decimals.
+/// A column: the title, the number of decimals, and the value of a figure.
 type Column = (&'static str, usize, fn(&Figure) -> Option<f64>);
 
 const COLUMNS: [Column; 2] = [("ns", 1, |figure| figure.ns), ("instructions", 0, |figure| figure.instructions)];
 
-/// A table for each task: of what was measured each contender's figure, and what it is of the best peer's.
+/// A table for each task: each contender's figure, and the ratio to the best peer.
 pub fn figures(out: &mut String, figures: &[Figure]) -> io::Result<()> {
     let mut tasks: Vec<&str> = figures.iter().map(|figure| figure.task.as_str()).collect();
     tasks.dedup();
@@ -18,7 +18,7 @@ pub fn figures(out: &mut String, figures: &[Figure]) -> io::Result<()> {
         let field: Vec<&Figure> = figures.iter().filter(|figure| figure.task == task).collect();
         let has_peers = field.iter().any(|figure| figure.is_peer);
         let columns = COLUMNS.iter().filter_map(|column @ (.., of)| {
-            // Without peers the first is the measure.
+            // Without peers the first case counts as 1.
             let peers = field.iter().filter(|figure| figure.is_peer || !has_peers).filter_map(|figure| of(figure));
             let against = if has_peers { peers.min_by(f64::total_cmp) } else { peers.clone().next() };
             Some((column, against?))
@@ -43,7 +43,7 @@ pub fn figures(out: &mut String, figures: &[Figure]) -> io::Result<()> {
     Ok(())
 }
 
-/// `storm` says in words what a replay storm took.
+/// `storm` describes the measurements of a replay storm.
 pub fn hub(out: &mut String, threads: &[(&str, f64)], longest: &[(&str, f64)], storm: &str) -> io::Result<()> {
     out.push_str("\n| publish, take and park at once | million deliveries a second |\n|---|---:|\n");
     for (name, millions) in threads {
@@ -57,7 +57,7 @@ pub fn hub(out: &mut String, threads: &[(&str, f64)], longest: &[(&str, f64)], s
     Ok(())
 }
 
-/// How ours compares, a line for each target.
+/// The comparison with the targets, one line each.
 pub struct Targets(String);
 
 impl Targets {
@@ -73,7 +73,7 @@ impl Targets {
         self.line(what, asked, measured, |measured| measured >= asked);
     }
 
-    /// No line of what was not measured.
+    /// Adds a line, unless the value was not measured.
     fn line(&mut self, what: &str, asked: f64, measured: Option<f64>, met: impl Fn(f64) -> bool) {
         let Some(measured) = measured.filter(|measured| measured.is_finite()) else { return };
         let met = if met(measured) { "met" } else { "**missed**" };
@@ -85,7 +85,7 @@ impl Targets {
     }
 }
 
-/// Two nodes, or that they were not measured.
+/// The table of two nodes, or a note that they were not measured.
 pub fn nodes(out: &mut String, nodes: Option<&Nodes>) -> io::Result<()> {
     let Some(Nodes { ours, bare, ours_per_second, bare_per_second }) = nodes else {
         eprintln!("NOT RUN: two nodes, because there is no redis-server");

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::fmt::Write;
 use std::path::Path;
 
-/// As much of a stream as one TCP segment carries over Ethernet.
+/// The bytes of a stream in one TCP segment over Ethernet.
 pub const SEGMENT: usize = 1460;
 
 /// The fields of one event, in hand.
@@ -51,7 +51,7 @@ impl Wire {
         Self { name, chunks, events }
     }
 
-    /// Every shape, written as a server would; and the same JSON without id and type.
+    /// Every shape, written as a server would, and the same JSON without ID and type.
     pub fn all(recording: Option<&Path>) -> std::io::Result<Vec<Self>> {
         let mut wires = Vec::new();
         for shape in all() {
@@ -68,7 +68,7 @@ impl Wire {
         Ok(wires)
     }
 
-    /// A model's answer, token by token, as providers stream it.
+    /// A model's answer, token by token, as providers stream such answers.
     fn tokens() -> Self {
         let mut text = String::new();
         let words = "Rain is expected in the north, with \\\"strong\\\" winds – later sun.";
@@ -86,7 +86,7 @@ impl Wire {
         Self::of("tokens of a model, 130 B, type".into(), text, events)
     }
 
-    /// A recording: one event's data a line, with the value of its `type` as event type if it has one.
+    /// A recording: the data of one event per line. The value of the field `type` becomes the event type.
     fn recorded(path: &Path) -> std::io::Result<Self> {
         let file = std::fs::read_to_string(path)?;
         let (mut text, mut events) = (String::new(), 0);
@@ -105,7 +105,7 @@ impl Wire {
     }
 }
 
-/// Ours, of these fields.
+/// Our event with these fields.
 pub fn event(shape: &Shape) -> sse_core::Event<'_> {
     let mut event = sse_core::Event::data(shape.data.as_str());
     if let Some(id) = &shape.id {

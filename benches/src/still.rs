@@ -1,4 +1,4 @@
-//! A runtime whose time stands still, so that no clock is measured where none is meant.
+//! A runtime whose clock stands still, so that no clock is measured by accident.
 
 use sse_core::{Accepted, Policy, Random, Request, Runtime, Sse, Timer};
 use std::pin::Pin;

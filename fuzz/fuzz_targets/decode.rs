@@ -1,6 +1,7 @@
 //! Hazard B13.
 //!
-//! Any bytes, cut anywhere, decode as the whole does; and, within the limits, as a literal reading of the standard says.
+//! Any bytes, cut anywhere, decode as the whole does. Within the limits, the decoder agrees with a literal
+//! implementation of the standard.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +15,7 @@ use naive::{Interpreted, interpret};
 #[derive(arbitrary::Arbitrary, Debug)]
 struct Input<'a> {
     seed: Option<u8>,
-    /// Small, so that they are met; none half of the time.
+    /// Small limits, so that inputs reach them; no limits for half of the inputs.
     limits: Option<(u8, u8)>,
     /// The lengths of the chunks, over and over; 0 is an empty chunk.
     cuts: [u8; 4],

@@ -1,6 +1,7 @@
 //! Hazards A3 and B8.
 //!
-//! Any bytes in the headers that decide whether a stream opens: a status or a stream, never a panic, the same each time.
+//! Any bytes in the headers that decide whether a stream opens give a status or a stream, never a panic, and the same
+//! result each time.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -37,11 +38,12 @@ fuzz_target!(|input: Input<'_>| {
         Ok(admitted) => assert_eq!(admitted.is_get, input.method == "GET"),
         Err(refusal) => {
             assert!([200, 204, 403, 405, 406].contains(&refusal.status()), "{}", refusal.status());
-            // What is said to the client is ours: no byte of its own comes back as a header.
+            // No byte of the client comes back in a header of the response.
             assert!(refusal.headers().all(|(_, value)| value.bytes().all(|byte| (b' '..0x7f).contains(&byte))));
         }
     }
-    // Who must name the type accepts no more than who negotiates, and who does not look accepts everything.
+    // A policy that requires the type accepts a subset of negotiation, and a policy that ignores `Accept` accepts every
+    // request.
     let takes = |mode| !matches!(admit(&policy.clone().accept(mode)), Err(Rejection::NotAcceptable { .. }));
     assert!(takes(AcceptMode::Any));
     assert!(takes(AcceptMode::Negotiated) || !takes(AcceptMode::Named));

@@ -1,6 +1,6 @@
 //! Hazards A1, A2, A3 and A4.
 //!
-//! Any fields either are refused or come back from the decoder exactly as they were meant.
+//! Any fields are either rejected or come back from the decoder unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -35,7 +35,7 @@ fuzz_target!(|input: Input<'_>| {
     assert!(!bytes.contains(&b'\r'));
     assert!(bytes.is_empty() || bytes.ends_with(b"\n"));
 
-    // The event after it shows that nothing of this one is left open.
+    // The next event shows that this event left nothing open.
     let stream = [bytes, b"\ndata: next\n\n"].concat();
     let mut unread = stream.as_slice();
     let mut decoder = Decoder::new();

@@ -1,7 +1,7 @@
 //! Hazards G1, G2 and B1.
 //!
-//! Any list of what may be done with a hub: each reader hears every number once and in order, or is told of a gap; what
-//! is held stays within its bounds; what opened is open, or has ended for one reason.
+//! Any list of operations on a hub: each subscriber receives every number once and in order, or receives a gap. The
+//! held bytes stay within their bounds. An opened stream is open, or has ended with one reason.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -40,7 +40,7 @@ struct Client {
     sender: Sender,
     decoder: Decoder,
     topics: u8,
-    /// The next number in each topic; none until one was heard, or after a gap.
+    /// The next number in each topic; `None` before the first number and after a gap.
     next: [Option<u32>; 3],
     ended: bool,
 }
@@ -62,7 +62,7 @@ fn names(topics: u8) -> impl Iterator<Item = &'static str> {
 }
 
 impl Client {
-    /// One poll; false when there is nothing.
+    /// One poll. Returns `false` when the body has no bytes.
     fn poll(&mut self) -> bool {
         let chunk = match self.body.poll() {
             Poll::Ready(Some(chunk)) => chunk,
@@ -80,7 +80,7 @@ impl Client {
                 continue;
             }
             if event.event_type == "gap" {
-                // It may be of one topic or of all.
+                // The gap may be of one topic or of all.
                 match NAMES.iter().position(|name| event.data.contains(&format!("\"topic\":\"{name}\""))) {
                     Some(topic) => self.next[topic] = None,
                     None => self.next = [None; 3],

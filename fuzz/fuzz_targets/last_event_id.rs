@@ -1,7 +1,7 @@
 //! Hazards B8, B10 and B11.
 //!
-//! Any bytes as `Last-Event-ID`: a named outcome, never an error; and on a hub nothing that a client without an id could
-//! not have, unless it is an id of this hub to the letter.
+//! Any bytes as `Last-Event-ID` give a named outcome, never an error. On a hub a client receives nothing that a client
+//! without an ID could not have, unless the ID equals an ID of this hub.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ use sse_core::{Hub, LastEventId, Policy, Request, Resumption, Sse};
 struct Input<'a> {
     lines: Vec<&'a [u8]>,
     query: Option<&'a str>,
-    /// Brings an id of the hub, with a byte of it changed.
+    /// Sends an ID of the hub with one changed byte.
     real: Option<(u8, u8, u8)>,
 }
 
@@ -31,14 +31,14 @@ fuzz_target!(|input: Input<'_>| {
     let lines: Vec<&[u8]> = real.as_deref().into_iter().chain(input.lines.iter().copied()).collect();
     let headers = lines.iter().map(|&line| ("last-event-id", line));
     let Ok(admitted) = Policy::default().check(&Request::new("GET", input.query, headers)) else {
-        // The one refusal: the id `end` says that the client is to stay away.
+        // The one rejection: the client with the ID `end` must stay away.
         assert!(lines.iter().all(|line| *line == b"end") || input.query.is_some());
         return;
     };
     let known = match &admitted.last_event_id {
         LastEventId::Text(text) => {
             assert!(!text.is_empty() && text.len() <= 128);
-            // That of position 0 was never given, and an event's of another topic is one too.
+            // The ID of position 0 was never issued. An ID of another topic counts as known.
             ids.iter().chain([&secret]).zip(1..).find(|(id, _)| ***id == **text).map(|(_, position)| position)
         }
         _ => None,

@@ -7,13 +7,13 @@ use sse_conformance::{Case, Group, Subject, cases};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// Short, so that its cases are; long beside what a busy machine needs.
+/// Short, to keep the cases about keep-alives short, but long enough for a busy machine.
 const KEEP_ALIVE_MS: &str = "600";
 
 /// A server that all cases of one adapter share, started by the first.
 type Shared = Arc<OnceLock<Result<Server, String>>>;
 
-/// A case about time runs while no other one does; all others run side by side.
+/// A case about time runs alone. All other cases run side by side.
 static TURNS: RwLock<()> = RwLock::new(());
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         cases.map(|case| trial(*adapter, server.clone(), case))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    // A static would never be dropped, and its servers would outlive this.
+    // A static is never dropped, so its servers would outlive the test.
     drop(shared);
     if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn offers(adapter: Adapter, group: Group) -> bool {
     match group {
         Group::Compression => adapter.offers_compression(),
-        // With an engine, in `nodes`.
+        // The test `nodes` runs these with a log.
         Group::Nodes => false,
         _ => true,
     }

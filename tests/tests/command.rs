@@ -1,11 +1,12 @@
-//! The command: it can fail, it shows the bytes, and it never passes what a server does not offer.
+//! The command `conformance`: a wrong server fails, the report shows the bytes, and a feature that the server does not
+//! offer never counts as passed.
 
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-/// A server that answers every request with the same few bytes, and says that it offers these groups.
+/// A server that answers every request with the same few bytes, and lists these groups in `/about`.
 fn wrong_server(groups: &'static str, answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! The table of hazards holds: each row is shown by a test, or says what the user should do.
+//! The table of hazards is complete: a test shows each row, or the row gives the user's part.
 
 use sse_conformance::hazards::Table;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! One table of hosts and origins, asked of three adapters over HTTP/1 and HTTP/2.
+//! One table of hosts and origins, for three adapters over HTTP/1 and HTTP/2.
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -21,8 +21,8 @@ fn policy() -> Policy {
     Policy::default().hosts(hosts).unwrap().origins(pages).unwrap()
 }
 
-/// What a request has: the host in its target, `Host`, `Origin`, `Sec-Fetch-Site`; and whether it opens a stream. Over
-/// HTTP/2 the target is `:authority`, and a `Host` alone goes there.
+/// A request: the host in the target, `Host`, `Origin`, `Sec-Fetch-Site`, and whether the request opens a stream. Over
+/// HTTP/2 the target is `:authority`, and a `Host` alone is sent as `:authority`.
 type Case = (Option<&'static str>, Option<&'static str>, Option<&'static str>, Option<&'static str>, bool);
 
 const CASES: &[Case] = &[
@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
     (None, Some("evil.example"), None, None, false),
     (None, Some("evil.example:80"), None, None, false),
     (None, None, None, None, false),
-    // A port that the policy names; that of a scheme may be left out.
+    // A port that the policy names. The default port of a scheme may be left out.
     (None, Some("app.example:8443"), None, None, true),
     (None, Some("app.example"), None, None, false),
     (None, Some("app.example:443"), None, None, false),
@@ -57,7 +57,7 @@ const CASES: &[Case] = &[
     (None, Some("[::1"), None, None, false),
     (None, Some("[::1].evil.example"), None, None, false),
     (None, Some("[::1]@evil.example"), None, None, false),
-    // No host at all: userinfo, a path, a port that is none, and more.
+    // No valid host: userinfo, a path, an invalid port, and more.
     (None, Some("localhost:x@evil.example"), None, None, false),
     (None, Some("localhost@evil.example"), None, None, false),
     (None, Some("x@localhost"), None, None, false),
@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
     (Some("evil.example"), Some("evil.example"), None, None, false),
     (Some("x@localhost"), Some("localhost"), None, None, false),
     (Some("localhost"), Some("localhost:x@evil.example"), None, None, false),
-    // The own origin, whatever the scheme; a port that is the scheme's own may be left out on either side.
+    // The server's own origin, with any scheme. The default port of a scheme may be left out on either side.
     (None, Some("localhost:3000"), Some("http://localhost:3000"), Some("same-origin"), true),
     (None, Some("localhost:3000"), Some("https://localhost:3000"), None, true),
     (None, Some("tls.example:443"), Some("https://tls.example"), None, true),
@@ -117,7 +117,7 @@ const CASES: &[Case] = &[
     (None, Some("localhost"), Some("null"), None, false),
     (None, Some("localhost"), Some(""), None, false),
     (None, Some("evil.example"), Some("https://page.example"), None, false),
-    // No `Origin`: the browser tells where the request comes from, and a program tells nothing.
+    // No `Origin`: a browser sends `Sec-Fetch-Site`, and other programs send neither.
     (None, Some("localhost"), None, Some("same-origin"), true),
     (None, Some("localhost"), None, Some("none"), true),
     (None, Some("localhost"), None, Some("same-site"), false),
@@ -184,7 +184,7 @@ fn over_http_1(server: &Target, (target, host, origin, site, _): Case) -> u16 {
     connection.answer(false).unwrap().head.status
 }
 
-/// `None` where no program can write such a request.
+/// `None` if no program can write such a request.
 async fn over_http_2(server: &Target, (target, host, origin, site, _): Case) -> Option<u16> {
     let authority = target.or(host)?;
     let mut request = http::Request::get(format!("http://{authority}/")).header("accept", "text/event-stream");
@@ -203,7 +203,7 @@ async fn over_http_2(server: &Target, (target, host, origin, site, _): Case) -> 
     let connection = tokio::spawn(connection);
     let answer = tokio::time::timeout(Duration::from_secs(10), send.send_request(request)).await.unwrap();
     connection.abort();
-    // h2 resets a stream whose `:authority` it cannot read.
+    // h2 resets a stream with an unreadable `:authority`.
     Some(answer.map_or(400, |answer| answer.status().as_u16()))
 }
 
@@ -214,7 +214,7 @@ async fn hosts_and_origins_are_compared_by_their_parts_on_every_adapter() {
     let (mut wrong, mut over_2) = (Vec::new(), 0);
     for (name, server) in [("axum", on_axum()), ("actix", on_actix()), ("warp", on_warp())] {
         for &case in CASES {
-            // A framework may reject what is no request itself.
+            // A framework may reject a malformed request itself.
             let is_right = |status| if case.4 { status == 200 } else { matches!(status, 403 | 400) };
             let status = over_http_1(&server, case);
             if !is_right(status) {

@@ -1,4 +1,4 @@
-//! What stands around a handler in each framework: compression, a timeout, and leave for pages of other origins.
+//! Middleware around a handler in each framework: compression, a timeout, and CORS.
 
 use sse_conformance::Target;
 use sse_conformance::client::Request;
@@ -9,7 +9,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::timeout::TimeoutLayer;
 
-/// What is promised is 100 ms; a middleware that waits for more would take for ever.
+/// The promise is 100 ms. A middleware that waits for more bytes would never send the event.
 const PROMPT: Duration = Duration::from_secs(1);
 
 type Feed = std::pin::Pin<Box<dyn futures_util::Stream<Item = &'static str> + Send>>;
@@ -84,7 +84,7 @@ fn the_first_event_passes_compression_at_once_and_as_it_is() {
     }
 }
 
-/// Hazard E2: warp compresses what it wraps, and flushes each event.
+/// Hazard E2: warp compresses the wrapped routes, and flushes each event.
 #[test]
 fn the_first_event_passes_warps_compression_at_once() {
     use warp::{Filter, Reply};
@@ -96,7 +96,7 @@ fn the_first_event_passes_warps_compression_at_once() {
         assert!(asked.elapsed() < PROMPT, "{:?}", String::from_utf8_lossy(&text));
         stream.read_for(Duration::from_millis(20)).unwrap();
         text.clear();
-        // It ends in the middle, which is an error after all that could be read.
+        // The body ends in the middle of the compressed data, so the error comes after all readable text.
         let _ = flate2::read::MultiGzDecoder::new(stream.body()).read_to_end(&mut text);
     }
     println!("after {:?}", asked.elapsed());
@@ -138,7 +138,7 @@ fn a_page_of_another_origin_may_resume_where_the_layer_allows_it() {
         assert_eq!(stream.head.header("access-control-allow-origin"), Some(page), "{}", stream.head);
         stream.read_until("data: tick\n\n", PROMPT).unwrap();
     }
-    // Of itself a stream allows nobody anything.
+    // Without a CORS layer, a stream allows no other origin.
     let head = axum(|routes| routes).ask(&ask().header("origin", page)).unwrap().head;
     assert!(!head.headers.iter().any(|(name, _)| name.starts_with("access-control")), "{head}");
 }

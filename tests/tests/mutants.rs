@@ -1,4 +1,5 @@
-//! The list of deliberate faults still fits the code: `tests/mutants/run`, which takes minutes, can put in each of them.
+//! The list of deliberate faults still fits the code, so that `tests/mutants/run`, which takes minutes, can apply each
+//! fault.
 
 use serde::Deserialize;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Servers in other languages, each judged by the command, as an author of another server would: the contract is one,
-//! and the suite accuses no correct server. Then one deliberate fault after another: the suite finds each of them.
+//! Servers in other languages, each judged by the command as an author of another server would use the command. The
+//! suite must accuse no correct server, and must find one deliberate fault after another.
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use sse_conformance::process::Server;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
                 cases.iter().any(|known| format!("{}::{}", known.group.as_str(), known.name).starts_with(case));
             assert!(exists && !group.is_empty(), "{fault} names {case}, and there is no such case");
         }
-        // Python offers neither HTTP/2 nor several servers of one history.
+        // The Python server offers neither HTTP/2 nor several servers of one history.
         for group in sse_conformance::Group::ALL.map(|group| group.as_str()) {
             let has = faults.iter().any(|(_, case)| case.starts_with(&format!("{group}::")));
             assert!(has || ["http-2", "nodes"].contains(&group), "no fault of the group {group}");
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// The faults of the server in Python and the case that must fail; none where there is no Python.
+/// The faults of the Python server with the case that must fail; empty without Python.
 fn faults() -> Vec<(String, String)> {
     let Ok(output) = Command::new("python3").args([PYTHON, "--faults"]).output() else { return Vec::new() };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -59,14 +59,14 @@ fn passes(server: &[&str]) -> Result<(), Failed> {
     if !output.status.success() || !report.contains("ok            lifecycle::finish_then_204") {
         return Err(report.into());
     }
-    // What a server does not offer was not judged.
+    // A group that the server does not offer must be out of scope.
     if !report.contains("out of scope  nodes::one_order: not offered") {
         return Err(report.into());
     }
     Ok(())
 }
 
-/// The case fails, and the report names the promise and the sentence of the contract.
+/// The case must fail, and the report must name the promise and the sentence of the contract.
 fn found(fault: &str, case: &str) -> Result<(), Failed> {
     let (group, name) = case.split_once("::").ok_or("a fault names group::case")?;
     let (output, report) =

@@ -1,4 +1,4 @@
-//! `conformance --stream URL`: what it finds in right streams, and in wrong ones.
+//! `conformance --stream URL`: the findings about right streams and about wrong ones.
 
 use serde_json::{Value, json};
 use sse_conformance::client::Request;
@@ -34,7 +34,7 @@ fn server(head: &'static str, pieces: &'static [&'static str], resumed: &'static
                     std::thread::sleep(Duration::from_millis(20));
                     let _ = socket.write_all(piece.as_bytes());
                 }
-                // Until the client has left.
+                // Until the client has disconnected.
                 while socket.read(&mut piece).is_ok_and(|read| read > 0) {}
             });
         }

@@ -1,4 +1,5 @@
-//! One operation of a hub, so many times, beside so many topics: what `run.sh` counts the instructions of.
+//! Runs one operation of a hub a given number of times, with a given number of topics, so that `run.sh` can count the
+//! instructions.
 //!
 //! `sse-callgrind OPERATION TOPICS TIMES`
 
@@ -17,21 +18,22 @@ fn main() {
     let (topics, times): (usize, usize) = (topics.parse().unwrap(), times.parse().unwrap());
 
     let clock = Clock::new();
-    // No topic forgets by itself.
+    // No topic trims events by its own bound.
     let mut builder = Hub::builder().topic_bytes(usize::MAX);
     let mut events = 100_000;
     if operation == "publish-evicting" {
-        // Each publish makes the oldest event of all go, of another topic if there are others; none loses its last.
+        // Each publish trims the oldest event of the hub, of another topic if there are others. No topic loses its last
+        // event.
         events = 200_000;
         builder = builder.hub_bytes(events * 110);
     }
     let hub = builder.build_on(clock.clone());
     let names: Vec<String> = (0..topics).map(|n| format!("a topic of many, {n}")).collect();
-    // Every topic holds something; and the hub holds the same, however many there are.
+    // Every topic holds events, and the hub holds the same total for every number of topics.
     for n in 0..events {
         hub.publish(&names[n % topics], Event::data(DATA)).unwrap();
     }
-    // Evenly over all topics, in no order that a cache would like.
+    // Evenly over all topics, in an order that no cache can predict.
     let name = |n: usize| &names[n.wrapping_mul(7_919) % topics];
     let handles: Vec<_> = (0..times.min(topics)).map(|n| hub.topic(name(n)).unwrap()).collect();
     let cx = &mut Context::from_waker(Waker::noop());
@@ -51,6 +53,6 @@ fn main() {
             _ => panic!("publish, publish-evicting, handle, subscribe or subscribe-poll"),
         }
     }
-    // Taking all of that down again is not what is counted.
+    // Skips the drop of the hub, which must not be counted.
     std::process::exit(0);
 }

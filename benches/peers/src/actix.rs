@@ -25,7 +25,7 @@ async fn script(app: web::Data<App>, request: HttpRequest) -> impl Responder {
 }
 
 fn event(fields: Fields) -> Event {
-    // An event is data or a comment; a retry is of the whole stream, and not of one event.
+    // An event is data or a comment, and a retry belongs to the whole stream.
     if let (Some(comment), None) = (&fields.comment, &fields.data) {
         return Event::Comment(comment.as_str().into());
     }

@@ -1,4 +1,4 @@
-//! What the routes do, the same for every peer.
+//! The work of the routes, the same for every peer.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// What a peer's event is made of.
+/// The fields of a peer's event.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Fields {
     pub(crate) id: Option<String>,
@@ -29,7 +29,7 @@ enum Step {
     Finish(bool),
 }
 
-/// The streams by id, and why each has ended.
+/// The streams by ID, each with the close reason.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) name: String,
@@ -42,7 +42,7 @@ impl App {
         Self { name, keep_alive, streams: Arc::default() }
     }
 
-    /// `/script`: the stream's id, and its events; nothing if the steps are none.
+    /// `/script`: the stream's ID and events; `None` for malformed steps.
     pub(crate) fn script(&self, query: &str) -> Option<(String, ReceiverStream<Fields>)> {
         let steps = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "steps")?.1;
         let steps: Vec<Step> = serde_json::from_str(&steps).ok()?;

@@ -1,5 +1,5 @@
 //! The conformance routes behind axum's own `response::sse`, warp's own `sse` and actix-web-lab's own `sse`, each used
-//! as its documentation shows it, without anything of this project: so that the suite shows what it finds elsewhere.
+//! as in its documentation and without any code of this project. So the suite can judge them.
 
 mod actix;
 mod app;
@@ -11,14 +11,14 @@ use clap::{Parser, ValueEnum};
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// An option that is not here ends it with 2, as the contract has it.
+/// An unknown option exits with 2, as the contract requires.
 #[derive(Debug, Parser)]
 struct Options {
     #[arg(long)]
     peer: Peer,
     #[arg(long, default_value_t = 15_000)]
     keep_alive_ms: u64,
-    /// The peer's version, for its name.
+    /// The peer's version, which becomes a part of the name.
     #[arg(long, default_value = "")]
     version: String,
 }

@@ -1,6 +1,6 @@
-//! The least that a framework's body can do and lose nothing: it is woken, and yields a chunk that is ready.
+//! The least work of a framework's body that loses no event: a wake-up, and a chunk that is ready.
 //!
-//! One log that only grows, which all readers share; what was published since somebody last read is one chunk.
+//! All streams share one log that only grows. The events since the previous read are one chunk.
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// As much as one chunk holds, or one larger event.
+/// The bytes of one chunk, or one larger event.
 const CHUNK: usize = 64 * 1024;
 
 #[derive(Clone, Default)]
@@ -19,7 +19,7 @@ pub struct Floor(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     chunks: Vec<Bytes>,
-    /// What nobody has read yet.
+    /// The events since the previous read.
     fresh: String,
     parked: Vec<Waker>,
 }
@@ -45,7 +45,7 @@ impl Floor {
         parked.into_iter().for_each(Waker::wake);
     }
 
-    /// A body that begins with what is published from now on; or, for whoever comes back, with all that was.
+    /// A body that begins with the next event; with `comes_back`, a body that begins with the whole log.
     pub fn body(&self, comes_back: bool) -> Body {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.seal();

@@ -1,4 +1,5 @@
-//! The load client: reads as fast as it can, counts events and not chunks, and checks that each comes once and in order.
+//! The load client: reads as fast as possible, counts events and not chunks, and checks that each event arrives once
+//! and in order.
 
 use super::serve::{many_sockets, now_ns, pin};
 use memchr::memchr;
@@ -10,20 +11,20 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// How every payload begins: a mark, the number of the event, and when it was published.
+/// The beginning of every payload: a mark, the number of the event, and the time of the publish.
 const MARK: &str = "{\"s\":\"";
 const BETWEEN: &str = "\",\"t\":\"";
 const NUMBER: usize = 10;
 const TIME: usize = 20;
-/// As much as must be there to read an event.
+/// The bytes that are needed to read an event.
 const HEAD: usize = MARK.len() + NUMBER + BETWEEN.len() + TIME;
 
-/// Of so many latencies one is kept, which is enough for a percentile.
+/// Keeps one of this many latencies, which is enough for a percentile.
 const SAMPLE: usize = 8;
-/// When nothing has come for so long, what is missing is lost.
+/// After this long without a byte, the missing events count as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The payload of an event, so many bytes long.
+/// The payload of an event, with this many bytes.
 pub fn payload(number: usize, bytes: usize) -> String {
     let mut text = format!("{MARK}{number:0NUMBER$}{BETWEEN}{:0TIME$}\",\"p\":\"", now_ns());
     let padding = bytes.saturating_sub(text.len() + 2);
@@ -31,13 +32,13 @@ pub fn payload(number: usize, bytes: usize) -> String {
     text + "\"}"
 }
 
-/// Does what standard input says, a line each:
+/// Runs the commands on standard input, one per line:
 ///
-/// - `open STREAMS [ID NEXT]` opens so many more, which come back with this last event ID and expect the event of this
-///   number next; then says `open`;
-/// - `read EVENTS` waits until every stream has so many more, then says what it saw: events, disordered ones, seconds from
-///   the first publish to the last read, seconds since the last streams asked, and the latency's median and 99th
-///   percentile in ms.
+/// - `open STREAMS [ID NEXT]` opens this many more streams. They send this last event ID and expect the event of this
+///   number next. Prints `open`.
+/// - `read EVENTS` waits until every stream has this many more events. Prints the events, the disordered ones, the
+///   seconds from the first publish to the last read, the seconds since the last streams sent their requests, and the
+///   latency's median and 99th percentile in ms.
 pub fn run(port: u16) -> io::Result<()> {
     pin(1);
     many_sockets();
@@ -63,9 +64,9 @@ struct Client {
     port: u16,
     poll: OwnedFd,
     streams: Vec<Stream>,
-    /// How many events each stream shall have seen.
+    /// The number of events that each stream must reach.
     target: usize,
-    /// When the last streams asked.
+    /// When the last streams sent their requests.
     asked: u64,
     seen: Seen,
 }
@@ -75,17 +76,17 @@ struct Stream {
     /// The end of a read, in which an event may begin.
     rest: Vec<u8>,
     opened: bool,
-    /// The number of the event that is to come.
+    /// The number of the next event.
     next: usize,
 }
 
-/// What was seen: of streams ever, of all else since somebody asked.
+/// The counts: of streams in total, of everything else since the previous command.
 #[derive(Default)]
 struct Seen {
     opened: usize,
     events: usize,
     disordered: usize,
-    /// When the first was published, and when the last was read.
+    /// The time of the first publish, and of the last read.
     first: Option<u64>,
     last: u64,
     latencies: Vec<u32>,
@@ -131,7 +132,7 @@ impl Client {
         Ok(())
     }
 
-    /// Reads whatever comes, until this is so or nothing comes any more.
+    /// Reads until the condition holds or no more bytes arrive.
     fn until(&mut self, done: impl Fn(&Seen) -> bool) -> io::Result<()> {
         let mut buffer = vec![0; 256 * 1024];
         let mut ready = Vec::with_capacity(1024);
@@ -155,14 +156,14 @@ impl Client {
 }
 
 impl Stream {
-    /// One read; false if there is nothing to come.
+    /// One read. Returns `false` if no bytes will follow.
     fn read(&mut self, at: usize, buffer: &mut [u8], seen: &mut Seen) -> bool {
         let rest = self.rest.len();
         buffer[..rest].copy_from_slice(&self.rest);
         let Ok(read @ 1..) = self.socket.read(&mut buffer[rest..]) else { return false };
         let text = &buffer[..rest + read];
         let now = now_ns();
-        // With the response's head: the handler has run.
+        // The head arrived, so the handler has run.
         seen.opened += usize::from(!std::mem::replace(&mut self.opened, true));
         let mut from = 0;
         while let Some(found) = memchr(MARK.as_bytes()[0], &text[from..]) {
@@ -175,7 +176,7 @@ impl Stream {
             from += HEAD;
             let number = digits(&head[MARK.len()..][..NUMBER]) as usize;
             if number < self.next {
-                // Again, or after one that is behind it.
+                // The event came again, or after a later one.
                 seen.disordered += 1;
                 continue;
             }

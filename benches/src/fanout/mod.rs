@@ -18,7 +18,7 @@ use std::thread::sleep;
 use std::time::Duration;
 use worker::Worker;
 
-/// What is measured of each server.
+/// The measured parts of the fan-out.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
 pub enum Part {
     Burst,
@@ -30,13 +30,13 @@ pub enum Part {
     Storm,
 }
 
-/// What is published to how many, in turn: the server stays, and more readers come.
+/// The load of a part: the number of streams grows while the server runs on.
 struct Load {
     streams: &'static [usize],
     topics: usize,
     events: usize,
     bytes: usize,
-    /// `None`: back to back.
+    /// The pause between events; `None` publishes without a pause.
     every: Option<Duration>,
 }
 
@@ -51,10 +51,10 @@ const GROWTH: Load = Load {
     every: Some(Duration::from_millis(200)),
 };
 const TOPICS: Load = Load { topics: 8, ..PACED };
-/// Less than a topic keeps, so that nobody is cut off who reads on.
+/// Less than a topic keeps, so that no stream that reads is cut off.
 const LARGE: Load = Load { streams: &[200], topics: 1, events: 40, bytes: 64 * 1024, every: None };
 
-/// Events before those that are measured: connections have their buffers, and the allocator its memory.
+/// Events before the measured ones, which allocate the buffers of connections.
 const WARM: usize = 8;
 const STORM_STREAMS: usize = 5_000;
 const STORM_BEHIND: usize = 1_000;
@@ -71,7 +71,7 @@ impl Part {
         }
     }
 
-    /// Whether it says something of this server: a floor knows no topics, a recipe no past.
+    /// Whether the part applies to this server: a floor has no topics, and a recipe has no history.
     const fn is_of(self, kind: Kind) -> bool {
         match self {
             Self::Topics => !kind.is_floor() && !matches!(kind, Kind::Raw),
@@ -81,30 +81,30 @@ impl Part {
     }
 }
 
-/// What one run of a load gave.
+/// The measurements of one run of a load.
 #[derive(Clone, Copy, Default)]
 pub struct Outcome {
     pub per_second: f64,
-    /// CPU time of the server, in µs for each delivery.
+    /// CPU time of the server per delivery, in µs.
     pub cpu_us: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// Until those who asked last had all, in ms.
+    /// The time until the streams that connected last had every event, in ms.
     pub live_ms: f64,
-    /// Not there, or out of order.
+    /// Events that are missing or out of order.
     pub wrong: f64,
 }
 
-/// What was measured, a record for each run.
+/// The measurements, one record per run.
 #[derive(Default)]
 pub struct Measured {
     outcomes: Vec<(Part, Kind, usize, Outcome)>,
-    /// Bytes: of an idle stream with so many topics; or, with so many streams, what a storm took at most.
+    /// Bytes of an idle stream with this many topics, or the peak of a storm with this many streams.
     bytes: Vec<(Part, Kind, usize, f64)>,
 }
 
 impl Measured {
-    /// The median of each figure, of all runs; of what went wrong the sum.
+    /// The median of each figure over all runs, and the sum of the faults.
     fn outcome(&self, part: Part, kind: Kind, streams: usize) -> Option<Outcome> {
         let runs = self.outcomes.iter().filter(|run| (run.0, run.1, run.2) == (part, kind, streams)).map(|run| run.3);
         let of = |figure: fn(&Outcome) -> f64| median(runs.clone().map(|run| figure(&run)));
@@ -129,8 +129,8 @@ fn median(figures: impl Iterator<Item = f64>) -> Option<f64> {
     all.get(all.len() / 2).copied()
 }
 
-/// Each server once a round, so that what else the machine does meets all of them; of `only` some parts or servers, if it
-/// names any.
+/// Each server once per round, so that other work of the machine affects all of them. `only` selects parts and servers;
+/// empty lists select all.
 pub fn measure(only: (&[Part], &[Kind]), runs: usize) -> io::Result<Measured> {
     fn or_all<T: ValueEnum + Copy>(only: &[T]) -> Vec<T> {
         if only.is_empty() { T::value_variants().to_vec() } else { only.to_vec() }
@@ -159,7 +159,7 @@ pub fn measure(only: (&[Part], &[Kind]), runs: usize) -> io::Result<Measured> {
     Ok(measured)
 }
 
-/// A fresh server, and a client of it that has no streams yet.
+/// A fresh server, and a client that has no streams yet.
 fn start(kind: Kind, topics: usize) -> io::Result<(Worker, Worker)> {
     let name = kind.to_possible_value().expect("no kind is skipped");
     let mut server = Worker::start(&["serve", name.get_name(), &topics.to_string()])?;
@@ -167,7 +167,8 @@ fn start(kind: Kind, topics: usize) -> io::Result<(Worker, Worker)> {
     Ok((server, Worker::start(&["load", &port])?))
 }
 
-/// Publishes to all streams, and waits until they have it or it is lost; what the client saw, of so many deliveries.
+/// Publishes to all streams, and waits until every event has arrived or is lost. Returns the client's counts for this
+/// many deliveries.
 fn publish(
     server: &mut Worker,
     client: &mut Worker,
@@ -179,13 +180,13 @@ fn publish(
     let every = load.every.map_or(0, |every| every.as_micros());
     server.ask(&format!("publish {events} {every} {}", load.bytes))?;
     let outcome = seen(&client.line()?, streams * events)?;
-    // It may yet have to park the last readers.
+    // The server may still have to park the last streams.
     sleep(Duration::from_millis(50));
     let cpu = server.cpu()? - before;
     Ok(Outcome { cpu_us: cpu / 1000.0 / (streams * events) as f64, ..outcome })
 }
 
-/// What the client said of so many deliveries.
+/// The client's counts for this many deliveries.
 fn seen(said: &str, expected: usize) -> io::Result<Outcome> {
     let figures: Vec<f64> = said.split(' ').map_while(|figure| figure.parse().ok()).collect();
     let [received, disordered, published, asked, p50_ms, p99_ms] = figures[..] else {
@@ -210,12 +211,12 @@ fn run(kind: Kind, load: &Load) -> io::Result<impl Iterator<Item = (usize, Outco
     Ok(outcomes.into_iter())
 }
 
-/// Anonymous memory that one idle stream takes, in bytes: what 4,000 more take after 1,000 warmed the server up.
+/// Anonymous memory of one idle stream, in bytes: the growth by 4,000 streams after 1,000 streams warmed up the server.
 fn idle(kind: Kind, topics: usize) -> io::Result<f64> {
     let (mut server, mut client) = start(kind, topics)?;
     let mut settled = |more: usize, streams: usize| {
         client.ask(&format!("open {more}"))?;
-        // Each topic has been read from.
+        // Every topic has delivered an event.
         publish(&mut server, &mut client, &PACED, (streams, topics.max(3)))?;
         sleep(Duration::from_millis(400));
         server.anonymous()
@@ -224,15 +225,15 @@ fn idle(kind: Kind, topics: usize) -> io::Result<f64> {
     Ok((settled(4_000, 5_000)? - before) / 4_000.0)
 }
 
-/// All streams come at once, so many events behind: until all are live, and what memory that takes at most, beyond what it
-/// takes if they had missed nothing.
+/// All streams reconnect at once, with this many events missed. Measures the time until all are live, and the peak of
+/// memory above the memory of streams that missed nothing.
 fn storm(kind: Kind, measured: &mut Measured) -> io::Result<()> {
     let once = |missed: bool| {
         let (mut server, mut client) = start(kind, 1)?;
         let published = server.ask("publish 1 0 100")?;
         server.ask(&format!("publish {STORM_BEHIND} 0 100"))?;
         client.ask(&format!("read {}", STORM_BEHIND + 1))?;
-        // A floor has no ids: it begins anew.
+        // A floor has no IDs, and replays from the beginning.
         let (id, next) = published.strip_prefix("published ").map_or(("none", 0), |id| (id, 1));
         let behind = if missed { format!(" {id} {next}") } else { String::new() };
         client.ask(&format!("open {STORM_STREAMS}{behind}"))?;

@@ -1,4 +1,4 @@
-//! Without a framework: one thread, one epoll, and either the core's bodies or nothing but `write`.
+//! Without a framework: one thread, one epoll, and either the core's bodies or only `write`.
 
 use super::load;
 use super::serve::{Task, cpu_ns, say_published};
@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// As much as is written at once.
+/// The bytes of one write.
 const CHUNK: usize = 64 * 1024;
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
-/// What the loop serves.
+/// The source of the bytes that the loop writes.
 trait Feed {
     type Body;
 
@@ -27,10 +27,10 @@ trait Feed {
 
     fn open(&mut self, at: usize, last_event_id: &str) -> Self::Body;
 
-    /// Writes what there is, until there is no more or the socket takes no more.
+    /// Writes until no byte is left or the socket accepts no more.
     fn pump(&mut self, body: &mut Self::Body, socket: &mut TcpStream);
 
-    /// The connections to look at after a publish.
+    /// The connections to serve after a publish.
     fn ready(&mut self, streams: usize) -> Vec<usize>;
 }
 
@@ -145,7 +145,7 @@ impl Feed for Core {
 const LISTENER: u64 = u64::MAX;
 const INPUT: u64 = u64::MAX - 1;
 
-/// What is yet to be published.
+/// The events that are still to be published.
 struct Plan {
     left: usize,
     every: Duration,
@@ -159,7 +159,7 @@ fn serve<F: Feed>(mut feed: F, listener: &TcpListener) -> io::Result<()> {
         |socket: &dyn AsFd, data, flags| epoll::add(&poll, socket.as_fd(), epoll::EventData::new_u64(data), flags);
     watch(listener, LISTENER, epoll::EventFlags::IN)?;
     watch(&io::stdin(), INPUT, epoll::EventFlags::IN)?;
-    // Without a body until the request has come.
+    // A connection has no body until the request has arrived.
     let mut streams: Vec<(TcpStream, Option<F::Body>)> = Vec::new();
     let mut plan: Option<Plan> = None;
     let mut next = 0;
@@ -224,7 +224,7 @@ fn serve<F: Feed>(mut feed: F, listener: &TcpListener) -> io::Result<()> {
     }
 }
 
-/// The last event ID of the request, which comes whole if it comes.
+/// The last event ID of the request. A request arrives in one piece.
 fn request(socket: &mut TcpStream) -> Option<String> {
     let mut request = [0; 1024];
     let read = socket.read(&mut request).ok()?;

@@ -1,12 +1,12 @@
-//! What the fan-out gave: tables, lines for the targets, and the picture.
+//! The results of the fan-out: tables, lines for the targets, and the picture.
 
 use super::{BURST, GROWTH, Kind, LARGE, Load, Measured, Outcome, PACED, Part, STORM_BEHIND, STORM_STREAMS, TOPICS};
 use crate::report::Targets;
 use clap::ValueEnum;
 use std::fmt::Write;
 
-/// On which framework, and what of it: ours, the recipe, the floor; and how many times faster than the recipe ours shall
-/// be in a burst.
+/// A framework with its three servers: ours, the recipe, the floor; and by which factor ours must be faster than the
+/// recipe in a burst.
 const FRAMEWORKS: [(&str, [Kind; 3], f64); 3] = [
     ("axum", [Kind::AxumOurs, Kind::AxumRecipe, Kind::AxumFloor], 8.0),
     ("warp", [Kind::WarpOurs, Kind::WarpRecipe, Kind::WarpFloor], 6.0),
@@ -28,7 +28,7 @@ const fn streams(load: &Load) -> usize {
     load.streams[load.streams.len() - 1]
 }
 
-/// A row for each server of which there is one, under such a head.
+/// A table with this head, and a row for each measured server.
 fn table(out: &mut String, head: &str, row: impl Fn(Kind) -> Option<String>) {
     let rows: Vec<String> = Kind::value_variants()
         .iter()

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// What serves the stream.
+/// The kind of server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Debug)]
 pub enum Kind {
     AxumOurs,
@@ -38,7 +38,7 @@ impl Kind {
         matches!(self, Self::AxumFloor | Self::WarpFloor | Self::ActixFloor)
     }
 
-    /// As the tables call it.
+    /// The name in the tables.
     pub const fn title(self) -> &'static str {
         match self {
             Self::AxumOurs => "axum, ours",
@@ -56,7 +56,7 @@ impl Kind {
     }
 }
 
-/// Keeps this process on one core, if the machine has it.
+/// Keeps this process on one core, if the machine has that core.
 pub fn pin(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core);
@@ -70,12 +70,12 @@ pub fn many_sockets() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Serves the topics `0`, `1` and so on, to every stream all of them.
+/// Serves the topics `0`, `1` and so on. Every stream follows all of them.
 pub fn run(kind: Kind, topics: usize) -> io::Result<()> {
     pin(0);
     many_sockets();
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    // A crowd that comes at once shall find room.
+    // A backlog for many clients at once.
     rustix::net::listen(&listener, 4096)?;
     println!("{}", listener.local_addr()?.port());
     let topics = (0..topics.max(1)).map(|topic| topic.to_string()).collect();
@@ -86,10 +86,10 @@ pub fn run(kind: Kind, topics: usize) -> io::Result<()> {
     }
 }
 
-/// What a server is told.
+/// The commands of a server.
 #[derive(Clone, Copy)]
 pub enum Task {
-    /// Answered by `published`, and the id of the last event if it has one.
+    /// Answered by `published`, and the ID of the last event if there is one.
     Publish { events: usize, every: Duration, bytes: usize },
     /// Answered by CPU time in ns.
     Cpu,
@@ -114,7 +114,7 @@ pub fn say_published(id: Option<EventId>) {
     println!("published {}", id.map(|id| id.to_string()).unwrap_or_default());
 }
 
-/// Time of the machine, the same in every process.
+/// The machine's monotonic clock, the same in every process.
 pub fn now_ns() -> u64 {
     ns(ClockId::Monotonic)
 }
@@ -129,7 +129,7 @@ fn ns(clock: ClockId) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Tasks as they come; the thread that reads them sleeps otherwise.
+/// The commands as they arrive. The thread that reads them sleeps otherwise.
 fn tasks() -> mpsc::UnboundedReceiver<Task> {
     let (send, receive) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -142,7 +142,7 @@ fn tasks() -> mpsc::UnboundedReceiver<Task> {
 /// Publishes an event of this number.
 pub type Publish = Box<dyn FnMut(usize, String) -> LocalBoxFuture<'static, Option<EventId>>>;
 
-/// Does what standard input says, on the runtime that serves.
+/// Runs the commands of standard input, on the runtime that serves.
 pub async fn obey(mut publish: Publish) {
     let mut tasks = tasks();
     let mut next = 0;

@@ -1,4 +1,4 @@
-//! The frameworks: ours, each one's usual recipe, and its floor.
+//! The frameworks: ours, the usual recipe of each, and the floor of each.
 
 use super::floor::Floor;
 use super::serve::{Kind, Publish, obey};
@@ -20,7 +20,7 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use warp::Filter;
 
-/// More than a burst holds, so that no reader of the recipes loses any.
+/// More than a burst, so that no stream of the recipes loses an event.
 const BROADCAST: usize = 8192;
 
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -52,7 +52,7 @@ fn on_floor(floor: Floor) -> Publish {
     })
 }
 
-/// A channel for each topic, as its manual shows.
+/// A channel for each topic, as in the framework's manual.
 #[derive(Clone)]
 struct Broadcast(Arc<[broadcast::Sender<String>]>);
 
@@ -137,7 +137,7 @@ async fn hyper(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Re
     Ok(())
 }
 
-/// The senders of all readers, as the examples of actix keep them.
+/// The senders of all streams, as in actix's examples.
 type Readers = Arc<Mutex<Vec<mpsc::Sender<actix_web_lab::sse::Event>>>>;
 
 async fn actix(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! A server or a load client: a process of this program, told by lines what to do.
+//! A server or a load client: a process of this program, controlled by lines on standard input.
 
 use crate::measure::{anonymous, kib};
 use std::io::{self, BufRead, BufReader, Write};
@@ -20,7 +20,7 @@ impl Worker {
         Ok(Self { child, input, output: BufReader::new(output) })
     }
 
-    /// In one write: a server without a framework takes what it reads for one line.
+    /// Sends a command in one write, because a server without a framework treats each read as one line.
     pub fn tell(&mut self, command: &str) -> io::Result<()> {
         self.input.write_all(format!("{command}\n").as_bytes())
     }
@@ -47,7 +47,7 @@ impl Worker {
         anonymous(&self.child.id().to_string())
     }
 
-    /// The most memory that the process ever had, in bytes.
+    /// The peak memory of the process, in bytes.
     pub fn peak(&self) -> io::Result<f64> {
         kib(&format!("/proc/{}/status", self.child.id()), "VmHWM:")
     }

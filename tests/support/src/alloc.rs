@@ -106,7 +106,7 @@ pub fn peak() -> usize {
     PEAK.get()
 }
 
-/// Begins a new measurement of [`peak`] at the bytes that are allocated now.
+/// Starts a new measurement of [`peak`] at the bytes that are allocated now.
 pub fn reset_peak() {
     PEAK.set(LIVE.get());
 }

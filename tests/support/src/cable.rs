@@ -1,5 +1,5 @@
-//! A TCP relay between a client and a server: it cuts connections at a chosen byte, swallows bytes, slows them down, and
-//! leads to another server.
+//! A TCP relay between a client and a server. The relay can cut connections at a chosen byte, swallow bytes, slow them
+//! down, and connect to another server.
 
 use crate::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 /// The bytes before a read in which the texts of [`Cable::cut_after`] may begin.
 const KEPT: usize = 1024;
 
-/// Carries TCP connections to a server while it is plugged in. A browser's own emulation of being offline stops new
-/// requests, but leaves an open stream as it is.
+/// A relay that carries TCP connections to a server while plugged in. A browser's own emulation of being offline stops
+/// new requests, but leaves an open stream as before.
 #[derive(Debug)]
 pub struct Cable {
     address: String,
@@ -50,12 +50,13 @@ impl Cut {
 struct State {
     plug: watch::Sender<Plug>,
     line: Mutex<Line>,
-    /// Texts that a server sends one after the other, and the cut after the last of them.
+    /// Texts that a server sends one after the other, and the cut after the last one.
     cut_after: Mutex<Option<(Vec<String>, Cut)>>,
     requests: Mutex<Vec<Request>>,
 }
 
-/// Every cut ends the connections that began before it, also if the cable was plugged in again at once.
+/// A number that grows with every cut. A cut ends the connections that began before, also if the cable was plugged in
+/// again at once.
 #[derive(Debug, Clone, Copy, Default)]
 struct Plug {
     cuts: u64,
@@ -63,7 +64,7 @@ struct Plug {
     is_unplugged: bool,
 }
 
-/// What the bytes meet on their way.
+/// The treatment of the carried bytes.
 #[derive(Debug, Default)]
 struct Line {
     server: String,
@@ -87,7 +88,7 @@ struct Request {
 }
 
 impl Cable {
-    /// Connects to the server at this address, on a port of its own on the loopback.
+    /// Connects to the server at this address, on a new port of the loopback.
     ///
     /// # Errors
     /// No port can be bound.
@@ -134,8 +135,8 @@ impl Cable {
     }
 
     /// Cuts as [`Cable::cut`] does once the server has sent these texts, one after the other, with any bytes between
-    /// them. The last byte of the last text is the last that a client receives. Counts once, for what is sent from now
-    /// on; texts further apart than 1 KiB may be missed.
+    /// them. The last byte of the last text is the last that a client receives. Cuts once, and searches only bytes that
+    /// are sent from now on. Texts further apart than 1 KiB can be missed.
     pub fn cut_after(&self, texts: &[&str], cut: Cut) {
         let texts = texts.iter().map(|text| (*text).to_owned()).collect();
         *self.state.cut_after.lock().unwrap_or_else(PoisonError::into_inner) = Some((texts, cut));
@@ -190,7 +191,7 @@ impl Drop for Cable {
     }
 }
 
-/// Carries one connection, which began after so many cuts.
+/// Carries one connection, which began after this many cuts.
 async fn carry(mut client: TcpStream, state: Arc<State>, cuts: u64) {
     let address = state.line().server.clone();
     let Ok(mut server) = TcpStream::connect(address).await else { return };
@@ -214,13 +215,13 @@ impl State {
         self.plug.send_modify(|plug| *plug = Plug { cuts: plug.cuts + 1, last: Some(cut), is_unplugged: true });
     }
 
-    /// Waits for a cut after the first `cuts`. Without the cable there is none to come, so its end counts as one.
+    /// Waits for a cut after the first `cuts`. A dropped cable counts as a cut.
     async fn unplugged(&self, cuts: u64) -> Cut {
         let mut plug = self.plug.subscribe();
         plug.wait_for(|plug| plug.cuts != cuts).await.ok().and_then(|plug| plug.last).unwrap_or(Cut::Fin)
     }
 
-    /// Reads the next piece, and keeps it for as long as a slow line does.
+    /// Reads the next piece, and delays that piece as a slow line does.
     async fn piece<'b>(&self, from: &mut ReadHalf<'_>, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
         let read = from.read(buffer).await.ok().filter(|read| *read > 0)?;
         let pause = self.line().pause(read);
@@ -266,7 +267,7 @@ impl State {
         Cut::Fin
     }
 
-    /// Where in these bytes the cut is, if it is after the first `before` of them.
+    /// The place of the cut in these bytes, if the place is after the first `before` bytes.
     fn find_cut(&self, bytes: &[u8], before: usize) -> Option<(usize, Cut)> {
         let mut cut_after = self.cut_after.lock().unwrap_or_else(PoisonError::into_inner);
         let (texts, cut) = cut_after.as_ref()?;
@@ -282,7 +283,7 @@ impl State {
             if end > before {
                 break end;
             }
-            // These texts passed before the cut was asked for.
+            // These texts passed before the cut was requested.
             from = end_of_first;
         };
         let cut = *cut;
@@ -290,7 +291,7 @@ impl State {
         Some((end, cut))
     }
 
-    /// Takes the heads that are whole out of what a client sent.
+    /// Removes the complete request heads from the bytes that a client sent.
     fn note_requests(&self, sent: &mut Vec<u8>) {
         while let Some(end) = sent.windows(4).position(|window| window == b"\r\n\r\n") {
             let head: Vec<u8> = sent.drain(..end + 4).collect();
@@ -325,7 +326,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    /// A server that sends this byte to each connection, and then what it receives.
+    /// A server that sends this byte to each connection, and then echoes every byte.
     async fn server(greeting: u8) -> Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();

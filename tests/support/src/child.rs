@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(30);
 /// How many of the last lines of standard error are kept.
 const LINES: usize = 200;
 
-/// A running server that printed `listening on URL`. It is killed when this is dropped.
+/// A running server that printed `listening on URL`. Dropping this value kills the process.
 #[derive(Debug)]
 pub struct Child {
     process: Arc<Process>,
@@ -24,7 +24,7 @@ pub struct Child {
     arguments: Vec<OsString>,
 }
 
-/// Looks at a server from another place.
+/// A second view of a server's process.
 #[derive(Debug, Clone)]
 pub struct Watch(Arc<Process>);
 
@@ -32,7 +32,7 @@ pub struct Watch(Arc<Process>);
 struct Process {
     id: u32,
     child: Mutex<std::process::Child>,
-    /// The test asked for the end.
+    /// The test requested the end.
     asked: AtomicBool,
     log: Arc<Mutex<VecDeque<String>>>,
 }
@@ -59,12 +59,12 @@ impl From<io::Error> for NotStarted {
     }
 }
 
-/// A server that ended although nobody asked for its end.
+/// A server that ended although no test requested the end.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// The last lines of its standard error.
+    /// The last lines of standard error.
     pub log: String,
 }
 
@@ -81,8 +81,8 @@ impl fmt::Display for Ended {
 }
 
 impl Child {
-    /// Runs this command, and waits for the line `listening on URL` of its standard output. Its standard input is a pipe
-    /// that stays open until [`end_input`](Self::end_input).
+    /// Runs this command, and waits for the line `listening on URL` of standard output. Standard input is a pipe that
+    /// stays open until [`end_input`](Self::end_input).
     ///
     /// # Errors
     /// The program cannot be started, ends, or prints no such line within 30 s.
@@ -113,7 +113,7 @@ impl Child {
         if let Some(out) = out {
             std::thread::spawn(move || {
                 for line in BufReader::new(out).lines().map_while(Result::ok) {
-                    // After the URL nobody listens; the pipe is emptied all the same.
+                    // After the URL there is no receiver. The pipe is emptied in any case.
                     let _ = send.send(line);
                 }
             });
@@ -125,7 +125,7 @@ impl Child {
                 return Ok(Self { process, stdin, url, program, arguments });
             }
         }
-        // A program that ends by itself closes its output first.
+        // A program that ends by itself closes standard output first.
         std::thread::sleep(Duration::from_millis(100));
         let code = process.kill()?.code();
         if let Some(logged) = logged {
@@ -154,7 +154,7 @@ impl Child {
         self.process.log()
     }
 
-    /// Looks at the server from another place.
+    /// A second view of the process.
     #[must_use]
     pub fn watch(&self) -> Watch {
         Watch(self.process.clone())
@@ -183,10 +183,10 @@ impl Child {
         self.stdin = None;
     }
 
-    /// Sends SIGTERM. Where there are no signals, kills the process.
+    /// Sends SIGTERM. Without signals on the system, kills the process.
     ///
     /// # Errors
-    /// The system rejects it.
+    /// The system rejects the signal.
     pub fn terminate(&self) -> io::Result<()> {
         self.process.asked.store(true, Ordering::SeqCst);
         #[cfg(unix)]
@@ -198,7 +198,7 @@ impl Child {
     /// Sends SIGINT, as a terminal does.
     ///
     /// # Errors
-    /// The system rejects it.
+    /// The system rejects the signal.
     #[cfg(unix)]
     pub fn interrupt(&self) -> io::Result<()> {
         self.process.asked.store(true, Ordering::SeqCst);
@@ -214,16 +214,16 @@ impl Child {
     /// Kills the process, as a crash would.
     ///
     /// # Errors
-    /// The system rejects it.
+    /// The system rejects the signal.
     pub fn kill(&self) -> io::Result<ExitStatus> {
         self.process.asked.store(true, Ordering::SeqCst);
         self.process.kill()
     }
 
-    /// How the process ended; `None` while it runs.
+    /// The exit status; `None` while the process runs.
     ///
     /// # Errors
-    /// The system cannot tell.
+    /// The system call fails.
     pub fn status(&self) -> io::Result<Option<ExitStatus>> {
         lock(&self.process.child).try_wait()
     }
@@ -231,7 +231,7 @@ impl Child {
     /// Waits for the end of the process.
     ///
     /// # Errors
-    /// It still runs after this long.
+    /// The process still runs after `within`.
     pub fn wait(&self, within: Duration) -> io::Result<ExitStatus> {
         let deadline = Instant::now() + within;
         loop {
@@ -265,7 +265,7 @@ impl Process {
 }
 
 impl Watch {
-    /// Whether the server ended although nobody asked for its end, and its last words.
+    /// The end and the last lines of standard error, if the server ended although no test requested the end.
     #[must_use]
     pub fn ended(&self) -> Option<Ended> {
         if self.0.asked.load(Ordering::SeqCst) {
@@ -280,7 +280,7 @@ impl Watch {
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
         };
-        // Its last lines may still be on their way.
+        // The last lines of standard error may still arrive.
         std::thread::sleep(Duration::from_millis(20));
         Some(Ended { status, log: self.0.log() })
     }

@@ -5,7 +5,7 @@ use crate::reader;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// One connection to an event stream, and what it has brought so far.
+/// One connection to an event stream, and the events so far.
 #[derive(Debug)]
 pub struct Reader {
     response: reqwest::Response,
@@ -18,22 +18,22 @@ impl Reader {
     /// Opens an event stream.
     ///
     /// # Errors
-    /// There is no answer, or it is not 200.
+    /// No response arrives, or the status is not 200.
     pub async fn open(url: impl reqwest::IntoUrl) -> Result<Self> {
         let request = reqwest::Client::new().get(url).header("accept", "text/event-stream");
         Ok(Self::of(request.send().await?.error_for_status()?))
     }
 
-    /// Reads what a request of the test's own opened.
+    /// Reads the response to a request of the test.
     #[must_use]
     pub fn of(response: reqwest::Response) -> Self {
         Self { response, reader: reader::Reader::new(), text: String::new(), ended: false }
     }
 
-    /// Reads what comes next, be it an event or not, for at most this long.
+    /// Reads the next bytes, with or without an event, for at most this long.
     ///
     /// # Errors
-    /// Nothing comes in time, or the stream has ended.
+    /// No byte arrives in time, or the stream has ended.
     pub async fn next(&mut self, bound: Duration) -> Result {
         if self.ended {
             return Err("the stream ended".into());
@@ -44,16 +44,16 @@ impl Reader {
     /// Reads until there is an event of this type with this data, for at most this long.
     ///
     /// # Errors
-    /// It does not come in time, or the stream ends without it.
+    /// The event does not arrive in time, or the stream ends first.
     pub async fn until(&mut self, event_type: &str, data: &str, bound: Duration) -> Result {
         self.until_event(event_type, data, |found| found == data, bound).await
     }
 
-    /// Reads until there is an event of this type whose data is a JSON object with this text in a field, for at most this
-    /// long.
+    /// Reads until there is an event of this type whose data is a JSON object with this text in a field, for at most
+    /// this long.
     ///
     /// # Errors
-    /// The event does not arrive in time, or the stream ends without it.
+    /// The event does not arrive in time, or the stream ends first.
     pub async fn until_field(&mut self, event_type: &str, field: &str, text: &str, bound: Duration) -> Result {
         // The search costs less than a parser for each of many events.
         let quoted = serde_json::to_string(text)?;
@@ -90,7 +90,7 @@ impl Reader {
     /// Reads to the end of the stream.
     ///
     /// # Errors
-    /// It does not end in time, or is cut off.
+    /// The stream does not end in time, or is cut off.
     pub async fn to_end(&mut self, bound: Duration) -> Result {
         let ended = timeout(bound, async {
             while !self.ended {
@@ -116,13 +116,13 @@ impl Reader {
         self.data_of(event_type).filter_map(|data| json_field(data, field)).collect()
     }
 
-    /// The id that a reconnect would bring.
+    /// The ID that a reconnect would send.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.reader.last_event_id().unwrap_or_default()
     }
 
-    /// What was read so far, as it came.
+    /// The bytes so far.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text

@@ -1,8 +1,8 @@
-//! The one check of order: which IDs a client must receive, and what is wrong with those that it received.
+//! The one check of order: which IDs a client must receive, and which of the received IDs are wrong.
 //!
 //! Three checks do not use this module. The model of the hub in `sse-core` and the simulation in `sse-redis` judge
 //! truncations and resets, which change the IDs that a client must receive. The load client of `benches` counts events
-//! within the time that it measures.
+//! within the measured time.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,7 +19,7 @@ pub struct Ledger<I> {
     faults: Vec<Fault<I>>,
 }
 
-/// The same check for places that are numbers, each one more than the last: no list of them is kept.
+/// The same check for places that are numbers, each one more than the last. No list of places is kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Course {
     /// The place that must come next; `None` lets the client begin anywhere.
@@ -29,7 +29,7 @@ pub struct Course {
     tally: Tally,
 }
 
-/// What is wrong with a place.
+/// The fault of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wrong {
@@ -51,7 +51,7 @@ impl Course {
     /// The client received this place.
     ///
     /// # Errors
-    /// What is wrong with it. The count goes on all the same.
+    /// The fault of this place. The count continues after a fault.
     pub const fn receive(&mut self, place: u64) -> Result<(), Wrong> {
         let next = match self.next {
             Some(next) => next,
@@ -90,31 +90,31 @@ impl Course {
         self.next = Some(next.max(place + 1));
     }
 
-    /// The client received what no place belongs to.
+    /// The client received an ID without a place.
     pub const fn receive_unknown(&mut self) {
         self.tally.unknown += 1;
     }
 
-    /// The newest place that was received or covered.
+    /// The newest place that was received or covered by a gap.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
         self.next?.checked_sub(1)
     }
 
-    /// Whether everything before this place came, or is covered by a gap.
+    /// Whether every place before this one was received or is covered by a gap.
     #[must_use]
     pub fn is_complete(&self, end: u64) -> bool {
         self.gap || self.next.is_none_or(|next| next >= end)
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.tally
     }
 }
 
-/// How many of each.
+/// The counts of IDs and faults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// IDs that came in their turn.
@@ -123,13 +123,13 @@ pub struct Tally {
     pub gaps: u64,
     /// IDs that a gap covers.
     pub covered: u64,
-    /// IDs that did not come, and no gap covers them: must be 0.
+    /// IDs that were not received and are not covered by a gap: must be 0.
     pub missing: u64,
     /// IDs that came again: must be 0.
     pub twice: u64,
     /// IDs that came after a later one: must be 0.
     pub out_of_order: u64,
-    /// IDs that nobody issued: must be 0.
+    /// IDs that the server never issued: must be 0.
     pub unknown: u64,
 }
 
@@ -137,13 +137,13 @@ pub struct Tally {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault<I> {
-    /// The first ID did not come before the second, and no gap covers it.
+    /// The first ID did not come before the second, and no gap covers the first.
     Missing(I, I),
     /// The ID came again.
     Twice(I),
     /// The ID came after a later one.
     OutOfOrder(I),
-    /// Nobody issued the ID.
+    /// The server never issued the ID.
     Unknown(I),
     /// The ID had not come at the end.
     NotAtTheEnd(I),
@@ -162,13 +162,13 @@ impl<I: fmt::Debug> fmt::Display for Fault<I> {
 }
 
 impl Tally {
-    /// How many promises are broken.
+    /// The number of broken promises.
     #[must_use]
     pub const fn wrong(&self) -> u64 {
         self.missing + self.twice + self.out_of_order + self.unknown
     }
 
-    /// Adds those of another client.
+    /// Adds the counts of another client.
     pub const fn add(&mut self, other: &Self) {
         self.received += other.received;
         self.gaps += other.gaps;
@@ -180,7 +180,7 @@ impl Tally {
     }
 }
 
-/// A run of that length shows enough of what is wrong.
+/// This many faults are enough to find the cause.
 const MOST_FAULTS: usize = 20;
 
 impl<I> Default for Ledger<I> {
@@ -204,7 +204,7 @@ impl<I: Clone + Eq + Hash> Ledger<I> {
         self.issued.push(id);
     }
 
-    /// Lets the client begin after this ID. An ID that nobody issued lets it begin anywhere.
+    /// Lets the client begin after this ID. With an ID that was never issued, the client may begin anywhere.
     pub fn begin_after(&mut self, id: &I) {
         match self.places.get(id) {
             Some(place) => self.course.next = Some(place + 1),
@@ -249,28 +249,28 @@ impl<I: Clone + Eq + Hash> Ledger<I> {
         }
     }
 
-    /// Whether every ID came, or is covered by a gap.
+    /// Whether every ID was received or is covered by a gap.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.course.is_complete(self.issued.len() as u64)
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.course.tally()
     }
 
-    /// What is wrong so far, at most 20 of them.
+    /// The faults so far, at most 20.
     #[must_use]
     pub fn faults(&self) -> &[Fault<I>] {
         &self.faults
     }
 
-    /// Ends the run: the IDs that have not come are missing, unless the last gap covers them.
+    /// Ends the run. IDs that were not received are missing, unless the last gap covers them.
     ///
     /// # Errors
-    /// The faults, a line each.
+    /// The faults, one line each.
     pub fn close(mut self) -> Result<Tally, String>
     where
         I: fmt::Debug,

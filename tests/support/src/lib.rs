@@ -1,9 +1,9 @@
-//! The tools that the suites of this workspace share, each once.
+//! The tools that the suites of this workspace share, each defined once.
 //!
-//! Without features: an independent [reader] of event streams, the [ledger] that checks order, a [child] process, and an
-//! [allocator](alloc) that counts. With the feature `cable`: a [cable] that can be cut. With the feature `servers`, which
-//! is on by default: the cable, a [browser], event streams over [HTTP](http), a child for [futures](process), and [trials]
-//! that run or name what is missing.
+//! Without features: an independent [reader] of event streams, the [ledger] that checks order, a [child] process, and
+//! an [allocator](alloc) that counts. With the feature `cable`: a [cable] that can be cut. With the feature `servers`,
+//! which is on by default: the cable, a [browser], event streams over [HTTP](http), a child for [futures](process), and
+//! [trials] that run or name a missing program.
 
 pub mod alloc;
 #[cfg(feature = "servers")]
@@ -22,13 +22,14 @@ pub mod trials;
 
 use std::path::PathBuf;
 
-/// What went wrong, for a test to show.
+/// An error that a test shows.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// The outcome of a step of a test.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Something that the system lacks: a trial that fails for want of it is ignored and says so; under `CI=true` it fails.
+/// A program that the system lacks. A trial that fails with this error is ignored and names the program; under
+/// `CI=true` the trial fails.
 #[derive(Debug)]
 pub struct Missing(pub(crate) String);
 
@@ -40,7 +41,7 @@ impl std::fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// A program that no run of the tests requires: a trial that fails because the program is not there is ignored, also under
+/// A missing program that no run of the tests requires. A trial that fails with this error is ignored, also under
 /// `CI=true`, and shows this text.
 #[derive(Debug)]
 pub struct Optional(pub String);
@@ -74,10 +75,10 @@ const SHORTEST_PAUSE: std::time::Duration = std::time::Duration::from_millis(10)
 #[cfg(feature = "servers")]
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
-/// Asks until the answer is yes, for at most this long.
+/// Evaluates the condition again and again, for at most this long.
 ///
 /// # Errors
-/// Time is up, or the question itself failed.
+/// The bound passes, or the condition itself fails.
 #[cfg(feature = "servers")]
 pub async fn eventually<F>(what: &str, bound: std::time::Duration, mut question: impl FnMut() -> F) -> Result
 where
@@ -88,7 +89,7 @@ where
         if began.elapsed() > bound {
             return Err(format!("not within {bound:?}: {what}").into());
         }
-        // Seldom where the answer takes long: a dozen tests that ask often would slow down what they wait for.
+        // Rarely where an evaluation takes long: a dozen tests that evaluate often would slow each other down.
         let pause = began.elapsed() / 10;
         tokio::time::sleep(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
     }

@@ -10,22 +10,22 @@ use tokio::task::spawn_blocking;
 /// How long a server may take to end.
 const END: Duration = Duration::from_secs(30);
 
-/// A server that runs, and is killed when this is dropped.
+/// A running server. Dropping this value kills the process.
 #[derive(Debug)]
 pub struct Server(Child);
 
 impl Server {
-    /// Starts a server that prints `listening on http://ADDRESS` on a line of its standard output. Its standard input
-    /// is a pipe that stays open until [`Server::end_input`].
+    /// Starts a server that prints `listening on http://ADDRESS` on a line of standard output. Standard input is a pipe
+    /// that stays open until [`AsyncChild::end_input`].
     ///
     /// # Errors
-    /// It cannot be started, ends, or does not listen within 30 s.
+    /// The server cannot be started, ends, or does not listen within 30 s.
     pub async fn start(command: Command) -> Result<Self> {
         let mut command = command.into_std();
         Ok(Self(spawn_blocking(move || Child::start(&mut command)).await??))
     }
 
-    /// Where it listens, as `http://127.0.0.1:3000`.
+    /// The server's URL, as `http://127.0.0.1:3000`.
     #[must_use]
     pub fn url(&self) -> &str {
         self.0.url()
@@ -37,37 +37,37 @@ impl Server {
         self.url().strip_prefix("http://").unwrap_or(self.url())
     }
 
-    /// Writes to its standard input.
+    /// Writes to the server's standard input.
     ///
     /// # Errors
-    /// Its standard input is closed.
+    /// The standard input is closed.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result {
         Ok(self.0.write(bytes.as_ref())?)
     }
 
-    /// Ends its standard input.
+    /// Closes the server's standard input.
     pub fn end_input(&mut self) {
         self.0.end_input();
     }
 
-    /// Whether it still runs.
+    /// Whether the process still runs.
     ///
     /// # Errors
-    /// The system cannot tell.
+    /// The system call fails.
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.0.status()?.is_none())
     }
 
-    /// The last 200 lines of its standard error.
+    /// The last 200 lines of standard error.
     #[must_use]
     pub fn log(&self) -> String {
         self.0.log()
     }
 
-    /// Asks it to end with SIGTERM, and tells how it ended and how long that took.
+    /// Sends SIGTERM. Returns the exit status, and the time until the end.
     ///
     /// # Errors
-    /// It has ended already, or does not end within 30 s.
+    /// The process has ended already, or does not end within 30 s.
     pub async fn terminate(self) -> Result<(ExitStatus, Duration)> {
         if self.0.status()?.is_some() {
             return Err(Error::from("it has ended already"));
@@ -78,10 +78,10 @@ impl Server {
         Ok((status, asked.elapsed()))
     }
 
-    /// Kills it, as a crash would.
+    /// Kills the process, as a crash would.
     ///
     /// # Errors
-    /// It cannot be killed.
+    /// The process cannot be killed.
     pub async fn kill(self) -> Result {
         self.0.kill()?;
         Ok(())

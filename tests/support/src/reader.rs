@@ -61,7 +61,8 @@ impl Habits {
     ];
 }
 
-/// The event types of the server itself. No application listens to them, so they are read as blocks without an event.
+/// The event types of the server itself. No application listens to these types, so the reader treats them as blocks
+/// without an event.
 pub const RESERVED: [&str; 4] = ["sse-open", "sse-position", "sse-end", "sse-later"];
 
 /// Reads the responses of one client, one after another, in pieces of any length.
@@ -118,7 +119,7 @@ impl Reader {
     pub fn reconnect(&mut self) {
         let carried = mem::take(&mut self.block);
         if self.habits.carries_over {
-            // Such a client looks for no byte order mark in the middle of its text.
+            // Such a client expects no byte order mark in the middle of the text.
             self.block = Block { begun: carried.begun || !carried.line.is_empty(), after_cr: false, ..carried };
         }
     }

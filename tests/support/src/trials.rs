@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// A trial that takes longer has failed.
 const BOUND: Duration = Duration::from_secs(120);
 
-/// A list of trials, and what they run on.
+/// A list of trials, and the runtime and browsers that the trials share.
 #[derive(Debug, Default)]
 pub struct Trials {
     trials: Vec<Trial>,
@@ -42,7 +42,7 @@ impl Shared {
         }
     }
 
-    /// The browser starts before the time of the first trial in it does.
+    /// The browser starts before the time of the first trial begins.
     fn run_in(&self, engine: Engine, test: impl AsyncFnOnce(&Browser) -> Result) -> Result<Completion, Failed> {
         match self.block_on(self.browsers[engine as usize].get_or_try_init(|| Browser::start(engine))) {
             Ok(browser) => self.run(test(browser)),
@@ -59,7 +59,7 @@ fn unable(error: Error) -> Result<Completion, Failed> {
     }
 }
 
-/// An error and its sources: reqwest's own text does not name the reason.
+/// An error with the sources: reqwest's own text does not name the reason.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -70,7 +70,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What a trial comes to that cannot run for want of this.
+/// The outcome of a trial that cannot run without this program.
 fn without(missing: &Missing) -> Result<Completion, Failed> {
     if std::env::var_os("CI").is_some_and(|ci| ci == "true") {
         Err(missing.to_string().into())
@@ -79,8 +79,8 @@ fn without(missing: &Missing) -> Result<Completion, Failed> {
     }
 }
 
-/// A trial without a future, for a list of its own, that needs this command. Without it, it is ignored and says so; under
-/// `CI=true` it fails.
+/// A synchronous trial, for a list of the caller's own, that needs this command. Without the command the trial is
+/// ignored and names the command; under `CI=true` the trial fails.
 pub fn needing<T>(command: &'static str, name: impl Into<String>, test: T) -> Trial
 where
     T: FnOnce() -> Result<(), Failed> + Send + 'static,
@@ -98,7 +98,7 @@ impl Trials {
         Self::default()
     }
 
-    /// No trials yet, of a kind that waits more than it works: twelve of them run at once, however few the processors.
+    /// No trials yet. These trials wait more than they work, so twelve run at once, however few the processors.
     #[must_use]
     pub fn that_wait() -> Self {
         Self { at_once: Some(12), ..Self::default() }
@@ -110,7 +110,8 @@ impl Trials {
         Self { at_once: Some(1), ..Self::default() }
     }
 
-    /// Adds a trial. One that fails for want of something [`Missing`] is ignored and says so; under `CI=true` it fails.
+    /// Adds a trial. A trial that fails with [`Missing`] is ignored and names the program; under `CI=true` the trial
+    /// fails.
     pub fn add<F>(&mut self, name: impl Into<String>, test: impl FnOnce() -> F + Send + 'static)
     where
         F: Future<Output = Result>,
@@ -119,8 +120,8 @@ impl Trials {
         self.trials.push(Trial::ignorable_test(name, move || shared.run(test())));
     }
 
-    /// Adds a trial in Chromium. [`add_in_each_browser`](Self::add_in_each_browser) is for all that other engines can do
-    /// too.
+    /// Adds a trial in Chromium. [`add_in_each_browser`](Self::add_in_each_browser) is for trials that other engines
+    /// can run too.
     pub fn add_in_chromium<T>(&mut self, name: impl Into<String>, test: T)
     where
         T: AsyncFnOnce(&Browser) -> Result + Send + 'static,
@@ -147,14 +148,14 @@ impl Trials {
         self.trials.push(Trial::ignorable_test(name, move || shared.run_in(engine, test)));
     }
 
-    /// Runs the trials as the arguments of the process say, and stops the browsers.
+    /// Runs the trials that the process's arguments select, and stops the browsers.
     #[must_use]
     pub fn run(self) -> ExitCode {
         let Self { trials, shared, at_once } = self;
         let mut arguments = Arguments::from_args();
         arguments.test_threads = arguments.test_threads.or(at_once);
         let conclusion = libtest_mimic::run(&arguments, trials);
-        // Every trial is over, and its share of this with it.
+        // Every trial has ended and dropped its handle.
         if let Some(Shared { mut runtime, browsers }) = Arc::into_inner(shared)
             && let Some(runtime) = runtime.take()
         {

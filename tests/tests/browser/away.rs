@@ -1,4 +1,4 @@
-//! A browser whose connection is lost for a while.
+//! A browser that loses the connection for a while.
 
 use crate::tab::Tab;
 use crate::{BACK, SOON, Scope, publish, start};
@@ -30,11 +30,12 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter, scope: Scope) {
     });
 }
 
-/// A tab that has seen two events loses its connection while five are published, and is told this when it is back.
+/// A tab that has seen two events loses the connection while five events are published. After the reconnect the tab
+/// must have received `expected`.
 async fn away(browser: &Browser, server: &Server, cut: Cut, told: &[&str]) -> Result {
     let cable = Cable::to(server.target().address().to_string()).await?;
     let tab = Tab::open(browser, &cable.url(), "/topics?name=news&from=oldest").await?;
-    // Each stream says 3 s at its start, and an event may say otherwise.
+    // Each stream starts with a reconnection time of about 3 s, and an event can set another one.
     publish(server.target(), [("1", None), ("2", Some(200))])?;
     tab.told("message 2", 1, SOON).await?;
     cable.cut(cut);

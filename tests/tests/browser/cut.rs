@@ -1,5 +1,5 @@
-//! A browser whose connection is cut inside a frame. WebKit keeps the bytes of an unfinished frame when its connection is
-//! reset, and reads the next response as their continuation.
+//! A browser whose connection is cut inside a frame. WebKit keeps the bytes of an unfinished frame after a reset, and
+//! puts them before the next response.
 
 use crate::tab::Tab;
 use crate::{BACK, SOON, publish, start};

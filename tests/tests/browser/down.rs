@@ -1,4 +1,4 @@
-//! A server that goes down under a browser, and its successor on the same port.
+//! A server that shuts down under a browser, and a successor on the same port.
 
 use crate::tab::{Tab, url};
 use crate::{BACK, SOON, Scope, publish, start};
@@ -17,7 +17,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter, scope: Scope) {
         let (server, tab) = seen_two(browser, adapter).await?;
         let answer = server.target().read(&Request::new("POST", "/drain").body(""))?;
         assert_eq!(answer.head.status, 202);
-        // Once by the drain, once by the soft refusal of what drains.
+        // One loss comes from the drain, and one from the retry-later answer of the draining server.
         tab.told("lost", 2, BACK).await?;
         assert_eq!(tab.log().await?[3..], ["lost", "open", "lost"]);
         handed_over(server, adapter, tab).await
@@ -40,8 +40,8 @@ async fn seen_two(browser: &Browser, adapter: Adapter) -> Result<(Server, Tab)> 
     Ok((server, tab))
 }
 
-/// Ends the server, starts another where it was, and looks for holes and for what came twice. The other server is of
-/// another history, which the tab is told because of the id that it brought, and without it would not be.
+/// Ends the server, starts another on the same port, and checks for missing and repeated events. The other server has
+/// another history, so the tab receives a gap because of its last event ID.
 async fn handed_over(mut server: Server, adapter: Adapter, tab: Tab) -> Result {
     let address = server.target().address().to_string();
     server.terminate()?;

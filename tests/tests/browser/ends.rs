@@ -1,4 +1,4 @@
-//! How a stream's end reaches a browser: it comes back when it was told to, or not at all.
+//! The end of a stream in a browser: the browser reconnects after `close`, and stays away after `finish`.
 
 use crate::tab::{Tab, url};
 use crate::{BACK, SOON, Scope, start};
@@ -31,7 +31,8 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter, scope: Scope) {
         let steps = r#"[{"send":{"retry":1000,"data":"x"}},{"close":true}]"#;
         let tab = Tab::script(browser, &url(server.target()), steps).await?;
         tab.told("open", 3, BACK).await?;
-        // By itself it would wait 3 s. A busy machine may be late once, and nobody may be early.
+        // Without `retry` the browser would wait 3 s. On a busy machine one reconnect may be late, and none may be
+        // early.
         let absences = tab.absences().await?;
         assert!(absences.iter().all(|ms| *ms > 980.0), "{absences:?}");
         assert!(absences.iter().any(|ms| *ms < 2000.0), "{absences:?}");

@@ -1,6 +1,6 @@
-//! What `EventSource` of Chromium, Firefox and WebKit makes of each adapter: it reconnects by itself, resumes where it
-//! was, and stays away after the end. One adapter runs every test in every engine; the others run the tests of what
-//! goes over the wire in every engine, and the rest in Chromium.
+//! `EventSource` of Chromium, Firefox and WebKit on each adapter: reconnects, resumes after the last event ID, and
+//! stays away after the end. One adapter runs every test in every engine. The others run the tests of the wire in every
+//! engine, and the rest in Chromium.
 
 mod away;
 mod cut;
@@ -20,15 +20,16 @@ use sse_test_support::trials::Trials;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-/// How long anything may take that should be there at once, on a machine that has other things to do.
+/// The bound for everything that happens without a wait, on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A browser waits up to 5 s after a drain or a soft refusal, and as long again when it is refused once more.
+/// A browser waits up to 5 s after a drain or a retry-later answer, and as long again after a second retry-later
+/// answer.
 const BACK: Duration = Duration::from_secs(25);
 
 fn main() -> ExitCode {
     let mut trials = Trials::that_wait();
-    // The tests that wait longest go first, so that the rest is done meanwhile.
+    // The longest tests start first, so that the others run meanwhile.
     for adapter in Adapter::ALL {
         let scope = if adapter == Adapter::Axum { Scope::Everything } else { Scope::Wire };
         cut::add(&mut trials, adapter);
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     trials.run()
 }
 
-/// What an adapter has to show in every engine. A test of the wire runs there for each adapter.
+/// The engines that a test of an adapter runs in. A test of the wire runs in every engine for each adapter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Everything,
@@ -63,14 +64,14 @@ impl Scope {
     }
 }
 
-/// Starts the server, or the one that `CONFORMANCE_SERVER` names: an older one, for a comparison.
+/// Starts the server, or the program that `CONFORMANCE_SERVER` names, for example an older version.
 fn start(adapter: Adapter, options: &[&str]) -> Result<Server, Failure> {
     let server = std::env::var_os("CONFORMANCE_SERVER");
     let mut command = Command::new(server.unwrap_or_else(|| env!("CARGO_BIN_EXE_conformance-server").into()));
     Server::start(command.args(["--adapter", adapter.as_str()]).args(options))
 }
 
-/// Publishes these on the topic `news`; each may have a reconnection time of its own.
+/// Publishes these on the topic `news`. Each may have a reconnection time.
 fn publish<'d>(target: &Target, events: impl IntoIterator<Item = (&'d str, Option<u32>)>) -> Result<(), Failure> {
     let events =
         events.into_iter().map(|(data, retry)| serde_json::json!({ "topic": "news", "data": data, "retry": retry }));

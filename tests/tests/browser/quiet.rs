@@ -1,4 +1,4 @@
-//! A browser that loses its connection before the first event. Only the opening tells it a position.
+//! A browser that loses the connection before the first event. Only the opening has given the browser a position.
 
 use crate::tab::Tab;
 use crate::{BACK, SOON, Scope, publish, start};
@@ -49,7 +49,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter, scope: Scope) {
     });
 }
 
-/// A tab that has read the opening of a stream, and nothing else, when its connection is cut.
+/// A tab whose connection is cut after the opening of a stream.
 async fn opened(browser: &Browser, cable: &Cable, cut: Cut) -> Result<Tab> {
     let tab = Tab::open(browser, &cable.url(), "/topics?name=news").await?;
     // A RST discards bytes that the client's system has and the client has not read yet.
@@ -59,7 +59,7 @@ async fn opened(browser: &Browser, cable: &Cable, cut: Cut) -> Result<Tab> {
     Ok(tab)
 }
 
-/// Three events are published while the tab is away. The fourth proves that nothing else comes of them.
+/// Three events are published while the tab is disconnected. The fourth event proves that no other event follows.
 async fn lost_before_the_first_event(
     browser: &Browser,
     adapter: Adapter,

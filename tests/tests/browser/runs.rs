@@ -1,4 +1,4 @@
-//! A stream that runs: much at once, nothing for a while, and a position without an event.
+//! A stream with a burst of events, with a silence, and with a position without an event.
 
 use crate::tab::{Tab, url};
 use crate::{BACK, SOON, publish, start};
@@ -23,7 +23,7 @@ pub(crate) fn add(trials: &mut Trials, adapter: Adapter) {
 
     trials.add_in_each_browser(name("keep_alives_are_no_events_and_keep_the_connection"), async move |browser| {
         let server = start(adapter, &["--keep-alive-ms", "100"])?;
-        // Some fifteen keep-alives.
+        // Long enough for about fifteen keep-alives.
         let steps = r#"[{"send":{"data":"x"}},{"sleep":1500},{"send":{"data":"y"}}]"#;
         let tab = Tab::script(browser, &url(server.target()), steps).await?;
         tab.told("message y", 1, SOON).await?;

@@ -1,4 +1,4 @@
-//! A tab with an event source in it.
+//! A tab with an event source.
 
 use crate::SOON;
 use sse_conformance::Target;
@@ -7,15 +7,16 @@ use sse_test_support::Result;
 use sse_test_support::browser::{Browser, Page};
 use std::time::Duration;
 
-/// A page whose `log` holds what its event source was told, in order: `open`, `lost`, `closed`, or an event's type and
-/// data. `at` holds when.
+/// A page whose `log` holds the event source's callbacks in order: `open`, `lost`, `closed`, or an event's type and
+/// data. `at` holds the times.
 #[derive(Debug)]
 pub(crate) struct Tab(Page);
 
 impl Tab {
     /// Opens an event source on this path of a server.
     pub(crate) async fn open(browser: &Browser, origin: &str, path: &str) -> Result<Self> {
-        // A page of the same origin that opens no stream itself. Firefox shows JSON in a page that may open none.
+        // A page of the same origin that opens no stream. Firefox shows JSON in a page whose policy allows no
+        // connection.
         let page = browser.open(&format!("{origin}/optional")).await?;
         page.run(&format!(
             "log = []; at = []; positions = 0;
@@ -32,12 +33,12 @@ impl Tab {
         Ok(Self(page))
     }
 
-    /// Opens one that runs these steps, every time it comes.
+    /// Opens an event source that runs these steps at every connection.
     pub(crate) async fn script(browser: &Browser, origin: &str, steps: &str) -> Result<Self> {
         Self::open(browser, origin, &Request::script_path(steps)).await
     }
 
-    /// Waits until it was told this so many times.
+    /// Waits until `log` holds this entry this many times.
     pub(crate) async fn told(&self, what: &str, times: usize, bound: Duration) -> Result {
         let entry = serde_json::Value::from(what);
         match self.0.wait(&format!("count({entry}) >= {times}"), bound).await {
@@ -51,7 +52,7 @@ impl Tab {
         self.0.wait("positions > 0", bound).await
     }
 
-    /// All it was told.
+    /// The whole log.
     pub(crate) async fn log(&self) -> Result<Vec<String>> {
         self.0.eval("log").await
     }
@@ -61,12 +62,12 @@ impl Tab {
         self.0.eval("log.filter((entry) => !['open', 'lost', 'closed'].includes(entry))").await
     }
 
-    /// How long it stayed away each time, in milliseconds.
+    /// The time between losing and reopening the connection, each time, in milliseconds.
     pub(crate) async fn absences(&self) -> Result<Vec<f64>> {
         self.0.eval("at.map((time, n) => time - at[n - 1]).filter((_, n) => log[n - 1] === 'lost')").await
     }
 
-    /// Waits for the last of these, and looks that they are all there was: no hole, and nothing twice.
+    /// Waits for the last of these events, and checks that the log holds exactly these: none missing and none twice.
     pub(crate) async fn sees(&self, events: &[&str]) -> Result {
         if let Some(last) = events.last() {
             self.told(last, 1, SOON).await?;
@@ -80,7 +81,7 @@ impl Tab {
     }
 }
 
-/// Where a server is.
+/// The server's URL.
 pub(crate) fn url(target: &Target) -> String {
     format!("http://{}", target.address())
 }

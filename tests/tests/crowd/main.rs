@@ -1,6 +1,7 @@
-//! A thousand streams on each adapter, half of them channels, half subscriptions, and the server goes down.
+//! A thousand streams on each adapter, half of them channels and half subscriptions, while the server shuts down.
 //!
-//! One adapter after another, in a binary of its own: the clock is looked at, and nothing else is to need the processor.
+//! The adapters run one after another in a binary of their own, because the test measures time and nothing else may use
+//! the processor.
 
 mod client;
 
@@ -22,7 +23,7 @@ fn start(adapter: Adapter, options: &[&str]) -> Server {
     Server::start(command.args(["--adapter", adapter.as_str()]).args(options)).unwrap()
 }
 
-/// Each of a thousand clients needs a file on either side; many systems begin with fewer.
+/// Each of a thousand clients needs a file on either side. Many systems have a lower default.
 #[cfg(unix)]
 fn allow_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -41,7 +42,7 @@ fn subscription() -> Request {
     Request::get("/topics?name=crowd").header("accept", "text/event-stream")
 }
 
-/// Opens all streams, a hundred at a time, so that no backlog of a listener is overrun.
+/// Opens all streams, a hundred at a time, so that the backlog of the listener suffices.
 fn crowd(runtime: &Runtime, server: &Server, request: impl Fn() -> Request) -> Vec<Client> {
     let address = server.target().address();
     let mut clients = Vec::new();
@@ -60,7 +61,8 @@ fn ends(runtime: &Runtime, clients: Vec<Client>) -> Vec<Ended> {
     clients.into_iter().map(|client| runtime.block_on(client).unwrap().unwrap()).collect()
 }
 
-/// Both halves, and what became of them: channels, subscriptions, and how long the process took after the signal.
+/// Opens both kinds of streams and sends SIGTERM. Returns the times of the channels, of the subscriptions, and of the
+/// process's end.
 fn go_down(adapter: Adapter, options: &[&str], within: Duration) -> (Vec<Duration>, Vec<Duration>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut server = start(adapter, options);
@@ -81,14 +83,14 @@ fn go_down(adapter: Adapter, options: &[&str], within: Duration) -> (Vec<Duratio
     (channels.iter().map(after).collect(), subscriptions.iter().map(after).collect())
 }
 
-/// Every client is asked to come back after 1 to 5 s, and no two crowds at once.
+/// Every client must receive a reconnection time from 1 to 5 s, and the times must be spread.
 fn jittered<'e>(ended: impl Iterator<Item = &'e Ended>) {
     let retries: Vec<u64> =
         ended.map(|ended| ended.retry().unwrap_or_else(|| panic!("no retry: {}", ended.text))).collect();
     assert!(retries.iter().all(|retry| (1000..=5000).contains(retry)), "{retries:?}");
     for second in 1..5 {
         let of_it = retries.iter().filter(|retry| **retry / 1000 == second || (second == 4 && **retry == 5000)).count();
-        // A quarter of a thousand each; eight deviations of slack.
+        // A quarter of a thousand each, with a slack of eight standard deviations.
         assert!((140..=360).contains(&of_it), "{of_it} of {} come back in second {second}", retries.len());
     }
 }
@@ -112,7 +114,7 @@ fn with_stalled_readers(adapter: Adapter) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let mut server = start(adapter, &["--drain-deadline-ms", "2500"]);
     let address = server.target().address();
-    // Channels: a subscription that its framework asks once more is over then, whatever is still on its way.
+    // Channels only: a subscription ends at the next poll of the framework, even if bytes are still unsent.
     let text = "s".repeat(100_000);
     let steps: Vec<_> = (0..75).map(|_| format!(r#"{{"send":{{"data":"{text}"}}}}"#)).collect();
     let script = format!("[{}]", steps.join(","));
@@ -122,7 +124,7 @@ fn with_stalled_readers(adapter: Adapter) {
             stalled.push(client::stall(address, Request::fetch(script.clone())).await.unwrap());
         }
     });
-    // The system makes a little more room for a while; then nothing moves.
+    // The system enlarges the buffers for a while. Then no byte moves.
     std::thread::sleep(Duration::from_secs(1));
     let readers = crowd(&runtime, &server, subscription);
     let asked = Instant::now();
@@ -142,7 +144,7 @@ fn with_stalled_readers(adapter: Adapter) {
 }
 
 fn all(adapter: Adapter) {
-    // Another adapter's failure is not this one's.
+    // The failure of another adapter must not fail this one.
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     allow_many_files();
     at_once(adapter);

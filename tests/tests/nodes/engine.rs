@@ -1,4 +1,4 @@
-//! A `redis-server` of the tests' own: on a free port, in a temporary folder, ended by its own process id.
+//! A `redis-server` for the tests: on a free port, in a temporary folder, ended by process ID.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn start() -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        // Free a moment ago; nobody else is given it that soon.
+        // The port was free a moment ago, and the system does not give the same port out again so soon.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string(), "--dir"]).arg(folder.path());

@@ -1,8 +1,8 @@
-//! The cases about topics against servers that follow a log, and against two of them at one log.
+//! The cases about topics against servers that follow a log, and against two servers of one log.
 //!
-//! Here each case runs against one adapter, and the others in turn; `cargo test -p sse-conformance --test nodes --
-//! --include-ignored` runs every case against every adapter. Without `redis-server` all are ignored, with the reason;
-//! under `CI=true` that is a failure.
+//! Each case runs against one adapter, and the adapters take turns. `cargo test -p sse-conformance --test nodes --
+//! --include-ignored` runs every case against every adapter. Without `redis-server` all cases are ignored with the
+//! reason; under `CI=true` they fail.
 
 mod engine;
 mod refusals;
@@ -17,22 +17,22 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// What a log has a part in, beside those cases of other groups that need topics.
+/// The groups that depend on the log, beside those cases of other groups that need topics.
 const GROUPS: [Group; 7] =
     [Group::Resumption, Group::Publish, Group::Retention, Group::Lag, Group::Drain, Group::Stats, Group::Nodes];
 
-/// What every trial here needs.
+/// The program that every trial here needs.
 const ENGINE: &str = "redis-server";
 
-/// Short, as without a log.
+/// Short, as in `adapters`.
 const KEEP_ALIVE_MS: &str = "600";
 
-/// The engine, and a server of each adapter, started by whoever is the first to need it.
+/// The engine, and a server of each adapter. The first trial that needs one starts that server.
 #[derive(Default)]
 struct Shared {
     engine: OnceLock<Result<Engine, String>>,
     servers: [OnceLock<Result<Server, String>>; Adapter::ALL.len()],
-    /// A case about time runs while no other one does; all others run side by side.
+    /// A case about time runs alone. All other cases run side by side.
     turns: RwLock<()>,
 }
 
@@ -42,7 +42,7 @@ impl Shared {
         engine.as_ref().map_err(Failed::from)
     }
 
-    /// The command of a server with a log of its own.
+    /// The command of a server with a new log.
     fn command(&self, adapter: Adapter) -> Result<impl Fn() -> Command, Failed> {
         static LOGS: AtomicU64 = AtomicU64::new(0);
         let url = self.engine()?.url();
@@ -84,7 +84,8 @@ fn main() -> ExitCode {
         for (at, adapter) in Adapter::ALL.into_iter().enumerate() {
             let name = format!("{}::{}", adapter.as_str(), case.name);
             let (shared, case, kind) = (shared.clone(), case.clone(), case.group.as_str());
-            // Behind a log an adapter does nothing that it does not do without one, where every case meets every adapter.
+            // With a log an adapter runs no other code than without a log, and `adapters` runs every case on every
+            // adapter.
             let trial = if n % Adapter::ALL.len() == at || arguments.include_ignored || arguments.ignored {
                 needing(ENGINE, name, move || shared.judge(at, &case))
             } else {
@@ -97,10 +98,10 @@ fn main() -> ExitCode {
     for (name, refusal) in refusals::ALL {
         trials.push(needing(ENGINE, name, refusal));
     }
-    // No trial is marked as ignored: those that do not run say why by themselves.
+    // No trial is marked as ignored: a trial that does not run names the reason.
     (arguments.include_ignored, arguments.ignored) = (false, false);
     let conclusion = libtest_mimic::run(&arguments, trials);
-    // A static would never be dropped, and what it started would outlive this.
+    // A static is never dropped, so its processes would outlive the test.
     drop(shared);
     if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }

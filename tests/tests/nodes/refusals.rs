@@ -1,4 +1,4 @@
-//! What a server says while its engine is away, and where it has none.
+//! Answers of a server whose engine is away, or whose engine never answers.
 
 use super::engine::Engine;
 use libtest_mimic::Failed;
@@ -46,20 +46,20 @@ fn engine_away() -> Result<(), Failed> {
         let (status, answer) = publish(target, &json!([event, event]))?;
         assert!(answer["error"].as_str().is_some_and(|words| !words.is_empty()), "{answer}");
         assert_eq!(answer["ids"], json!([]), "{answer}");
-        // The first to notice cannot know whether its event is stored.
+        // The first publish to fail cannot know whether the event is stored.
         if status == 503 {
             break;
         }
         assert!(status == 504 && begun.elapsed() < Duration::from_secs(10), "{status} {answer}");
     }
-    // What is wrong with the request is told all the same, and who reads stays.
+    // The server must still report a wrong request, and keep its streams open.
     assert_eq!(publish(target, &json!([event, { "topic": "news", "event": "a\nb" }]))?.0, 400);
     let stats = target.stats()?;
     assert_eq!((&stats["streams"], &stats["published"]), (&json!(1), &json!(1)), "{stats}");
     Ok(())
 }
 
-/// Runs it to its end, without ever having listened, and gives its words.
+/// Runs the command to its end, and returns standard error. The server must never listen.
 fn refused(mut command: Command) -> Result<String, Failed> {
     let output = command.stdin(Stdio::null()).output()?;
     let words = String::from_utf8_lossy(&output.stderr).into_owned();

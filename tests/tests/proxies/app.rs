@@ -1,4 +1,4 @@
-//! The conformance server behind a proxy. The proxy does not stand between the tests and these calls.
+//! The conformance server behind a proxy. These calls do not pass the proxy.
 
 use crate::SOON;
 use sse_conformance::server::Adapter;
@@ -7,7 +7,7 @@ use sse_test_support::{Result, eventually};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// The interval of keep-alives: some proxies notice that a client left only when they write to it.
+/// The interval of keep-alives. Some proxies notice a client that disconnected only at the next write.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_millis(500);
 
 /// A running conformance server.
@@ -59,13 +59,13 @@ impl App {
         .await
     }
 
-    /// Ends as for a deploy: streams are drained first.
+    /// Ends the server as for a deploy: with a drain.
     pub(crate) async fn terminate(self) -> Result {
         self.0.terminate().await?;
         Ok(())
     }
 
-    /// Ends as in a crash: connections break.
+    /// Ends the server as in a crash: connections break.
     pub(crate) async fn kill(self) -> Result {
         self.0.kill().await
     }

@@ -16,7 +16,7 @@ use sse_test_support::trials::Trials;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long a step may take that needs no waiting, on a busy machine.
+/// How long a step without a wait may take on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
 /// How long an `EventSource` may stay away: a drained stream and the proxy each ask for up to 5 s.

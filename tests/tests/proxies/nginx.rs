@@ -29,7 +29,7 @@ fn configure(site: &Site) -> Result<Command> {
     let at = site.path().display();
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary: String = temporary.iter().map(|name| format!("{name}_temp_path {at}/{name};\n")).collect();
-    // Buffering and compression are on, and nothing here spares the stream.
+    // Buffering and compression are on, and no directive excludes the stream.
     let configuration = format!(
         "daemon off; master_process off; pid {at}/pid; error_log stderr;\n\
         events {{}}\nhttp {{ access_log off; gzip on; {temporary} {sites} }}\n"

@@ -57,7 +57,7 @@ pub(crate) fn add(trials: &mut Trials, kind: Kind) {
         reader.next(SOON).await?;
         let address = app.address().to_owned();
         app.kill().await?;
-        // A stream whose server is gone ends, cleanly or not.
+        // A stream whose server was killed ends, in order or not.
         if let Err(error) = reader.to_end(SOON).await
             && error.to_string().contains("not ended")
         {
@@ -72,7 +72,7 @@ pub(crate) fn add(trials: &mut Trials, kind: Kind) {
         assert_eq!(header("cache-control"), Some("no-store"));
         assert_eq!(answer.text().await?, "retry: 2000\n\n");
         if kind.own_page.is_none() {
-            // Other requests get the error of the proxy.
+            // Other requests receive the proxy's error response.
             let other = reqwest::get(proxy.url("/stats")).await?.status();
             assert!(other.is_server_error(), "{other}");
         }
@@ -89,7 +89,7 @@ pub(crate) fn add(trials: &mut Trials, kind: Kind) {
     // Hazard E1.
     trials.add(name("event_passes_before_the_next_is_published_and_a_client_that_left_is_noticed"), async move || {
         for adapter in Adapter::ALL {
-            // With long keep-alives the server writes nothing that could show that the client left.
+            // With long keep-alives the server writes nothing that could reveal the disconnected client.
             let keep_alive = if kind.notices_at_once { SOON * 6 } else { KEEP_ALIVE };
             let app = App::start_with(adapter, keep_alive).await?;
             let proxy = Proxy::before(kind, app.address()).await?;

@@ -1,4 +1,4 @@
-//! What the proxies have in common: how one is configured from the document, started and stopped.
+//! The common part of all proxies: configuration from the document, start and stop.
 
 use sse_test_support::{Error, Optional, Result, eventually, need};
 use std::fs;
@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 
 const DOCUMENT: &str = include_str!("../../../docs/proxies.md");
 
-/// The path of the stream in the document. In the tests it is `/topics`, the conformance server's.
+/// The path of the stream in the document. The tests use `/topics`, the conformance server's path.
 const PATH: &str = "/events";
 
 /// A proxy, and how the tests run it.
@@ -25,15 +25,15 @@ pub(crate) struct Kind {
     pub(crate) optional: Option<&'static str>,
     /// Writes the configuration, and returns the command that serves it.
     pub(crate) configure: fn(&Site) -> Result<Command>,
-    /// The proxy listens for HTTPS too, and offers HTTP/2 there.
+    /// The proxy also listens for HTTPS, and offers HTTP/2 there.
     pub(crate) http2: bool,
     /// A page that the proxy serves by itself. The other proxies pass every request on.
     pub(crate) own_page: Option<&'static str>,
-    /// The server notices a client that left before it writes to the client again.
+    /// The server notices a client that disconnected before the next write.
     pub(crate) notices_at_once: bool,
 }
 
-/// Where a proxy listens, what stands behind it, and where its files are.
+/// The proxy's addresses, the server behind the proxy, and the folder of the proxy's files.
 pub(crate) struct Site {
     directory: TempDir,
     pub(crate) app: SocketAddr,
@@ -96,7 +96,7 @@ pub(crate) fn adapt(text: &str, replacements: &[(&str, &str)]) -> Result<String>
     Ok(text)
 }
 
-/// A running proxy. It is stopped when this is dropped.
+/// A running proxy. Dropping this value stops the proxy.
 pub(crate) struct Proxy {
     site: Site,
     child: Child,
@@ -142,7 +142,7 @@ impl Proxy {
         if kind.http2 { format!("https://{}{path}", self.site.https) } else { self.url(path) }
     }
 
-    /// What the proxy printed.
+    /// The output of the proxy.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.site.path().join("proxy.log")).unwrap_or_default()
     }
@@ -150,7 +150,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // A proxy ends its own workers at this signal. At a kill it would leave them behind.
+        // A proxy ends its workers at this signal. SIGKILL would leave them running.
         #[cfg(unix)]
         if let Some(pid) = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

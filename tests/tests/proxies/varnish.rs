@@ -1,4 +1,4 @@
-//! Varnish, which speaks no TLS itself.
+//! Varnish, which has no TLS.
 
 use crate::proxy::{Kind, Site, adapt, block};
 use sse_test_support::Result;

@@ -1,4 +1,4 @@
-//! Vite's development server. It comes from npm: `npm install vite`, then `PATH=$PWD/node_modules/.bin:$PATH`.
+//! Vite's development server, from npm: `npm install vite`, then `PATH=$PWD/node_modules/.bin:$PATH`.
 
 use crate::proxy::{Kind, Site, adapt, block};
 use sse_test_support::Result;

@@ -1,4 +1,4 @@
-//! Readers that do not read, and peers that vanish, over real sockets, on every adapter.
+//! Clients that do not read, and clients that vanish, over real sockets, on every adapter.
 
 mod vanished;
 
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_conformance-server");
 const MIB: u64 = 1 << 20;
-/// How late things may be on a machine that has other things to do.
+/// The tolerance for a machine that is busy.
 const SLACK: Duration = Duration::from_secs(8);
 /// The user timeout of the servers here, in milliseconds.
 const TIMEOUT_MS: u64 = 2_000;
@@ -54,7 +54,7 @@ fn block_on(test: impl Future<Output = Result>) -> Result<Completion> {
     Ok(Completion::Completed)
 }
 
-/// A server whose sockets give up after this long; 0 leaves them as the system makes them.
+/// A server whose sockets give up after this long; 0 keeps the system's defaults.
 fn start(adapter: Adapter, timeout_ms: u64) -> Result<Server> {
     let timeout = timeout_ms.to_string();
     let arguments = ["--adapter", adapter.as_str(), "--user-timeout-ms", &timeout];
@@ -71,7 +71,8 @@ async fn stall(server: SocketAddr, count: usize) -> Result<Vec<Stream>> {
     Ok(stalled)
 }
 
-/// Publishes more than a kernel takes for a reader that sleeps; slowly, so that nobody falls behind who is polled.
+/// Publishes more than a kernel buffers for a client that sleeps. Publishes slowly, so that no subscriber that is
+/// polled falls behind.
 async fn flood(server: SocketAddr) -> Result {
     for n in 0..24 {
         tokio::task::spawn_blocking(move || publish(server, n * 256, 256, 1024)).await??;
@@ -80,7 +81,7 @@ async fn flood(server: SocketAddr) -> Result {
     Ok(())
 }
 
-/// Waits until so few streams are left.
+/// Waits until at most this many streams are left.
 async fn left(server: &Server, streams: u64, within: Duration) -> Result<Duration> {
     let began = Instant::now();
     while server.streams()? > streams {
@@ -106,13 +107,13 @@ async fn closed(adapter: Adapter) -> Result {
     let growth = server.resident()?.saturating_sub(before);
     println!("{}: closed {took:?} after the last event, {growth} B more resident", adapter.as_str());
     check(server.stat("lagged")? == 0, || "they lagged, and were not stalled".to_owned())?;
-    // The ring, a request, and half a mebibyte beneath each body.
+    // The ring, a request, and half a mebibyte below each body.
     check(growth < 26 * MIB, || format!("{growth} B more resident"))?;
     drop(stalled);
     Ok(())
 }
 
-/// Waits until it has no more sockets than this, and one for who asks.
+/// Waits until the server has at most this many sockets, and one for the request of this check.
 async fn sockets(server: &Server, at_most: usize) -> Result {
     let began = Instant::now();
     while server.sockets()? > at_most + 1 {
@@ -122,7 +123,7 @@ async fn sockets(server: &Server, at_most: usize) -> Result {
     Ok(())
 }
 
-/// The fault that the others are measured against.
+/// The unprotected behaviour that the other trials are compared with.
 async fn stays(adapter: Adapter) -> Result {
     let server = start(adapter, 0)?;
     let _stalled = stall(server.address(), 3).await?;
@@ -158,7 +159,7 @@ async fn beneath(adapter: Adapter) -> Result {
             queues.unacknowledged / 1024,
             queues.unread / 1024
         );
-        // Hyper takes at most 408 KB and a chunk; what the kernel takes has a bound of 128 KiB here.
+        // Hyper buffers at most 408 KB and a chunk. The kernel's buffers have a bound of 128 KiB here.
         let bound = if timeout_ms == 0 { 8 * MIB } else { MIB };
         check(taken > 0 && taken < bound, || format!("{taken} B beneath a body"))?;
     }
@@ -171,6 +172,6 @@ async fn beside(adapter: Adapter) -> Result {
     let report = Stalled::new(1_000, 100, Duration::from_secs(4)).run(&server).await?;
     println!("{}: {report}", adapter.as_str());
     check(report.lost() == 0, || report.to_string())?;
-    // A stalled reader may hold a mebibyte of the four that were published; in fact it holds much less.
+    // A stalled client may hold one of the four published mebibytes, and holds far less in practice.
     check(report.growth() < 1_000 * MIB / 2, || report.to_string())
 }

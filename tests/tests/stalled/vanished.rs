@@ -1,4 +1,5 @@
-//! A peer whose packets no longer arrive: in a network namespace of its own, where a route drops what goes to it.
+//! A client whose packets no longer arrive: in a network namespace of the test's own, where a route drops every packet
+//! to the client.
 
 use crate::{SERVER, SLACK, TIMEOUT, TIMEOUT_MS, left, sockets};
 use libtest_mimic::Completion;
@@ -9,12 +10,12 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use tokio::net::TcpSocket;
 
-/// Set, to the adapter, in the process that is inside the namespace.
+/// Set to the name of the adapter in the process inside the namespace.
 pub(crate) const INSIDE: &str = "SSE_STALLED_INSIDE";
-/// Of its own, so that a route can lead to it alone.
+/// A separate address, so that a route can affect this address alone.
 const PEER: &str = "127.0.0.2";
 
-/// Runs this executable again inside of a namespace.
+/// Runs this executable again inside a namespace.
 pub(crate) fn trial(adapter: Adapter) -> Result<Completion> {
     let namespace = || {
         let mut command = Command::new("unshare");
@@ -23,7 +24,7 @@ pub(crate) fn trial(adapter: Adapter) -> Result<Completion> {
     };
     let works = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     if !works(Command::new("ip").arg("-V")) || !works(namespace().arg("true")) {
-        // Some systems allow no namespaces, and that is not ours to change.
+        // Some systems allow no network namespaces.
         return Ok(Completion::ignored_with("no network namespaces here: it takes unshare(1) and ip(8)"));
     }
     let output = namespace().arg(std::env::current_exe()?).env(INSIDE, adapter.as_str()).output()?;
@@ -65,7 +66,7 @@ async fn vanish(adapter: &str) -> Result {
     let open = server.sockets()?;
 
     ip(&format!("route add blackhole {PEER} table local"))?;
-    // It reads on, and would acknowledge whatever came.
+    // The client reads on, and would acknowledge every packet.
     let reading = tokio::spawn(async move { while peer.read().await.unwrap_or(false) {} });
     let took = left(&server, 0, TIMEOUT + SLACK).await?;
     println!("{adapter}: the stream of a peer that vanished ended after {took:?}");

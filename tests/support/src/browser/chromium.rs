@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long Chromium may take to end by itself before it is killed.
+/// How long Chromium may take to end by itself before the process is killed.
 const END: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Chromium {
 }
 
 impl Chromium {
-    /// The browser that `CHROME` names, or that is in `PATH`, or where systems install it.
+    /// The browser that `CHROME` names, or one in `PATH`, or one in a usual place of installation.
     fn find() -> Result<PathBuf, Missing> {
         default_executable(DetectionOptions::default()).map_err(|_| Missing("chromium".to_owned()))
     }
@@ -47,7 +47,7 @@ impl Chromium {
             // `Page::resize` sets the size of a page.
             .viewport(None)
             .window_size(1280, 900)
-            // The tests run as root in containers, and open nothing but pages of ours.
+            // The tests run as root in containers, and open only pages of these tests.
             .no_sandbox()
             .args([
                 "disable-gpu",

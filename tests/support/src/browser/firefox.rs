@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-/// How long Firefox may take to end by itself before it is killed.
+/// How long Firefox may take to end by itself before the process is killed.
 const END: Duration = Duration::from_secs(5);
 
 /// Everything but the loopback goes to a proxy that does not exist. So no update, report or list leaves the machine.
@@ -28,7 +28,7 @@ user_pref("network.proxy.ssl_port", 9);
 pub(super) struct Firefox {
     bidi: Bidi,
     child: Child,
-    /// Deleted when this is dropped.
+    /// The folder is deleted when this value is dropped.
     _profile: TempDir,
 }
 
@@ -54,12 +54,12 @@ impl Firefox {
             Ok(bidi)
         });
         let bidi = bidi.await?;
-        // Firefox would wait if its standard error were not read.
+        // Firefox stops if its standard error is not read.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { bidi, child, _profile: profile })
     }
 
-    /// Opens a page in a user context of its own, and in a window of its own, because hidden tabs are throttled.
+    /// Opens a page in a new user context and a new window, because hidden tabs are throttled.
     pub(super) async fn open(&self, url: &str) -> Result<Page> {
         let context = self.bidi.send("browser.createUserContext", json!({})).await?["userContext"].take();
         let window = json!({ "type": "window", "userContext": context });
@@ -98,7 +98,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// The expression comes back as JSON text, which spares a reader of the types that BiDi has for values.
+    /// The expression returns JSON text, so that no code is needed for BiDi's types of values.
     pub(super) async fn eval(&self, expression: &str) -> Result<Value> {
         let text = self.evaluate(&format!("(async () => JSON.stringify(await ({expression})))()")).await?;
         Ok(text.as_str().map_or(Ok(Value::Null), serde_json::from_str)?)

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub enum Engine {
     /// Chromium, by its DevTools protocol.
     Chromium,
-    /// Firefox, by WebDriver BiDi, which it speaks without a driver.
+    /// Firefox, by WebDriver BiDi, which Firefox speaks without a driver.
     Firefox,
     /// WebKit, as WebKitGTK has it, by WebDriver. WebKitGTK has no headless mode, so each browser brings an Xvfb.
     WebKit,
@@ -244,7 +244,7 @@ impl Page {
     }
 }
 
-/// Bounds an answer of a browser in time.
+/// Bounds the time of a browser's answer.
 async fn within<T>(what: &str, answer: impl Future<Output = Result<T>>) -> Result<T> {
     let answer = tokio::time::timeout(PATIENCE, answer).await;
     answer.unwrap_or_else(|_| Err(Error::from(format!("not within {PATIENCE:?}: {what}"))))

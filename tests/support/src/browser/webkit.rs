@@ -74,7 +74,7 @@ impl WebKit {
         Ok(session)
     }
 
-    /// Without its screen a browser ends, also one whose page was not closed.
+    /// A browser without a screen ends, also a browser whose page was not closed.
     pub(super) async fn stop(mut self) {
         let _ = self.screen.kill().await;
     }
@@ -158,7 +158,7 @@ impl Page {
 }
 
 impl Drop for Page {
-    /// The browser of a test that failed would go on working beside the others.
+    /// The browser of a failed test would otherwise run on beside the other tests.
     fn drop(&mut self) {
         if let (Some(session), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move { session.command(Method::DELETE, "", Value::Null).await });
