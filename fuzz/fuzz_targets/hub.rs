@@ -5,8 +5,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sse_core::testing::{Clock, Reader};
 use sse_core::hub::PublishError;
+use sse_core::testing::{Clock, Reader};
 use sse_core::{CloseReason, Decoder, EventStream, Hub, LastEventId, RESERVED_TYPES, Replay, Sender};
 use std::task::Poll;
 use std::time::Duration;

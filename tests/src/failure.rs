@@ -49,7 +49,7 @@ impl From<std::io::Error> for Failure {
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::new(format_args!("no such JSON as was expected: {error}"))
+        Self::new(format_args!("not the expected JSON: {error}"))
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn same(what: &str, expected: impl AsRef<[u8]>, seen: impl AsRef<[u8]
     if expected == seen {
         return Ok(());
     }
-    Err(Failure::new(format_args!("{what}\n    expected {}\n    saw      {}", show(expected), show(seen))))
+    Err(Failure::new(format_args!("{what}\n    expected {}\n    received {}", show(expected), show(seen))))
 }
 
 /// Fails unless both bodies mean the same to a client: the same events with types, data and IDs, the same reconnection

@@ -62,7 +62,7 @@ impl Target {
     /// The URL does not begin with `http://`, or the host has no address.
     pub fn new(url: &str) -> Result<Self, Failure> {
         let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let host = host.ok_or_else(|| Failure::new(format_args!("{url} is no http:// URL")))?;
+        let host = host.ok_or_else(|| Failure::new(format_args!("{url} does not begin with http://")))?;
         let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
         let address = host.to_socket_addrs()?.next();
         Ok(Self { address: address.ok_or_else(|| Failure::new(format_args!("{host} has no address")))? })
@@ -165,10 +165,10 @@ impl Target {
         loop {
             let state = self.state(id)?;
             if state.reason.as_deref() == Some(reason) {
-                return failure::check(!state.active, || format!("{reason}, and yet active"));
+                return failure::check(!state.active, || format!("the reason is {reason}, but the stream is active"));
             }
             if Instant::now() >= deadline || state.reason.is_some() {
-                return Err(Failure::new(format_args!("not {reason} within {within:?}: {state:?}")));
+                return Err(Failure::new(format_args!("the stream is not {reason} within {within:?}: {state:?}")));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -41,7 +41,7 @@ fn a_wrong_server_fails_and_its_bytes_are_shown() {
     let url = wrong_server(r#"["head","framing"]"#, DOUBLED);
     let (output, text) = conformance(&[&url, "--group", "head", "--group", "framing"]);
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains("FAILED        head::a_stream_has_these_headers"), "{text}");
+    assert!(text.contains("FAILED        head::stream_head_has_the_required_headers"), "{text}");
     assert!(text.contains("cache-control: no-cache"), "the head is shown: {text}");
     assert!(text.contains(r"data: a\ndata: \ndata: b"), "the bytes are shown: {text}");
     assert!(text.contains("promise: ") && text.contains("source:  "), "{text}");
@@ -67,7 +67,10 @@ fn what_is_not_offered_is_never_passed() {
 fn what_needs_options_is_out_of_scope_for_a_url() {
     let url = wrong_server(r#"["retention"]"#, DOUBLED);
     let (_, text) = conformance(&[&url, "--group", "retention"]);
-    assert!(text.contains("out of scope  retention::topic_events: needs options: --topic-events 3"), "{text}");
+    assert!(
+        text.contains("out of scope  retention::topic_events_bounds_the_topic: needs options: --topic-events 3"),
+        "{text}"
+    );
     assert!(!text.contains("ok  "), "{text}");
 }
 
@@ -76,7 +79,10 @@ fn what_needs_another_server_is_out_of_scope_for_one_url() {
     let url = wrong_server(r#"["nodes","resumption","publish"]"#, DOUBLED);
     let (output, text) = conformance(&[&url, "--case", "one_order"]);
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("out of scope  nodes::one_order: needs another server of the same history"), "{text}");
+    assert!(
+        text.contains("out of scope  nodes::both_servers_have_one_order: needs another server of the same history"),
+        "{text}"
+    );
     let (output, text) = conformance(&[&url, "--also", &url, "--case", "one_order"]);
     assert_eq!(output.status.code(), Some(1), "{text}");
 }
@@ -114,7 +120,7 @@ fn a_server_that_it_starts_is_judged_on_its_options_too() {
     let groups = ["--group", "retention", "--group", "compression", "--group", "nodes"];
     let (output, text) = conformance(&[&groups[..], &["--", server, "--adapter", "core"]].concat());
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("ok            retention::topic_events"), "{text}");
-    assert!(text.contains("out of scope  compression::a_stream_is_spared: an option is not offered"), "{text}");
-    assert!(text.contains("out of scope  nodes::one_order: not offered"), "{text}");
+    assert!(text.contains("ok            retention::topic_events_bounds_the_topic"), "{text}");
+    assert!(text.contains("out of scope  compression::stream_is_not_compressed: an option is not offered"), "{text}");
+    assert!(text.contains("out of scope  nodes::both_servers_have_one_order: not offered"), "{text}");
 }

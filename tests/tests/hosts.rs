@@ -23,9 +23,9 @@ fn policy() -> Policy {
 
 /// A request: the host in the target, `Host`, `Origin`, `Sec-Fetch-Site`, and whether the request opens a stream. Over
 /// HTTP/2 the target is `:authority`, and a `Host` alone is sent as `:authority`.
-type Case = (Option<&'static str>, Option<&'static str>, Option<&'static str>, Option<&'static str>, bool);
+type HostCase = (Option<&'static str>, Option<&'static str>, Option<&'static str>, Option<&'static str>, bool);
 
-const CASES: &[Case] = &[
+const CASES: &[HostCase] = &[
     // Hosts: names in any case, any port where the policy names none.
     (None, Some("localhost"), None, None, true),
     (None, Some("localhost:3000"), None, None, true),
@@ -169,7 +169,7 @@ fn on_warp() -> Target {
     })
 }
 
-fn over_http_1(server: &Target, (target, host, origin, site, _): Case) -> u16 {
+fn over_http_1(server: &Target, (target, host, origin, site, _): HostCase) -> u16 {
     // HTTP/1.1 has no request without `Host` (RFC 9112 3.2).
     let host = host.or(target);
     let target = target.map(|authority| format!("http://{authority}")).unwrap_or_default();
@@ -185,7 +185,7 @@ fn over_http_1(server: &Target, (target, host, origin, site, _): Case) -> u16 {
 }
 
 /// `None` if no program can write such a request.
-async fn over_http_2(server: &Target, (target, host, origin, site, _): Case) -> Option<u16> {
+async fn over_http_2(server: &Target, (target, host, origin, site, _): HostCase) -> Option<u16> {
     let authority = target.or(host)?;
     let mut request = http::Request::get(format!("http://{authority}/")).header("accept", "text/event-stream");
     for (name, value) in [("host", target.and(host)), ("origin", origin), ("sec-fetch-site", site)] {

@@ -60,7 +60,7 @@ fn passes(server: &[&str]) -> Result<(), Failed> {
         return Err(report.into());
     }
     // A group that the server does not offer must be out of scope.
-    if !report.contains("out of scope  nodes::one_order: not offered") {
+    if !report.contains("out of scope  nodes::both_servers_have_one_order: not offered") {
         return Err(report.into());
     }
     Ok(())
@@ -81,8 +81,8 @@ fn found(fault: &str, case: &str) -> Result<(), Failed> {
 fn crash() -> Result<(), Failed> {
     let options = ["--group", "framing", "--case", "comment"];
     let (output, report) = judge(&options, Some("crash"), &["python3", PYTHON])?;
-    let words = "FAILED        framing::a_comment\n    the server ended by itself (exit status: 3); its last lines of standard error:\n    | a comment is too much for this server";
-    let again = "FAILED        framing::an_empty_comment\n    the server ended by itself";
+    let words = "FAILED        framing::comment_dispatches_nothing\n    the server ended by itself (exit status: 3); its last lines of standard error:\n    | a comment is too much for this server";
+    let again = "FAILED        framing::empty_comment_dispatches_nothing\n    the server ended by itself";
     if output.status.code() == Some(1)
         && report.contains(words)
         && report.contains(again)

@@ -2,7 +2,7 @@
 //! streams that open and close. Prints the measurements, and fails if an event was lost or a stream was left over.
 
 use clap::{Parser, Subcommand};
-use sse_conformance::load::{Churn, Result, Server, Stalled};
+use sse_conformance::load::{Churn, LoadServer, Result, Stalled};
 use sse_conformance::server::{self, Adapter, Options};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn run(crowd: Crowd) -> Result<bool> {
     // The stalled clients must stay connected for the whole run.
     let start = |adapter: Adapter| {
         let arguments = ["serve", "--adapter", adapter.as_str(), "--user-timeout-ms", "600000"];
-        Server::start(&std::env::current_exe()?, &arguments)
+        LoadServer::start(&std::env::current_exe()?, &arguments)
     };
     match crowd {
         Crowd::Serve(options) => {

@@ -2,7 +2,7 @@
 //! 0, and the slope of the server's memory: the bytes in use, and the resident bytes, which the allocator adds to.
 
 use clap::{Parser, Subcommand};
-use sse_conformance::load::{Result, Server, Soak};
+use sse_conformance::load::{LoadServer, Result, Soak};
 use sse_conformance::server::{self, Adapter, Options};
 use sse_test_support::alloc::{self, Total};
 use std::path::{Path, PathBuf};

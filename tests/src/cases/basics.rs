@@ -11,24 +11,24 @@ use std::time::Duration;
 
 pub(super) fn cases() -> Vec<Case> {
     let texts = [
-        ("plain_text", "x"),
-        ("a_leading_space", " x"),
-        ("empty_data", ""),
-        ("a_line_feed", "a\nb"),
-        ("a_crlf_is_one_break", "a\r\nb"),
-        ("a_carriage_return", "a\rb"),
-        ("a_trailing_break", "a\n"),
-        ("blank_lines", "\n\n"),
-        ("colons_and_fields", "data: x\n:y\nid: 3"),
-        ("other_line_breaks", "a\u{2028}b\u{85}c\u{b}d"),
-        ("nul_and_byte_order_mark", "\u{feff}a\0b"),
+        ("plain_text_arrives", "x"),
+        ("leading_space_is_kept", " x"),
+        ("empty_data_arrives", ""),
+        ("line_feed_is_kept", "a\nb"),
+        ("crlf_arrives_as_one_line_feed", "a\r\nb"),
+        ("carriage_return_arrives_as_line_feed", "a\rb"),
+        ("trailing_line_break_is_kept", "a\n"),
+        ("blank_lines_are_kept", "\n\n"),
+        ("field_lines_in_data_stay_data", "data: x\n:y\nid: 3"),
+        ("other_unicode_breaks_are_text", "a\u{2028}b\u{85}c\u{b}d"),
+        ("nul_and_byte_order_mark_are_kept", "\u{feff}a\0b"),
     ];
     let source = super::framing::READS;
     let text = |(name, text): (&'static str, &'static str)| {
         Case::on(
             Group::Basics,
             name,
-            "text arrives as it was sent, each break as one line feed",
+            "text arrives unchanged, with each line break as one line feed",
             source,
             move |target| arrives(target, text),
         )
@@ -38,46 +38,46 @@ pub(super) fn cases() -> Vec<Case> {
     let injection = "No text of an application becomes a field, an event or an ID that the application did not mean.";
     let mut cases: Vec<_> = texts.into_iter().map(text).collect();
     cases.extend([
-        case("type_and_id", "the fields of an event arrive", source, fields),
-        case("a_retry", "the reconnection time that an event brings arrives", source, |target| {
+        case("type_and_id_arrive", "the type, the ID and the data of an event arrive", source, fields),
+        case("retry_arrives", "the reconnection time of an event arrives", source, |target| {
             let (seen, bytes) = run(target, &json!([{ "send": { "retry": 1234, "data": "x" } }, { "close": true }]))?;
             check(seen.retry == Some(1234), || format!("read {seen:?}\n    of {bytes}"))
         }),
-        case("a_break_in_a_type", "a break in an event type forges nothing and ends nothing", injection, |target| {
+        case("line_break_in_type_forges_no_event", "a line break in an event type forges no event, and the stream goes on", injection, |target| {
             forges_nothing(target, "event")
         }),
-        case("a_break_in_an_id", "a break in an id forges nothing and ends nothing", injection, |target| {
+        case("line_break_in_id_forges_no_event", "a line break in an ID forges no event, and the stream goes on", injection, |target| {
             forges_nothing(target, "id")
         }),
-        case("a_break_in_a_comment", "a break in a comment forges nothing and ends nothing", injection, |target| {
+        case("line_break_in_comment_forges_no_event", "a line break in a comment forges no event, and the stream goes on", injection, |target| {
             forges_nothing(target, "comment")
         }),
         Case::own(
             Group::Basics,
-            "first_bytes_at_once",
-            "something of the body leaves before any event, so that `open` fires",
+            "first_bytes_are_sent_before_any_event",
+            "the first bytes of the body are sent before any event, so that `open` fires",
             super::head::FIRST,
             &["--keep-alive-ms", "0"],
             |server| first_bytes(server.target()),
         ),
         case(
-            "head_ends",
-            "HEAD is answered with a head, and the connection takes the next request",
+            "connection_serves_the_next_request_after_head",
+            "HEAD gets a head only, and the connection serves the next request",
             "HEAD is answered 200 with the head and nothing else: no steps run, no stream, no `x-stream-id`.",
             head,
         ),
-        case("an_old_client", "a client of HTTP/1.0 reads no sizes of chunks", "A client of HTTP/1.0 receives neither chunks nor a length, and the end of the stream closes the connection.", old_client),
+        case("http_1_0_client_reads_no_chunk_sizes", "a client of HTTP/1.0 receives no chunk sizes", "A client of HTTP/1.0 receives neither chunks nor a length, and the end of the stream closes the connection.", old_client),
         case(
-            "comments_keep_it_alive",
-            "a stream without events is written to all the same",
+            "idle_stream_receives_bytes",
+            "an idle stream receives bytes that dispatch no event",
             "A stream on which nothing was written for the interval gets bytes that dispatch no event.",
             kept_alive,
         ),
-        case("who_leaves_is_noticed", "the server notices a client that left", super::disconnect::OTHERWISE, noticed).timed(super::disconnect::SLACK),
+        case("disconnected_client_is_noticed", "the server notices a client that disconnects", super::disconnect::OTHERWISE, noticed).timed(super::disconnect::SLACK),
         Case::own(
             Group::Basics,
-            "goes_down_with_open_streams",
-            "SIGTERM ends the process, although streams are open",
+            "sigterm_ends_the_process_with_open_streams",
+            "SIGTERM ends the process while streams are open",
             "SIGTERM and SIGINT drain the hub and exit 0, at the latest when the drain deadline is over.",
             &[],
             goes_down,
@@ -145,7 +145,7 @@ fn old_client(target: &Target) -> Verdict {
 fn kept_alive(target: &Target) -> Verdict {
     let interval = Duration::from_millis(target.about()?.keep_alive_ms);
     if interval.is_zero() {
-        return Err(Failure::out_of_scope("keep-alives are off here"));
+        return Err(Failure::out_of_scope("keep-alives are off"));
     }
     let mut stream = target.script("[]")?;
     stream.read_bytes(1, patience())?;
@@ -153,7 +153,7 @@ fn kept_alive(target: &Target) -> Verdict {
     stream.read_for(interval / 4)?;
     let before = stream.body().len();
     stream.read_bytes(before + 1, interval * 2 + patience())?;
-    check(stream.seen().events.is_empty(), || format!("an event of its own: {}", show(stream.body())))
+    check(stream.seen().events.is_empty(), || format!("a keep-alive that is an event: {}", show(stream.body())))
 }
 
 fn noticed(target: &Target) -> Verdict {

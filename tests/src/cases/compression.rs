@@ -10,8 +10,8 @@ const COMPRESS: &str = "With `--compress` streams are left as they are, each eve
 pub(super) fn cases() -> Vec<Case> {
     let topics = Case::own(
         Group::Compression,
-        "a_topic_is_spared",
-        "so are the streams that follow topics",
+        "topic_stream_is_not_compressed",
+        "the framework's compression leaves a stream of topics alone",
         COMPRESS,
         &["--compress"],
         |server| {
@@ -25,8 +25,8 @@ pub(super) fn cases() -> Vec<Case> {
     );
     let script = Case::own(
         Group::Compression,
-        "a_stream_is_spared",
-        "the framework's compression leaves a stream as it is, and each event leaves at once",
+        "stream_is_not_compressed",
+        "the framework's compression leaves a stream alone, and each event is sent at once",
         COMPRESS,
         &["--compress"],
         |server| {

@@ -15,22 +15,22 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::on(
             Group::Resumption,
-            "cut_at_any_byte",
-            "cut at every byte and resumed, two topics are the same events as without a cut, whatever habits the client has",
+            "cut_at_every_byte_loses_nothing",
+            "a client that is cut off at any byte and resumes receives the same events of two topics, whatever its habits",
             RESUMES,
             |target| every_byte(&[target]),
         ),
         Case::on(
             Group::Resumption,
-            "a_chain_of_cuts",
-            "cut again and again while events are published, nothing is lost and nothing comes twice",
+            "repeated_cuts_lose_nothing",
+            "a client that is cut off again and again loses no event and receives none twice",
             RESUMES,
             |target| chain(&[target]),
         ),
         Case::own(
             Group::Resumption,
-            "cut_around_gaps",
-            "cut at every byte of a stream with gaps, each hole is told once, and in its place",
+            "cut_at_every_byte_repeats_no_gap",
+            "a client that is cut off at any byte of a stream with gaps receives each gap once and in place",
             TRIMMED,
             &["--topic-events", "3"],
             gaps,
@@ -68,7 +68,7 @@ fn every_cut(targets: &[&Target], follow: &Follow, brought: Option<&str>, count:
             let seen = resumed(targets[(at + n) % targets.len()], follow, read(habits, &body[..at]), count)?;
             check(seen == expected, || {
                 let cut = show(&body[..at]);
-                format!("cut after {at} bytes, {cut}, {habits:?}\n    expected {expected:?}\n    saw      {seen:?}")
+                format!("cut after {at} bytes, {cut}, {habits:?}\n    expected {expected:?}\n    received {seen:?}")
             })?;
         }
     }

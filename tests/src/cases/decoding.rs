@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
     let vectors: Result<Vec<Vector>, _> = serde_json::from_str(include_str!("../../vectors/event-stream.json"));
     let vectors = vectors.unwrap_or_default();
     let source = "the body is an event stream; fed to the decoder in chunks of N bytes (0: whole)";
-    let promise = "a decoder reads exactly what a browser reads, however the bytes are cut";
+    let promise = "a decoder dispatches exactly the events of a browser, however the bytes are cut";
     let mut cases: Vec<_> = vectors
         .into_iter()
         .map(|vector| {
@@ -33,16 +33,16 @@ pub(super) fn cases() -> Vec<Case> {
         .collect();
     cases.push(Case::on(
         Group::Decoding,
-        "lines_beyond_a_limit_together",
-        "an event over a limit is told once, however short its lines, and its id does not count",
+        "event_over_a_limit_is_reported_once",
+        "an event over a limit is reported once, however short its lines, and its ID is not kept",
         LIMIT,
         many_lines,
     ));
-    cases.push(Case::on(Group::Decoding, "a_crlf_cut_anywhere", promise, source, cut));
+    cases.push(Case::on(Group::Decoding, "crlf_cut_at_every_byte_is_one_break", promise, source, cut));
     cases.push(Case::on(
         Group::Decoding,
-        "a_limit_is_told_and_decoding_goes_on",
-        "an event over a limit is told once, and the next one is read",
+        "decoding_continues_after_a_limit",
+        "an event over a limit is reported once, and the next event is decoded",
         LIMIT,
         limit,
     ));
@@ -56,7 +56,7 @@ fn cut(target: &Target) -> Verdict {
     let expected = json!({ "events": [event], "retry": null, "last_event_id": "" });
     for chunk in 1..=body.len() {
         let seen = post(target, &format!("/decode?chunk={chunk}"), body.clone().into_bytes())?;
-        check(seen == expected, || format!("in chunks of {chunk}\n    expected {expected}\n    saw      {seen}"))?;
+        check(seen == expected, || format!("in chunks of {chunk}\n    expected {expected}\n    received {seen}"))?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn decode(target: &Target, vector: &Vector) -> Verdict {
         if seen.get("retry").and_then(Value::as_f64).is_some_and(|ms| ms > 1e18) {
             seen["retry"] = expected["retry"].clone();
         }
-        check(seen == expected, || format!("in chunks of {chunk}\n    expected {expected}\n    saw      {seen}"))?;
+        check(seen == expected, || format!("in chunks of {chunk}\n    expected {expected}\n    received {seen}"))?;
     }
     Ok(())
 }

@@ -16,20 +16,28 @@ pub(super) fn cases() -> Vec<Case> {
         Case::on(Group::Disconnect, name, promise, WITHIN_A_SECOND, run).timed(SLACK)
     };
     vec![
-        case("a_closed_socket_is_noticed", "a client that closes its socket is gone within 1 s", closed),
-        case("a_reader_of_topics_is_noticed", "so is one that follows topics", |target| {
-            let mut stream = Follow::of([&topic("left")]).open(target)?;
-            position(&mut stream)?;
-            let id = stream.stream_id()?;
-            drop(stream);
-            target.ended(&id, "gone", SECOND + SLACK)
-        })
+        case("closed_socket_is_noticed", "a client that closes its socket is `gone` within 1 s", closed),
+        case(
+            "closed_socket_of_a_topic_stream_is_noticed",
+            "a client of topics that closes its socket is `gone` within 1 s",
+            |target| {
+                let mut stream = Follow::of([&topic("left")]).open(target)?;
+                position(&mut stream)?;
+                let id = stream.stream_id()?;
+                drop(stream);
+                target.ended(&id, "gone", SECOND + SLACK)
+            },
+        )
         .with([Group::Resumption]),
-        case("a_busy_stream_notices", "so it is in the middle of events", busy),
+        case(
+            "closed_socket_is_noticed_between_events",
+            "a client that closes its socket between events is `gone` within 1 s",
+            busy,
+        ),
         Case::own(
             Group::Disconnect,
-            "noticed_without_keep_alive",
-            "a client that closes its socket is gone within 1 s, keep-alive off",
+            "closed_socket_is_noticed_without_keep_alive",
+            "without keep-alives a client that closes its socket is `gone` within 1 s",
             WITHIN_A_SECOND,
             &["--keep-alive-ms", "0"],
             |server| closed(server.target()),

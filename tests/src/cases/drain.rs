@@ -24,63 +24,63 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         case(
             "sigterm_with_open_streams",
-            "SIGTERM ends open streams and the process within 1 s, exit code 0",
+            "SIGTERM ends open streams and the process at once, with exit code 0",
             SIGTERM,
             &[],
             sigterm,
         )
         .timed(SLACK),
-        case("sigterm_without_streams", "so it does with idle connections alone", SIGTERM, &[], sigterm_idle)
+        case("sigterm_without_streams", "SIGTERM ends a process with idle connections at once, with exit code 0", SIGTERM, &[], sigterm_idle)
             .timed(SLACK),
-        case("sigint_is_sigterm", "SIGINT does the same", SIGTERM, &[], sigint).timed(SLACK),
+        case("sigint_acts_as_sigterm", "SIGINT ends open streams and the process at once, with exit code 0", SIGTERM, &[], sigint).timed(SLACK),
         case(
-            "sigterm_waits_for_its_window",
-            "after SIGTERM a channel ends when the window is over, and then the process does",
+            "sigterm_waits_for_the_window",
+            "after SIGTERM a channel ends at the end of the window, and then the process exits",
             WINDOW,
             &["--drain-window-ms", "700"],
             sigterm_window,
         ),
         case(
-            "the_deadline_holds",
-            "a reader that does not read delays the end no longer than the deadline",
+            "stalled_client_delays_exit_only_to_the_deadline",
+            "a client that does not read delays the exit at most until the deadline",
             SIGTERM,
             &["--drain-deadline-ms", "1500"],
             stalled,
         )
         .timed(SLACK),
         case(
-            "drain_reaches_every_stream",
-            "a drain sends each stream a retry from 1 to 5 s and ends it as drained",
+            "drain_ends_every_stream",
+            "a drain sends each stream a `retry` from 1 to 5 s and ends the stream as `drained`",
             DRAINED,
             &[],
             every,
         ),
         case(
-            "newcomers_are_refused_softly",
-            "while a hub drains a GET is told when to come back, a POST gets 503",
+            "new_clients_are_asked_to_retry_later",
+            "while a hub drains, a GET receives a `retry` and the end, and a POST receives 503",
             LATER,
             &[],
             newcomers,
         ),
         case(
-            "topics_are_drained_too",
-            "a drain ends subscriptions as well, with a retry after what they were told",
+            "drain_ends_topic_streams",
+            "a drain ends subscriptions too, with a `retry` after the last event",
             DRAINED,
             &[],
             topics,
         ),
         case(
-            "a_drain_is_final",
-            "a second drain changes nothing, and every newcomer is refused: topics, and HTTP/2",
+            "drain_is_final",
+            "a second drain changes nothing, and every new client is asked to retry later: for topics and over HTTP/2 too",
             "202, no body; the drain begins and is final: the server only refuses softly from then on",
             &[],
             is_final,
         )
         .with([Group::Resumption]),
-        case("a_window_is_waited_for", "channels end when the window is over, and not before", WINDOW, &[], window),
+        case("channels_end_after_the_window", "channels end at the end of the window, and not before", WINDOW, &[], window),
         case(
-            "subscriptions_end_all_over_the_window",
-            "each subscription ends at a moment of its own in the window, so that not all come back at once",
+            "subscriptions_end_spread_over_the_window",
+            "each subscription ends at a moment of its own in the window, so that not all clients reconnect at once",
             WINDOW,
             &[],
             spread,
@@ -96,9 +96,9 @@ pub(super) fn cases() -> Vec<Case> {
 const SIGNALS: [&str; 5] = [
     "sigterm_with_open_streams",
     "sigterm_without_streams",
-    "sigint_is_sigterm",
-    "sigterm_waits_for_its_window",
-    "the_deadline_holds",
+    "sigint_acts_as_sigterm",
+    "sigterm_waits_for_the_window",
+    "stalled_client_delays_exit_only_to_the_deadline",
 ];
 
 fn open(target: &Target) -> Result<Response, Failure> {
@@ -182,7 +182,7 @@ fn newcomers(server: Server) -> Verdict {
     retry_later(&refused)?;
     let times = (0..8).map(|_| Ok(target.read(&Request::script("[]"))?.seen().retry));
     let times = times.collect::<Result<BTreeSet<_>, Failure>>()?;
-    check(times.len() > 1, || format!("all are told the same: {}", show(refused.body())))?;
+    check(times.len() > 1, || format!("all clients received the same retry: {}", show(refused.body())))?;
     let posted = target.read(&Request::fetch("[]"))?;
     check(posted.head.status == 503 && posted.head.has("retry-after"), || posted.head.to_string())
 }
@@ -242,7 +242,10 @@ fn spread(server: Server) -> Verdict {
     let ends: Result<Vec<Duration>, Failure> = std::thread::scope(|scope| {
         let end = |stream: &mut Response| stream.read_to_end(patience()).map(|()| asked.elapsed());
         let readers: Vec<_> = streams.iter_mut().map(|stream| scope.spawn(move || end(stream))).collect();
-        readers.into_iter().map(|reader| reader.join().map_err(|_| Failure::new("a reader panicked"))?).collect()
+        readers
+            .into_iter()
+            .map(|reader| reader.join().map_err(|_| Failure::new("a thread of a client panicked"))?)
+            .collect()
     });
     let ends = ends?;
     // Sixteen random moments fall into one quarter of the window with a probability of one in 10^8.

@@ -7,12 +7,12 @@ use crate::{Case, Group, Target, Verdict};
 use std::collections::BTreeSet;
 
 /// A method, a route, the lines of `Accept`, and the status.
-type Row = (&'static str, &'static str, &'static [&'static [u8]], u16);
+type AcceptRow = (&'static str, &'static str, &'static [&'static [u8]], u16);
 
 const STREAM: &[u8] = b"text/event-stream";
 
 #[rustfmt::skip]
-const TABLE: [Row; 40] = [
+const TABLE: [AcceptRow; 40] = [
     ("GET", "/script?steps=[]", &[], 200),
     ("GET", "/script?steps=[]", &[b""], 200),
     ("GET", "/script?steps=[]", &[b"*/*"], 200),
@@ -78,8 +78,8 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<_> = TABLE.into_iter().enumerate().map(row).collect();
     cases.push(Case::on(
         group,
-        "an_option_by_another_method",
-        "Accept alone decides whether a stream is meant; a stream by another method is 405",
+        "optional_stream_by_another_method_is_405",
+        "`Accept` alone decides whether the client requests a stream; by another method a stream is 405",
         "By another method than GET and HEAD, `/optional` answers 405 to an `Accept` that names the type, and 200 to one that does not.",
         |target| {
             for (accept, status) in [("text/html", 200), ("text/html, text/event-stream", 405)] {
@@ -89,31 +89,35 @@ pub(super) fn cases() -> Vec<Case> {
             Ok(())
         },
     ));
-    cases.push(Case::on(group, "405_lists_the_methods", "405 says which methods the route takes", ROUTES, |target| {
+    cases.push(Case::on(group, "405_lists_the_methods", "405 lists the methods of the route", ROUTES, |target| {
         allows(target, "/script", &["GET", "HEAD"])?;
         allows(target, "/fetch", &["GET", "HEAD", "POST"])
     }));
     cases.push(
-        Case::on(group, "405_of_topics_lists_them_too", "so it does for topics", ROUTES, |target| {
-            allows(target, "/topics?name=a", &["GET", "HEAD"])
-        })
+        Case::on(
+            group,
+            "405_of_topics_lists_the_methods",
+            "405 of `/topics` lists the methods of the route",
+            ROUTES,
+            |target| allows(target, "/topics?name=a", &["GET", "HEAD"]),
+        )
         .with([Group::Resumption]),
     );
     cases.push(Case::on(
         group,
-        "an_option_must_be_named",
-        "a route with another answer streams only where the type is named",
+        "optional_stream_opens_only_if_accept_names_the_type",
+        "a route with another answer opens a stream only if `Accept` names the type",
         "takes the stream as an option: one that was not named in `Accept` gets 200 `text/plain` and the body `not an event stream request`; else one event `hello` and the end",
         optional,
     ));
     cases
 }
 
-fn row((at, (method, path, accept, status)): (usize, Row)) -> Case {
+fn row((at, (method, path, accept, status)): (usize, AcceptRow)) -> Case {
     let lines: Vec<_> = accept.iter().map(|line| String::from_utf8_lossy(line)).collect();
     let accept_text = if lines.is_empty() { "no accept".to_owned() } else { lines.join(" + ") };
     let name = format!("row_{:02} {method} {path} ({accept_text}) is {status}", at + 1);
-    let promise = "the method decides first, then Accept by range, q-value and specificity, then the handler";
+    let promise = "the method decides first, then `Accept` by range, q-value and specificity, then the handler";
     let topics = path.starts_with("/topics").then_some(Group::Resumption);
     Case::on(Group::Eligibility, name, promise, ACCEPT, move |target| {
         let mut request = Request::new(method, path);

@@ -10,18 +10,18 @@ use sse_test_support::reader::Reader;
 /// A name, the steps, and one spelling of the events that a client must read.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, &str); 34] = [
-    ("data_alone", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
-    ("all_fields", r#"[{"send":{"id":"7","event":"note","data":"x","retry":2500,"comment":"c"}}]"#,
+    ("data_alone_is_an_event", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
+    ("all_fields_of_an_event_arrive", r#"[{"send":{"id":"7","event":"note","data":"x","retry":2500,"comment":"c"}}]"#,
         ": c\nid: 7\nevent: note\nretry: 2500\ndata: x\n\n"),
     ("an_absent_field_writes_no_line", r#"[{"send":{"event":"note","data":"x"}}]"#, "event: note\ndata: x\n\n"),
     ("a_null_field_is_absent", r#"[{"send":{"id":null,"data":"x"}}]"#, "data: x\n\n"),
-    ("empty_data_is_a_line", r#"[{"send":{"data":""}}]"#, "data:\n\n"),
+    ("empty_data_is_an_event", r#"[{"send":{"data":""}}]"#, "data:\n\n"),
     ("lf_makes_two_lines", r#"[{"send":{"data":"a\nb"}}]"#, "data: a\ndata: b\n\n"),
     ("cr_makes_two_lines", r#"[{"send":{"data":"a\rb"}}]"#, "data: a\ndata: b\n\n"),
     ("crlf_is_one_break", r#"[{"send":{"data":"a\r\nb"}}]"#, "data: a\ndata: b\n\n"),
     ("lfcr_is_two_breaks", r#"[{"send":{"data":"a\n\rb"}}]"#, "data: a\ndata:\ndata: b\n\n"),
     ("a_break_at_the_end_makes_an_empty_line", r#"[{"send":{"data":"a\n"}}]"#, "data: a\ndata:\n\n"),
-    ("breaks_alone", r#"[{"send":{"data":"\n\n"}}]"#, "data:\ndata:\ndata:\n\n"),
+    ("data_of_line_breaks_alone_is_kept", r#"[{"send":{"data":"\n\n"}}]"#, "data:\ndata:\ndata:\n\n"),
     ("a_leading_space_is_kept", r#"[{"send":{"data":"  two"}}]"#, "data:   two\n\n"),
     ("a_trailing_space_is_kept", r#"[{"send":{"data":"x "}}]"#, "data: x \n\n"),
     ("a_leading_colon_is_kept", r#"[{"send":{"data":": x"}}]"#, "data: : x\n\n"),
@@ -29,23 +29,23 @@ const TABLE: [(&str, &str, &str); 34] = [
     ("nul_in_data_is_kept", r#"[{"send":{"data":"a\u0000b"}}]"#, "data: a\0b\n\n"),
     ("a_byte_order_mark_in_data_is_kept", r#"[{"send":{"data":"\ufeffx"}}]"#, "data: \u{feff}x\n\n"),
     ("other_breaks_of_unicode_are_text", r#"[{"send":{"data":"a\u2028b\u0085c\u000bd"}}]"#, "data: a\u{2028}b\u{85}c\u{b}d\n\n"),
-    ("beyond_the_basic_plane", r#"[{"send":{"data":"\ud83e\udd80"}}]"#, "data: \u{1f980}\n\n"),
-    ("an_empty_type_writes_nothing", r#"[{"send":{"event":"","data":"x"}}]"#, "data: x\n\n"),
+    ("text_beyond_the_basic_plane_is_kept", r#"[{"send":{"data":"\ud83e\udd80"}}]"#, "data: \u{1f980}\n\n"),
+    ("empty_type_is_message", r#"[{"send":{"event":"","data":"x"}}]"#, "data: x\n\n"),
     ("an_empty_id_clears_the_id", r#"[{"send":{"id":"7","data":"x"}},{"send":{"id":"","data":"y"}}]"#, "id: 7\ndata: x\n\nid:\ndata: y\n\n"),
     ("an_id_alone_is_a_block", r#"[{"send":{"id":"7"}}]"#, "id: 7\n\n"),
     ("retry_alone_is_a_block", r#"[{"send":{"retry":0}}]"#, "retry: 0\n\n"),
-    ("the_longest_retry", r#"[{"send":{"retry":2147483647}}]"#, "retry: 2147483647\n\n"),
-    ("the_longest_id", r#"[{"send":{"id":"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789abcdef"}},{"send":{"id":"01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"}}]"#,
+    ("longest_retry_is_accepted", r#"[{"send":{"retry":2147483647}}]"#, "retry: 2147483647\n\n"),
+    ("longest_id_is_accepted", r#"[{"send":{"id":"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789abcdef"}},{"send":{"id":"01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"}}]"#,
         "event: refused\ndata: id\n\nid: 01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567\n\n"),
-    ("json_in_one_line", r#"[{"json":{"event":"tick","payload":{"text":"a\nb","n":[1,null]}}}]"#,
+    ("json_payload_is_one_event", r#"[{"json":{"event":"tick","payload":{"text":"a\nb","n":[1,null]}}}]"#,
         "event: tick\ndata: {\"text\":\"a\\nb\",\"n\":[1,null]}\n\n"),
-    ("json_of_a_bare_text", r#"[{"json":{"event":"tick","payload":"x"}}]"#, "event: tick\ndata: \"x\"\n\n"),
-    ("a_comment", r#"[{"comment":"still here"}]"#, ": still here\n"),
-    ("a_comment_of_two_lines", r#"[{"comment":"a\r\nb"}]"#, ": a\n: b\n"),
-    ("an_empty_comment", r#"[{"comment":""}]"#, ":\n"),
-    ("a_checkpoint_is_an_id_alone", r#"[{"checkpoint":"9"}]"#, "id: 9\n\n"),
-    ("open_once_is_enough", r#"[{"open":true},{"open":true},{"send":{"data":"x"}}]"#, "data: x\n\n"),
-    ("types_of_the_page_are_refused", r#"[{"send":{"event":"error","data":"x"}},{"send":{"event":"open","data":"x"}}]"#,
+    ("json_payload_may_be_a_string", r#"[{"json":{"event":"tick","payload":"x"}}]"#, "event: tick\ndata: \"x\"\n\n"),
+    ("comment_dispatches_nothing", r#"[{"comment":"still here"}]"#, ": still here\n"),
+    ("comment_of_two_lines_is_kept", r#"[{"comment":"a\r\nb"}]"#, ": a\n: b\n"),
+    ("empty_comment_dispatches_nothing", r#"[{"comment":""}]"#, ":\n"),
+    ("checkpoint_moves_the_id_without_an_event", r#"[{"checkpoint":"9"}]"#, "id: 9\n\n"),
+    ("second_open_changes_nothing", r#"[{"open":true},{"open":true},{"send":{"data":"x"}}]"#, "data: x\n\n"),
+    ("types_error_and_open_are_rejected", r#"[{"send":{"event":"error","data":"x"}},{"send":{"event":"open","data":"x"}}]"#,
         "event: refused\ndata: event\n\nevent: refused\ndata: event\n\n"),
     ("steps_run_in_order", r#"[{"send":{"data":"1"}},{"comment":"2"},{"send":{"data":"3"}},{"checkpoint":"4"}]"#,
         "data: 1\n\n: 2\ndata: 3\n\nid: 4\n\n"),
@@ -57,7 +57,7 @@ pub(super) const READS: &str =
 pub(super) const REFUSED: &str = "An event of more than 1 MiB in its fields together is refused as `data`.";
 
 pub(super) fn cases() -> Vec<Case> {
-    let promise = "a client reads what the step says, no more and no less";
+    let promise = "a client reads exactly the content of the step";
     let source = READS;
     let rows = TABLE.into_iter().map(|(name, steps, bytes)| {
         Case::on(Group::Framing, name, promise, source, move |target| {
@@ -69,7 +69,7 @@ pub(super) fn cases() -> Vec<Case> {
             comments(bytes.as_bytes(), &seen)
         })
     });
-    let large = Case::on(Group::Framing, "an_event_of_a_mebibyte", promise, REFUSED, |target| {
+    let large = Case::on(Group::Framing, "event_over_one_mebibyte_is_rejected", promise, REFUSED, |target| {
         let data = "x".repeat(1024 * 1024);
         let steps = format!(r#"[{{"send":{{"data":"{data}"}}}},{{"send":{{"data":"{data}y"}}}},{{"close":true}}]"#);
         let mut response = target.ask(&Request::fetch(steps))?;

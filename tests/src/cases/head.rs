@@ -11,41 +11,41 @@ pub(super) fn cases() -> Vec<Case> {
         |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Head, name, promise, source, run);
     vec![
         case(
-            "a_stream_has_these_headers",
-            "the head of a stream names its type, and keeps caches and proxies from holding it back",
+            "stream_head_has_the_required_headers",
+            "the head of a stream names the type, and stops caches and proxies from holding the stream back",
             HEAD,
             headers,
         ),
         case(
-            "topics_have_the_same_headers",
-            "so has the head of a stream of topics, beside what became of the client's ID",
+            "topic_stream_head_has_the_required_headers",
+            "the head of a stream of topics has the same headers, and `x-resumption`",
             HEAD,
             |target| stream_head(&Follow::of([&topic("head")]).expect(target, "fresh")?.head),
         )
         .with([Group::Resumption]),
         case(
-            "the_framing_is_valid",
-            "a stream has chunks and no length, and asks for no other protocol",
+            "stream_head_has_chunked_framing",
+            "a stream has chunks and no length, and offers no other protocol",
             FRAMING,
             hops,
         ),
         case(
-            "a_stream_tells_its_id",
-            "x-stream-id is a UUID, another one for each stream",
+            "stream_id_header_is_a_unique_uuid",
+            "`x-stream-id` is a UUID, and differs for each stream",
             "The application gives `/script`, `/fetch` and `/topics` the response header `x-stream-id: UUID`",
             ids,
         ),
         Case::own(
             Group::Head,
-            "the_head_leaves_before_any_event",
-            "the head and the first bytes leave before any event, so that `open` fires",
+            "head_is_sent_before_any_event",
+            "the head and the first bytes are sent before any event, so that `open` fires",
             FIRST,
             &["--keep-alive-ms", "0"],
             |server| super::basics::first_bytes(server.target()),
         ),
         case(
-            "an_error_is_no_stream",
-            "405, 406 and 400 have another type, or none",
+            "rejection_is_no_event_stream",
+            "405, 406 and 400 have another content type, or none",
             "A rejection is no event stream.",
             errors,
         ),

@@ -11,15 +11,24 @@ const HEAD: &str = "HEAD is answered 200 with the head and nothing else: no step
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::HeadMethod, name, promise, HEAD, run);
     vec![
-        case("the_head_of_a_stream", "HEAD is answered with the head that GET has", same_head),
-        case("the_connection_can_be_used_again", "after HEAD the connection takes the next request at once", reusable),
-        case("head_over_http2", "over HTTP/2 no data follows, and the connection goes on", over_http2)
-            .with([Group::Http2]),
-        case("head_of_the_plain_routes", "routes that are no streams answer HEAD too", plain),
-        case("plain_routes_over_http2", "so they do over HTTP/2", plain_over_http2).with([Group::Http2]),
+        case("head_has_the_required_headers", "HEAD is answered 200 with the headers of a stream", same_head),
+        case("connection_is_usable_after_head", "after HEAD the connection serves the next request at once", reusable),
+        case(
+            "head_over_http2_has_no_data",
+            "over HTTP/2 no data follows the head, and the connection stays usable",
+            over_http2,
+        )
+        .with([Group::Http2]),
+        case("plain_routes_answer_head", "routes without a stream answer HEAD too", plain),
+        case(
+            "plain_routes_answer_head_over_http2",
+            "routes without a stream answer HEAD over HTTP/2 too",
+            plain_over_http2,
+        )
+        .with([Group::Http2]),
         Case::own(
             Group::HeadMethod,
-            "nothing_is_opened",
+            "head_opens_no_stream",
             "HEAD opens no stream and runs no steps",
             HEAD,
             &[],

@@ -17,16 +17,20 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "no_chunks",
-            "a client of HTTP/1.0 reads no sizes of chunks, and the end of the stream closes the connection",
+            "response_has_no_chunks",
+            "a client of HTTP/1.0 receives no chunk sizes, and the end of the stream closes the connection",
             plain,
         ),
-        case("head_ends_the_connection", "HEAD is answered with a head, and the connection ends", |target| {
+        case("head_closes_the_connection", "HEAD gets a head only, and the connection closes", |target| {
             let answer = target.ask(&Request::script("[]").with_method("HEAD").http10())?;
             check(answer.head.status == 200, || answer.head.to_string())?;
             answer.into_connection()?.ends(patience())
         }),
-        case("nor_if_it_asks_to_stay", "so it is for a client that asks to keep the connection", keep_alive),
+        case(
+            "keep_alive_request_gets_no_chunks",
+            "a client of HTTP/1.0 that asks to keep the connection receives no chunk sizes either",
+            keep_alive,
+        ),
     ]
 }
 

@@ -10,23 +10,33 @@ pub(super) fn cases() -> Vec<Case> {
         |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Http11, name, promise, source, run);
     vec![
         case(
-            "chunks_to_the_last",
-            "a stream is sent in chunks, and its end is the last chunk",
+            "stream_ends_with_the_last_chunk",
+            "a stream is sent in chunks, and ends with the last chunk",
             "Over HTTP/1.1 a stream ends with the last chunk, and its connection serves the next request unless the client asked to close it.",
             chunks,
         ),
-        case("a_connection_lives_on", "after a stream the connection serves the next request", KEEPS, lives_on),
-        case("close_is_honoured", "a client that asks for it has its connection closed after the stream", KEEPS, close),
-        case("a_request_byte_by_byte", "a request may come in any pieces", HTTP, bytes),
-        case("names_in_any_case", "the names of headers have no case", HTTP, names),
-        case("a_chunked_script", "a posted script may come in chunks", HTTP, chunked),
         case(
-            "an_upgrade_is_not_promised",
-            "a request for another protocol gets a stream in valid framing, or a rejection, and no response agrees",
+            "connection_serves_the_next_request_after_a_stream",
+            "after a stream the connection serves the next request",
+            KEEPS,
+            lives_on,
+        ),
+        case(
+            "connection_close_is_honoured",
+            "the connection closes after the stream if the client asks for that",
+            KEEPS,
+            close,
+        ),
+        case("request_sent_byte_by_byte_is_read", "a request may arrive in any pieces", HTTP, bytes),
+        case("header_names_ignore_case", "the names of headers ignore case", HTTP, names),
+        case("chunked_request_body_is_read", "a posted script may arrive in chunks", HTTP, chunked),
+        case(
+            "upgrade_is_never_agreed_to",
+            "a request for another protocol gets a stream in valid framing or a rejection, and no response agrees to the upgrade",
             UPGRADE,
             upgrade,
         ),
-        case("no_request_is_400", "what is no request is refused, and no stream opens", HTTP, malformed),
+        case("malformed_request_is_rejected", "malformed requests are rejected, and open no stream", HTTP, malformed),
     ]
 }
 

@@ -12,21 +12,38 @@ pub(super) fn cases() -> Vec<Case> {
         Case::on(Group::Http2, name, promise, "HTTP/2 with prior knowledge is answered on the same port.", run)
     };
     vec![
-        case("a_stream_over_http2", "the same head and events as over HTTP/1", stream),
-        case("streams_share_a_connection", "one stream does not hold up another", share),
-        case("posted_over_http2", "POST opens a stream over HTTP/2 too", posted),
-        case("a_failed_post_is_reset", "a failed stream over POST ends with RST_STREAM after its events", failed),
+        case(
+            "stream_over_http2_has_the_same_head_and_events",
+            "a stream over HTTP/2 has the same head and events as over HTTP/1",
+            stream,
+        ),
+        case(
+            "open_stream_does_not_block_another",
+            "an open stream does not block another stream of the connection",
+            share,
+        ),
+        case("post_over_http2_opens_a_stream", "POST opens a stream over HTTP/2 too", posted),
+        case(
+            "failed_post_over_http2_is_reset",
+            "a failed stream over POST ends with RST_STREAM after its events",
+            failed,
+        ),
         Case::on(
             Group::Http2,
-            "a_reset_is_noticed",
-            "a client that resets its stream is gone within two keep-alives and 1 s",
+            "reset_stream_is_noticed",
+            "a client that resets its stream is `gone` within two keep-alive intervals and 1 s",
             OTHERWISE,
             reset,
         )
         .timed(SLACK),
-        case("refused_over_http2", "405, 406 and 400 over HTTP/2", refused),
-        case("finished_over_http2", "a client that was finished is answered 204 over HTTP/2 too", finished),
-        case("a_topic_over_http2", "topics resume over HTTP/2", topics).with([Group::Resumption, Group::Publish]),
+        case("rejections_over_http2_have_the_same_status", "405, 406 and 400 are the same over HTTP/2", refused),
+        case(
+            "last_event_id_end_over_http2_is_204",
+            "a GET with the last event ID `end` is answered 204 over HTTP/2 too",
+            finished,
+        ),
+        case("topic_stream_over_http2_resumes", "topics resume over HTTP/2", topics)
+            .with([Group::Resumption, Group::Publish]),
     ]
 }
 
@@ -96,7 +113,7 @@ fn topics(target: &Target) -> Verdict {
     let Seen { events, .. } = Seen::of(answer.body(), None);
     let seen: Vec<_> = events.into_iter().map(|event| (event.data, event.id)).collect();
     let expected = [("2".to_owned(), ids[1].clone()), ("3".to_owned(), live)];
-    check(seen == expected, || format!("expected {expected:?}\n    saw {seen:?}"))
+    check(seen == expected, || format!("expected {expected:?}\n    received {seen:?}"))
 }
 
 fn refused(target: &Target) -> Verdict {

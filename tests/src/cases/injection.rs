@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn case(field: &'static str, name: &str, payload: &'static str) -> Case {
-    let promise = "no text that an application sends becomes a field or an event that it did not mean";
+    let promise = "no text of an application becomes a field or an event that the application did not mean";
     Case::on(
         Group::Injection,
         format!("{name}_in_{field}"),

@@ -12,10 +12,10 @@ pub(super) fn cases() -> Vec<Case> {
     let case =
         |name: &str, promise, run: fn(&Target) -> Verdict| Case::on(Group::KeepAlive, name, promise, GETS_BYTES, run);
     vec![
-        case("keep_alive_comes_on_time", "a keep-alive comes after each interval without a write", on_time)
+        case("keep_alive_comes_on_time", "a keep-alive is sent after each interval without a write", on_time)
             .timed(SLACK),
-        case("a_keep_alive_ends_no_event", "a keep-alive comes between events, never within one", whole),
-        case("on_topics_too", "streams that follow topics have them as well", |target| {
+        case("keep_alive_never_cuts_an_event", "a keep-alive is sent between events, never inside an event", whole),
+        case("topic_stream_has_keep_alives", "streams of topics have keep-alives too", |target| {
             let name = topic("quiet");
             let mut stream = Follow::of([&name]).open(target)?;
             position(&mut stream)?;
@@ -26,8 +26,8 @@ pub(super) fn cases() -> Vec<Case> {
         .with([Group::Resumption, Group::Publish]),
         Case::own(
             Group::KeepAlive,
-            "a_write_resets_it",
-            "the interval begins again with every write",
+            "write_restarts_the_interval",
+            "every write restarts the interval",
             GETS_BYTES,
             &["--keep-alive-ms", "2000"],
             |server| reset(server.target()),
@@ -35,8 +35,8 @@ pub(super) fn cases() -> Vec<Case> {
         .timed(Duration::from_millis(1500)),
         Case::own(
             Group::KeepAlive,
-            "off_is_silent",
-            "with keep-alives off nothing is written",
+            "no_keep_alive_when_turned_off",
+            "with keep-alives off an idle stream receives no bytes",
             "0 turns it off",
             &["--keep-alive-ms", "0"],
             |server| {
@@ -56,7 +56,7 @@ const SLACK: Duration = Duration::from_secs(2);
 fn interval(target: &Target) -> Result<Duration, Failure> {
     let ms = target.about()?.keep_alive_ms;
     if ms == 0 {
-        return Err(Failure::out_of_scope("keep-alives are off here"));
+        return Err(Failure::out_of_scope("keep-alives are off"));
     }
     Ok(Duration::from_millis(ms))
 }

@@ -17,20 +17,20 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "a_lagged_reader_is_ended",
-            "a reader that fell behind is ended, and learns what it missed when it comes back",
+            "lagging_subscriber_is_ended",
+            "a subscriber that fell behind is ended, and receives a gap when the client reconnects",
             &["--topic-bytes", "300000"],
             end,
         ),
         case(
-            "a_lagged_reader_goes_on_after_a_gap",
-            "or, by choice, it is told what it missed in its place, and goes on",
+            "lagging_subscriber_continues_after_a_gap",
+            "with `--lag gap` a subscriber that fell behind receives a gap in place, and continues",
             &["--topic-bytes", "300000", "--lag", "gap"],
             gap,
         ),
         case(
-            "within_what_is_kept_is_no_lag",
-            "a reader that is behind, but not too far, misses nothing",
+            "slow_subscriber_within_retention_misses_nothing",
+            "a subscriber that is behind, but within retention, misses nothing",
             &["--topic-bytes", "40000000"],
             in_time,
         ),
@@ -61,7 +61,7 @@ fn lagged(target: &Target) -> Result<u64, Failure> {
 fn unbroken(seen: &Seen, ids: &[String]) -> Result<usize, Failure> {
     let unbroken = seen.events.iter().zip(ids).all(|(event, id)| event.id == *id && event.event_type == "message");
     let all = || seen.events.iter().map(|event| format!("{} {}", event.event_type, event.id)).collect::<Vec<_>>();
-    check(unbroken && seen.events.len() < ids.len(), || format!("not what was published: {:?}", all()))?;
+    check(unbroken && seen.events.len() < ids.len(), || format!("not a prefix of the published events: {:?}", all()))?;
     Ok(seen.events.len())
 }
 
@@ -72,7 +72,7 @@ fn end(server: Server) -> Verdict {
     let seen = stream.seen();
     unbroken(&seen, &ids)?;
     target.ended(&stream.stream_id()?, "lagged", patience())?;
-    check(lagged(target)? == 1, || "lagged does not count it".to_owned())?;
+    check(lagged(target)? == 1, || "`lagged` in /stats does not count the subscriber".to_owned())?;
 
     let last = seen.last_event_id.unwrap_or_default();
     let mut again = Follow::of([&name]).after(last).expect(target, "gap")?;
@@ -91,8 +91,8 @@ fn gap(server: Server) -> Verdict {
     unbroken(&seen, &ids)?;
     after_a_gap(&Seen { events: rest, ..seen }, &ids, &name)?;
     let state = target.state(&stream.stream_id()?)?;
-    check(state.active, || format!("it was ended: {state:?}"))?;
-    check(lagged(target)? >= 1, || "lagged does not count it".to_owned())
+    check(state.active, || format!("the stream was ended: {state:?}"))?;
+    check(lagged(target)? >= 1, || "`lagged` in /stats does not count the subscriber".to_owned())
 }
 
 /// A gap must come first, then events without a hole that the server does not announce by a further gap.
@@ -101,7 +101,8 @@ fn after_a_gap(seen: &Seen, ids: &[String], name: &str) -> Verdict {
     let mut next = 0;
     for (at, event) in seen.events.iter().enumerate() {
         let position = ids.iter().position(|id| *id == event.id);
-        let position = position.ok_or_else(|| Failure::new(format_args!("the id {} is of no event", event.id)))?;
+        let position =
+            position.ok_or_else(|| Failure::new(format_args!("the ID {} belongs to no published event", event.id)))?;
         let is_gap = event.event_type == "gap";
         check(!is_gap || same_json(&event.data, &data), || {
             format!("a gap with the data {}", show(event.data.as_bytes()))
@@ -109,7 +110,7 @@ fn after_a_gap(seen: &Seen, ids: &[String], name: &str) -> Verdict {
         let fine = if is_gap { position >= next } else { at > 0 && position == next };
         check(fine, || {
             let all: Vec<_> = seen.events.iter().map(|event| format!("{} {}", event.event_type, event.id)).collect();
-            format!("a hole that is not told, before {}: {all:?}\n    of {ids:?}", event.id)
+            format!("events are missing without a gap, before {}: {all:?}\n    of {ids:?}", event.id)
         })?;
         next = position + 1;
     }

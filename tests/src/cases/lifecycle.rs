@@ -19,103 +19,113 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "close_ends_the_body",
-            "close delivers what is pending and ends the body",
+            "close_sends_pending_events_and_ends_the_body",
+            "`close` sends the pending events and ends the body",
             "`close` delivers the events that were sent before it and ends the stream, so that its client reconnects.",
             close,
         ),
         case(
-            "close_from_outside",
-            "a stream is closed by its handle from anywhere",
+            "close_route_ends_the_stream",
+            "`POST /streams/ID/close` closes an open stream",
             "closes that stream: 204; unknown id 404",
             close_outside,
         ),
         case(
-            "what_became_of_it_is_kept",
-            "a stream's end is told for a while, and it can be closed again to no effect",
+            "close_reason_is_kept",
+            "the close reason of a stream is kept for a while, and a further close changes nothing",
             "kept for a minute after its end; unknown id 404",
             kept,
         ),
-        case("finish_then_204", "finish moves the id to `end`, and a request with it is answered 204", FINISH, finish),
         case(
-            "finish_of_a_post_is_a_close",
-            "clients of other methods do not come back, so finish is a close",
-            FINISH_POST,
-            finish_post,
+            "finish_then_204",
+            "`finish` moves the last event ID to `end`, and a request with this ID is answered 204",
+            FINISH,
+            finish,
         ),
-        case("end_means_nothing_to_a_post", "a POST that brings the id `end` opens a stream", FINISH_POST, end_post),
+        case("finish_of_a_post_is_close", "over POST `finish` closes the stream", FINISH_POST, finish_post),
         case(
-            "a_done_script_stays_open",
-            "a stream lasts until somebody ends it",
+            "post_with_last_event_id_end_opens_a_stream",
+            "a POST with the last event ID `end` opens a stream",
+            FINISH_POST,
+            end_post,
+        ),
+        case(
+            "stream_stays_open_after_the_last_step",
+            "a stream stays open after the last step",
             "when they are done the stream stays open until a `close` or `finish` step or the client leaves",
             stays_open,
         ),
         case(
-            "a_failed_get_asks_to_wait",
-            "a failed stream over GET delivers what is pending and asks for 10 to 30 s",
+            "failed_get_sends_a_long_retry",
+            "a failed stream over GET sends the pending events and a `retry` from 10 to 30 s",
             FAIL,
             failed_get,
         ),
         case(
-            "a_failed_post_is_cut_off",
-            "a failed stream over POST delivers what is pending and ends without the last chunk",
+            "failed_post_is_cut_off",
+            "a failed stream over POST sends the pending events and ends without the last chunk",
             FAIL,
             failed_post,
         ),
         case(
-            "nothing_after_the_end",
-            "what is sent after close or finish is not written",
+            "nothing_is_sent_after_close_or_finish",
+            "steps after `close` or `finish` write nothing",
             "Nothing is written after `close` and `finish`.",
             after_end,
         ),
         case(
-            "welcome_tells_the_id",
-            "the first event tells the connection's own id",
+            "welcome_has_the_stream_id",
+            "the first event holds the ID of the stream",
             "`welcome=1` first sends the event `welcome` with the data `{\"uuid\":\"...\"}`, the connection's own id.",
             welcome,
         ),
         case(
-            "an_id_without_an_event_is_kept",
-            "a client that keeps no ID of a block without data has those of `checkpoint` and `finish`",
+            "ids_without_an_event_reach_every_client",
+            "a client that keeps no ID of a block without data keeps the IDs of `checkpoint` and `finish`",
             "A client that keeps no ID of a block without data resumes as exactly as one that does.",
             id_needs_data,
         ),
         case(
-            "half_a_block_becomes_no_event",
-            "what a client kept of a broken response becomes no event of another type than the server's own",
+            "unfinished_block_of_an_earlier_response_forges_no_event",
+            "the unfinished block of an earlier response becomes no event, except one of the server's own types",
             "Bytes of an unfinished block that a client kept from an earlier response and puts before these change no event with another type than the server's own.",
             half_a_block,
         ),
         case(
-            "posted_streams_hold_no_block_without_data",
-            "a client that parses the data of every block finds data in every block",
+            "post_stream_has_no_block_without_data",
+            "over POST every block has data, for clients that parse the data of every block",
             "POST streams open with `:` LF alone, hold no block without data, and end without one.",
             posted_blocks,
         ),
         case(
-            "a_refused_field_ends_nothing",
-            "an event that cannot be sent is refused by name, and the stream goes on",
+            "rejected_field_does_not_end_the_stream",
+            "the stream receives the name of a rejected field, and goes on",
             "A refused field does not end the script: the stream receives an event of type `refused` whose data is the field's name (`id`, `event`, `data` or `retry`; the first in that order), and goes on.",
             refused,
         ),
         Case::own(
             Group::Lifecycle,
-            "events_leave_at_once",
+            "event_is_not_held_back",
             "an event is not held back until the next one",
             "An event is not held back until the next one.",
             &["--keep-alive-ms", "0"],
             |server| at_once(server.target()),
         ),
-        case("more_than_the_buffer", "a send waits for room: nothing is lost, cut or reordered", READS, much),
         case(
-            "an_event_now_and_the_end_later",
-            "S42Core's example: an event after a while, closed later",
+            "events_beyond_the_buffer_arrive_in_order",
+            "a send waits for room in the buffer: no event is lost, cut or reordered",
+            READS,
+            much,
+        ),
+        case(
+            "event_arrives_and_the_stream_ends_later",
+            "an event is sent after a while, and the stream is closed later",
             READS,
             s42core,
         ),
         case(
-            "a_posted_script",
-            "POST opens a stream where the policy allows it",
+            "post_opens_a_stream",
+            "POST opens a stream if the policy allows POST",
             "the same with a policy that allows both methods",
             posted,
         ),
@@ -135,7 +145,7 @@ fn close_outside(target: &Target) -> Verdict {
     stream.read_events(1, patience())?;
     let id = stream.stream_id()?;
     let state = target.state(&id)?;
-    check(state.active && state.reason.is_none(), || format!("open, and yet {state:?}"))?;
+    check(state.active && state.reason.is_none(), || format!("the stream is open, but its state is {state:?}"))?;
     let closed = target.read(&Request::new("POST", format!("/streams/{id}/close")).body(""))?;
     check(closed.head.status == 204, || closed.head.to_string())?;
     stream.read_to_end(patience())?;
@@ -183,7 +193,7 @@ fn stays_open(target: &Target) -> Verdict {
     let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
     stream.read_events(1, patience())?;
     stream.read_for(Duration::from_millis(300))?;
-    check(!stream.is_ended(), || "it ended by itself".to_owned())?;
+    check(!stream.is_ended(), || "the stream ended without a step".to_owned())?;
     let state = target.state(&stream.stream_id()?)?;
     check(state.active, || format!("{state:?}"))
 }

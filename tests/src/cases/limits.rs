@@ -17,19 +17,29 @@ pub(super) fn cases() -> Vec<Case> {
         |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Limits, name, promise, source, run);
     vec![
         case(
-            "malformed_steps",
-            "steps that are none get 400, and no stream",
+            "malformed_steps_are_400",
+            "malformed steps get 400, and no stream",
             "A malformed `steps` gets 400 and no stream.",
             malformed,
         ),
-        case("unknown_paths_and_ids", "what does not exist is 404", "A path that is not in the table is 404.", unknown),
-        case("a_long_query", "a script of 60,000 bytes fits a query", "A query of 64 KiB is accepted.", long),
-        case("eight_mebibytes_are_accepted", "a body of 8 MiB is read", BODIES, eight),
-        case("more_is_413", "a larger body gets 413", BODIES, more),
+        case(
+            "unknown_paths_and_ids_are_404",
+            "unknown paths and unknown stream IDs are 404",
+            "A path that is not in the table is 404.",
+            unknown,
+        ),
+        case(
+            "long_query_is_accepted",
+            "a query with a script of 60,000 bytes is accepted",
+            "A query of 64 KiB is accepted.",
+            long,
+        ),
+        case("eight_mebibytes_are_accepted", "a body of 8 MiB is accepted", BODIES, eight),
+        case("larger_body_is_413", "a larger body gets 413", BODIES, more),
         Case::own(
             Group::Limits,
-            "max_lifetime",
-            "a stream ends at its lifetime, or up to a fifth earlier, as expired",
+            "max_lifetime_ends_the_stream",
+            "a stream ends at its lifetime, or up to a fifth earlier, as `expired`",
             "A stream ends at its lifetime or up to a fifth earlier, as `expired`.",
             &["--max-lifetime-ms", "1000"],
             |server| lifetime(server.target()),
@@ -37,32 +47,32 @@ pub(super) fn cases() -> Vec<Case> {
         .timed(SLACK),
         Case::own(
             Group::Limits,
-            "max_streams",
-            "one stream too many is refused softly, until one ends",
+            "max_streams_asks_to_retry_later",
+            "a client over the limit of streams is asked to retry later, until a stream ends",
             LATER,
             &["--max-streams", "2"],
             |server| streams(server.target()),
         ),
         Case::own(
             Group::Limits,
-            "max_streams_counts_topics",
-            "every stream counts, whatever it follows, and HEAD is none",
+            "max_streams_counts_topic_streams",
+            "every stream counts toward the limit, also a stream of topics, and HEAD does not count",
             "0: no limit; every stream counts",
             &["--max-streams", "2"],
             |server| every_stream(server.target()),
         )
         .with([Group::Resumption]),
         case(
-            "a_name_without_end",
-            "a topic whose name no topic can have opens no stream",
+            "topic_name_over_256_bytes_is_400",
+            "a topic name of more than 256 bytes opens no stream",
             "A topic name has at most 256 bytes; `/topics` and `/publish` answer 400 to a longer one.",
             name,
         )
         .with([Group::Resumption]),
         Case::own(
             Group::Limits,
-            "max_topics",
-            "at the bound a topic without subscribers makes room, and its clients get a gap later",
+            "max_topics_makes_room",
+            "at the bound a topic without subscribers makes room, and its clients receive a gap later",
             "bound on topics. At the bound a topic without subscribers makes room; its clients get a gap later",
             &["--max-topics", "2"],
             |server| topics(server.target()),
@@ -70,8 +80,8 @@ pub(super) fn cases() -> Vec<Case> {
         .with([Group::Resumption, Group::Publish]),
         Case::own(
             Group::Limits,
-            "max_topics_per_stream",
-            "a request with more different names gets 400, and no stream",
+            "more_topics_than_max_topics_per_stream_is_400",
+            "a request with more different topic names gets 400, and no stream",
             "a `/topics` request with more different names: 400, no stream",
             &["--max-topics-per-stream", "2"],
             |server| topics_of_a_stream(server.target()),
@@ -79,8 +89,8 @@ pub(super) fn cases() -> Vec<Case> {
         .with([Group::Resumption]),
         Case::own(
             Group::Limits,
-            "a_small_buffer",
-            "an event larger than the buffer is taken when the buffer is empty",
+            "event_larger_than_the_buffer_is_sent",
+            "an event larger than the buffer is sent when the buffer is empty",
             "An event larger than `--buffer-bytes` is taken when the buffer is empty.",
             &["--buffer-bytes", "16"],
             |server| buffer(server.target()),
@@ -167,7 +177,7 @@ fn lifetime(target: &Target) -> Verdict {
     stream.read_to_end(patience())?;
     let took = asked.elapsed();
     let in_time = (Duration::from_millis(790)..Duration::from_secs(1) + SLACK).contains(&took);
-    check(in_time, || format!("it lasted {took:?}"))?;
+    check(in_time, || format!("the stream lasted {took:?}"))?;
     target.ended(&stream.stream_id()?, "expired", patience())
 }
 

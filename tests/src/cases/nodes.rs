@@ -20,36 +20,65 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         both(
-            "one_order",
-            "published at both at once, readers of both get the same events in the same order",
+            "both_servers_have_one_order",
+            "subscribers of both servers receive the events of both in the same order",
             one_order,
         ),
         own(
-            "woken_elsewhere",
-            "an event of one arrives at the other when it is published, without a keep-alive that could wake",
+            "publish_wakes_subscribers_of_the_other_server",
+            "an event published at one server wakes a subscriber of the other, with keep-alives off",
             &["--keep-alive-ms", "0"],
             |one| woken(one.target(), one.another()?.target()),
         ),
-        both("all_or_nothing_elsewhere", "of a batch that one refuses the other has nothing", all_or_nothing),
-        both("an_id_of_one_resumes_at_the_other", "at once, although the other may be a moment behind", at_once),
-        both("an_opening_position_of_one", "the position that one told before any event is one at the other", opening),
-        both("cut_at_any_byte_and_elsewhere", "cut at every byte and resumed in turns at both", |one, other| {
-            cut::every_byte(&[one, other])
-        }),
         both(
-            "a_chain_of_nodes",
-            "changing nodes again and again, nothing is lost and nothing comes twice",
+            "rejected_array_reaches_no_server",
+            "an array that one server rejects reaches no subscriber of the other",
+            all_or_nothing,
+        ),
+        both(
+            "id_of_one_server_resumes_at_the_other",
+            "an ID of one server resumes at the other at once, although the other may be a moment behind",
+            at_once,
+        ),
+        both(
+            "opening_position_resumes_at_the_other_server",
+            "the opening position of a stream at one server resumes at the other",
+            opening,
+        ),
+        both(
+            "cut_at_every_byte_and_resume_at_the_other_server",
+            "a client that is cut off at any byte and resumes at either server receives the same events",
+            |one, other| cut::every_byte(&[one, other]),
+        ),
+        both(
+            "repeated_changes_of_server_lose_nothing",
+            "a client that changes servers again and again loses no event and receives none twice",
             |one, other| cut::chain(&[one, other]),
         ),
-        own("one_gap", "what was forgotten is the same gap at both, told once", &["--topic-events", "3"], one_gap),
-        own("who_starts_later_has_the_past", "a server that starts later has what was published before", &[], later),
         own(
-            "a_drain_sends_clients_elsewhere",
-            "clients of a server that drains miss nothing at the other",
+            "trimmed_events_are_one_gap_at_both_servers",
+            "trimmed events are the same gap at both servers, sent once",
+            &["--topic-events", "3"],
+            one_gap,
+        ),
+        own(
+            "server_started_later_has_the_history",
+            "a server that starts later replays the events that were published before",
+            &[],
+            later,
+        ),
+        own(
+            "clients_of_a_drained_server_resume_at_the_other",
+            "clients of a server that drains resume at the other without loss",
             &[],
             drained,
         ),
-        own("a_kill_sends_clients_elsewhere", "neither do those of a server that is killed", &[], killed),
+        own(
+            "clients_of_a_killed_server_resume_at_the_other",
+            "clients of a server that is killed resume at the other without loss",
+            &[],
+            killed,
+        ),
     ]
 }
 
@@ -67,17 +96,17 @@ fn one_order(one: &Target, other: &Target) -> Verdict {
     };
     let told = std::thread::scope(|scope| {
         let threads = [one, other].map(|target| scope.spawn(move || at(target)));
-        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("publishing panicked"))))
+        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("the publishing thread panicked"))))
     });
     let [here, there] = told;
     let (here, there) = (here?, there?);
     let [first, second] = &mut streams;
     let seen = ids(first, 2 * EACH)?;
-    check(seen == ids(second, 2 * EACH)?, || "readers of both saw another order".to_owned())?;
+    check(seen == ids(second, 2 * EACH)?, || "subscribers of the two servers received another order".to_owned())?;
     // Each publisher's events must arrive in that publisher's order, and no other event.
     for told in [here, there] {
         let own: Vec<_> = seen.iter().filter(|id| told.contains(id)).collect();
-        check(own.iter().copied().eq(&told), || format!("published {told:?}\n    saw {own:?}"))?;
+        check(own.iter().copied().eq(&told), || format!("published {told:?}\n    received {own:?}"))?;
     }
     Ok(())
 }
@@ -138,7 +167,7 @@ fn one_gap(one: Server) -> Verdict {
         let fine = gap.event_type == "gap" && gap.id == ids[2] && seen.data()[1..] == ["3", "4", "5"];
         check(fine, || show(stream.body()))?;
     }
-    // The server that resolves the ID at one node must resolve the same ID at the other.
+    // The gap comes once: the ID of the gap resumes at both servers.
     targets.iter().try_for_each(|target| Follow::of([&name]).after(&ids[2]).expect(target, "resumed").map(drop))
 }
 
@@ -149,10 +178,10 @@ fn later(one: Server) -> Verdict {
     let other = one.another()?;
     let mut stream = Follow::of([&name]).from("oldest").expect(other.target(), "fresh")?;
     let seen = ids(&mut stream, 50)?;
-    check(seen == told, || format!("published {told:?}\n    saw {seen:?}"))?;
+    check(seen == told, || format!("published {told:?}\n    received {seen:?}"))?;
     let mut stream = Follow::of([&name]).after(&told[24]).expect(other.target(), "resumed")?;
     let seen = ids(&mut stream, 25)?;
-    check(seen == told[25..], || format!("after the half: {seen:?}"))
+    check(seen == told[25..], || format!("after half of the events: {seen:?}"))
 }
 
 fn drained(one: Server) -> Verdict {
@@ -183,7 +212,7 @@ fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Fail
         });
         std::thread::sleep(Duration::from_millis(150));
         let left = leave(one);
-        (publishing.join().unwrap_or_else(|_| Err(Failure::new("publishing panicked"))), left)
+        (publishing.join().unwrap_or_else(|_| Err(Failure::new("the publishing thread panicked"))), left)
     });
     let (mut told, _left) = (told?, left?);
     for stream in &mut streams {
@@ -197,7 +226,7 @@ fn leaves(one: Server, leave: impl FnOnce(Server) -> Result<Option<Server>, Fail
         let mut again = Follow::of([&name]).after(last).expect(other.target(), "resumed")?;
         let after = again.read_events(told.len() - before.events.len(), patience())?;
         let seen: Vec<_> = before.events.into_iter().chain(after.events).map(|event| event.id).collect();
-        check(seen == told, || format!("published {told:?}\n    saw {seen:?}"))?;
+        check(seen == told, || format!("published {told:?}\n    received {seen:?}"))?;
     }
     Ok(())
 }

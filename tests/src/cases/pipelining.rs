@@ -12,16 +12,16 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "a_request_after_a_stream",
-            "a request that was sent early is answered when the stream before it has ended",
+            "early_request_is_answered_after_the_stream",
+            "a request sent during a stream is answered after the end of the stream",
             IN_TURN,
             after,
         ),
-        case("a_stream_after_a_request", "a stream that was asked for early is opened in its turn", IN_TURN, before),
-        case("bytes_within_a_stream", "bytes that come while a stream is open do not disturb it", IN_TURN, within),
+        case("early_stream_request_opens_in_turn", "a request for a stream that was sent early is answered in its turn", IN_TURN, before),
+        case("bytes_during_a_stream_change_nothing", "bytes that arrive during a stream do not disturb the stream", IN_TURN, within),
         case(
-            "gone_with_bytes_unread",
-            "a client that sent more than its request and left is gone within two keep-alive intervals and 1 s",
+            "client_that_leaves_unread_bytes_is_noticed",
+            "a client that sent more than its request and disconnects is `gone` within two keep-alive intervals and 1 s",
             OTHERWISE,
             gone,
         )

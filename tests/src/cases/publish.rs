@@ -13,41 +13,61 @@ pub(super) fn cases() -> Vec<Case> {
         |name: &str, promise, source, run: fn(&Target) -> Verdict| Case::on(Group::Publish, name, promise, source, run);
     let route = "or an array of them; answers 200 `{\"ids\":[...]}`";
     vec![
-        case("one_or_many", "one event or an array of them; each gets an id of its own", route, ids),
-        case("nothing_is_nothing", "an empty array publishes nothing", route, nothing),
-        case("all_or_nothing", "if one of many is invalid none is published", route, all_or_nothing),
-        case("an_error_is_told", "what is invalid gets 400 and `{\"error\":\"...\"}`", route, errors),
-        case("the_fields_of_an_event", "an event of a topic has its fields and its ID", READS, fields),
         case(
-            "hostile_data",
-            "text cannot become a field, an event or an id",
+            "event_and_array_of_events_get_ids",
+            "one event or each event of an array gets an ID of its own",
+            route,
+            ids,
+        ),
+        case("empty_array_publishes_nothing", "an empty array publishes nothing", route, nothing),
+        case(
+            "invalid_event_rejects_the_whole_array",
+            "if one event of an array is invalid, none is published",
+            route,
+            all_or_nothing,
+        ),
+        case("invalid_body_is_400_with_an_error", "an invalid body gets 400 and `{\"error\":\"...\"}`", route, errors),
+        case(
+            "event_has_the_published_fields_and_id",
+            "an event of a topic has the published fields and the ID of the answer",
+            READS,
+            fields,
+        ),
+        case(
+            "hostile_data_stays_data",
+            "text cannot become a field, an event or an ID",
             "No text of an application becomes a field, an event or an ID that the application did not mean.",
             hostile,
         ),
         case(
-            "only_its_topic",
-            "an event reaches the subscribers of its topic and no others",
+            "event_reaches_only_subscribers_of_the_topic",
+            "an event reaches the subscribers of its topic and no other client",
             SUBSCRIBERS,
             only_its_topic,
         ),
-        case("every_reader", "every subscriber of a topic gets every event", SUBSCRIBERS, every_reader),
+        case(
+            "event_reaches_every_subscriber",
+            "every subscriber of a topic receives every event",
+            SUBSCRIBERS,
+            every_reader,
+        ),
         Case::own(
             Group::Publish,
-            "readers_are_woken",
-            "an event arrives when it is published, 200 times of 200, without a keep-alive that could wake",
+            "publish_wakes_subscribers",
+            "a publish wakes the subscriber 200 times of 200, with keep-alives off",
             "An event leaves when it is published, and not at the next keep-alive.",
             &["--keep-alive-ms", "0"],
             |server| woken(server.target()),
         ),
         case(
-            "any_name",
-            "a topic's name is any text of up to 256 bytes",
+            "any_topic_name_up_to_256_bytes_is_accepted",
+            "a topic name is any text of up to 256 bytes",
             "A topic name has at most 256 bytes; `/topics` and `/publish` answer 400 to a longer one.",
             any_name,
         ),
         case(
-            "an_event_of_one_mebibyte",
-            "an event of 1 MiB arrives, a larger one is refused",
+            "published_event_over_one_mebibyte_is_rejected",
+            "an event of 1 MiB arrives, and a larger one is rejected",
             super::framing::REFUSED,
             large,
         ),
@@ -65,7 +85,7 @@ fn ids(target: &Target) -> Verdict {
     let count = all.len();
     all.sort();
     all.dedup();
-    check(all.len() == count, || format!("an id twice: {all:?}"))
+    check(all.len() == count, || format!("an ID occurs twice: {all:?}"))
 }
 
 fn nothing(target: &Target) -> Verdict {
@@ -223,5 +243,5 @@ fn large(target: &Target) -> Verdict {
     refused(target, json!({ "topic": name, "data": "x".repeat(MOST + 1) }).to_string().as_bytes())?;
     let id = publish(target, &name, &"x".repeat(MOST))?;
     let seen = stream.read_id(&id, patience())?;
-    check(seen.events.len() == 1 && seen.events[0].data.len() == MOST, || "another length".to_owned())
+    check(seen.events.len() == 1 && seen.events[0].data.len() == MOST, || "the data has another length".to_owned())
 }

@@ -30,57 +30,72 @@ pub(super) fn cases() -> Vec<Case> {
             opening_block,
         ),
         case(
-            "a_fresh_client_is_live",
-            "without an id and `from` it follows what is published from now on",
+            "fresh_client_receives_new_events",
+            "a client without an ID and `from` receives the events published from now on",
             start,
             live,
         ),
-        case("an_empty_id_is_none", "an empty Last-Event-ID is as good as none", resumption, empty),
+        case("empty_id_counts_as_no_id", "an empty `Last-Event-ID` counts as no ID", resumption, empty),
         case(
-            "a_known_id_resumes",
-            "strictly after the id: nothing lost, nothing twice, then live",
+            "known_id_resumes",
+            "a known ID resumes strictly after this ID: no event lost, none twice, then live",
             resumption,
             resumes,
         ),
-        case(
-            "an_opening_position_resumes",
-            "the position told before any event is a position",
-            resumption,
-            from_opening,
-        ),
+        case("opening_position_resumes", "the opening position resumes", resumption, from_opening),
         case(
             "ids_of_other_topics_resume",
-            "an id is a position in one history, whatever its topic",
+            "an ID is a position in one history, whatever its topic",
             resumption,
             other_topic,
         ),
-        case("two_topics_in_order", "several topics arrive in the order they were published", IN_ORDER, order),
-        case("the_client_holds_the_last_id", "each event brings its own id, as publishing told it", IDS, ids),
-        case("ids_need_no_preflight", "an id has 1 to 64 of the characters A-Z a-z 0-9 _ . -", IDS, preflight),
-        case("from_oldest", "`from=oldest` replays what is kept, then goes on live", start, oldest),
-        case("from_last", "`last:N` replays the newest N events of the topics together", start, last),
-        case("a_known_id_goes_before_from", "`from` counts only without a known id", start, known_before_from),
-        case("without_a_name_400", "/topics without a name is 400, and no stream", start, no_name),
-        case("no_such_from_400", "a `from` that is none is 400", start, no_such_from),
         case(
-            "errors_go_in_order",
-            "405, then 406, then 400",
+            "topics_arrive_in_publish_order",
+            "events of several topics arrive in the order in which they were published",
+            IN_ORDER,
+            order,
+        ),
+        case("event_has_the_published_id", "each event has the ID of the publish answer", IDS, ids),
+        case("ids_need_no_preflight", "an ID has 1 to 64 of the characters A-Z a-z 0-9 _ . -", IDS, preflight),
+        case(
+            "from_oldest_replays_all_kept_events",
+            "`from=oldest` replays the kept events, then continues live",
+            start,
+            oldest,
+        ),
+        case(
+            "from_last_replays_the_newest_events",
+            "`last:N` replays the newest N events of the topics together",
+            start,
+            last,
+        ),
+        case("known_id_takes_precedence_over_from", "`from` counts only without a known ID", start, known_before_from),
+        case("request_without_a_name_is_400", "/topics without a name is 400, and no stream", start, no_name),
+        case("unknown_from_is_400", "a malformed `from` is 400", start, no_such_from),
+        case(
+            "errors_have_the_order_405_406_400",
+            "the errors have the order 405, 406, 400",
             "They take any method and leave 405 (`allow: GET, HEAD` as a set), 406 and HEAD to the adapter; the order is 405, 406, 400.",
             errors,
         ),
-        case("a_long_absence", "a thousand events are caught up with", resumption, long_absence),
+        case(
+            "thousand_missed_events_are_replayed",
+            "a client that missed a thousand events receives all of them",
+            resumption,
+            long_absence,
+        ),
         Case::own(
             Group::Resumption,
-            "position_zero",
-            "the position of a hub in which nothing was ever published is a position",
+            "position_of_an_empty_history_resumes",
+            "the opening position of a hub without any event resumes",
             OPENING,
             &[],
             |server| from_opening(server.target()),
         ),
         Case::own(
             Group::Resumption,
-            "a_restart",
-            "an id of the server's former life is a gap, or resumes where the history outlives its servers",
+            "id_of_an_earlier_run_is_a_gap",
+            "an ID of an earlier run is a gap, or resumes if the history outlives its servers",
             "An ID of an earlier run of the server is an unknown ID, unless the history outlives its servers.",
             &[],
             restart,
@@ -94,7 +109,7 @@ fn opening_block(target: &Target) -> Verdict {
     let told = position(&mut stream)?;
     opening(&stream)?;
     let mut stream = Follow::of([&name]).after(&told).expect(target, "resumed")?;
-    check(position(&mut stream)? == told, || format!("another position than {told}: {}", show(stream.body())))?;
+    check(position(&mut stream)? == told, || format!("the position is not {told}: {}", show(stream.body())))?;
     opening(&stream)
 }
 
@@ -173,7 +188,7 @@ fn ids(target: &Target) -> Verdict {
     position(&mut stream)?;
     let ids: Vec<_> = (0..3).map(|n| publish(target, &name, &n.to_string())).collect::<Result<_, _>>()?;
     let seen: Vec<_> = stream.read_events(3, patience())?.events.into_iter().map(|event| event.id).collect();
-    check(seen == ids, || format!("published {ids:?}\n    saw {}", show(stream.body())))
+    check(seen == ids, || format!("published {ids:?}\n    received {}", show(stream.body())))
 }
 
 fn preflight(target: &Target) -> Verdict {
@@ -182,7 +197,7 @@ fn preflight(target: &Target) -> Verdict {
     ids.extend(publish_all(target, &json!([{ "topic": name, "data": "1" }, { "topic": name, "data": "2" }]))?);
     for id in ids {
         let fine = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-        check(fine && (1..=64).contains(&id.len()), || format!("the id {id:?}"))?;
+        check(fine && (1..=64).contains(&id.len()), || format!("the ID is {id:?}"))?;
     }
     Ok(())
 }

@@ -13,18 +13,18 @@ const TAGS: &str = "The tag of an event ID belongs to that event: `<position>-<t
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, ids: fn(&Target) -> Result<Vec<Vec<u8>>, Failure>| {
-        let source = if name == "tags_of_other_events" { TAGS } else { UNKNOWN };
+        let source = if name == "tag_of_another_event_is_a_gap" { TAGS } else { UNKNOWN };
         Case::on(Group::Resumption, name, promise, source, move |target| {
             ids(target)?.into_iter().try_for_each(|id| gap(target, &[&id]))
         })
     };
     vec![
-        case("forged_ids", "an id that was never given is a gap", |_| {
+        case("forged_id_is_a_gap", "an ID that was never issued is a gap", |_| {
             Ok(bytes(&["0", "1", "x", "-", "end-of-time", "0-0"]))
         }),
         case(
-            "tags_of_other_events",
-            "an id with another event's tag, or of a position that was never given, is a gap",
+            "tag_of_another_event_is_a_gap",
+            "an ID with another event's tag, or with a position that was never issued, is a gap",
             |target| {
                 let name = topic("tags");
                 let (one, other) = (publish(target, &name, "1")?, publish(target, &name, "2")?);
@@ -42,29 +42,29 @@ pub(super) fn cases() -> Vec<Case> {
                 Ok(swapped.map(String::into_bytes).into())
             },
         ),
-        case("future_ids", "an id ahead of the history is a gap", |target| {
+        case("id_ahead_of_the_history_is_a_gap", "an ID ahead of the history is a gap", |target| {
             let id = publish(target, &topic("future"), "x")?;
             Ok(bytes(&[&counted_up(&id), &counted_up(&counted_up(&id))]))
         }),
-        case("almost_ids", "an id must match to the letter", |target| {
+        case("nearly_equal_id_is_a_gap", "an ID that differs by one character is a gap", |target| {
             let id = publish(target, &topic("almost"), "x")?;
             let cut = &id[..id.len() - 1];
             Ok(bytes(&[&format!("0{id}"), &format!("+{id}"), &format!("{id}0"), &format!("{id}-"), cut]))
         }),
-        case("oversize_ids", "an id of more than 128 bytes is a gap, and no error", |target| {
+        case("oversize_id_is_a_gap", "an ID of more than 128 bytes is a gap, and no error", |target| {
             let id = publish(target, &topic("oversize"), "x")?;
             Ok(bytes(&["9".repeat(129).as_str(), &"x".repeat(4000), &format!("{}{id}", "0".repeat(200))]))
         }),
-        case("ids_that_are_no_text", "an id that is not UTF-8 is a gap, and no error", |_| {
+        case("id_that_is_not_utf8_is_a_gap", "an ID that is not UTF-8 is a gap, and no error", |_| {
             Ok(vec![b"\xff\xfe".to_vec(), b"1-\xc3".to_vec(), b"\x80".to_vec()])
         }),
-        case("numbers_without_end", "a number that no integer holds is a gap", |_| {
+        case("number_beyond_64_bits_is_a_gap", "an ID with a number beyond 64 bits is a gap", |_| {
             Ok(bytes(&["18446744073709551616-00000000", "99999999999999999999999999.0-00000000", "-1-00000000"]))
         }),
         Case::on(
             Group::Resumption,
-            "two_ids",
-            "the header repeated with different values is a gap",
+            "two_different_ids_are_a_gap",
+            "two headers with different IDs are a gap",
             UNKNOWN,
             |target| {
                 let name = topic("two");
@@ -74,8 +74,8 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::on(
             Group::Resumption,
-            "one_id_twice",
-            "the header repeated with one value is that value",
+            "repeated_id_counts_once",
+            "two headers with the same ID count as one",
             RESUMES,
             |target| {
                 let name = topic("one");
@@ -88,15 +88,15 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::on(
             Group::Resumption,
-            "an_id_in_the_query",
-            "`lastEventId` in the query is the ID where the header is absent or empty",
+            "id_in_the_query_resumes",
+            "`lastEventId` in the query is the last event ID if the header is absent or empty",
             "`lastEventId` in the query is the last event ID of a GET if the header is absent or empty.",
             in_the_query,
         ),
         Case::on(
             Group::Resumption,
-            "the_end_is_204",
-            "a client that was finished elsewhere is answered 204 here too, and no stream opens",
+            "last_event_id_end_is_204",
+            "a request for topics with the last event ID `end` is answered 204, and opens no stream",
             "`finish` moves the last event ID to `end` and ends the stream; a GET that brings the ID `end` is answered 204.",
             |target| {
                 let head = target.read(&Follow::of([&topic("end")]).after("end").request())?.head;
@@ -106,8 +106,8 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::on(
             Group::Resumption,
-            "after_an_unknown_id_as_fresh",
-            "after the gap `from` counts, as it does for a fresh client",
+            "from_applies_after_an_unknown_id",
+            "after the gap of an unknown ID, `from` applies as for a fresh client",
             UNKNOWN,
             then_fresh,
         ),
@@ -138,21 +138,21 @@ fn gap(target: &Target, ids: &[&[u8]]) -> Verdict {
     // The gap must have the first position, after the reconnection time.
     let [Change::Retry(ms), Change::Event(_), ..] = stream.reader().changes() else {
         return Err(Failure::new(format_args!(
-            "of the id {}: no retry, then the gap: {}",
+            "for the ID {}: not a retry followed by the gap: {}",
             shown(),
             show(stream.body())
         )));
     };
     check(gap && !position.is_empty() && RETRY.contains(ms), || {
-        format!("of the id {}: {}", shown(), show(stream.body()))
+        format!("for the ID {}: {}", shown(), show(stream.body()))
     })?;
     publish(target, &name, "after")?;
     let seen = stream.read_events(2, patience())?;
-    check(seen.data()[1..] == ["after"], || format!("of the id {}: {}", shown(), show(stream.body())))?;
+    check(seen.data()[1..] == ["after"], || format!("for the ID {}: {}", shown(), show(stream.body())))?;
     // The ID of the gap is a position like any other.
     let mut again = Follow::of([&name]).after(position).expect(target, "resumed")?;
     let seen = again.read_events(1, patience())?;
-    check(seen.data() == ["after"], || format!("after the gap's id: {}", show(again.body())))
+    check(seen.data() == ["after"], || format!("after the ID of the gap: {}", show(again.body())))
 }
 
 fn in_the_query(target: &Target) -> Verdict {

@@ -17,46 +17,58 @@ pub(super) fn cases() -> Vec<Case> {
     };
     let bound = "retention of each topic; 0: no such bound";
     vec![
-        case("topic_events", "a topic keeps so many events, the newest", bound, &["--topic-events", "3"], events),
         case(
-            "trimmed_is_a_gap",
-            "who comes back too late is told so, in place, once",
+            "topic_events_bounds_the_topic",
+            "a topic keeps the newest events up to its bound",
+            bound,
+            &["--topic-events", "3"],
+            events,
+        ),
+        case(
+            "trimmed_events_are_one_gap",
+            "a client that resumes before the kept events receives one gap, in place",
             TRIMMED,
             &["--topic-events", "3"],
             trimmed,
         ),
         case(
-            "the_edge_is_no_gap",
-            "the last id that was forgotten still resumes: nothing after it is missing",
+            "last_trimmed_id_resumes_without_a_gap",
+            "the ID of the last trimmed event resumes without a gap, because no later event is missing",
             RESUMES,
             &["--topic-events", "3"],
             edge,
         ),
         case(
-            "quiet_beside_busy",
+            "quiet_topic_beside_a_busy_one_has_no_gap",
             "a quiet topic beside a busy one never causes a false gap",
             RESUMES,
             &["--topic-events", "3"],
             quiet,
         ),
         case(
-            "topic_bytes",
-            "a topic keeps so many bytes, and its newest event however large",
+            "topic_bytes_bounds_the_topic",
+            "a topic keeps bytes up to its bound, and always the newest event",
             bound,
             &["--topic-bytes", "2000"],
             bytes,
         ),
-        case("topic_age", "an event is forgotten when it is too old", bound, &["--topic-age-ms", "3000"], age),
         case(
-            "hub_bytes",
-            "over the hub's bytes the oldest event goes, whichever topic it is of",
+            "topic_age_trims_old_events",
+            "an event is trimmed when the event is too old",
+            bound,
+            &["--topic-age-ms", "3000"],
+            age,
+        ),
+        case(
+            "hub_bytes_trims_the_oldest_event",
+            "over the hub's bound the oldest event of all topics is trimmed",
             "bound over all topics",
             &["--hub-bytes", "4000"],
             hub_bytes,
         ),
         case(
-            "without_readers",
-            "a topic keeps its events with or without readers",
+            "events_are_kept_without_subscribers",
+            "a topic keeps its events with or without subscribers",
             "A topic keeps its events with or without subscribers.",
             &[],
             without_readers,
@@ -105,7 +117,7 @@ fn trimmed(server: Server) -> Verdict {
     opening(&stream)?;
     let (gap, data) = (&seen.events[0], json!({ "reason": "trimmed", "topic": name }).to_string());
     let fine = gap.event_type == "gap" && same_json(&gap.data, &data) && gap.id == ids[2];
-    check(fine, || format!("expected a gap with {data} and the ID {}\n    saw {}", ids[2], show(stream.body())))?;
+    check(fine, || format!("expected a gap with {data} and the ID {}\n    received {}", ids[2], show(stream.body())))?;
     check(seen.data()[1..] == ["3", "4", "5"], || show(stream.body()))?;
     // The gap comes once: the ID of the gap resumes.
     Follow::of([&name]).after(&seen.events[0].id).expect(target, "resumed").map(drop)
@@ -151,7 +163,7 @@ fn age(server: Server) -> Verdict {
     let id = publish(target, &name, "old")?;
     publish(target, &name, "old too")?;
     let seen = kept(target, &name)?;
-    check(!seen.is_empty(), || "an event was forgotten at once".to_owned())?;
+    check(!seen.is_empty(), || "an event was trimmed at once".to_owned())?;
     let deadline = Instant::now() + patience();
     loop {
         let seen = kept(target, &name)?;

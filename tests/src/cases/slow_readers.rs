@@ -14,26 +14,31 @@ pub(super) fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "one_stalled_beside_fast_ones",
-            "a reader that does not read changes nothing for the others, nor for who publishes",
+            "stalled_client_does_not_delay_others",
+            "a client that does not read delays neither other clients nor a publish",
             "A client that does not read changes nothing for other clients, nor for `/publish`.",
             beside,
         )
         .with([Group::Resumption, Group::Publish]),
         case(
-            "a_stalled_script_loses_nothing",
-            "what waited for a slow reader is delivered whole when it reads again",
+            "stalled_script_loses_nothing",
+            "the events that wait for a slow client arrive complete when the client reads again",
             READS,
             script,
         ),
         case(
-            "a_stalled_reader_that_leaves_is_noticed",
-            "who leaves without having read is gone within two keep-alive intervals and 1 s",
+            "stalled_client_that_disconnects_is_noticed",
+            "a client that disconnects with unread bytes is `gone` within two keep-alive intervals and 1 s",
             OTHERWISE,
             leaves,
         )
         .timed(SLACK),
-        case("a_trickling_reader", "a reader of a few bytes at a time gets the same events", READS, trickle),
+        case(
+            "client_that_reads_few_bytes_receives_all",
+            "a client that reads a few bytes at a time receives the same events",
+            READS,
+            trickle,
+        ),
     ]
 }
 
@@ -49,7 +54,7 @@ fn beside(target: &Target) -> Verdict {
             scope.spawn(move || -> Verdict {
                 let seen = stream.read_events(EVENTS, patience())?;
                 let whole = seen.events.iter().enumerate().all(|(at, event)| event.data.ends_with(&format!(" {at}")));
-                check(whole, || "a fast reader lost something".to_owned())
+                check(whole, || "a fast client lost an event".to_owned())
             })
         });
         let readers: Vec<_> = readers.collect();
@@ -57,10 +62,12 @@ fn beside(target: &Target) -> Verdict {
         for at in 0..EVENTS {
             publish(target, &name, &format!("{text} {at}"))?;
         }
-        readers.into_iter().try_for_each(|reader| reader.join().map_err(|_| Failure::new("a reader panicked"))?)
+        readers
+            .into_iter()
+            .try_for_each(|reader| reader.join().map_err(|_| Failure::new("a thread of a client panicked"))?)
     })?;
     let state = target.state(&stalled.stream_id()?)?;
-    check(state.active, || format!("all it missed is kept, and yet {state:?}"))?;
+    check(state.active, || format!("every missed event is kept, but the state is {state:?}"))?;
     // The server must keep the unread events for the client.
     stalled.read_events(EVENTS, patience()).map(drop)
 }

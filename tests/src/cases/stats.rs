@@ -13,22 +13,16 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::on(
             Group::Stats,
-            "every_counter_is_there",
+            "every_counter_is_a_number",
             "the counters are numbers under the names of the contract",
             COUNTERS,
             names,
         ),
-        Case::on(
-            Group::Stats,
-            "what_is_counted_grows",
-            "published, delivered and gaps are only ever added to",
-            COUNTERS,
-            grows,
-        ),
+        Case::on(Group::Stats, "totals_only_grow", "`published`, `delivered` and `gaps` only grow", COUNTERS, grows),
         Case::own(
             Group::Stats,
-            "counted_to_the_letter",
-            "streams, topics and events are what they are, and streams fall again",
+            "counters_are_exact",
+            "the counters of streams, topics and events are exact, and `streams` falls again",
             COUNTERS,
             &[],
             exact,
@@ -76,7 +70,7 @@ fn exact(server: Server) -> Verdict {
     let seen = counters(target)?;
     // The contract does not define how a server counts bytes.
     let expected = [3, 2, 2, seen[3].max(1), 2, 3, 0, 0];
-    check(seen == expected, || format!("{NAMES:?}\n    expected {expected:?}\n    saw      {seen:?}"))?;
+    check(seen == expected, || format!("{NAMES:?}\n    expected {expected:?}\n    received {seen:?}"))?;
     drop((script, streams));
     let deadline = Instant::now() + patience();
     loop {
@@ -84,7 +78,7 @@ fn exact(server: Server) -> Verdict {
         if streams == 0 {
             return Ok(());
         }
-        check(Instant::now() < deadline, || format!("{streams} streams after all have left"))?;
+        check(Instant::now() < deadline, || format!("{streams} streams after all clients have disconnected"))?;
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn topic(word: &str) -> String {
 /// Publishes one event and returns the ID.
 pub(super) fn publish(target: &Target, topic: &str, data: &str) -> Result<String, Failure> {
     let mut ids = publish_all(target, &json!({ "topic": topic, "data": data }))?;
-    ids.pop().ok_or_else(|| Failure::new("one event was published, and no ID came back"))
+    ids.pop().ok_or_else(|| Failure::new("one event was published, but the answer has no ID"))
 }
 
 /// Publishes this JSON body and returns the IDs.
@@ -35,10 +35,10 @@ pub(super) fn publish_all(target: &Target, json: &Value) -> Result<Vec<String>, 
     let body = response.body();
     check(response.head.status == 200, || format!("not published: {}\n    {}", response.head, show(body)))?;
     let ids = serde_json::from_slice::<Published>(body)
-        .map_err(|_| Failure::new(format_args!("no ids in {}", show(body))))?
+        .map_err(|_| Failure::new(format_args!("no `ids` in {}", show(body))))?
         .ids;
     let count = json.as_array().map_or(1, Vec::len);
-    check(ids.len() == count, || format!("{count} events, and the ids {ids:?}"))?;
+    check(ids.len() == count, || format!("{count} events, but the IDs are {ids:?}"))?;
     Ok(ids)
 }
 
@@ -109,7 +109,7 @@ impl Follow {
             response = self.open(target)?;
         }
         let said = response.head.header("x-resumption");
-        check(said == Some(outcome), || format!("x-resumption should be {outcome}: {}", response.head))?;
+        check(said == Some(outcome), || format!("x-resumption must be {outcome}: {}", response.head))?;
         Ok(response)
     }
 }

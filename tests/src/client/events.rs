@@ -93,7 +93,7 @@ impl Response {
         }
         let end =
             if self.is_ended() { "before the end of the stream".to_owned() } else { format!("within {within:?}") };
-        Err(Failure::new(format_args!("no {what} {end}\n    saw {}", show(self.body()))))
+        Err(Failure::new(format_args!("no {what} {end}\n    received {}", show(self.body()))))
     }
 
     /// Reads until the body has this many bytes.
@@ -105,6 +105,6 @@ impl Response {
         if self.body().len() >= count {
             return Ok(());
         }
-        Err(Failure::new(format_args!("not {count} bytes within {within:?}\n    saw {}", show(self.body()))))
+        Err(Failure::new(format_args!("not {count} bytes within {within:?}\n    received {}", show(self.body()))))
     }
 }

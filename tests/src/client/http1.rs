@@ -202,7 +202,7 @@ impl Response {
         if self.body.ends_with(end) {
             return Ok(());
         }
-        Err(Failure::new(format_args!("not within {within:?}: {}\n    saw {}", show(end), show(&self.body))))
+        Err(Failure::new(format_args!("not within {within:?}: {}\n    received {}", show(end), show(&self.body))))
     }
 
     /// Reads for this long, or until the body ends.
@@ -224,7 +224,7 @@ impl Response {
         if self.is_ended() {
             return Ok(());
         }
-        Err(Failure::new(format_args!("the body has not ended within {within:?}\n    saw {}", show(&self.body))))
+        Err(Failure::new(format_args!("the body has not ended within {within:?}\n    received {}", show(&self.body))))
     }
 
     /// The connection, for the response to a request that was already sent.

@@ -23,7 +23,7 @@ pub struct Http2 {
 /// A response whose body is read as the bytes arrive.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Answer<'c> {
+pub struct Http2Response<'c> {
     /// The status and the headers.
     pub head: http::response::Parts,
     connection: &'c Http2,
@@ -56,7 +56,7 @@ impl Http2 {
     ///
     /// # Errors
     /// No head arrives.
-    pub fn ask(&self, request: &Request) -> Result<Answer<'_>, Failure> {
+    pub fn ask(&self, request: &Request) -> Result<Http2Response<'_>, Failure> {
         self.ask_within(request, patience())
     }
 
@@ -64,7 +64,7 @@ impl Http2 {
     ///
     /// # Errors
     /// No head arrives within `within`.
-    pub fn ask_within(&self, request: &Request, within: Duration) -> Result<Answer<'_>, Failure> {
+    pub fn ask_within(&self, request: &Request, within: Duration) -> Result<Http2Response<'_>, Failure> {
         let uri = format!("http://{}{}", self.authority, request.path);
         let mut builder = http::Request::builder().method(&*request.method).uri(uri);
         for (name, value) in &request.headers {
@@ -77,11 +77,11 @@ impl Http2 {
             tokio::time::timeout(within, send.send_request(request)).await.map_err(failed)?.map_err(failed)
         })?;
         let (head, incoming) = response.into_parts();
-        Ok(Answer { head, connection: self, incoming: Some(incoming), body: Vec::new() })
+        Ok(Http2Response { head, connection: self, incoming: Some(incoming), body: Vec::new() })
     }
 }
 
-impl Answer<'_> {
+impl Http2Response<'_> {
     /// The body so far.
     #[must_use]
     pub fn body(&self) -> &[u8] {

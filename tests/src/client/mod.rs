@@ -12,5 +12,5 @@ pub use events::{Event, Seen, changes};
 pub use frames::{Frame, frames};
 pub use head::Head;
 pub use http1::{Connection, Response};
-pub use http2::{Answer, Http2};
+pub use http2::{Http2, Http2Response};
 pub use request::Request;

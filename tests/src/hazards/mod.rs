@@ -3,4 +3,4 @@
 mod scan;
 mod table;
 
-pub use table::{Row, Table};
+pub use table::{HazardRow, Table};

@@ -11,7 +11,7 @@ use std::path::Path;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Row {
+pub struct HazardRow {
     /// The fault.
     pub hazard: String,
     /// The prevention.
@@ -31,7 +31,7 @@ pub struct Row {
 /// All hazards, by letter and number.
 #[derive(Debug, Clone)]
 pub struct Table {
-    rows: BTreeMap<(char, u32), Row>,
+    rows: BTreeMap<(char, u32), HazardRow>,
     /// Faults of the table.
     faults: Vec<String>,
 }
@@ -43,7 +43,7 @@ impl Table {
     /// The workspace cannot be read, or the file has another format.
     pub fn read(workspace: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(workspace.join("tests/hazards.toml"))?;
-        let named: BTreeMap<String, Row> = toml::from_str(&text).map_err(Failure::new)?;
+        let named: BTreeMap<String, HazardRow> = toml::from_str(&text).map_err(Failure::new)?;
         let mut shown = scan::tree(workspace)?;
         let known: BTreeSet<String> =
             cases::all().iter().map(|case| format!("{}::{}", case.group.as_str(), case.name)).collect();
@@ -74,7 +74,7 @@ impl Table {
     }
 
     /// The rows in order, each with the ID.
-    pub fn rows(&self) -> impl Iterator<Item = (String, &Row)> {
+    pub fn rows(&self) -> impl Iterator<Item = (String, &HazardRow)> {
         self.rows.iter().map(|((letter, number), row)| (format!("{letter}{number}"), row))
     }
 }
@@ -87,7 +87,7 @@ impl Table {
     }
 }
 
-impl Row {
+impl HazardRow {
     fn text(&self, id: &str) -> String {
         let mut text = format!("{id:<4}{}\n    prevented by  {}\n", self.hazard, self.prevented);
         let cases = self.cases.iter().map(|case| format!("every adapter: {case}"));

@@ -1,6 +1,6 @@
 //! Streams that open and close, and at the end a drain of all open streams.
 
-use super::{Result, Server, Stream, Tally, publish};
+use super::{LoadClient, LoadServer, LoadTally, Result, publish};
 use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -60,7 +60,7 @@ impl Churn {
     ///
     /// # Errors
     /// A client cannot connect, or the server does not exit.
-    pub async fn run(self, mut server: Server) -> Result<Churned> {
+    pub async fn run(self, mut server: LoadServer) -> Result<Churned> {
         let mut report =
             Churned { resident: Vec::new(), noticed: Duration::ZERO, lost: 0, not_drained: 0, down: Duration::ZERO };
         let mut number = 0;
@@ -98,13 +98,13 @@ impl Churn {
 
     /// Half of the clients connect before the first of ten events. One client in ten never reads; all others receive
     /// the remaining events.
-    async fn round(self, server: &Server, number: &mut u64, report: &mut Churned) -> Result<Vec<Stream>> {
+    async fn round(self, server: &LoadServer, number: &mut u64, report: &mut Churned) -> Result<Vec<LoadClient>> {
         let address = server.address();
         let mut streams = Vec::with_capacity(self.clients);
         for half in 0..2 {
             let mut opening = JoinSet::new();
             for _ in half * self.clients / 2..(half + 1) * self.clients / 2 {
-                opening.spawn(Stream::open(address, Tally::default(), None));
+                opening.spawn(LoadClient::open(address, LoadTally::default(), None));
                 if opening.len() == 500 {
                     streams.push(opening.join_next().await.ok_or("it was spawned")???);
                 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// A running server.
 #[derive(Debug)]
-pub struct Server {
+pub struct LoadServer {
     process: process::Server,
 }
 
@@ -24,7 +24,7 @@ pub struct Queues {
     pub unread: u64,
 }
 
-impl Server {
+impl LoadServer {
     /// Starts this executable with these arguments.
     ///
     /// # Errors

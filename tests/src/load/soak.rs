@@ -1,6 +1,6 @@
 //! Clients that are killed, stall and resume at random, for a chosen time.
 
-use super::{Result, Server, Stream, Tally, publish};
+use super::{LoadClient, LoadServer, LoadTally, Result, publish};
 use sse_test_support::ledger::Tally as Counts;
 use sse_test_support::reader::Habits;
 use std::fmt;
@@ -128,7 +128,7 @@ impl Soak {
     ///
     /// # Errors
     /// The server rejects an event, or does not answer.
-    pub async fn run(self, server: &Server) -> Result<Soaked> {
+    pub async fn run(self, server: &LoadServer) -> Result<Soaked> {
         let (address, over) = (server.address(), Arc::new(AtomicBool::new(false)));
         let mut clients = JoinSet::new();
         let time = self.time;
@@ -139,7 +139,7 @@ impl Soak {
                 sleep(dice.up_to(time / 10)).await;
                 let (mut tally, mut returns) = (Tally::of(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]), 0);
                 while !over.load(Ordering::Relaxed) {
-                    let Ok(mut stream) = Stream::open(address, tally.clone(), Some(4 * 1024)).await else {
+                    let Ok(mut stream) = LoadClient::open(address, tally.clone(), Some(4 * 1024)).await else {
                         sleep(dice.up_to(Duration::from_secs(1))).await;
                         continue;
                     };
@@ -192,7 +192,7 @@ impl Soak {
 }
 
 impl Soaked {
-    fn add(&mut self, tally: Tally, last: u64) {
+    fn add(&mut self, tally: LoadTally, last: u64) {
         let Counts { received, gaps, missing, twice, out_of_order, unknown, .. } = tally.course.tally();
         self.heard += received;
         self.holes += missing + unknown;
@@ -202,7 +202,7 @@ impl Soaked {
     }
 }
 
-async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u64) -> Tally {
+async fn hear_the_rest(address: std::net::SocketAddr, mut tally: LoadTally, last: u64) -> LoadTally {
     // A client that first connected after the last event has nothing to receive.
     if tally.last().is_none() {
         return tally;
@@ -211,7 +211,7 @@ async fn hear_the_rest(address: std::net::SocketAddr, mut tally: Tally, last: u6
         if tally.last() == Some(last) {
             break;
         }
-        if let Ok(mut stream) = Stream::open(address, tally.clone(), None).await {
+        if let Ok(mut stream) = LoadClient::open(address, tally.clone(), None).await {
             // A client that misses the last number here counts as `behind`.
             let _ = stream.read_until(last, Duration::from_secs(30)).await;
             tally = stream.tally.clone();

@@ -1,6 +1,6 @@
 //! Clients that stall beside clients that do not, while the server publishes different frames.
 
-use super::{Result, Server, Stream, Tally, publish};
+use super::{LoadClient, LoadServer, LoadTally, Result, publish};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ pub struct Stalled {
 /// The measurements.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Report {
+pub struct StalledReport {
     /// Events published.
     pub published: u64,
     /// Resident memory in bytes when all clients had connected.
@@ -32,12 +32,12 @@ pub struct Report {
     /// The highest resident memory afterwards.
     pub most: u64,
     /// The tallies of the healthy clients.
-    pub healthy: Vec<Tally>,
+    pub healthy: Vec<LoadTally>,
     /// The longest time from the request that published a number until a healthy client received that number.
     pub slowest: Duration,
 }
 
-impl Report {
+impl StalledReport {
     /// The growth of resident memory.
     #[must_use]
     pub const fn growth(&self) -> u64 {
@@ -58,7 +58,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for StalledReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let Self { published, before, slowest, .. } = self;
@@ -78,18 +78,18 @@ impl Stalled {
     ///
     /// # Errors
     /// A client cannot connect, the server rejects an event, or the server cuts off a healthy client.
-    pub async fn run(self, server: &Server) -> Result<Report> {
+    pub async fn run(self, server: &LoadServer) -> Result<StalledReport> {
         let address = server.address();
         let mut asleep = Vec::new();
         for _ in 0..self.stalled {
-            asleep.push(Stream::open(address, Tally::default(), Some(4 * 1024)).await?);
+            asleep.push(LoadClient::open(address, LoadTally::default(), Some(4 * 1024)).await?);
         }
         // The time at which each number was published.
         let sent: Arc<Mutex<Vec<Instant>>> = Arc::default();
         let (tell, told) = watch::channel(None);
         let mut readers = Vec::new();
         for _ in 0..self.healthy {
-            let stream = Stream::open(address, Tally::default(), None).await?;
+            let stream = LoadClient::open(address, LoadTally::default(), None).await?;
             readers.push(tokio::spawn(listen(stream, sent.clone(), told.clone())));
         }
         let before = server.resident()?;
@@ -112,16 +112,16 @@ impl Stalled {
             slowest = slowest.max(delay);
         }
         drop(asleep);
-        Ok(Report { published, before, most, healthy, slowest })
+        Ok(StalledReport { published, before, most, healthy, slowest })
     }
 }
 
 /// Reads until the last number arrives, and for at most 20 s once that number is known.
 async fn listen(
-    mut stream: Stream,
+    mut stream: LoadClient,
     sent: Arc<Mutex<Vec<Instant>>>,
     mut last: watch::Receiver<Option<u64>>,
-) -> (Tally, Duration) {
+) -> (LoadTally, Duration) {
     let mut slowest = Duration::ZERO;
     loop {
         let before = stream.tally.last();

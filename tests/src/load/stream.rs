@@ -15,13 +15,13 @@ use tokio::time::timeout;
 /// The numbers that a client received over all connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Tally {
+pub struct LoadTally {
     /// The received numbers, and the missing, repeated and out-of-order ones.
     pub course: Course,
     reader: Reader,
 }
 
-impl Tally {
+impl LoadTally {
     /// The tally of a client with these habits.
     pub(super) fn of(habits: Habits) -> Self {
         Self { reader: Reader::with(habits), ..Self::default() }
@@ -53,20 +53,20 @@ impl Tally {
 
 /// A connection to `/topics?name=load`.
 #[derive(Debug)]
-pub struct Stream {
+pub struct LoadClient {
     body: Incoming,
     address: SocketAddr,
     /// The tally of this connection and the earlier ones.
-    pub tally: Tally,
+    pub tally: LoadTally,
     connection: JoinHandle<()>,
 }
 
-impl Stream {
+impl LoadClient {
     /// Opens a stream and resumes where the tally ends. `receive_buffer` is the size of the socket's receive buffer.
     ///
     /// # Errors
     /// The status is not 200, or no head arrives within 30 s.
-    pub async fn open(server: SocketAddr, tally: Tally, receive_buffer: Option<u32>) -> Result<Self> {
+    pub async fn open(server: SocketAddr, tally: LoadTally, receive_buffer: Option<u32>) -> Result<Self> {
         let opened = async {
             let socket = TcpSocket::new_v4()?;
             if let Some(bytes) = receive_buffer {
@@ -81,7 +81,7 @@ impl Stream {
     ///
     /// # Errors
     /// The status is not 200.
-    pub async fn over(socket: TcpStream, mut tally: Tally) -> Result<Self> {
+    pub async fn over(socket: TcpStream, mut tally: LoadTally) -> Result<Self> {
         tally.reader.reconnect();
         let address = socket.local_addr()?;
         let builder = hyper::client::conn::http1::Builder::new().max_buf_size(16 * 1024).to_owned();
@@ -147,7 +147,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for LoadClient {
     fn drop(&mut self) {
         // Closes the socket now, and not only when the task notices that the body is gone.
         self.connection.abort();

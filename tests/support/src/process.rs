@@ -16,7 +16,7 @@ pub struct Server(Child);
 
 impl Server {
     /// Starts a server that prints `listening on http://ADDRESS` on a line of standard output. Standard input is a pipe
-    /// that stays open until [`AsyncChild::end_input`].
+    /// that stays open until [`Server::end_input`].
     ///
     /// # Errors
     /// The server cannot be started, ends, or does not listen within 30 s.

@@ -9,12 +9,12 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// The end of a stream.
-pub(crate) struct Ended {
+pub(crate) struct StreamEnd {
     pub(crate) at: Instant,
     pub(crate) text: String,
 }
 
-impl Ended {
+impl StreamEnd {
     /// The last reconnection time.
     pub(crate) fn retry(&self) -> Option<u64> {
         let (_, last) = self.text.rsplit_once("retry: ")?;
@@ -23,7 +23,7 @@ impl Ended {
 }
 
 /// A client that has received the first bytes, and reads on.
-pub(crate) type Client = JoinHandle<io::Result<Ended>>;
+pub(crate) type Client = JoinHandle<io::Result<StreamEnd>>;
 
 /// Opens a stream, and reads from the first byte to the last.
 pub(crate) async fn open(address: SocketAddr, request: Request) -> io::Result<Client> {
@@ -32,7 +32,7 @@ pub(crate) async fn open(address: SocketAddr, request: Request) -> io::Result<Cl
         // A server that is killed resets the connection. That is an end too, and `retry` shows whether the drain
         // reached the stream.
         while !bytes.ends_with(b"\r\n0\r\n\r\n") && socket.read_buf(&mut bytes).await? > 0 {}
-        Ok(Ended { at: Instant::now(), text: String::from_utf8_lossy(&bytes).into_owned() })
+        Ok(StreamEnd { at: Instant::now(), text: String::from_utf8_lossy(&bytes).into_owned() })
     }))
 }
 

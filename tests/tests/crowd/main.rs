@@ -5,7 +5,7 @@
 
 mod client;
 
-use client::{Client, Ended};
+use client::{Client, StreamEnd};
 use sse_conformance::client::Request;
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
@@ -57,7 +57,7 @@ fn crowd(runtime: &Runtime, server: &Server, request: impl Fn() -> Request) -> V
     clients
 }
 
-fn ends(runtime: &Runtime, clients: Vec<Client>) -> Vec<Ended> {
+fn ends(runtime: &Runtime, clients: Vec<Client>) -> Vec<StreamEnd> {
     clients.into_iter().map(|client| runtime.block_on(client).unwrap().unwrap()).collect()
 }
 
@@ -79,12 +79,12 @@ fn go_down(adapter: Adapter, options: &[&str], within: Duration) -> (Vec<Duratio
     assert!(took < within, "down after {took:?}, not {within:?}\n{}", server.log());
     let (channels, subscriptions) = (ends(&runtime, channels), ends(&runtime, subscriptions));
     jittered(channels.iter().chain(&subscriptions));
-    let after = |ended: &Ended| ended.at.duration_since(asked);
+    let after = |ended: &StreamEnd| ended.at.duration_since(asked);
     (channels.iter().map(after).collect(), subscriptions.iter().map(after).collect())
 }
 
 /// Every client must receive a reconnection time from 1 to 5 s, and the times must be spread.
-fn jittered<'e>(ended: impl Iterator<Item = &'e Ended>) {
+fn jittered<'e>(ended: impl Iterator<Item = &'e StreamEnd>) {
     let retries: Vec<u64> =
         ended.map(|ended| ended.retry().unwrap_or_else(|| panic!("no retry: {}", ended.text))).collect();
     assert!(retries.iter().all(|retry| (1000..=5000).contains(retry)), "{retries:?}");

@@ -6,13 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-pub(crate) struct Engine {
+pub(crate) struct RedisServer {
     child: Child,
     port: u16,
     _folder: TempDir,
 }
 
-impl Engine {
+impl RedisServer {
     pub(crate) fn start() -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         // The port was free a moment ago, and the system does not give the same port out again so soon.
@@ -36,7 +36,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for RedisServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -7,7 +7,7 @@
 mod engine;
 mod refusals;
 
-use engine::Engine;
+use engine::RedisServer;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use sse_conformance::process::Server;
 use sse_conformance::server::Adapter;
@@ -30,15 +30,15 @@ const KEEP_ALIVE_MS: &str = "600";
 /// The engine, and a server of each adapter. The first trial that needs one starts that server.
 #[derive(Default)]
 struct Shared {
-    engine: OnceLock<Result<Engine, String>>,
+    engine: OnceLock<Result<RedisServer, String>>,
     servers: [OnceLock<Result<Server, String>>; Adapter::ALL.len()],
     /// A case about time runs alone. All other cases run side by side.
     turns: RwLock<()>,
 }
 
 impl Shared {
-    fn engine(&self) -> Result<&Engine, Failed> {
-        let engine = self.engine.get_or_init(|| Engine::start().map_err(|error| error.to_string()));
+    fn engine(&self) -> Result<&RedisServer, Failed> {
+        let engine = self.engine.get_or_init(|| RedisServer::start().map_err(|error| error.to_string()));
         engine.as_ref().map_err(Failed::from)
     }
 

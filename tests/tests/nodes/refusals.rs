@@ -1,6 +1,6 @@
 //! Answers of a server whose engine is away, or whose engine never answers.
 
-use super::engine::Engine;
+use super::engine::RedisServer;
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
 use sse_conformance::Target;
@@ -30,7 +30,7 @@ fn server(redis: &str, log: &str) -> Command {
 }
 
 fn engine_away() -> Result<(), Failed> {
-    let engine = Engine::start()?;
+    let engine = RedisServer::start()?;
     let server = Server::start(&mut server(&engine.url(), "log"))?;
     let target = server.target();
     let event = json!({ "topic": "news", "data": "x" });

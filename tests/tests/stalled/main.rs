@@ -3,7 +3,7 @@
 mod vanished;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use sse_conformance::load::{Result, Server, Stalled, Stream, Tally, publish};
+use sse_conformance::load::{LoadClient, LoadServer, LoadTally, Result, Stalled, publish};
 use sse_conformance::server::Adapter;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,18 +55,18 @@ fn block_on(test: impl Future<Output = Result>) -> Result<Completion> {
 }
 
 /// A server whose sockets give up after this long; 0 keeps the system's defaults.
-fn start(adapter: Adapter, timeout_ms: u64) -> Result<Server> {
+fn start(adapter: Adapter, timeout_ms: u64) -> Result<LoadServer> {
     let timeout = timeout_ms.to_string();
     let arguments = ["--adapter", adapter.as_str(), "--user-timeout-ms", &timeout];
     let more = ["--keep-alive-ms", "500", "--drain-deadline-ms", "60000"];
-    Server::start(Path::new(SERVER), &[&arguments[..], &more].concat())
+    LoadServer::start(Path::new(SERVER), &[&arguments[..], &more].concat())
 }
 
 /// Clients that read no event.
-async fn stall(server: SocketAddr, count: usize) -> Result<Vec<Stream>> {
+async fn stall(server: SocketAddr, count: usize) -> Result<Vec<LoadClient>> {
     let mut stalled = Vec::new();
     for _ in 0..count {
-        stalled.push(Stream::open(server, Tally::default(), Some(4 * 1024)).await?);
+        stalled.push(LoadClient::open(server, LoadTally::default(), Some(4 * 1024)).await?);
     }
     Ok(stalled)
 }
@@ -82,7 +82,7 @@ async fn flood(server: SocketAddr) -> Result {
 }
 
 /// Waits until at most this many streams are left.
-async fn left(server: &Server, streams: u64, within: Duration) -> Result<Duration> {
+async fn left(server: &LoadServer, streams: u64, within: Duration) -> Result<Duration> {
     let began = Instant::now();
     while server.streams()? > streams {
         if began.elapsed() > within {
@@ -114,7 +114,7 @@ async fn closed(adapter: Adapter) -> Result {
 }
 
 /// Waits until the server has at most this many sockets, and one for the request of this check.
-async fn sockets(server: &Server, at_most: usize) -> Result {
+async fn sockets(server: &LoadServer, at_most: usize) -> Result {
     let began = Instant::now();
     while server.sockets()? > at_most + 1 {
         check(began.elapsed() < SLACK, || "sockets are left".to_owned())?;
@@ -168,7 +168,7 @@ async fn beneath(adapter: Adapter) -> Result {
 
 async fn beside(adapter: Adapter) -> Result {
     let timeout = ["--user-timeout-ms", "60000"];
-    let server = Server::start(Path::new(SERVER), &[&["--adapter", adapter.as_str()][..], &timeout].concat())?;
+    let server = LoadServer::start(Path::new(SERVER), &[&["--adapter", adapter.as_str()][..], &timeout].concat())?;
     let report = Stalled::new(1_000, 100, Duration::from_secs(4)).run(&server).await?;
     println!("{}: {report}", adapter.as_str());
     check(report.lost() == 0, || report.to_string())?;

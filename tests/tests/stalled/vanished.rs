@@ -3,7 +3,7 @@
 
 use crate::{SERVER, SLACK, TIMEOUT, TIMEOUT_MS, left, sockets};
 use libtest_mimic::Completion;
-use sse_conformance::load::{Result, Server, Stream, Tally};
+use sse_conformance::load::{LoadClient, LoadServer, LoadTally, Result};
 use sse_conformance::server::Adapter;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -58,10 +58,10 @@ async fn vanish(adapter: &str) -> Result {
     ip("link set lo up")?;
     let timeout = TIMEOUT_MS.to_string();
     let arguments = ["--adapter", adapter, "--user-timeout-ms", &timeout, "--keep-alive-ms", "500"];
-    let server = Server::start(Path::new(SERVER), &arguments)?;
+    let server = LoadServer::start(Path::new(SERVER), &arguments)?;
     let socket = TcpSocket::new_v4()?;
     socket.bind(format!("{PEER}:0").parse()?)?;
-    let mut peer = Stream::over(socket.connect(server.address()).await?, Tally::default()).await?;
+    let mut peer = LoadClient::over(socket.connect(server.address()).await?, LoadTally::default()).await?;
     peer.read().await?;
     let open = server.sockets()?;
 
