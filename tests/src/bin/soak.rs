@@ -74,7 +74,7 @@ fn run(arguments: Arguments) -> Result<bool> {
     let mut options = vec!["serve", "--in-use", in_use.to_str().ok_or("the path is not UTF-8")?];
     options.extend(["--adapter", adapter.as_str()]);
     options.extend(server.iter().map(String::as_str));
-    let server = Server::start(&std::env::current_exe()?, &options)?;
+    let server = LoadServer::start(&std::env::current_exe()?, &options)?;
     let mut soak = Soak::new(clients, Duration::from_secs(seconds));
     (soak.rate, soak.in_use) = (rate, Some(in_use.clone()));
     let soaked = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(soak.run(&server));

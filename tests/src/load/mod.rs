@@ -13,10 +13,10 @@ mod stream;
 
 pub use churn::{Churn, Churned};
 pub use feed::publish;
-pub use server::{Queues, Server};
+pub use server::{LoadServer, Queues};
 pub use soak::{Memory, Soak, Soaked};
 pub use stalled::{Report, Stalled};
-pub use stream::{Stream, Tally};
+pub use stream::{LoadClient, LoadTally};
 
 /// A result whose error is a text for people.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
