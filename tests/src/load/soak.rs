@@ -137,7 +137,8 @@ impl Soak {
             clients.spawn(async move {
                 let mut dice = Dice(seed);
                 sleep(dice.up_to(time / 10)).await;
-                let (mut tally, mut returns) = (LoadTally::of(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]), 0);
+                let (mut tally, mut returns) =
+                    (LoadTally::of(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]), 0);
                 while !over.load(Ordering::Relaxed) {
                     let Ok(mut stream) = LoadClient::open(address, tally.clone(), Some(4 * 1024)).await else {
                         sleep(dice.up_to(Duration::from_secs(1))).await;

@@ -4,7 +4,7 @@ use super::offer::{Offer, Opened};
 use super::options::Options;
 use super::plain::Plain;
 use super::streams::Streams;
-use super::{decode, log, publish, steps};
+use super::{decode, faults, log, publish, steps};
 use crate::Group;
 use sse_core::hub::EventId;
 use sse_core::{CloseReason, Hub, Policy, Replay};
@@ -81,6 +81,7 @@ impl App {
         }
         let start = match query.get("from").as_deref() {
             None => Replay::default(),
+            Some("oldest") if faults::fault("nodes-no-history") => Replay::None,
             Some(from) => start(from).ok_or_else(|| Plain::bad_request("no such from"))?,
         };
         let id = sse.last_event_id().as_str().and_then(EventId::parse);

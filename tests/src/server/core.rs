@@ -1,11 +1,12 @@
 //! The application behind the core alone, on hyper: the code that an author of another server writes.
 
 use super::app::{Answer, App};
+use super::faults::{self, Faulty, fault};
 use super::plain::Plain;
 use super::shutdown::Shutdown;
 use super::{body, ready};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyDataStream, BodyExt, Full};
 use hyper::body::Incoming;
@@ -52,9 +53,20 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
         let app = app.clone();
         let service = service_fn(move |request| {
             let app = app.clone();
-            async move { Ok::<_, Infallible>(answer(&app, request).await) }
+            async move {
+                let is_http2 = request.version() == Version::HTTP_2;
+                let mut response = answer(&app, request).await;
+                if is_http2 && response.status().is_client_error() && fault("http2-404") {
+                    *response.status_mut() = StatusCode::NOT_FOUND;
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
-        let server = auto::Builder::new(TokioExecutor::new());
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        if fault("http2-one-stream") {
+            server.http2().max_concurrent_streams(1);
+        }
+        let server = if fault("http2-not-served") { server.http1_only() } else { server };
         let connection = server.serve_connection(TokioIo::new(socket), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
@@ -67,7 +79,11 @@ async fn accept(app: App, listener: tokio::net::TcpListener, drained: impl Futur
 }
 
 async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
-    let (parts, incoming) = request.into_parts();
+    let (mut parts, incoming) = request.into_parts();
+    faults::change(&mut parts);
+    if parts.version == Version::HTTP_2 && parts.method == Method::POST && fault("http2-post-rejected") {
+        return respond_plain(Plain::method_not_allowed("GET, HEAD"));
+    }
     let (path, query) = (parts.uri.path(), parts.uri.query());
     let offered = |policy: Policy| policy.check(&read(&parts)).map(|admitted| Sse::new(Tokio, admitted));
     let sse = match path {
@@ -115,7 +131,7 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
     };
     let mut response = head(opened.reply.status(), opened.reply.headers());
     response.headers_mut().extend(opened.header_map());
-    response.map(|()| opened.reply.into_body().boxed())
+    response.map(|()| Faulty::new(opened.reply.into_body()).boxed())
 }
 
 /// The response to HEAD has a body that is at its end from the beginning, so hyper derives no length, and HTTP/2

@@ -1,5 +1,6 @@
 //! A log outside of this process. The hub follows the log, and events are published to the log first.
 
+use super::faults::{self, fault};
 use super::options::Options;
 use super::plain::Plain;
 use sse_core::hub::EventId;
@@ -18,7 +19,8 @@ const WAIT: Duration = Duration::from_secs(5);
 
 /// Follows the log. Returns when the hub has every entry of the log.
 pub(super) async fn follow(url: &str, options: &Options) -> io::Result<(Hub, Redis)> {
-    let started = Redis::builder(url).log(&options.log).hub(options.hub()).start();
+    let own = if fault("nodes-own-log") { std::process::id().to_string() } else { String::new() };
+    let started = Redis::builder(url).log(&format!("{}{own}", options.log)).hub(options.hub()).start();
     let (redis, hub) = started.map_err(io::Error::other)?;
     timeout(START, redis.loaded()).await.map_err(|_| {
         let error = redis.last_error().unwrap_or_else(|| "it does not answer".to_owned());
@@ -47,7 +49,9 @@ pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plai
     if let Some(last) = ids.last() {
         reached(redis, *last).await;
     }
-    Plain::json(200, &serde_json::json!({ "ids": texts(&ids) }))
+    let ids = texts(&ids);
+    faults::published(&ids);
+    Plain::json(200, &serde_json::json!({ "ids": ids }))
 }
 
 /// Waits for the ID of a client that comes from a node which is ahead.

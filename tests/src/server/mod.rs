@@ -6,6 +6,7 @@ mod axum;
 mod body;
 mod core;
 mod decode;
+mod faults;
 mod log;
 mod offer;
 mod options;
@@ -17,6 +18,7 @@ mod streams;
 mod warp;
 
 use app::App;
+pub use faults::FAULTS;
 pub use options::{Adapter, Lag, Options};
 use std::io::{self, Write};
 use std::net::TcpListener;

@@ -5,12 +5,13 @@
 //! reason; under `CI=true` they fail.
 
 mod engine;
+mod faults;
 mod refusals;
 
 use engine::RedisServer;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use sse_conformance::process::Server;
-use sse_conformance::server::Adapter;
+use sse_conformance::server::{Adapter, FAULTS};
 use sse_conformance::{Case, Group, Subject, cases};
 use sse_test_support::trials::needing;
 use std::process::{Command, ExitCode};
@@ -97,6 +98,12 @@ fn main() -> ExitCode {
     }
     for (name, refusal) in refusals::ALL {
         trials.push(needing(ENGINE, name, refusal));
+    }
+    for (fault, case, _) in FAULTS.iter().filter(|(_, case, _)| case.starts_with("nodes::")) {
+        let shared = shared.clone();
+        trials.push(needing(ENGINE, format!("the_fault_is_found::{fault}"), move || {
+            faults::found(shared.engine()?, fault, case)
+        }));
     }
     // No trial is marked as ignored: a trial that does not run names the reason.
     (arguments.include_ignored, arguments.ignored) = (false, false);
