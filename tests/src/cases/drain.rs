@@ -15,7 +15,11 @@ const DRAINED: &str = "A drain ends each stream as `drained` with a `retry` from
 const WINDOW: &str = "Scripts end when the window of the drain is over; streams of topics end at a moment of their own within the window.";
 /// The reconnection time after a drain, in milliseconds.
 const AFTER: std::ops::RangeInclusive<u64> = 1000..=5000;
-const SLACK: Duration = Duration::from_secs(2);
+/// A drain deadline for the cases that exit before the deadline, so they need no tolerance.
+const DEADLINE: &[&str] = &["--drain-deadline-ms", "3000"];
+const BOUND: Duration = Duration::from_secs(3);
+/// The tolerance of the case that waits for the deadline itself.
+const SLACK: Duration = SECOND;
 
 pub(super) fn cases() -> Vec<Case> {
     let case = |name: &str, promise, source, options, run: fn(Server) -> Verdict| {
@@ -24,15 +28,13 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![
         case(
             "sigterm_with_open_streams",
-            "SIGTERM ends open streams and the process at once, with exit code 0",
-            SIGTERM,
-            &[],
-            sigterm,
+            "SIGTERM ends open streams and the process by the drain deadline, with exit code 0",
+            SIGTERM, DEADLINE, sigterm,
         )
-        .timed(SLACK),
-        case("sigterm_without_streams", "SIGTERM ends a process with idle connections at once, with exit code 0", SIGTERM, &[], sigterm_idle)
-            .timed(SLACK),
-        case("sigint_acts_as_sigterm", "SIGINT ends open streams and the process at once, with exit code 0", SIGTERM, &[], sigint).timed(SLACK),
+        .timed(Duration::ZERO),
+        case("sigterm_without_streams", "SIGTERM ends a process with idle connections by the drain deadline, with exit code 0", SIGTERM, DEADLINE, sigterm_idle)
+            .timed(Duration::ZERO),
+        case("sigint_acts_as_sigterm", "SIGINT ends open streams and the process by the drain deadline, with exit code 0", SIGTERM, DEADLINE, sigint).timed(Duration::ZERO),
         case(
             "sigterm_waits_for_the_window",
             "after SIGTERM a channel ends at the end of the window, and then the process exits",
@@ -120,7 +122,7 @@ fn has_exited(server: &mut Server, within: Duration) -> Verdict {
 
 fn sigterm(mut server: Server) -> Verdict {
     let mut streams = (0..20).map(|_| open(server.target())).collect::<Result<Vec<_>, _>>()?;
-    exits(&mut server, SECOND + SLACK)?;
+    exits(&mut server, BOUND)?;
     for stream in &mut streams {
         stream.read_to_end(patience())?;
         retry(stream, &["x"])?;
@@ -130,7 +132,7 @@ fn sigterm(mut server: Server) -> Verdict {
 
 fn sigterm_idle(mut server: Server) -> Verdict {
     let idle = server.target().read(&Request::get("/about"))?.into_connection()?;
-    exits(&mut server, SECOND + SLACK)?;
+    exits(&mut server, BOUND)?;
     drop(idle);
     Ok(())
 }
@@ -139,7 +141,7 @@ fn sigint(mut server: Server) -> Verdict {
     let mut stream = open(server.target())?;
     #[cfg(unix)]
     server.interrupt()?;
-    has_exited(&mut server, SECOND + SLACK)?;
+    has_exited(&mut server, BOUND)?;
     stream.read_to_end(patience())?;
     retry(&stream, &["x"])
 }

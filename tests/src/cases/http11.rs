@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
             close,
         ),
         case("request_sent_byte_by_byte_is_read", "a request may arrive in any pieces", HTTP, bytes),
-        case("header_names_ignore_case", "the names of headers ignore case", HTTP, names),
+        case("header_names_ignore_case", "the names of headers ignore case", HTTP, names).with([Group::Eligibility]),
         case("chunked_request_body_is_read", "a posted script may arrive in chunks", HTTP, chunked),
         case(
             "upgrade_is_never_agreed_to",

@@ -32,7 +32,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["--keep-alive-ms", "2000"],
             |server| reset(server.target()),
         )
-        .timed(Duration::from_millis(1500)),
+        .timed(Duration::from_millis(800)),
         Case::own(
             Group::KeepAlive,
             "no_keep_alive_when_turned_off",
@@ -51,7 +51,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// How late a keep-alive may be, after the interval.
-const SLACK: Duration = Duration::from_secs(2);
+const SLACK: Duration = Duration::from_secs(1);
 
 fn interval(target: &Target) -> Result<Duration, Failure> {
     let ms = target.about()?.keep_alive_ms;

@@ -15,7 +15,7 @@ pub use churn::{Churn, Churned};
 pub use feed::publish;
 pub use server::{LoadServer, Queues};
 pub use soak::{Memory, Soak, Soaked};
-pub use stalled::{Report, Stalled};
+pub use stalled::{Stalled, StalledReport};
 pub use stream::{LoadClient, LoadTally};
 
 /// A result whose error is a text for people.

@@ -131,7 +131,7 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
     };
     let mut response = head(opened.reply.status(), opened.reply.headers());
     response.headers_mut().extend(opened.header_map());
-    response.map(|()| Faulty::new(opened.reply.into_body()).boxed())
+    response.map(|()| Faulty::new(opened.reply.into_body().boxed()).boxed())
 }
 
 /// The response to HEAD has a body that is at its end from the beginning, so hyper derives no length, and HTTP/2
