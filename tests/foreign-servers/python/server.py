@@ -303,7 +303,7 @@ class Server:
     async def stop(self):
         self.drain(self.options.drain_window_ms)
         deadline = asyncio.get_running_loop().time() + self.options.drain_deadline_ms / 1000
-        unsent = lambda: any(connection.writer.transport.get_write_buffer_size() for connection in self.connections)
+        unsent_bytes = lambda: any(connection.writer.transport.get_write_buffer_size() for connection in self.connections)
         while (self.open_streams() or unsent_bytes()) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.01)
         self.stopped.set()
