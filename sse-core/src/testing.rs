@@ -36,11 +36,11 @@ use std::time::{Duration, Instant, SystemTime};
 /// A clock for tests: a [`Runtime`] whose time moves only by [`Clock::advance`], and whose randomness repeats.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    inner: Arc<Inner>,
+    inner: Arc<ClockInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct ClockInner {
     random: Random,
     time: Mutex<Time>,
 }
@@ -66,7 +66,7 @@ impl Clock {
         // 2026-01-01, so that two runs are equal.
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
         let time = Time { now: Instant::now(), wall, alarms: BTreeMap::new(), next: 0 };
-        Self { inner: Arc::new(Inner { random: Random::from_seed(seed), time: Mutex::new(time) }) }
+        Self { inner: Arc::new(ClockInner { random: Random::from_seed(seed), time: Mutex::new(time) }) }
     }
 
     /// Moves the time on, and wakes whoever waited for it.

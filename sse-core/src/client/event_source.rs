@@ -58,7 +58,7 @@ use std::time::{Duration, Instant};
 /// Source: WHATWG HTML 9.2.3. Redirects are followed by the program's HTTP client, as there by fetch.
 #[derive(Debug)]
 pub struct EventSource {
-    phase: Phase,
+    phase: SourcePhase,
     decoder: Decoder,
     retry: Retry,
     max_silence: Option<Duration>,
@@ -69,7 +69,7 @@ pub struct EventSource {
 }
 
 #[derive(Debug)]
-enum Phase {
+enum SourcePhase {
     /// `None`: at once.
     Waiting(Option<Instant>),
     Connecting {
@@ -86,7 +86,7 @@ impl EventSource {
     #[must_use]
     pub fn new(random: Random) -> Self {
         Self {
-            phase: Phase::Waiting(None),
+            phase: SourcePhase::Waiting(None),
             decoder: Decoder::new(),
             retry: Retry::new(random),
             max_silence: Some(Duration::from_secs(45)),
@@ -171,23 +171,23 @@ impl EventSource {
     ///
     /// A silent server is lost here: after [`Action::Wait`] the program must close the connection that it has.
     pub fn poll(&mut self, now: Instant) -> Action {
-        if let Phase::Connecting { silent_at: Some(at) } | Phase::Open { silent_at: Some(at) } = self.phase
+        if let SourcePhase::Connecting { silent_at: Some(at) } | SourcePhase::Open { silent_at: Some(at) } = self.phase
             && at <= now
         {
             self.handle_end(now);
         }
         match &self.phase {
-            Phase::Waiting(Some(until)) if *until > now => Action::Wait { until: *until },
-            Phase::Waiting(_) if !self.can_send_id() => {
+            SourcePhase::Waiting(Some(until)) if *until > now => Action::Wait { until: *until },
+            SourcePhase::Waiting(_) if !self.can_send_id() => {
                 self.stop(StopReason::LastEventId { bytes: self.last_event_id().len(), limit: self.max_id_bytes });
                 Action::Stop
             }
-            Phase::Waiting(_) => {
-                self.phase = Phase::Connecting { silent_at: self.silent_at(now) };
+            SourcePhase::Waiting(_) => {
+                self.phase = SourcePhase::Connecting { silent_at: self.silent_at(now) };
                 Action::Connect
             }
-            Phase::Connecting { silent_at } | Phase::Open { silent_at } => Action::Receive { until: *silent_at },
-            Phase::Stopped(_) => Action::Stop,
+            SourcePhase::Connecting { silent_at } | SourcePhase::Open { silent_at } => Action::Receive { until: *silent_at },
+            SourcePhase::Stopped(_) => Action::Stop,
         }
     }
 
@@ -203,14 +203,14 @@ impl EventSource {
     /// The server answered the request. 200 with the type `text/event-stream` opens the stream; 204 stops the event
     /// source as finished; any other answer stops it, unless [`retry_statuses`](Self::retry_statuses) names the status.
     pub fn handle_response(&mut self, head: ResponseHead<'_>, now: Instant) {
-        if !matches!(self.phase, Phase::Connecting { .. }) {
+        if !matches!(self.phase, SourcePhase::Connecting { .. }) {
             return;
         }
         match head.status {
             200 if head.is_event_stream() => {
                 let id = self.decoder.last_event_id();
                 self.decoder = Decoder::with_last_event_id(id).max_event_bytes(self.max_event_bytes);
-                self.phase = Phase::Open { silent_at: self.silent_at(now) };
+                self.phase = SourcePhase::Open { silent_at: self.silent_at(now) };
             }
             200 => {
                 let found = head.content_type.unwrap_or(b"none");
@@ -227,11 +227,11 @@ impl EventSource {
     ///
     /// After each event the program should [`poll`](Self::poll): the event `sse-end` stops the event source.
     pub fn decode<'d, 'i: 'd>(&'d mut self, input: &mut &'i [u8], now: Instant) -> Option<Received<'d>> {
-        if !matches!(self.phase, Phase::Open { .. }) {
+        if !matches!(self.phase, SourcePhase::Open { .. }) {
             *input = &[];
             return None;
         }
-        self.phase = Phase::Open { silent_at: self.silent_at(now) };
+        self.phase = SourcePhase::Open { silent_at: self.silent_at(now) };
         if !input.is_empty() {
             self.retry.succeeded();
         }
@@ -241,7 +241,7 @@ impl EventSource {
         };
         Some(if is_reserved(&event.event_type) {
             if event.event_type == "sse-end" && event.last_event_id == "end" {
-                self.phase = Phase::Stopped(StopReason::Finished);
+                self.phase = SourcePhase::Stopped(StopReason::Finished);
             }
             Received::Reserved(event)
         } else if event.event_type == *self.gap_type {
@@ -253,7 +253,7 @@ impl EventSource {
 
     /// The request failed, or the body ended or failed: the event source waits and reconnects.
     pub fn handle_end(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Connecting { .. } | Phase::Open { .. }) {
+        if matches!(self.phase, SourcePhase::Connecting { .. } | SourcePhase::Open { .. }) {
             self.wait(now, None);
         }
     }
@@ -272,14 +272,14 @@ impl EventSource {
     /// Whether a stream is open.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open { .. })
+        matches!(self.phase, SourcePhase::Open { .. })
     }
 
     /// Why the event source stopped, once it has.
     #[must_use]
     pub const fn stop_reason(&self) -> Option<&StopReason> {
         match &self.phase {
-            Phase::Stopped(reason) => Some(reason),
+            SourcePhase::Stopped(reason) => Some(reason),
             _ => None,
         }
     }
@@ -290,12 +290,12 @@ impl EventSource {
         // The next attempt fails until a byte comes.
         self.retry.failed();
         const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
-        self.phase = Phase::Waiting(Some(now + delay.min(LONGEST)));
+        self.phase = SourcePhase::Waiting(Some(now + delay.min(LONGEST)));
     }
 
     fn stop(&mut self, reason: StopReason) {
-        if !matches!(self.phase, Phase::Stopped(_)) {
-            self.phase = Phase::Stopped(reason);
+        if !matches!(self.phase, SourcePhase::Stopped(_)) {
+            self.phase = SourcePhase::Stopped(reason);
         }
     }
 

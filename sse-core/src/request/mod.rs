@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod grammar;
 pub(crate) mod head;
+pub(crate) mod host;
 pub(crate) mod last_event_id;
 pub(crate) mod origin;
 pub(crate) mod policy;

@@ -4,11 +4,12 @@ use crate::code::{code, sources};
 use std::path::Path;
 
 /// The folders in the order in which they may be used: each one uses only those of lower ranks and itself.
-const RANKS: [(&str, usize); 8] = [
+const RANKS: [(&str, usize); 9] = [
     ("runtime", 0),
     ("event", 1),
     ("decoder", 2),
     ("request", 2),
+    ("client", 3),
     ("stream", 3),
     ("response", 4),
     ("hub", 5),
