@@ -265,9 +265,11 @@ impl FromRequest for OptionalSse {
 }
 
 /// Checks a request under the options of its route.
-type Check<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>;
 
-fn check<T>(request: &HttpRequest, check: Check<T>) -> Result<T, Error> {
+fn check<T>(
+    request: &HttpRequest,
+    check: fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>,
+) -> Result<T, Error> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let query = Some(request.query_string());
     let authority = request.uri().authority().map(|authority| authority.as_str());

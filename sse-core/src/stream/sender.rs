@@ -1,6 +1,6 @@
 //! The handle: sends to one stream from anywhere.
 
-use super::shared::{Locked, Shared};
+use super::shared::{LockedStream, Shared};
 use super::state::CloseReason;
 use crate::event::error::{FrameError, SendError};
 use crate::event::event::Event;
@@ -163,8 +163,8 @@ impl Sender {
     pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
         let bytes = event.with_checked(|piece| self.check(piece?).map(CheckedEvent::into_bytes));
         let step = match bytes {
-            Ok(bytes) => Step::Send(bytes),
-            Err(error) => Step::Done(Err(error.into())),
+            Ok(bytes) => SendState::Send(bytes),
+            Err(error) => SendState::Done(Err(error.into())),
         };
         Sending {
             sender: self,
@@ -282,7 +282,7 @@ impl Sender {
     /// }
     /// ```
     pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
-        let ready = |locked: &Locked| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
+        let ready = |locked: &LockedStream| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
         Watch { shared: self.shared.clone(), ticket: None, ready }
     }
 
@@ -324,7 +324,7 @@ impl fmt::Debug for Sender {
 #[derive(Debug)]
 pub struct Sending<'s> {
     sender: &'s Sender,
-    step: Step,
+    step: SendState,
     /// The place in the line of those who wait for room.
     ticket: Option<u64>,
     #[cfg(debug_assertions)]
@@ -332,7 +332,7 @@ pub struct Sending<'s> {
 }
 
 #[derive(Debug)]
-enum Step {
+enum SendState {
     Send(Bytes),
     Done(Result<(), SendError>),
 }
@@ -343,8 +343,8 @@ impl Future for Sending<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let bytes = match &this.step {
-            Step::Send(bytes) => bytes.clone(),
-            Step::Done(result) => return Poll::Ready(result.clone()),
+            SendState::Send(bytes) => bytes.clone(),
+            SendState::Done(result) => return Poll::Ready(result.clone()),
         };
         let shared = &*this.sender.shared;
         let mut waker = Some(cx.waker().clone());
@@ -373,7 +373,7 @@ impl Future for Sending<'_> {
         }
         if let Poll::Ready(done) = &result {
             this.leave_line();
-            this.step = Step::Done(done.clone());
+            this.step = SendState::Done(done.clone());
         }
         shared.wake(wakes, next);
         result
@@ -402,7 +402,7 @@ impl Drop for Sending<'_> {
 struct Watch<T> {
     shared: Arc<Shared>,
     ticket: Option<u64>,
-    ready: fn(&Locked) -> Option<T>,
+    ready: fn(&LockedStream) -> Option<T>,
 }
 
 impl<T> Future for Watch<T> {

@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     senders: AtomicUsize,
     /// Where its hub keeps it, written and read under the lock of the hub's registry.
     pub(crate) slot: AtomicUsize,
-    locked: Mutex<Locked>,
+    locked: Mutex<LockedStream>,
 }
 
 /// The rules for every event of a stream: its size, and on a hub no ID, because the hub sets the IDs, and not the type of the
@@ -78,7 +78,7 @@ pub(crate) fn check(piece: &CheckedEvent<'_>, max_event_bytes: usize, control: C
 }
 
 #[derive(Debug)]
-pub(crate) struct Locked {
+pub(crate) struct LockedStream {
     pub(crate) state: State,
     /// Made when somebody waits, because on most streams nobody ever does.
     waiting: Option<Box<Waiting>>,
@@ -115,7 +115,7 @@ impl Waiting {
     }
 }
 
-impl Locked {
+impl LockedStream {
     pub(crate) fn waiting(&mut self) -> &mut Waiting {
         self.waiting.get_or_insert_default()
     }
@@ -151,13 +151,13 @@ impl Locked {
 
 impl Shared {
     pub(crate) fn new(id: Uuid, control: Control, rules: Rules, state: State) -> Arc<Self> {
-        let locked = Locked { state, waiting: None };
+        let locked = LockedStream { state, waiting: None };
         let (body, senders, slot) = (AtomicWaker::new(), AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self { id, control, rules, body, senders, slot, locked: Mutex::new(locked) })
     }
 
     /// Looks at the state, or changes it. Wakes nobody; nothing foreign may run inside.
-    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Locked) -> T) -> T {
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut LockedStream) -> T) -> T {
         look(&mut self.locked.lock())
     }
 
@@ -205,7 +205,7 @@ impl Shared {
 
     /// The body has delivered its last byte, or was dropped: tells whoever waits.
     pub(crate) fn decided(&self) {
-        let everybody = self.with(Locked::everybody);
+        let everybody = self.with(LockedStream::everybody);
         self.wake(false, everybody);
     }
 

@@ -9,15 +9,23 @@ use std::path::Path;
 /// crate that implements them, so an adapter wraps these types of the core.
 const WRAPPERS: [&str; 4] = ["Error", "Sse", "SseResponse", "Subscription"];
 
-/// The names that this code declares with `struct`, `enum`, `union`, `trait` or, outside of traits and impls, `type`.
+/// The names that this code declares with `struct`, `enum`, `union`, `trait` or, outside of traits and impls, `type`. An
+/// alias of a type with the same name is the same type.
 fn declared(code: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for line in code.lines() {
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$' && c != '#');
-        let alias_counts = !line.starts_with(' ');
+        let alias_counts = |name: &str| {
+            let aliased = line.split_once('=').map_or("", |(_, aliased)| aliased);
+            !line.starts_with(' ') && !aliased.contains(&format!("::{name}"))
+        };
         while let Some(word) = words.next() {
-            if matches!(word, "struct" | "enum" | "union" | "trait") || word == "type" && alias_counts {
-                names.extend(words.next().filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase())));
+            if matches!(word, "struct" | "enum" | "union" | "trait" | "type")
+                && let Some(name) = words.next()
+                && name.starts_with(|c: char| c.is_ascii_uppercase())
+                && (word != "type" || alias_counts(name))
+            {
+                names.push(name);
             }
         }
     }
@@ -63,7 +71,7 @@ fn checker_finds_a_name_in_two_files_and_twice_in_one() {
     let [one, two, adapter] = [
         "pub struct Topic;\nenum Step {}\n",
         "trait Topic {}\nstruct A;\nmod b {\n    struct A;\n}\ntype Sse = ();\nimpl Iterator for A {\n    type Item = u8;\n}\n",
-        "pub struct Sse;\ntype Step = ();",
+        "pub struct Sse;\ntype Step = ();\npub type A = other::A<u8>;",
     ]
     .map(code);
     let files = [("sse-core/one.rs", &*one), ("sse-core/two.rs", &two), ("sse-axum/lib.rs", &adapter)];
