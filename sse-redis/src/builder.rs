@@ -16,6 +16,16 @@ use std::time::{Duration, Instant};
 /// The smallest log. A node can detect trimmed entries only if a full batch was left unread.
 const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
 
+/// The largest log. Redis rejects larger numbers.
+const MAX_ENTRIES: usize = i64::MAX as usize;
+
+/// The largest number of publishes in flight.
+const MAX_IN_FLIGHT: usize = 65_536;
+
+/// The shortest and the longest time limit of a publish.
+const MIN_DEADLINE: Duration = Duration::from_millis(1);
+const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
+
 /// The number of entry IDs that the follower remembers, the same as the hub.
 const REMEMBERED: usize = 65_536;
 
@@ -44,6 +54,7 @@ const REMEMBERED: usize = 65_536;
 #[must_use = "a builder starts nothing until `start` is called"]
 pub struct RedisBuilder {
     url: String,
+    prefix: String,
     name: String,
     hub: sse_core::hub::HubBuilder,
     max_entries: usize,
@@ -62,8 +73,10 @@ pub enum StartError {
     /// The URL or a certificate is invalid. `rediss://` and certificates need the feature `tls`.
     #[error("the URL or a certificate is invalid: {0}")]
     Url(Box<str>),
-    /// The name of the log is not 1 to 128 bytes without braces.
-    #[error("the log name {0:?} is not 1 to 128 bytes without braces: set another with `log`")]
+    /// The name of the log is not 1 to 128 bytes without braces, or the prefix is not at most 128 bytes without braces.
+    #[error(
+        "the name or prefix {0:?} of the log is not 1 to 128 bytes without braces: set another with `log` or `prefix`"
+    )]
     Log(Box<str>),
     /// The number of entries is below 1,024.
     #[error("a log of {0} entries is too short, and the minimum is {MIN_ENTRIES}: set more with `max_entries`")]
@@ -77,13 +90,14 @@ impl RedisBuilder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            prefix: String::new(),
             name: "sse".to_owned(),
             hub: Hub::builder(),
             max_entries: 100_000,
             window: (10_000, 64 * 1024 * 1024),
             in_flight: 1_024,
             deadline: Duration::from_secs(2),
-            ready_grace: Duration::from_secs(30),
+            ready_grace: Duration::MAX,
             #[cfg(feature = "tls")]
             certificates: Default::default(),
         }
@@ -98,6 +112,19 @@ impl RedisBuilder {
     /// ```
     pub fn log(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Sets a prefix of both keys of the log: empty by default, at most 128 bytes without braces. With the prefix `myapp:`
+    /// the keys are `myapp:{NAME}:log` and `myapp:{NAME}:meta`, which the key pattern `~myapp:*` of a Redis user permits.
+    /// [`start`](Self::start) rejects other prefixes with [`StartError::Log`].
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").prefix("myapp:").log("news");
+    /// # let _ = builder;
+    /// ```
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
         self
     }
 
@@ -130,7 +157,7 @@ impl RedisBuilder {
     }
 
     /// Sets how many of the newest entries a node loads when it starts, so that clients can resume there: 10,000 by
-    /// default, and at most 64 MiB. A client whose ID is older than these entries receives a gap.
+    /// default, at least 1, and at most 64 MiB. A client whose ID is older than these entries receives a gap.
     ///
     /// ```
     /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").window(50_000);
@@ -141,7 +168,7 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets the number of publishes that may be in flight: 1,024 by default, at least 1. Further publishes wait for half of
+    /// Sets the number of publishes that may be in flight: 1,024 by default, from 1 to 65,536. Further publishes wait for half of
     /// the [`deadline`](Self::deadline), and then return [`RedisPublishError::Overloaded`](crate::RedisPublishError::Overloaded).
     ///
     /// ```
@@ -153,7 +180,9 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets the time limit of a publish: 2 s by default.
+    /// Sets the time limit of a publish: 2 s by default, from 1 ms to 1 hour.
+    ///
+    /// Half of this time is for waiting: for a publish in flight to end, and for a connection to the server.
     ///
     /// ```
     /// use std::time::Duration;
@@ -166,7 +195,10 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets how long a node without its Redis server stays [ready](Redis::is_ready): 30 s by default.
+    /// Sets how long a node without its Redis server stays [ready](Redis::is_ready): without limit by default.
+    ///
+    /// Set a limit only if a node can lose the server while others keep the server. Otherwise all nodes become unready at
+    /// once.
     ///
     /// ```
     /// use std::time::Duration;
@@ -240,6 +272,9 @@ impl RedisBuilder {
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(['{', '}']) {
             return Err(StartError::Log(self.name.into()));
         }
+        if self.prefix.len() > 128 || self.prefix.contains(['{', '}']) {
+            return Err(StartError::Log(self.prefix.into()));
+        }
         if self.max_entries < MIN_ENTRIES {
             return Err(StartError::TooShort(self.max_entries));
         }
@@ -248,14 +283,21 @@ impl RedisBuilder {
         #[cfg(not(feature = "tls"))]
         let client = info(&self.url).and_then(redis::Client::open);
         let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
-        let keys = Keys::of(&self.name);
+        let keys = Keys::of(&self.prefix, &self.name);
         let (hub, mut feed) = self.hub.follower();
         feed.admit(false);
-        let limits =
-            PublishLimits { max_entries: self.max_entries, in_flight: self.in_flight.max(1), deadline: self.deadline };
+        let limits = PublishLimits {
+            max_entries: self.max_entries.min(MAX_ENTRIES),
+            in_flight: self.in_flight.clamp(1, MAX_IN_FLIGHT),
+            deadline: self.deadline.clamp(MIN_DEADLINE, MAX_DEADLINE),
+        };
         let publisher = Arc::new(Publisher::new(client.clone(), keys.clone(), limits, generator()));
         let shared = Arc::new(NodeStatus::new());
-        let bounds = FollowerBounds { window: self.window, batch: BATCH_ENTRIES, remembered: REMEMBERED };
+        let bounds = FollowerBounds {
+            window: (self.window.0.max(1), self.window.1),
+            batch: BATCH_ENTRIES,
+            remembered: REMEMBERED,
+        };
         let driver = Driver {
             follower: Follower::new(Instant::now(), generator(), bounds, FollowerRules::ALL),
             feed,

@@ -1,13 +1,12 @@
 //! Runs the follower: a task with a connection of its own.
 
-use crate::commands::{Failure, Keys, execute};
+use crate::commands::{Failure, Keys, Session, execute};
 use crate::connection::connect;
 use crate::follower::{Command, Effect, Follower, Reply};
 use crate::publisher::Publisher;
 use crate::state::NodeStatus;
 use crate::trace;
 use redis::Client;
-use redis::aio::MultiplexedConnection;
 use sse_core::hub::{Feed, FeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,14 +52,14 @@ impl Driver {
         }
     }
 
-    async fn do_one(&self, connection: &mut Option<MultiplexedConnection>, command: Command) -> Result<Reply, Failure> {
+    async fn do_one(&self, connection: &mut Option<Session>, command: Command) -> Result<Reply, Failure> {
         match (command, connection) {
             (Command::Connect, connection) => {
                 *connection = None;
-                *connection = Some(connect(&self.client, RESPONSE_TIMEOUT, 1).await?);
+                *connection = Some(Session::new(connect(&self.client, RESPONSE_TIMEOUT, 1).await?));
                 Ok(Reply::Connected)
             }
-            (command, Some(connection)) => execute(connection, &self.keys, command).await,
+            (command, Some(session)) => execute(session, &self.keys, command).await,
             (_, None) => Ok(Reply::Failed),
         }
     }
@@ -72,7 +71,12 @@ impl Driver {
         let rounds = effects.iter().filter(|effect| **effect == Effect::CaughtUp).count() as u64;
         for effect in effects.drain(..) {
             match effect {
-                Effect::Following(following) => self.shared.set_following(following),
+                Effect::Following(following) => {
+                    self.shared.set_following(following);
+                    if following {
+                        self.publisher.connect_now();
+                    }
+                }
                 Effect::Probe(probe) => {
                     let publisher = self.publisher.clone();
                     // Only one probe is in flight. It ends at the deadline of a publish.

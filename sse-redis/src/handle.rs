@@ -104,8 +104,8 @@ impl Redis {
     /// Publishes an event again, with the ID of [`RedisPublishError::MaybeStored`] or with an ID of the application.
     ///
     /// Clients receive the event once if both entries are at most 60 s apart, with fewer than 524,288 entries between them.
-    /// The returned ID is the ID of the second entry. Only a node on which the first entry was trimmed or lost sends the
-    /// second entry.
+    /// The returned ID is the ID of the second entry. Only a node on which the first entry was trimmed, lost or not
+    /// loaded at its start sends the second entry.
     ///
     /// # Errors
     /// The same as [`Redis::publish`].
@@ -166,8 +166,12 @@ impl Redis {
         self.inner.shared.state(self.inner.hub.is_draining())
     }
 
-    /// Whether a load balancer should send new clients to this node: the hub is loaded, does not drain, and has not been
-    /// [`NodeState::Stale`] for longer than [`RedisBuilder::ready_grace`].
+    /// Whether a load balancer should send new clients to this node: the hub is loaded, does not drain, and the node is not
+    /// stopped.
+    ///
+    /// A node without its Redis server stays ready, because all nodes lose the server at the same time, and a load balancer
+    /// without ready nodes answers 503, after which browsers do not reconnect. Use [`state`](Self::state) for alerts, or set
+    /// [`RedisBuilder::ready_grace`] if nodes can lose the server one by one.
     ///
     /// ```no_run
     /// # fn readyz(redis: sse_redis::Redis) -> u16 {
@@ -249,7 +253,8 @@ impl Redis {
         self.inner.shared.last_error()
     }
 
-    /// Stops following and publishing, for good. The hub still serves the events that it holds, so drain the hub first.
+    /// Stops following and publishing, for good. [`is_ready`](Self::is_ready) becomes false, and a publish returns
+    /// [`NotStored::Stopped`](crate::NotStored::Stopped). The hub still serves the events that it holds, so drain the hub first.
     ///
     /// ```no_run
     /// # async fn shut_down(redis: sse_redis::Redis) {
@@ -258,6 +263,8 @@ impl Redis {
     /// # }
     /// ```
     pub fn stop(&self) {
+        self.inner.shared.set_stopped();
+        self.inner.publisher.stop();
         self.inner.tasks.iter().for_each(AbortHandle::abort);
     }
 }

@@ -21,13 +21,14 @@
 //!
 //! A client receives each event of its topics once and in the order of the log, or a `gap` event where events are missing.
 //! While the Redis server is unreachable, streams stay open, clients resume from the events that the node holds, and
-//! publishes fail at once. `docs/scaling.md` lists the events that Redis itself can lose, and settings against it.
+//! publishes fail after half of their deadline. `docs/scaling.md` lists the events that Redis itself can lose, and settings
+//! against it.
 //!
 //! # Requirements
 //!
-//! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`. The user needs the commands `xadd xread xrange
-//! xrevrange xinfo xlen role hget hset exists eval multi exec client`. Other programs may append entries, with `NOMKSTREAM`.
-//! They may trim the log to at least 1,024 entries, and must not delete single entries.
+//! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`. `docs/scaling.md` has the `ACL SETUSER` line of a
+//! user with the required rights. Other programs may append entries, with `NOMKSTREAM`. They may trim the log to at least
+//! 1,024 entries, and must not delete single entries.
 //!
 //! | feature | adds |
 //! |---|---|

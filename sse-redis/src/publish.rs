@@ -44,9 +44,12 @@ pub enum RedisPublishError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotStored {
-    /// No connection to the Redis server is open.
+    /// No connection to the Redis server was open within half of the [`deadline`](crate::RedisBuilder::deadline).
     #[error("the Redis server is unreachable")]
     Away,
+    /// [`Redis::stop`](crate::Redis::stop) was called.
+    #[error("the node is stopped")]
+    Stopped,
     /// The log does not exist: it was deleted, or no node has created it yet. A node that follows the log creates it within
     /// about a second.
     #[error("the log does not exist")]

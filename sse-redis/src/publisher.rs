@@ -9,16 +9,24 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Value, cmd};
 use sse_core::Random;
 use sse_core::hub::EventId;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// The first and the longest wait before a new attempt to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// The time between two pings of an idle connection.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// A connection that stays open for this time resets the wait between attempts.
+const STABLE: Duration = Duration::from_secs(5);
+
+/// Whether another connection may reach a server that accepts publishes. After any other error, for example `NOREPLICAS` or
+/// `OOM`, the same server would answer.
+fn needs_reconnect(code: &str) -> bool {
+    matches!(code, "READONLY" | "LOADING" | "MASTERDOWN" | "MOVED" | "CLUSTERDOWN" | "UNBLOCKED")
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PublishLimits {
@@ -32,8 +40,9 @@ pub(crate) struct Publisher {
     keys: Keys,
     limits: PublishLimits,
     permits: Semaphore,
-    line: Mutex<PublishConnection>,
+    line: watch::Sender<PublishConnection>,
     broken: Notify,
+    retry: Notify,
     pub(crate) random: Random,
 }
 
@@ -42,16 +51,14 @@ pub(crate) struct Publisher {
 struct PublishConnection {
     connection: Option<MultiplexedConnection>,
     number: u64,
+    stopped: bool,
 }
 
 impl Publisher {
     pub(crate) fn new(client: Client, keys: Keys, limits: PublishLimits, random: Random) -> Self {
         let permits = Semaphore::new(limits.in_flight);
-        Self { client, keys, limits, permits, line: Mutex::default(), broken: Notify::new(), random }
-    }
-
-    fn line(&self) -> std::sync::MutexGuard<'_, PublishConnection> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        let (broken, retry) = (Notify::new(), Notify::new());
+        Self { client, keys, limits, permits, line: watch::Sender::default(), broken, retry, random }
     }
 
     /// Keeps a connection open while the future is polled.
@@ -60,42 +67,69 @@ impl Publisher {
         loop {
             // Each publish has a deadline of its own. This longer timeout only ends a connection that no longer answers.
             if let Ok(connection) = connect(&self.client, self.limits.deadline * 2, self.limits.in_flight).await {
-                attempts = 0;
-                {
-                    let mut line = self.line();
+                let since = Instant::now();
+                self.line.send_modify(|line| {
                     line.number += 1;
                     line.connection = Some(connection);
-                }
+                });
                 while timeout(HEARTBEAT, self.broken.notified()).await.is_err() {
                     self.ping().await;
+                }
+                if since.elapsed() > STABLE {
+                    attempts = 0;
                 }
             }
             let longest = BACKOFF.0.saturating_mul(1 << attempts.min(16)).min(BACKOFF.1);
             attempts += 1;
             let jitter = f64::from(self.random.uuid().as_u128() as u32) / f64::from(u32::MAX);
-            sleep(longest.mul_f64(0.5 + jitter / 2.0)).await;
+            let _ = timeout(longest.mul_f64(0.5 + jitter / 2.0), self.retry.notified()).await;
         }
+    }
+
+    /// Ends the wait before the next attempt to connect: the follower has reached the server.
+    pub(crate) fn connect_now(&self) {
+        if self.line.borrow().connection.is_none() {
+            self.retry.notify_one();
+        }
+    }
+
+    /// Rejects all further publishes.
+    pub(crate) fn stop(&self) {
+        self.line.send_modify(|line| (line.connection, line.stopped) = (None, true));
     }
 
     /// Checks that the connection answers, so that a broken one is replaced before the next publish.
     async fn ping(&self) {
         let (connection, number) = {
-            let line = self.line();
+            let line = self.line.borrow();
             (line.connection.clone(), line.number)
         };
         let Some(mut connection) = connection else { return };
-        let ping = timeout(self.limits.deadline, cmd("PING").query_async::<Value>(&mut connection)).await;
-        if !matches!(ping, Ok(Ok(_))) {
-            self.give_up(number);
+        match timeout(self.limits.deadline, cmd("PING").query_async::<Value>(&mut connection)).await {
+            Ok(Ok(_)) => {}
+            // The user may not call PING, but the server answers.
+            Ok(Err(error)) if error.code().is_some_and(|code| !needs_reconnect(code)) => {}
+            _ => self.give_up(number),
         }
     }
 
     /// Closes the connection with this number.
     fn give_up(&self, number: u64) {
-        let mut line = self.line();
-        if line.number == number && line.connection.take().is_some() {
+        let closed = self.line.send_if_modified(|line| line.number == number && line.connection.take().is_some());
+        if closed {
             self.broken.notify_one();
         }
+    }
+
+    /// Waits for an open connection until this time.
+    async fn connection(&self, until: Instant) -> Result<(MultiplexedConnection, u64), NotStored> {
+        let mut line = self.line.subscribe();
+        let open = timeout_at(until, line.wait_for(|line| line.stopped || line.connection.is_some())).await;
+        let Ok(Ok(line)) = open else { return Err(NotStored::Away) };
+        if line.stopped {
+            return Err(NotStored::Stopped);
+        }
+        line.connection.clone().map(|connection| (connection, line.number)).ok_or(NotStored::Away)
     }
 
     pub(crate) async fn publish(&self, record: &Record, id: PublishId) -> Result<EventId, RedisPublishError> {
@@ -120,22 +154,18 @@ impl Publisher {
     }
 
     async fn store(&self, add: &Cmd, id: PublishId) -> Result<EventId, RedisPublishError> {
-        let deadline = Instant::now() + self.limits.deadline;
+        let now = Instant::now();
         // Half of the time is for waiting, so that the other half remains for the reply.
-        let permit = timeout(self.limits.deadline / 2, self.permits.acquire()).await;
+        let (turn, deadline) = (now + self.limits.deadline / 2, now + self.limits.deadline);
+        let permit = timeout_at(turn, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else { return Err(RedisPublishError::Overloaded) };
-        let (connection, number) = {
-            let line = self.line();
-            (line.connection.clone(), line.number)
-        };
-        let Some(mut connection) = connection else { return Err(NotStored::Away.into()) };
+        let (mut connection, number) = self.connection(turn).await?;
         match timeout_at(deadline, add.query_async::<Value>(&mut connection)).await {
             Ok(Ok(Value::Nil)) => Err(NotStored::NoLog.into()),
             Ok(Ok(position)) => event_id(position, id.tag()).ok_or(RedisPublishError::MaybeStored(id)),
             // The server answered with an error: the event was not stored.
             Ok(Err(error)) if error.code().is_some() => {
-                if !error.to_string().contains("OOM") {
-                    // A replica, or a server that loads: connect again, to find the leader.
+                if error.code().is_some_and(needs_reconnect) {
                     self.give_up(number);
                 }
                 Err(NotStored::Refused(error.to_string().into()).into())

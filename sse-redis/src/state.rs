@@ -50,13 +50,14 @@ pub(crate) struct Progress {
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     loaded: bool,
+    stopped: bool,
     following: bool,
     since: Instant,
 }
 
 impl NodeStatus {
     pub(crate) fn new() -> Self {
-        let standing = Standing { loaded: false, following: false, since: Instant::now() };
+        let standing = Standing { loaded: false, stopped: false, following: false, since: Instant::now() };
         Self {
             standing: watch::Sender::new(standing),
             last_error: Mutex::new(None),
@@ -66,6 +67,10 @@ impl NodeStatus {
 
     pub(crate) fn set_loaded(&self) {
         self.standing.send_if_modified(|standing| !std::mem::replace(&mut standing.loaded, true));
+    }
+
+    pub(crate) fn set_stopped(&self) {
+        self.standing.send_modify(|standing| standing.stopped = true);
     }
 
     pub(crate) fn set_following(&self, following: bool) {
@@ -102,10 +107,10 @@ impl NodeStatus {
         }
     }
 
-    /// Whether the node is loaded, and has been stale for less than `grace`.
+    /// Whether the node is loaded, not stopped, and has been stale for less than `grace`.
     pub(crate) fn is_ready(&self, grace: Duration) -> bool {
         let standing = *self.standing.borrow();
-        standing.loaded && (standing.following || standing.since.elapsed() < grace)
+        standing.loaded && !standing.stopped && (standing.following || standing.since.elapsed() < grace)
     }
 
     pub(crate) async fn changed_to(&self, loaded: bool) {

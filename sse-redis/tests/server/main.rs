@@ -12,6 +12,7 @@ mod nodes;
 mod outages;
 mod resume;
 mod server;
+mod services;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -54,6 +55,13 @@ fn main() {
         "wait_for an ID" => resume::waited_for;
         "T12 an empty log, and publishes between polls" => nodes::empty_log;
         "T13 a quiet topic beside a busy one" => resume::quiet_topic;
+        "a server without ROLE or EVAL_RO" => services::without_role;
+        "a server with full memory" => services::full_memory;
+        "the user of docs/scaling.md" => services::documented_user;
+        "a server without replicas" => services::no_replicas;
+        "a publish after the node has loaded" => services::publish_after_loaded;
+        "settings at their limits" => services::settings;
+        "readiness without a server" => services::readiness;
         "T14 a rolling restart" => nodes::rolling_restart;
     };
     #[cfg(feature = "tls")]

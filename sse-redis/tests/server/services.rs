@@ -1,0 +1,160 @@
+//! Servers with restrictions: without `ROLE`, with full memory, without replicas, or with a user of few rights.
+
+use crate::model::{Client, Node};
+use crate::server::{Server, url_over};
+use sse_core::Event;
+use sse_redis::{NodeState, NotStored, Redis, RedisPublishError, StartError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Checks that a node loads, publishes and receives the event.
+async fn works(node: &Node) {
+    node.ready().await;
+    let client = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for number in 1..=10 {
+        node.publish_surely("news", &number.to_string()).await;
+    }
+    client.wait_for(10, SOON).await;
+    assert_eq!(client.check().gaps(), 0);
+}
+
+/// The number of connections that the server has accepted.
+fn connections(server: &Server) -> u64 {
+    let info = server.cli(&["INFO", "stats"]);
+    let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.and_then(|number| number.trim().parse().ok()).expect("a number")
+}
+
+/// Several services do not offer `ROLE`.
+pub(crate) async fn without_role(_: bool) -> String {
+    let server = Server::with(|_| ["--rename-command", "ROLE", ""].map(str::to_owned).to_vec());
+    works(&Node::start(&server.url())).await;
+    let server = Server::with(|_| ["--rename-command", "EVAL_RO", ""].map(str::to_owned).to_vec());
+    works(&Node::start(&server.url())).await;
+    "10 events without ROLE, and 10 without EVAL_RO".to_owned()
+}
+
+/// A server with full memory rejects publishes. Nodes still follow, and new nodes start.
+pub(crate) async fn full_memory(_: bool) -> String {
+    let server = Server::start(false);
+    let node = Node::start(&server.url());
+    works(&node).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let result = node.redis.publish("news", Event::data("11")).await;
+    assert!(
+        matches!(&result, Err(RedisPublishError::NotStored(NotStored::Refused(text))) if text.contains("OOM")),
+        "{result:?}"
+    );
+    let fresh = Node::start(&server.url());
+    fresh.ready().await;
+    assert_eq!(fresh.hub.stats().held_events, 10);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        assert_eq!(node.redis.state(), NodeState::Ready, "{:?}", node.redis.last_error());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    node.publish_surely("news", "11").await;
+    "a new node loads 10 events, and a running node stays ready".to_owned()
+}
+
+/// The user of `docs/scaling.md` can do everything that a node does.
+pub(crate) async fn documented_user(_: bool) -> String {
+    let docs =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md")).expect("the document");
+    let line = docs.lines().find(|line| line.starts_with("ACL SETUSER")).expect("the line");
+    let line = line.replace("PASSWORD", "secret").replace("NAME", "sse");
+    let server = Server::start(false);
+    let answer = server.cli(&line.split(' ').collect::<Vec<_>>());
+    assert!(answer.starts_with("+OK"), "{answer}");
+    let node = Node::start(&format!("redis://sse:secret@127.0.0.1:{}/0", server.port));
+    works(&node).await;
+    let before = connections(&server);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    // The test itself opens a connection for each question.
+    let opened = connections(&server) - before - 1;
+    let denied = server.cli(&["ACL", "LOG"]);
+    assert!(opened == 0 && denied.starts_with("*0"), "{opened} connections, {denied}");
+    "10 events, no denied command, no reconnect".to_owned()
+}
+
+/// An error that another connection would also get does not close the connection.
+pub(crate) async fn no_replicas(_: bool) -> String {
+    let server = Server::start(false);
+    let node = Node::start(&server.url());
+    works(&node).await;
+    server.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let before = connections(&server);
+    let mut rejected = 0;
+    for _ in 0..300 {
+        match node.redis.publish("news", Event::data("x")).await {
+            Err(RedisPublishError::NotStored(NotStored::Refused(text))) if text.contains("NOREPLICAS") => rejected += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    let opened = connections(&server) - before - 1;
+    assert_eq!(opened, 0);
+    server.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    node.publish_surely("news", "11").await;
+    format!("{rejected} publishes rejected, {opened} new connections")
+}
+
+/// A publish waits for the connection, so it succeeds as soon as the node is loaded.
+pub(crate) async fn publish_after_loaded(_: bool) -> String {
+    let server = Server::start(false);
+    let cable = server.cable().await;
+    let mut slowest = Duration::ZERO;
+    for round in 0..10 {
+        cable.pull();
+        let node = Node::start(&url_over(&cable));
+        tokio::time::sleep(Duration::from_millis(200 * round)).await;
+        cable.plug();
+        node.redis.loaded().await;
+        let begun = Instant::now();
+        node.redis.publish("news", Event::data("1")).await.expect("the event is stored");
+        slowest = slowest.max(begun.elapsed());
+        node.redis.stop();
+    }
+    format!("10 starts, the first publish takes {slowest:.0?} at most")
+}
+
+/// Extreme settings start a node that works, and a stopped node publishes nothing.
+pub(crate) async fn settings(_: bool) -> String {
+    let server = Server::start(false);
+    let first = Node::start(&server.url());
+    works(&first).await;
+    for builder in [
+        Redis::builder(&server.url()).log("a").window(0),
+        Redis::builder(&server.url()).log("b").window(usize::MAX).in_flight(usize::MAX).max_entries(usize::MAX),
+        Redis::builder(&server.url()).log("c").deadline(Duration::MAX).in_flight(0),
+        Redis::builder(&server.url()).prefix("myapp:").log("d"),
+    ] {
+        works(&Node::build(builder)).await;
+    }
+    assert!(server.cli(&["EXISTS", "myapp:{d}:log"]).starts_with(":1"));
+    let braces = Redis::builder(&server.url()).prefix("{myapp}").start().map(drop);
+    assert_eq!(braces, Err(StartError::Log("{myapp}".into())));
+    let (redis, _) = Redis::start(&server.url()).expect("the node starts");
+    redis.loaded().await;
+    assert!(redis.is_ready());
+    redis.stop();
+    assert!(!redis.is_ready());
+    assert_eq!(redis.publish("news", Event::data("x")).await, Err(NotStored::Stopped.into()));
+    "windows, limits and prefixes at their ends; no publish after stop".to_owned()
+}
+
+/// A loaded node stays ready without its server.
+pub(crate) async fn readiness(_: bool) -> String {
+    let mut server = Server::start(false);
+    let (redis, _) = Redis::start(&server.url()).expect("the node starts");
+    redis.loaded().await;
+    server.kill();
+    while redis.state() != NodeState::Stale {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(redis.is_ready());
+    "a stale node is ready".to_owned()
+}
