@@ -23,7 +23,7 @@ pub(super) struct Republished {
 }
 
 impl Republished {
-    /// Remembers a publish. Returns true if the entry is marked as a repetition of a remembered publish.
+    /// Remembers a publish. Returns true if another entry of the same publish is remembered.
     pub(super) fn is_repetition(&mut self, id: EventId, record: &Record) -> bool {
         let Some(publish) = record.publish else { return false };
         let now = id.position().0;
@@ -34,7 +34,9 @@ impl Republished {
             self.remove(old, publish);
         }
         let unread = self.unread.is_some_and(|unread| unread.tag() == publish.tag());
-        if record.republished && (unread || self.seen.contains_key(&publish)) {
+        // Also without the mark of a repetition: the first attempt can arrive after the repetition, when a network or a broken
+        // connection delivers it late.
+        if unread || self.seen.contains_key(&publish) {
             return true;
         }
         self.order.push_back((id, publish));

@@ -63,6 +63,12 @@ impl Scene {
                 if world.dice.one_in(10) {
                     world.publish_again();
                 }
+                if world.dice.one_in(10) {
+                    world.publish_again_first();
+                }
+                if world.dice.one_in(10) {
+                    world.deliver_delayed();
+                }
             }
             12 | 13 => {
                 let ms = [1, 20, 200, 1_100, 3_000][world.dice.roll(5) as usize];

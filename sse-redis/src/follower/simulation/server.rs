@@ -72,6 +72,8 @@ pub(super) struct World {
     pub(super) max_len: usize,
     /// The time of the first entry of each publish.
     pub(super) published: Vec<u64>,
+    /// The topic and the publish of each first attempt that has not arrived yet.
+    pub(super) delayed: Vec<(usize, usize)>,
     pub(super) up: bool,
     by_id: HashMap<String, usize>,
 }
@@ -87,6 +89,7 @@ impl World {
             ms: 1_000_000,
             max_len,
             published: Vec::new(),
+            delayed: Vec::new(),
             up: true,
             by_id: HashMap::new(),
         }
@@ -109,7 +112,11 @@ impl World {
     }
 
     pub(super) fn append(&mut self, content: EntryContent, event: Option<(usize, usize)>) -> Option<usize> {
-        let republished = matches!(&content, EntryContent::Event(record) if record.republished);
+        self.append_as(content, event, false)
+    }
+
+    /// `republished`: the log has an entry of the same publish already.
+    fn append_as(&mut self, content: EntryContent, event: Option<(usize, usize)>, republished: bool) -> Option<usize> {
         let log = self.server.log.as_mut()?;
         let position = if self.ms > log.last.0 { (self.ms, 0) } else { (log.last.0, log.last.1 + 1) };
         let publish = match &content {
@@ -155,7 +162,32 @@ impl World {
             return;
         }
         let record = self.record(topic, publish, true);
-        self.append(EntryContent::Event(record), Some((topic, publish)));
+        self.append_as(EntryContent::Event(record), Some((topic, publish)), true);
+    }
+
+    /// A repetition arrives. Its first attempt is still on the way, for example in the buffer of a broken connection.
+    pub(super) fn publish_again_first(&mut self) {
+        if self.server.log.is_none() {
+            return;
+        }
+        let topic = self.dice.roll(TOPICS.len() as u64) as usize;
+        let publish = self.published.len();
+        let record = self.record(topic, publish, true);
+        let index = self.append(EntryContent::Event(record), Some((topic, publish)));
+        self.published.push(index.map_or(0, |index| self.made[index].entry.position().0));
+        self.delayed.push((topic, publish));
+    }
+
+    /// A first attempt arrives after its repetition.
+    pub(super) fn deliver_delayed(&mut self) {
+        let Some((topic, publish)) = self.delayed.pop() else { return };
+        let Some(log) = &self.server.log else { return };
+        let mut events = log.entries.iter().filter_map(|&index| self.made[index].event);
+        let is_recent = self.ms.max(log.last.0) <= self.published[publish] + 60_000;
+        if is_recent && events.any(|(_, stored)| stored == publish) {
+            let record = self.record(topic, publish, false);
+            self.append_as(EntryContent::Event(record), Some((topic, publish)), true);
+        }
     }
 
     pub(super) fn record(&self, topic: usize, publish: usize, republished: bool) -> Box<Record> {
