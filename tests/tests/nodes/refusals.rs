@@ -70,14 +70,14 @@ fn refused(mut command: Command) -> Result<String, Failed> {
 
 fn no_engine() -> Result<(), Failed> {
     let words = refused(server("redis://127.0.0.1:1", "log"))?;
-    assert!(words.contains("the log is not to be had: "), "{words}");
+    assert!(words.contains("the log is not available: "), "{words}");
     Ok(())
 }
 
 fn no_url() -> Result<(), Failed> {
     let words = refused(server("http://127.0.0.1", "log"))?;
-    assert!(words.contains("not the way to an engine"), "{words}");
+    assert!(words.contains("the URL or a certificate is invalid"), "{words}");
     let words = refused(server("redis://127.0.0.1:1", "{}"))?;
-    assert!(words.contains("not the name of a log"), "{words}");
+    assert!(words.contains("of the log is not 1 to 128 bytes"), "{words}");
     Ok(())
 }
