@@ -1,6 +1,7 @@
-//! A hub that follows a log: nothing is used here but `Hub::follower`, its `Feed`, and what readers see.
+//! A hub that follows a log: nothing is used here but `log::follow_on`, its `LogFeed`, and what readers see.
 
-use sse_core::hub::{EventId, Feed, FeedError, HubBuilder, PublishError};
+use sse_core::hub::log::{self, LogFeed, LogFeedError};
+use sse_core::hub::{EventId, HubBuilder, PublishError};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{Event, EventStream, FrameError, Hub, LastEventId, Replay, Resumption, Subscription};
 use std::fmt::Display;
@@ -9,7 +10,7 @@ use std::time::Duration;
 struct World {
     clock: Clock,
     hub: Hub,
-    feed: Feed,
+    feed: LogFeed,
 }
 
 impl World {
@@ -19,7 +20,7 @@ impl World {
 
     fn with(bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
         let clock = Clock::new();
-        let (hub, feed) = bounds(Hub::builder().retry(Duration::ZERO)).follower_on(clock.clone());
+        let (hub, feed) = log::follow_on(bounds(Hub::builder().retry(Duration::ZERO)), clock.clone());
         Self { clock, hub, feed }
     }
 
@@ -116,20 +117,20 @@ fn an_id_that_is_not_known_may_come_until_the_log_was_read_to_an_end_it_had_sinc
     let mut node = World::new();
     node.append("a", id(5, 0));
     let ahead = id(6, 0);
-    assert!(!node.hub.may_still_arrive(ahead), "it never says when it has caught up");
+    assert!(!node.feed.handle().may_still_arrive(ahead), "it never says when it has caught up");
     node.feed.caught_up();
-    assert!(!node.hub.may_still_arrive(id(5, 0)));
-    assert!(node.hub.may_still_arrive(ahead));
+    assert!(!node.feed.handle().may_still_arrive(id(5, 0)));
+    assert!(node.feed.handle().may_still_arrive(ahead));
     assert_eq!(node.after(ahead, ["a"]).id(), None);
     node.feed.caught_up();
-    assert!(node.hub.may_still_arrive(ahead), "that round may have begun before it was asked about");
+    assert!(node.feed.handle().may_still_arrive(ahead), "that round may have begun before it was asked about");
     node.feed.caught_up();
-    assert!(!node.hub.may_still_arrive(ahead));
+    assert!(!node.feed.handle().may_still_arrive(ahead));
     assert_eq!(node.after(ahead, ["a"]).resumption(), Resumption::Gap);
 
-    assert!(node.hub.may_still_arrive(id(7, 0)));
+    assert!(node.feed.handle().may_still_arrive(id(7, 0)));
     node.append("a", id(7, 0));
-    assert!(!node.hub.may_still_arrive(id(7, 0)));
+    assert!(!node.feed.handle().may_still_arrive(id(7, 0)));
     assert_eq!(node.after(id(7, 0), ["a"]).resumption(), Resumption::Resumed);
 }
 
@@ -215,7 +216,7 @@ fn ids_that_do_not_ascend_are_refused_and_change_nothing() {
     reader.text();
     world.append("news", id(2, 1));
     for wrong in [id(2, 1), id(2, 0), id(1, 9), EventId::new(id(2, 1).position(), 9)] {
-        let refused = Err(FeedError::OutOfOrder(wrong, id(2, 1)));
+        let refused = Err(LogFeedError::OutOfOrder(wrong, id(2, 1)));
         assert_eq!(world.feed.append(wrong, "news", "x"), refused);
         assert_eq!(world.feed.advance(wrong), refused);
     }
@@ -230,10 +231,10 @@ fn an_entry_that_cannot_be_sent_is_refused_and_may_be_passed_over() {
     let mut reader = read(world.fresh(["news"]));
     reader.text();
     let own = Event::data("x").id("7");
-    assert_eq!(world.feed.append(id(1, 0), "news", own), Err(FeedError::Invalid(FrameError::IdNotAllowed)));
+    assert_eq!(world.feed.append(id(1, 0), "news", own), Err(LogFeedError::Invalid(FrameError::IdNotAllowed)));
     let gap = world.feed.append(id(1, 0), "news", ("gap", "x"));
-    assert_eq!(gap, Err(FeedError::Invalid(FrameError::ReservedType("gap".into()))));
-    assert_eq!(world.feed.append(id(1, 0), &"x".repeat(257), "x"), Err(FeedError::TopicName(257)));
+    assert_eq!(gap, Err(LogFeedError::Invalid(FrameError::ReservedType("gap".into()))));
+    assert_eq!(world.feed.append(id(1, 0), &"x".repeat(257), "x"), Err(LogFeedError::TopicName(257)));
     assert_eq!((world.feed.newest(), reader.text()), (None, String::new()));
     world.feed.advance(id(1, 0)).unwrap();
     world.append("news", id(1, 1));
@@ -346,9 +347,9 @@ fn a_truncation_counts_what_is_held() {
 fn a_log_may_only_go_back_to_an_id_it_had() {
     let mut world = World::new();
     world.append("news", id(1, 0));
-    assert_eq!(world.feed.truncate(id(2, 0)), Err(FeedError::Unknown(id(2, 0))));
+    assert_eq!(world.feed.truncate(id(2, 0)), Err(LogFeedError::Unknown(id(2, 0))));
     let tag = EventId::new(id(1, 0).position(), 7);
-    assert_eq!(world.feed.truncate(tag), Err(FeedError::Unknown(tag)));
+    assert_eq!(world.feed.truncate(tag), Err(LogFeedError::Unknown(tag)));
     assert_eq!(world.hub.stats().held_events, 1);
 }
 
@@ -470,7 +471,7 @@ fn a_quiet_topic_beside_a_busy_one_never_causes_a_false_gap() {
 #[test]
 fn an_old_id_still_receives_the_gap_of_what_its_topic_lost() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().topic_events(2).follower_on(clock.clone());
+    let (hub, mut feed) = log::follow_on(Hub::builder().topic_events(2), clock.clone());
     let entry = |n: u64| EventId::new((n, 0), n as u32);
     feed.advance(entry(1)).unwrap();
     for n in [10, 20, 30] {
@@ -504,7 +505,7 @@ fn an_old_id_still_receives_the_gap_of_what_its_topic_lost() {
 #[test]
 fn ids_of_what_the_log_took_back_never_match_by_their_order() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+    let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
     let entry = |n: u64, branch: u32| EventId::new((n, 0), branch);
     for n in 1..=10 {
         feed.append(entry(n, 1), "quiet", n.to_string()).unwrap();

@@ -1,6 +1,7 @@
 //! A follower and its feed, where the model of it does not reach.
 
-use sse_core::hub::{EventId, Feed};
+use sse_core::hub::EventId;
+use sse_core::hub::log::{self, LogFeed};
 use sse_core::testing::{Clock, Reader};
 use sse_core::{EventStream, Hub, LastEventId};
 use std::time::Duration;
@@ -15,8 +16,8 @@ fn read(clock: &Clock, hub: &Hub, brings: LastEventId) -> Reader<EventStream<Clo
     clock.read(clock.sse_after(brings).subscribe(hub, ["a"]).into_response())
 }
 
-fn follower(clock: &Clock) -> (Hub, Feed) {
-    Hub::builder().retry(Duration::ZERO).follower_on(clock.clone())
+fn follower(clock: &Clock) -> (Hub, LogFeed) {
+    log::follow_on(Hub::builder().retry(Duration::ZERO), clock.clone())
 }
 
 #[test]
@@ -41,7 +42,8 @@ fn more_truncations_than_are_remembered_are_told_all_the_same() {
 #[test]
 fn an_event_without_room_for_its_topic_is_told_to_whoever_asks_later() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().retry(Duration::ZERO).max_topics(1).topic_age(AGE).follower_on(clock.clone());
+    let (hub, mut feed) =
+        log::follow_on(Hub::builder().retry(Duration::ZERO).max_topics(1).topic_age(AGE), clock.clone());
     feed.append(id(1, 0), "b", "x").unwrap();
     feed.append(id(2, 0), "a", "lost").unwrap();
     clock.advance(AGE);
@@ -55,7 +57,7 @@ fn an_event_without_room_for_its_topic_is_told_to_whoever_asks_later() {
 #[test]
 fn a_topic_that_a_truncation_empties_makes_room_for_another() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().max_topics(1).follower_on(clock.clone());
+    let (hub, mut feed) = log::follow_on(Hub::builder().max_topics(1), clock.clone());
     feed.advance(id(1, 0)).unwrap();
     feed.append(id(2, 0), "b", "x").unwrap();
     feed.truncate(id(1, 0)).unwrap();

@@ -1,6 +1,6 @@
 //! A hub under threads: publishers, readers of several topics, rings that are too small, and no wake that is lost.
 
-use sse_core::hub::EventId;
+use sse_core::hub::{EventId, log};
 use sse_core::testing::Clock;
 use sse_core::{Decoder, EventStream, Hub, LastEventId, RESERVED_TYPES, Replay};
 use sse_test_support::ledger::Ledger;
@@ -244,7 +244,7 @@ fn no_wake_is_lost() {
 #[test]
 fn what_a_log_takes_back_is_told_to_whoever_saw_it() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+    let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
     let readers: Vec<_> = (1..4)
         .map(|topics| {
             let mut client = Client::new(&clock, &hub, &TOPICS[..topics]);

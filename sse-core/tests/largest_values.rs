@@ -71,7 +71,7 @@ fn a_hub_with_the_largest_limits_resumes_lags_and_drains() {
 #[test]
 fn a_hub_that_follows_a_log_with_the_largest_limits_resumes_truncates_and_resets() {
     let clock = Clock::new();
-    let (hub, mut feed) = largest(Hub::builder()).follower_on(clock.clone());
+    let (hub, mut feed) = sse_core::hub::log::follow_on(largest(Hub::builder()), clock.clone());
     let id = |first, second| EventId::new((first, second), u32::MAX);
     feed.append(id(1, u64::MAX), "a", "1").unwrap();
     feed.append(id(u64::MAX, u64::MAX - 1), "b", "2").unwrap();

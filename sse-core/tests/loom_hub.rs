@@ -6,7 +6,7 @@
 use futures_core::Stream;
 use loom::future::block_on;
 use loom::thread;
-use sse_core::hub::EventId;
+use sse_core::hub::{EventId, log};
 use sse_core::testing::Clock;
 use sse_core::{EventStream, Hub, LastEventId};
 use std::future::poll_fn;
@@ -205,7 +205,7 @@ fn a_reader_that_leaves_leaves_nothing_behind() {
 fn whoever_saw_what_is_taken_back_is_told() {
     model(3, || {
         let clock = Clock::new();
-        let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+        let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
         feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
         feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
@@ -224,7 +224,7 @@ fn whoever_saw_what_is_taken_back_is_told() {
 fn a_parked_reader_is_told_at_once_what_is_taken_back() {
     model(3, || {
         let clock = Clock::new();
-        let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+        let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
         feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
         feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
@@ -239,7 +239,7 @@ fn a_parked_reader_is_told_at_once_what_is_taken_back() {
 fn a_reset_is_told_once() {
     model(3, || {
         let clock = Clock::new();
-        let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+        let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
         feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
         body.text();

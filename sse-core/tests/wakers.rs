@@ -70,9 +70,9 @@ fn a_publish_wakes_every_stream_although_one_waker_panics() {
 /// Hazard G11.
 #[test]
 fn a_log_that_resets_wakes_every_stream_although_one_waker_panics() {
-    use sse_core::hub::EventId;
+    use sse_core::hub::{EventId, log};
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().follower_on(clock.clone());
+    let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
     wakes_all(&hub, &clock, |_| feed.append(EventId::new((1, 0), 1), "a", "x").unwrap());
     wakes_all(&hub, &clock, |_| feed.reset(EventId::new((2, 0), 2)));
     assert_eq!(hub.stats().published, 1);

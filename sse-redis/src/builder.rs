@@ -284,8 +284,9 @@ impl RedisBuilder {
         let client = info(&self.url).and_then(redis::Client::open);
         let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
         let keys = Keys::of(&self.prefix, &self.name);
-        let (hub, mut feed) = self.hub.follower();
-        feed.admit(false);
+        let (hub, mut feed) = sse_core::hub::log::follow(self.hub);
+        feed.accept_subscribers(false);
+        let log = feed.handle();
         let limits = PublishLimits {
             max_entries: self.max_entries.min(MAX_ENTRIES),
             in_flight: self.in_flight.clamp(1, MAX_IN_FLIGHT),
@@ -309,8 +310,15 @@ impl RedisBuilder {
         let keeper = publisher.clone();
         let keeping = runtime.spawn(async move { keeper.keep_connected().await });
         let tasks = vec![runtime.spawn(driver.run()).abort_handle(), keeping.abort_handle()];
-        let inner =
-            RedisInner { hub: hub.clone(), name: self.name, publisher, shared, ready_grace: self.ready_grace, tasks };
+        let inner = RedisInner {
+            hub: hub.clone(),
+            log,
+            name: self.name,
+            publisher,
+            shared,
+            ready_grace: self.ready_grace,
+            tasks,
+        };
         Ok((Redis { inner: Arc::new(inner) }, hub))
     }
 }

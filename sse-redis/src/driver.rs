@@ -7,7 +7,7 @@ use crate::publisher::Publisher;
 use crate::state::NodeStatus;
 use crate::trace;
 use redis::Client;
-use sse_core::hub::{Feed, FeedError};
+use sse_core::hub::log::{LogFeed, LogFeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Driver {
     pub(crate) follower: Follower,
-    pub(crate) feed: Feed,
+    pub(crate) feed: LogFeed,
     pub(crate) client: Client,
     pub(crate) keys: Keys,
     pub(crate) publisher: Arc<Publisher>,
@@ -105,10 +105,10 @@ impl Drop for Stale {
 }
 
 /// Applies an effect to the hub. If the hub rejects the effect, the hub is reset and its subscribers receive a gap.
-pub(crate) fn apply(feed: &mut Feed, effect: Effect) {
+pub(crate) fn apply(feed: &mut LogFeed, effect: Effect) {
     let done = match effect {
         Effect::Append(id, record) => match feed.append(id, &record.topic, record.event()) {
-            Err(error @ FeedError::OutOfOrder(..)) => Err((id, error)),
+            Err(error @ LogFeedError::OutOfOrder(..)) => Err((id, error)),
             Err(error) => {
                 // No hub can send this event, so every node skips it.
                 trace::skipped(id, &error);
@@ -127,7 +127,7 @@ pub(crate) fn apply(feed: &mut Feed, effect: Effect) {
             Ok(())
         }
         Effect::Loaded => {
-            feed.admit(true);
+            feed.accept_subscribers(true);
             Ok(())
         }
         Effect::CaughtUp => {

@@ -7,6 +7,7 @@ use crate::publisher::Publisher;
 use crate::state::{NodeState, NodeStatus};
 use crate::{RedisBuilder, StartError};
 use sse_core::hub::EventId;
+use sse_core::hub::log::LogHandle;
 use sse_core::{Hub, IntoFrame};
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct Redis {
 
 pub(crate) struct RedisInner {
     pub(crate) hub: Hub,
+    pub(crate) log: LogHandle,
     pub(crate) name: String,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) shared: Arc<NodeStatus>,
@@ -230,7 +232,7 @@ impl Redis {
         if timeout(SOON, progress.wait_for(|progress| has_come(progress.newest))).await.is_ok() {
             return;
         }
-        while self.inner.hub.may_still_arrive(id) {
+        while self.inner.log.may_still_arrive(id) {
             let rounds = progress.borrow_and_update().rounds;
             let _ = progress.wait_for(|progress| has_come(progress.newest) || progress.rounds > rounds).await;
             if has_come(progress.borrow().newest) {

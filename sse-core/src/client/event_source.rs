@@ -186,7 +186,9 @@ impl EventSource {
                 self.phase = SourcePhase::Connecting { silent_at: self.silent_at(now) };
                 Action::Connect
             }
-            SourcePhase::Connecting { silent_at } | SourcePhase::Open { silent_at } => Action::Receive { until: *silent_at },
+            SourcePhase::Connecting { silent_at } | SourcePhase::Open { silent_at } => {
+                Action::Receive { until: *silent_at }
+            }
             SourcePhase::Stopped(_) => Action::Stop,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Hub;
 use super::registry::owner;
+use super::subscribe::open_subscription;
 use super::subscription::Subscription;
 use super::topic_names::IntoTopics;
 use super::topic_source::TopicSource;
@@ -57,7 +58,7 @@ impl<R: Runtime> Sse<R> {
     /// A place in this hub's history: the events of these topics, or of one topic, from where the client's last event ID
     /// says. See [`Subscription`] and [`IntoTopics`].
     pub fn subscribe<K>(self, hub: &Hub, topics: impl IntoTopics<K>) -> Subscription<R> {
-        Subscription::new(self, hub, topics)
+        open_subscription(self, hub, topics)
     }
 
     /// The hub that it was attached to, if that is another one.

@@ -1,55 +1,24 @@
-//! The bounds of a hub, each with its default.
+//! The builder of a hub.
 
 use super::history::History;
-use super::log::id_source::{IdSource, Secret};
-use super::registry::Registry;
-use super::stats::Counters;
-use super::{Feed, Hub, Inner};
+use super::id::TagKey;
+use super::limits::HubLimits;
+use super::log::id_source::IdSource;
+use super::{Hub, Inner};
 use crate::event::control::is_reserved;
-use crate::event::limits::{MAX_EVENT_BYTES, MAX_RETRY};
+use crate::event::limits::MAX_RETRY;
 use crate::runtime::runtime::Runtime;
-use crate::runtime::sync::atomic::AtomicU64;
-use crate::runtime::sync::{Arc, Mutex};
-use crate::stream::shared::Rules;
+use crate::runtime::sync::Arc;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-#[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    pub(crate) topic_bytes: usize,
-    pub(crate) topic_events: usize,
-    pub(crate) topic_age: Option<Duration>,
-    pub(crate) hub_bytes: usize,
-    pub(crate) max_topics: usize,
-    pub(crate) max_topics_per_stream: usize,
-    pub(crate) max_streams: usize,
-    pub(crate) max_streams_per_key: usize,
-    pub(crate) lag_ends: bool,
-    pub(crate) gap_type: std::sync::Arc<str>,
-    pub(crate) max_event_bytes: usize,
-    /// The middle of the range from which each stream's is drawn.
-    pub(crate) retry: Duration,
-    pub(crate) position_updates: bool,
-    pub(crate) drain_grace: Duration,
-    pub(crate) drain_retry: RangeInclusive<Duration>,
-}
-
-impl Limits {
-    /// The reconnection times of the streams that open.
-    pub(crate) fn retry(&self) -> RangeInclusive<Duration> {
-        let third = self.retry / 3;
-        self.retry - third..=(self.retry + third).min(MAX_RETRY)
-    }
-}
-
-/// The bounds of a hub, each with its default.
-///
-/// As a node with many readers may have them:
+/// Sets the limits of a hub, then builds the hub. Every limit has a default, and no setter fails.
 ///
 /// ```
 /// use sse_core::Hub;
 /// use std::time::Duration;
 ///
+/// // A server with many clients.
 /// let hub = Hub::builder()
 ///     .topic_bytes(1024 * 1024)
 ///     .topic_age(Duration::from_secs(600))
@@ -58,89 +27,105 @@ impl Limits {
 ///     .max_streams_per_key(5)
 ///     .drain_retry(Duration::from_secs(2)..=Duration::from_secs(30))
 ///     .build();
-/// # assert_eq!(hub.stats().streams, 0);
+/// assert_eq!(hub.stats().streams, 0);
 /// ```
-///
-/// And what a bound does:
-///
-/// ```
-/// use sse_core::{Event, Hub};
-///
-/// let hub = Hub::builder().topic_events(2).build();
-/// for n in ["1", "2", "3"] {
-///     hub.publish("news", Event::data(n))?;
-/// }
-/// assert_eq!(hub.stats().held_events, 2);
-/// # Ok::<(), sse_core::hub::PublishError>(())
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "a builder builds nothing until `build`"]
+#[derive(Debug, Clone, Default)]
+#[must_use = "the builder does nothing until `build`"]
 pub struct HubBuilder {
-    limits: Limits,
+    limits: HubLimits,
     position_updates: Option<bool>,
 }
 
-impl Default for HubBuilder {
-    fn default() -> Self {
-        let limits = Limits {
-            topic_bytes: 4 * 1024 * 1024,
-            topic_events: usize::MAX,
-            topic_age: None,
-            hub_bytes: 64 * 1024 * 1024,
-            max_topics: 100_000,
-            max_topics_per_stream: 256,
-            max_streams: usize::MAX,
-            max_streams_per_key: usize::MAX,
-            lag_ends: true,
-            gap_type: "gap".into(),
-            max_event_bytes: MAX_EVENT_BYTES,
-            retry: Duration::from_secs(3),
-            position_updates: false,
-            drain_grace: Duration::from_secs(10),
-            drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
-        };
-        Self { limits, position_updates: None }
-    }
-}
-
 impl HubBuilder {
-    /// How many bytes of events a topic keeps, as they are on the wire: 4 MiB by default. At the bound the oldest event
-    /// goes; the newest stays, however large. Its memory may be 32 KiB more, and 16 bytes for each event.
+    /// Sets the maximum size of the stored events of one topic, in bytes as they are sent: 4 MiB by default.
+    ///
+    /// At the bound the hub trims the oldest event of the topic. The newest event always stays, whatever its size. The
+    /// memory of a topic is at most 32 KiB larger, plus 16 bytes for each event.
+    ///
+    /// ```
+    /// # use sse_core::Hub;
+    /// let hub = Hub::builder().topic_bytes(100).build();
+    /// for _ in 0..10 {
+    ///     hub.publish("news", "x".repeat(20))?; // 42 bytes with `data: ` and the ID
+    /// }
+    /// assert_eq!(hub.stats().held_events, 2);
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub const fn topic_bytes(mut self, bytes: usize) -> Self {
         self.limits.topic_bytes = bytes;
         self
     }
 
-    /// How many events a topic keeps, at least one: no bound by default. A burst of more than this ends every reader of
-    /// the topic that is not read meanwhile, so bound the bytes rather.
+    /// Sets the maximum number of stored events of one topic: no bound by default. 0 counts as 1.
+    ///
+    /// At the bound the hub trims the oldest event of the topic. A burst larger than this disconnects every subscriber that
+    /// is not polled during the burst. Prefer [`topic_bytes`](Self::topic_bytes).
+    ///
+    /// ```
+    /// # use sse_core::Hub;
+    /// let hub = Hub::builder().topic_events(2).build();
+    /// for n in ["1", "2", "3"] {
+    ///     hub.publish("news", n)?;
+    /// }
+    /// assert_eq!(hub.stats().held_events, 2);
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub const fn topic_events(mut self, events: usize) -> Self {
         self.limits.topic_events = events;
         self
     }
 
-    /// How long a topic keeps an event: no bound by default. The hub trims old events when it is next used, up to a 64th
-    /// of the age late. Each use trims a bounded number of them, so that no publish waits for many; a subscription never
-    /// begins with an event that is older.
+    /// Sets the maximum age of a stored event: no bound by default.
+    ///
+    /// The hub has no timer. Each use of the hub trims a bounded number of expired events, so that no publish waits for a
+    /// long trim. An event is trimmed up to 1/64 of the age late. A subscription never starts with an expired event.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # use std::time::Duration;
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().topic_age(Duration::from_secs(60)).build_on(clock.clone());
+    /// hub.publish("news", "rain")?;
+    /// assert_eq!(hub.stats().held_events, 1);
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(hub.stats().held_events, 0);
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub const fn topic_age(mut self, age: Duration) -> Self {
         self.limits.topic_age = Some(age);
         self
     }
 
-    /// How many bytes of events all topics keep together: 64 MiB by default. At the bound the oldest event goes,
-    /// whichever topic it is of. Memory may be twice this, where parts of a segment are forgotten.
+    /// Sets the maximum size of the stored events of all topics together, in bytes as they are sent: 64 MiB by default.
+    ///
+    /// At the bound the hub trims its oldest event, of whichever topic. The memory can be twice this size, because trimmed
+    /// events stay in memory until their whole segment of 32 KiB is trimmed.
+    ///
+    /// ```
+    /// # use sse_core::Hub;
+    /// let hub = Hub::builder().hub_bytes(100).build();
+    /// hub.publish("news", "x".repeat(20))?; // 42 bytes with `data: ` and the ID
+    /// hub.publish("weather", "x".repeat(20))?;
+    /// hub.publish("sport", "x".repeat(20))?;
+    /// assert_eq!((hub.stats().held_events, hub.stats().topics), (2, 2));
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub const fn hub_bytes(mut self, bytes: usize) -> Self {
         self.limits.hub_bytes = bytes;
         self
     }
 
-    /// At most this many topics at once: 100,000 by default.
+    /// Sets the maximum number of topics: 100,000 by default.
     ///
-    /// At the bound a new topic takes the place of another: the hub drops the topic without subscribers and handles whose
+    /// At the bound a new topic replaces an existing one: the hub drops the topic without subscribers and handles whose
     /// newest event is the oldest, and counts it in [`Stats::dropped_topics`](super::Stats::dropped_topics). A client that
-    /// resumes there receives a gap. While each topic has a subscriber or a [handle](Hub::topic), a publish to a new topic
-    /// returns [`PublishError::TooManyTopics`](super::PublishError::TooManyTopics), and a subscription with a new topic is
-    /// answered "retry later". The hub remembers where 65,536 dropped topics ended; after more, a client may receive a gap
-    /// although nothing is missing.
+    /// resumes there receives a gap.
+    ///
+    /// If each topic has a subscriber or a [handle](Hub::topic), a publish to a new topic returns
+    /// [`PublishError::TooManyTopics`](super::PublishError::TooManyTopics), and a subscription with a new topic is answered
+    /// "retry later".
+    ///
+    /// The hub remembers 65,536 dropped topics. After more, a client may receive a gap although no event is missing.
     ///
     /// ```
     /// # use sse_core::{Hub, hub::PublishError};
@@ -157,36 +142,94 @@ impl HubBuilder {
         self
     }
 
-    /// At most this many different topics for one stream: 256 by default. A subscription with more is answered 400 and
-    /// opens no stream; [`Subscription::error`](super::Subscription::error) names the limit.
+    /// Sets the maximum number of different topics of one stream: 256 by default.
+    ///
+    /// A subscription with more topics is answered 400 and opens no stream.
+    /// [`Subscription::error`](super::Subscription::error) names the limit.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::SubscribeError, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().max_topics_per_stream(2).build_on(clock.clone());
+    /// let subscription = clock.sse().subscribe(&hub, ["a", "b", "c"]);
+    /// assert_eq!(subscription.error(), Some(&SubscribeError::TooManyTopics(2)));
+    /// assert_eq!(subscription.into_response().status(), 400);
+    /// ```
     pub const fn max_topics_per_stream(mut self, topics: usize) -> Self {
         self.limits.max_topics_per_stream = topics;
         self
     }
 
-    /// At most this many streams at once; the next is refused softly. No bound by default.
+    /// Sets the maximum number of open streams: no bound by default. The next stream is answered "retry later".
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().max_streams(1).build_on(clock.clone());
+    /// let first = clock.sse().subscribe(&hub, "news").into_response();
+    /// let second = clock.sse().subscribe(&hub, "news").into_response();
+    /// assert_eq!((hub.stats().streams, hub.stats().retry_later), (1, 1));
+    /// # drop((first, second));
+    /// ```
     pub const fn max_streams(mut self, streams: usize) -> Self {
         self.limits.max_streams = streams;
         self
     }
 
-    /// At most this many streams at once of one [`Sse::key`](crate::Sse::key); the next is refused softly. No bound by
-    /// default. A browser opens six connections to a host over HTTP/1, so five leave one for everything else.
+    /// Sets the maximum number of open streams with the same [`Sse::key`](crate::Sse::key): no bound by default. The next
+    /// stream is answered "retry later".
+    ///
+    /// A browser opens six connections to a host over HTTP/1, so 5 streams leave one connection for other requests.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().max_streams_per_key(1).build_on(clock.clone());
+    /// let first = clock.sse().key("ann")?.subscribe(&hub, "news").into_response();
+    /// let second = clock.sse().key("ann")?.subscribe(&hub, "news").into_response();
+    /// let third = clock.sse().key("bob")?.subscribe(&hub, "news").into_response();
+    /// assert_eq!((hub.stats().streams, hub.stats().retry_later), (2, 1));
+    /// # drop((first, second, third));
+    /// # Ok::<(), sse_core::KeyTooLong>(())
+    /// ```
     pub const fn max_streams_per_key(mut self, streams: usize) -> Self {
         self.limits.max_streams_per_key = streams;
         self
     }
 
-    /// Moves a reader that fell behind what its topic keeps on past a gap event. By default it is ended, so that its
-    /// client comes back with its last event ID.
+    /// Sends a gap to a subscriber that lags, and continues its stream. By default the hub ends the stream, so that the
+    /// client reconnects and resumes.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().topic_events(1).gap_on_lag().build_on(clock.clone());
+    /// let mut reader = clock.read(clock.sse().subscribe(&hub, "news").into_response());
+    /// reader.text();
+    /// hub.publish("news", "1")?;
+    /// hub.publish("news", "2")?; // trims the first event before the subscriber reads it
+    /// let text = reader.text();
+    /// assert!(text.starts_with("event: gap\n") && text.contains("data: 2\n"));
+    /// assert!(!reader.has_ended());
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub const fn gap_on_lag(mut self) -> Self {
         self.limits.lag_ends = false;
         self
     }
 
-    /// The type of gap events: `gap` by default, and if this is empty or one of
-    /// [`RESERVED_TYPES`](crate::RESERVED_TYPES). No event of the application may have it. A line break in it becomes a
-    /// space.
+    /// Sets the event type of gap events: `gap` by default.
+    ///
+    /// An empty type and one of [`RESERVED_TYPES`](crate::RESERVED_TYPES) are ignored. A line break becomes a space. No
+    /// event of the application may have this type: the publish returns
+    /// [`FrameError::ReservedType`](crate::FrameError::ReservedType).
+    ///
+    /// ```
+    /// # use sse_core::{Event, Hub};
+    /// let hub = Hub::builder().gap_type("missing").build();
+    /// assert!(hub.publish("news", Event::data("x").event("missing")).is_err());
+    /// assert!(hub.publish("news", Event::data("x").event("gap")).is_ok());
+    /// ```
     pub fn gap_type(mut self, event_type: &str) -> Self {
         if !event_type.is_empty() && !is_reserved(event_type) {
             self.limits.gap_type = event_type.replace(['\r', '\n'], " ").into();
@@ -194,22 +237,32 @@ impl HubBuilder {
         self
     }
 
-    /// The reconnection time with which a subscription opens: 3 s by default, at most [`MAX_RETRY`].
+    /// Sets the reconnection time that a subscription sends first: 3 s by default, at most [`MAX_RETRY`](crate::MAX_RETRY).
     ///
-    /// Each stream draws its own, evenly between two thirds and four thirds of this time: from 2 to 4 s by default. The
+    /// Each stream draws its own time, evenly between two thirds and four thirds of this time: 2 to 4 s by default. The
     /// clients of a server that crashed then do not all reconnect at the same moment.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # use std::time::Duration;
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().retry(Duration::ZERO).build_on(clock.clone());
+    /// let text = clock.read(clock.sse().subscribe(&hub, "news").into_response()).text();
+    /// assert!(text.contains("\nretry: 0\n"));
+    /// ```
     pub const fn retry(mut self, time: Duration) -> Self {
         self.limits.retry = at_most_max(time);
         self
     }
 
-    /// The largest event that the hub accepts, in bytes of its values: [`MAX_EVENT_BYTES`], 1 MiB, by default. A line break
-    /// counts as the line that it opens. A larger event is [`FrameError::TooLarge`](crate::FrameError::TooLarge), and
-    /// nothing is published.
+    /// Sets the maximum size of one event, in bytes of the event's values: [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES), 1 MiB, by default. A line
+    /// break counts as the bytes of the line that it starts.
     ///
-    /// Raise [`topic_bytes`](Self::topic_bytes) too: a topic keeps no event that is larger than its bound. Clients have
-    /// limits of their own, as [`Decoder::max_event_bytes`](crate::Decoder::max_event_bytes). Nodes that follow one log
-    /// must all have the same limit.
+    /// A publish of a larger event returns [`FrameError::TooLarge`](crate::FrameError::TooLarge).
+    ///
+    /// If you raise this limit, raise [`topic_bytes`](Self::topic_bytes) too: a topic stores only one event that is larger
+    /// than its bound. Clients have limits of their own, such as
+    /// [`Decoder::max_event_bytes`](crate::Decoder::max_event_bytes). All nodes that follow one log need the same limit.
     ///
     /// ```
     /// # use sse_core::{Event, FrameError, Hub, hub::PublishError};
@@ -217,7 +270,6 @@ impl HubBuilder {
     /// hub.publish("news", Event::data("1234"))?;
     /// let error = hub.publish("news", Event::data("12345")).unwrap_err();
     /// assert_eq!(error, PublishError::Invalid(FrameError::TooLarge { bytes: 5, limit: 4 }));
-    /// assert!(error.to_string().contains("`max_event_bytes` of the hub's builder"));
     /// # Ok::<(), PublishError>(())
     /// ```
     pub const fn max_event_bytes(mut self, bytes: usize) -> Self {
@@ -225,79 +277,99 @@ impl HubBuilder {
         self
     }
 
-    /// Lets the keep-alive of a subscription carry its position, so that the client of a quiet topic does not fall
-    /// behind. Off by default, and on for a follower.
+    /// Sends the position of an idle subscription as its keep-alive, so that the client of a quiet topic resumes from a
+    /// recent position. Off by default, and on for a hub that follows a [log](super::log).
     ///
-    /// A position update is an event of the reserved type `sse-position`. A GET whose `Accept` does not name
-    /// `text/event-stream` receives a block without data, and other methods than GET receive the usual comment.
+    /// A position update is an event of the reserved type `sse-position`. A GET request whose `Accept` header does not name
+    /// `text/event-stream` receives a block without data. Other methods receive the usual comment.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # use std::time::Duration;
+    /// # let clock = Clock::new();
+    /// let hub = Hub::builder().position_updates(true).build_on(clock.clone());
+    /// let mut reader = clock.read(clock.sse().subscribe(&hub, "quiet").into_response());
+    /// reader.text();
+    /// let id = hub.publish("busy", "1")?;
+    /// clock.advance(Duration::from_secs(20));
+    /// assert_eq!(reader.text(), format!("event: sse-position\nid: {id}\ndata: {{}}\n\n"));
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     pub const fn position_updates(mut self, on: bool) -> Self {
         self.position_updates = Some(on);
         self
     }
 
-    /// How long [`Hub::drain`] waits beyond its window for streams that do not end: 10 s by default.
+    /// Sets how long [`Hub::drain`] waits after its window for streams that do not end: 10 s by default.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}, time::Duration};
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().drain_grace(Duration::ZERO).build_on(clock.clone());
+    /// let never_polled = clock.sse().subscribe(&hub, "news").into_response();
+    /// let mut drained = pin!(hub.drain(Duration::from_secs(5)));
+    /// clock.advance(Duration::from_secs(5));
+    /// assert_eq!(drained.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(1));
+    /// # drop(never_polled);
+    /// ```
     pub const fn drain_grace(mut self, grace: Duration) -> Self {
         self.limits.drain_grace = grace;
         self
     }
 
-    /// How long a client waits that is asked to reconnect or to come later, drawn evenly: 1 to 5 s by default, at most
-    /// [`MAX_RETRY`]. If many clients were asked to come later in the last seconds, the end of the range grows, so that
-    /// about 200 of them return in a second; up to 5 minutes.
+    /// Sets the reconnection time of clients whose stream a drain ends, and of clients that are answered "retry later". Each
+    /// client gets a time drawn evenly from this range: 1 to 5 s by default, at most [`MAX_RETRY`](crate::MAX_RETRY).
+    ///
+    /// If many clients were answered "retry later" in the last 10 to 20 s, the end of their range grows, so that about 200
+    /// of them return in a second. It grows up to 5 minutes.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # use std::time::Duration;
+    /// # let clock = Clock::new();
+    /// let minute = Duration::from_secs(60)..=Duration::from_secs(60);
+    /// let hub = Hub::builder().max_streams(0).drain_retry(minute).build_on(clock.clone());
+    /// let text = clock.read(clock.sse().subscribe(&hub, "news").into_response()).text();
+    /// assert!(text.contains("retry: 60000\n"));
+    /// ```
     pub const fn drain_retry(mut self, retry: RangeInclusive<Duration>) -> Self {
         self.limits.drain_retry = at_most_max(*retry.start())..=at_most_max(*retry.end());
         self
     }
 
-    /// The hub, on tokio's clock.
+    /// Builds the hub on tokio's clock. The hub needs no tokio runtime until one of its streams is polled.
+    ///
+    /// ```
+    /// let hub = sse_core::Hub::builder().max_streams(1_000).build();
+    /// assert!(!hub.is_draining());
+    /// ```
     #[cfg(feature = "tokio")]
     #[must_use]
     pub fn build(self) -> Hub {
         self.build_on(crate::runtime::tokio::Tokio)
     }
 
-    /// The hub, on this runtime.
+    /// Builds the hub on this runtime.
+    ///
+    /// ```
+    /// use sse_core::{Hub, testing::Clock};
+    /// let hub = Hub::builder().build_on(Clock::new());
+    /// assert_eq!(hub.stats().topics, 0);
+    /// ```
     #[must_use]
     pub fn build_on(self, runtime: impl Runtime) -> Hub {
-        let ids = IdSource::Local(Secret::new(runtime.random().secret()));
-        self.hub(runtime, ids, false)
+        let ids = IdSource::Local(TagKey::new(runtime.random().secret()));
+        self.build_with(runtime, ids, false)
     }
 
-    /// A hub that follows a log elsewhere, and its feed, on tokio's clock.
-    #[cfg(feature = "tokio")]
-    #[must_use]
-    pub fn follower(self) -> (Hub, Feed) {
-        self.follower_on(crate::runtime::tokio::Tokio)
-    }
-
-    /// A hub that follows a log elsewhere, and its feed, on this runtime.
-    #[must_use]
-    pub fn follower_on(self, runtime: impl Runtime) -> (Hub, Feed) {
-        let hub = self.hub(runtime, IdSource::followed(), true);
-        let feed = Feed::new(hub.clone());
-        (hub, feed)
-    }
-
-    fn hub(mut self, runtime: impl Runtime, ids: IdSource, position_updates: bool) -> Hub {
+    pub(super) fn build_with(mut self, runtime: impl Runtime, ids: IdSource, position_updates: bool) -> Hub {
         self.limits.position_updates = self.position_updates.unwrap_or(position_updates);
-        let rules = Rules::of_hub(self.limits.gap_type.clone(), self.limits.max_event_bytes);
-        Hub {
-            inner: Arc::new(Inner {
-                runtime: Box::new(runtime),
-                limits: self.limits,
-                rules,
-                history: Mutex::new(History::new(ids)),
-                head: AtomicU64::new(0),
-                epoch: AtomicU64::new(0),
-                registry: Registry::default(),
-                counters: Counters::default(),
-                sent_away: Mutex::default(),
-            }),
-        }
+        Hub { inner: Arc::new(Inner::new(Box::new(runtime), self.limits, History::new(ids))) }
     }
 }
 
-/// `min`, which is no `const fn` for a duration yet.
+/// `Ord::min` is not a `const fn`.
 const fn at_most_max(time: Duration) -> Duration {
     if time.as_nanos() > MAX_RETRY.as_nanos() { MAX_RETRY } else { time }
 }

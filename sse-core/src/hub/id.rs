@@ -1,15 +1,16 @@
-//! The id of an event in a hub: a position in one history, and a tag that no client can make for it.
+//! The ID of an event: a position in one history, and a tag that clients cannot forge.
 
+use siphasher::sip::SipHasher13;
 use std::fmt;
 
-/// The id of an event: its position in its hub's history, and a tag.
+/// The ID of an event: its position in the history of its hub, and a tag.
 ///
-/// A hub makes the tag of its own events by a keyed hash of the position, with a secret of its own. An id with another
-/// event's tag, one of another hub, or one of an earlier run is therefore unknown, and its client receives a gap. A log
-/// gives its entries ids of its own.
+/// A hub computes the tag by a keyed hash of the position, with a key that is new for each run. An ID of another hub, of
+/// an earlier run, or with the tag of another position is therefore unknown, and its client receives a gap. A followed
+/// log gives IDs of its own.
 ///
-/// As text it is `<position>-<tag>`, at most 50 of the characters `[0-9a-f.-]`, so that no browser asks for a preflight
-/// before it brings one back.
+/// The text is `<position>-<tag>`: at most 50 of the characters `[0-9a-f.-]`, so that a browser sends the ID to another
+/// origin without a preflight request.
 ///
 /// ```
 /// use sse_core::hub::EventId;
@@ -17,7 +18,6 @@ use std::fmt;
 /// let id = EventId::new((1692632086370, 2), 0x9f3a);
 /// assert_eq!(id.to_string(), "1692632086370.2-00009f3a");
 /// assert_eq!(EventId::parse("1692632086370.2-00009f3a"), Some(id));
-/// assert_eq!(EventId::parse("01692632086370.2-9f3a"), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
@@ -26,30 +26,59 @@ pub struct EventId {
 }
 
 impl EventId {
-    /// An id from its parts. A hub that publishes by itself counts in the first number; a log may need both.
+    /// Makes an ID from its parts, for a [log](super::log). A hub that publishes by itself uses only the first number of
+    /// the position; a log may need both.
+    ///
+    /// ```
+    /// use sse_core::hub::EventId;
+    /// assert_eq!(EventId::new((17, 0), 0xab).to_string(), "17-000000ab");
+    /// assert!(EventId::new((17, 1), 0) > EventId::new((17, 0), 0xab));
+    /// ```
     #[must_use]
     pub const fn new(position: (u64, u64), tag: u32) -> Self {
         Self { position, tag }
     }
 
-    /// The position: what orders the events of one history.
+    /// The position, which orders the events of one history. Positions of two hubs cannot be compared.
+    ///
+    /// ```
+    /// # use sse_core::Hub;
+    /// let hub = Hub::new();
+    /// let first = hub.publish("news", "rain")?;
+    /// let second = hub.publish("weather", "sun")?;
+    /// assert!(first.position() < second.position());
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
     #[must_use]
     pub const fn position(&self) -> (u64, u64) {
         self.position
     }
 
-    /// The tag, which belongs to this position of this history.
+    /// The tag, which proves that the ID belongs to this position of this history.
+    ///
+    /// ```
+    /// # use sse_core::hub::EventId;
+    /// assert_eq!(EventId::new((17, 0), 0xab).tag(), 0xab);
+    /// ```
     #[must_use]
     pub const fn tag(&self) -> u32 {
         self.tag
     }
 
-    /// Reads an id as it was written, and nothing else: no sign, no leading zero, no space.
+    /// Reads the text of an ID, as a client sends it in `Last-Event-ID`. Returns `None` for every other text: a sign, a
+    /// leading zero or a space is not accepted.
+    ///
+    /// ```
+    /// # use sse_core::hub::EventId;
+    /// assert_eq!(EventId::parse("17-000000ab"), Some(EventId::new((17, 0), 0xab)));
+    /// assert_eq!(EventId::parse("017-000000ab"), None);
+    /// assert_eq!(EventId::parse("17-ab"), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (position, tag) = text.split_once('-')?;
         let (first, second) = match position.split_once('.') {
-            // A second number that is zero is not written.
+            // `Display` omits a second number of zero.
             Some((_, "0")) => return None,
             Some((first, second)) => (first, number(second)?),
             None => (position, 0),
@@ -59,7 +88,7 @@ impl EventId {
         Some(Self::new((number(first)?, second), tag))
     }
 
-    /// The id on the last line of a block that a hub encoded.
+    /// Reads the ID on the last line of a block that a hub encoded.
     pub(crate) fn of_block(block: &[u8]) -> Option<Self> {
         let block = block.strip_suffix(b"\n\n")?;
         let line = block.get(memchr::memrchr(b'\n', block).map_or(0, |at| at + 1)..)?;
@@ -79,5 +108,19 @@ impl fmt::Display for EventId {
             (first, 0) => write!(f, "{first}-{:08x}", self.tag),
             (first, second) => write!(f, "{first}.{second}-{:08x}", self.tag),
         }
+    }
+}
+
+/// The key of a hub's tags. A tag is a keyed hash (SipHash-1-3) of the position, so a client that has IDs of this hub
+/// cannot compute the ID of another position.
+pub(crate) struct TagKey(SipHasher13);
+
+impl TagKey {
+    pub(crate) fn new((one, other): (u64, u64)) -> Self {
+        Self(SipHasher13::new_with_keys(one, other))
+    }
+
+    pub(crate) fn tag(&self, position: u64) -> u32 {
+        self.0.hash(&position.to_le_bytes()) as u32
     }
 }

@@ -1,18 +1,19 @@
-//! Topics without subscribers and handles, in the order in which they make room for other topics.
+//! Topics without subscribers and handles, in the order in which they make room for new topics.
 
-use super::topic::Topic;
+use super::topic::SharedTopic;
 use crate::runtime::sync::Arc;
 use std::collections::BTreeMap;
 
-/// Idle topics by the position of their newest event, which no two of them share.
+/// Idle topics by the position of their newest event. No two topics share a position.
 #[derive(Default)]
-pub(crate) struct Idle {
-    /// Apart, so that one topic after which no other idle one is published to costs its publishers one comparison.
-    newest: Option<(u64, Arc<Topic>)>,
-    others: BTreeMap<u64, Arc<Topic>>,
+pub(crate) struct IdleTopics {
+    /// The topic with the newest event is stored apart from the map, so that repeated publishes to one idle topic cost a
+    /// comparison instead of two changes of the map.
+    newest: Option<(u64, Arc<SharedTopic>)>,
+    others: BTreeMap<u64, Arc<SharedTopic>>,
 }
 
-impl Idle {
+impl IdleTopics {
     pub(crate) fn len(&self) -> usize {
         self.others.len() + usize::from(self.newest.is_some())
     }
@@ -21,15 +22,15 @@ impl Idle {
         self.newest.is_none() && self.others.is_empty()
     }
 
-    fn is_newest(&self, topic: &Arc<Topic>) -> bool {
+    fn is_newest(&self, topic: &Arc<SharedTopic>) -> bool {
         self.newest.as_ref().is_some_and(|(_, newest)| Arc::ptr_eq(newest, topic))
     }
 
-    pub(crate) fn contains(&self, topic: &Arc<Topic>, newest: u64) -> bool {
+    pub(crate) fn contains(&self, topic: &Arc<SharedTopic>, newest: u64) -> bool {
         self.is_newest(topic) || self.others.get(&newest).is_some_and(|found| Arc::ptr_eq(found, topic))
     }
 
-    pub(crate) fn insert(&mut self, topic: &Arc<Topic>, newest: u64) {
+    pub(crate) fn insert(&mut self, topic: &Arc<SharedTopic>, newest: u64) {
         match &mut self.newest {
             Some((known, same)) if Arc::ptr_eq(same, topic) => *known = newest,
             Some((known, _)) if *known > newest => drop(self.others.insert(newest, topic.clone())),
@@ -41,15 +42,15 @@ impl Idle {
         }
     }
 
-    /// Moves a topic to the end: it has the newest event of all. `before` is its newest event until then, if any.
-    pub(crate) fn published(&mut self, topic: &Arc<Topic>, before: Option<u64>, newest: u64) {
+    /// Moves a topic to the end after a publish. `before` is the position of its newest event until then.
+    pub(crate) fn published(&mut self, topic: &Arc<SharedTopic>, before: Option<u64>, newest: u64) {
         if let Some(before) = before.filter(|_| !self.is_newest(topic)) {
             self.others.remove(&before);
         }
         self.insert(topic, newest);
     }
 
-    pub(crate) fn remove(&mut self, topic: &Arc<Topic>, newest: u64) {
+    pub(crate) fn remove(&mut self, topic: &Arc<SharedTopic>, newest: u64) {
         if self.is_newest(topic) {
             self.newest = None;
         } else if self.contains(topic, newest) {
@@ -57,8 +58,8 @@ impl Idle {
         }
     }
 
-    /// Takes out the topic whose newest event is the oldest.
-    pub(crate) fn pop(&mut self) -> Option<Arc<Topic>> {
+    /// Removes the topic whose newest event is the oldest.
+    pub(crate) fn pop(&mut self) -> Option<Arc<SharedTopic>> {
         let oldest = self.others.pop_first();
         oldest.or_else(|| self.newest.take()).map(|(_, topic)| topic)
     }

@@ -1,53 +1,58 @@
-//! The streams attached to a hub: how many there may be, why they ended, and how they go down together.
+//! The streams of a hub: how many are open, and their keys.
 
-use super::{Inner, Limits};
-use crate::hub::shrink::{is_sparse, shrink};
-use crate::runtime::runtime::Timer;
+use super::Inner;
+use super::limits::HubLimits;
+use super::shrink::{is_sparse, shrink};
 use crate::runtime::sync::atomic::Ordering;
 use crate::runtime::sync::{Arc, Mutex};
 use crate::stream::owner::{DrainEnd, StreamOwner};
 use crate::stream::shared::Shared;
-use crate::stream::state::{CloseReason, Drain};
+use crate::stream::state::CloseReason;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap};
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Default)]
-pub(crate) struct Registry(Mutex<Locked>);
+pub(crate) struct Registry(Mutex<RegistryState>);
 
 #[derive(Debug, Default)]
-struct Locked {
-    streams: Slab<Entry>,
-    /// The streams of each key; and the key of each stream, apart because most streams have none.
+struct RegistryState {
+    streams: Slab<RegisteredStream>,
+    /// The streams of each key.
     keyed: HashMap<std::sync::Arc<str>, Vec<usize>>,
-    keys: HashMap<usize, Keyed>,
+    /// The key of each stream. A map of its own, because most streams have no key.
+    keys: HashMap<usize, StreamKey>,
     drain: Option<Window>,
-    /// Whoever waits until no stream is left.
+    /// The wakers of [`Draining`](super::Draining) futures, by ticket.
     waiters: BTreeMap<u64, Waker>,
     next_ticket: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct RegisteredStream {
     shared: Arc<Shared>,
     ends: DrainEnd,
 }
 
-/// A stream's key, and its index among the streams of that key.
+/// The key of a stream, and the index of the stream in the list of that key.
 #[derive(Debug)]
-struct Keyed {
+struct StreamKey {
     key: std::sync::Arc<str>,
     index: usize,
 }
 
-/// When a drain is over.
+/// The end of a drain.
 #[derive(Debug, Clone, Copy)]
 struct Window {
-    /// `None`: the clock does not reach that far.
-    gives_up: Option<Instant>,
+    /// `None` if the clock cannot represent this moment.
+    deadline: Option<Instant>,
+}
+
+/// The state of a drain.
+pub(super) struct DrainProgress {
+    pub(super) open: usize,
+    pub(super) deadline: Option<Instant>,
 }
 
 impl Registry {
@@ -59,9 +64,9 @@ impl Registry {
         self.0.lock().drain.is_some()
     }
 
-    /// Enters a stream, unless the hub drains or has enough of them: looked at under the lock under which a drain
-    /// begins, so that no stream slips past it.
-    fn enter(&self, entry: Entry, key: Option<std::sync::Arc<str>>, limits: &Limits) -> bool {
+    /// Adds a stream, unless the hub drains or is full. The check holds the lock that a drain takes to start, so that no
+    /// stream is added during a drain.
+    fn enter(&self, stream: RegisteredStream, key: Option<std::sync::Arc<str>>, limits: &HubLimits) -> bool {
         let mut locked = self.0.lock();
         let locked = &mut *locked;
         let of_key = key.as_ref().and_then(|key| locked.keyed.get(key)).map_or(0, Vec::len);
@@ -69,57 +74,88 @@ impl Registry {
         if full || locked.drain.is_some() {
             return false;
         }
-        let shared = entry.shared.clone();
-        let at = locked.streams.insert(entry);
+        let shared = stream.shared.clone();
+        let at = locked.streams.insert(stream);
         shared.slot.store(at, Ordering::Relaxed);
         if let Some(key) = key {
             let streams = locked.keyed.entry(key.clone()).or_default();
-            locked.keys.insert(at, Keyed { key, index: streams.len() });
+            locked.keys.insert(at, StreamKey { key, index: streams.len() });
             streams.push(at);
         }
         true
     }
 
     fn leave(&self, shared: &Shared) {
-        let (entry, waiters) = {
+        let (stream, waiters) = {
             let mut locked = self.0.lock();
-            let entry = locked.remove(shared.slot.load(Ordering::Relaxed));
+            let stream = locked.remove(shared.slot.load(Ordering::Relaxed));
             let waiters = if locked.streams.is_empty() { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() };
-            (entry, waiters)
+            (stream, waiters)
         };
-        drop(entry);
+        drop(stream);
         crate::runtime::wake::all(waiters.into_values());
     }
 
-    /// Ends every stream of a key at once, and forgets that they had it.
-    pub(crate) fn cut(&self, key: &str) -> usize {
+    /// Closes every stream with this key at once, and frees the key.
+    pub(super) fn close_by_key(&self, key: &str) -> usize {
         let streams: Vec<_> = {
             let mut locked = self.0.lock();
             let locked = &mut *locked;
             let streams = locked.keyed.remove(key).unwrap_or_default();
-            let forget = |at| {
+            let free = |at| {
                 locked.keys.remove(&at);
-                locked.streams.get(at).map(|entry| entry.shared.clone())
+                locked.streams.get(at).map(|stream| stream.shared.clone())
             };
-            let streams = streams.into_iter().filter_map(forget).collect();
+            let streams = streams.into_iter().filter_map(free).collect();
             shrink(&mut locked.keyed);
             shrink(&mut locked.keys);
             streams
         };
-        let mut ended = 0;
-        crate::runtime::wake::each(streams, |shared| ended += usize::from(shared.cut(CloseReason::Closed)));
-        ended
+        let mut closed = 0;
+        crate::runtime::wake::each(streams, |shared| closed += usize::from(shared.cut(CloseReason::Closed)));
+        closed
+    }
+
+    /// Starts a drain and returns all streams. `None` if the hub drains already.
+    pub(super) fn start_drain(&self, deadline: Option<Instant>) -> Option<Vec<(Arc<Shared>, DrainEnd)>> {
+        let mut locked = self.0.lock();
+        if locked.drain.is_some() {
+            return None;
+        }
+        locked.drain = Some(Window { deadline });
+        Some(locked.streams.iter().map(|(_, stream)| (stream.shared.clone(), stream.ends)).collect())
+    }
+
+    /// Registers the waker for the moment when no stream is open.
+    pub(super) fn poll_drain(&self, ticket: &mut Option<u64>, waker: Waker) -> DrainProgress {
+        let (progress, old) = {
+            let mut locked = self.0.lock();
+            let ticket = *ticket.get_or_insert_with(|| {
+                locked.next_ticket += 1;
+                locked.next_ticket
+            });
+            let old = locked.waiters.insert(ticket, waker);
+            let deadline = locked.drain.and_then(|window| window.deadline);
+            (DrainProgress { open: locked.streams.len(), deadline }, old)
+        };
+        drop(old);
+        progress
+    }
+
+    pub(super) fn stop_waiting(&self, ticket: u64) {
+        let old = self.0.lock().waiters.remove(&ticket);
+        drop(old);
     }
 }
 
-impl Locked {
-    fn remove(&mut self, at: usize) -> Option<Entry> {
-        let entry = self.streams.try_remove(at);
-        if let Some(Keyed { key, index }) = self.keys.remove(&at)
+impl RegistryState {
+    fn remove(&mut self, at: usize) -> Option<RegisteredStream> {
+        let stream = self.streams.try_remove(at);
+        if let Some(StreamKey { key, index }) = self.keys.remove(&at)
             && let Some(streams) = self.keyed.get_mut(&key)
         {
             streams.swap_remove(index);
-            // Another stream of the key is in its place now.
+            // The last stream of the key now has this index.
             if let Some(moved) = streams.get(index).and_then(|moved| self.keys.get_mut(moved)) {
                 moved.index = index;
             }
@@ -134,14 +170,14 @@ impl Locked {
         if is_sparse(self.streams.len(), self.streams.capacity()) {
             self.compact();
         }
-        entry
+        stream
     }
 
-    /// Moves the streams of a crowd's remainder together, so that its room can be given back.
+    /// Moves the remaining streams together, so that the memory of a crowd that left can be released.
     fn compact(&mut self) {
         let Self { streams, keyed, keys, .. } = self;
-        streams.compact(|entry, from, to| {
-            entry.shared.slot.store(to, Ordering::Relaxed);
+        streams.compact(|stream, from, to| {
+            stream.shared.slot.store(to, Ordering::Relaxed);
             if let Some(of) = keys.remove(&from) {
                 if let Some(at) = keyed.get_mut(&of.key).and_then(|streams| streams.get_mut(of.index)) {
                     *at = to;
@@ -155,7 +191,7 @@ impl Locked {
 
 impl StreamOwner for Inner {
     fn enter(&self, shared: &Arc<Shared>, ends: DrainEnd, key: Option<std::sync::Arc<str>>) -> bool {
-        self.registry.enter(Entry { shared: shared.clone(), ends }, key, &self.limits)
+        self.registry.enter(RegisteredStream { shared: shared.clone(), ends }, key, &self.limits)
     }
 
     fn ended(&self, reason: CloseReason) {
@@ -171,7 +207,7 @@ impl StreamOwner for Inner {
     }
 
     fn retry_later(&self) -> Duration {
-        self.send_away()
+        self.draw_retry_later()
     }
 
     fn address(&self) -> usize {
@@ -185,12 +221,12 @@ pub(crate) fn owner(hub: &Arc<Inner>) -> Arc<dyn StreamOwner> {
     hub.clone()
 }
 
-/// The same for loom, whose `Arc` does not turn into one of a trait.
+/// The hub as the owner of a stream. An `Arc` of loom does not convert into an `Arc` of a trait object.
 #[cfg(feature = "__loom")]
 pub(crate) fn owner(hub: &Arc<Inner>) -> Arc<dyn StreamOwner> {
-    struct Owner(Arc<Inner>);
+    struct LoomOwner(Arc<Inner>);
 
-    impl StreamOwner for Owner {
+    impl StreamOwner for LoomOwner {
         fn enter(&self, shared: &Arc<Shared>, ends: DrainEnd, key: Option<std::sync::Arc<str>>) -> bool {
             self.0.enter(shared, ends, key)
         }
@@ -216,93 +252,6 @@ pub(crate) fn owner(hub: &Arc<Inner>) -> Arc<dyn StreamOwner> {
         }
     }
 
-    let owner: std::sync::Arc<dyn StreamOwner> = std::sync::Arc::new(Owner(hub.clone()));
+    let owner: std::sync::Arc<dyn StreamOwner> = std::sync::Arc::new(LoomOwner(hub.clone()));
     Arc::from_std(owner)
-}
-
-/// Begins the drain, once, and tells every stream.
-pub(crate) fn begin(hub: &Arc<Inner>, window: Duration) -> Draining {
-    let now = hub.runtime.now();
-    let gives_up = now.checked_add(window.saturating_add(hub.limits.drain_grace));
-    let (first, streams) = {
-        let mut locked = hub.registry.0.lock();
-        let first = locked.drain.is_none();
-        locked.drain.get_or_insert(Window { gives_up });
-        // Those that were told once are not told again.
-        let told = if first { &locked.streams } else { &Slab::new() };
-        let told: Vec<_> = told.iter().map(|(_, entry)| (entry.shared.clone(), entry.ends)).collect();
-        (first, told)
-    };
-    if first {
-        crate::runtime::trace::drain_began(streams.len(), window.as_millis().try_into().unwrap_or(u64::MAX));
-        crate::stream::unowned::report();
-    }
-    crate::runtime::wake::each(streams, |(shared, ends)| {
-        let random = hub.runtime.random();
-        let wait = match ends {
-            DrainEnd::Spread => random.duration(Duration::ZERO..=window),
-            DrainEnd::Last => window,
-        };
-        let retry = shared.control.has_retry().then(|| random.duration(hub.limits.drain_retry.clone()));
-        shared.drain(Drain { at: now.checked_add(wait), retry });
-    });
-    Draining { hub: hub.clone(), timer: None, ticket: None }
-}
-
-/// The future of [`Hub::drain`](crate::Hub::drain).
-#[must_use = "the drain goes on by itself; await this to know when it is over"]
-pub struct Draining {
-    hub: Arc<Inner>,
-    timer: Option<Pin<Box<dyn Timer>>>,
-    ticket: Option<u64>,
-}
-
-impl Future for Draining {
-    type Output = usize;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
-        let this = &mut *self;
-        let mut waker = Some(cx.waker().clone());
-        let (left, gives_up, old) = {
-            let mut locked = this.hub.registry.0.lock();
-            let locked = &mut *locked;
-            let ticket = *this.ticket.get_or_insert_with(|| {
-                locked.next_ticket += 1;
-                locked.next_ticket
-            });
-            let old = waker.take().and_then(|waker| locked.waiters.insert(ticket, waker));
-            (locked.streams.len(), locked.drain.and_then(|window| window.gives_up), old)
-        };
-        drop(old);
-        if left == 0 {
-            crate::runtime::trace::drain_over(0);
-            return Poll::Ready(0);
-        }
-        let Some(deadline) = gives_up else { return Poll::Pending };
-        let timer = this.timer.get_or_insert_with(|| this.hub.runtime.timer());
-        loop {
-            if this.hub.runtime.now() >= deadline {
-                let left = this.hub.registry.len();
-                crate::runtime::trace::drain_over(left);
-                return Poll::Ready(left);
-            }
-            if timer.as_mut().poll_at(deadline, cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    }
-}
-
-impl Drop for Draining {
-    fn drop(&mut self) {
-        let Some(ticket) = self.ticket else { return };
-        let old = self.hub.registry.0.lock().waiters.remove(&ticket);
-        drop(old);
-    }
-}
-
-impl std::fmt::Debug for Draining {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Draining").field("left", &self.hub.registry.len()).finish_non_exhaustive()
-    }
 }

@@ -1,9 +1,9 @@
-//! What a hub counts.
+//! The counters of a hub.
 
 use crate::runtime::sync::atomic::{AtomicU64, Ordering};
 use crate::stream::CloseReason;
 
-/// What happened so far, added to once a chunk.
+/// Counters since the hub was built. Delivered events are added once for each chunk.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) published: AtomicU64,
@@ -26,7 +26,7 @@ impl Counters {
         }
     }
 
-    /// The counters alone.
+    /// The counters. The fields for the current contents of the hub are 0.
     pub(crate) fn read(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
@@ -46,45 +46,66 @@ impl Counters {
     }
 }
 
-/// A hub at one moment. Reading it costs the same whatever the hub holds.
+/// The contents and the counters of a hub at one moment, from [`Hub::stats`](super::Hub::stats).
+///
+/// The cost of a call does not depend on the number of topics, events or streams.
+///
+/// ```
+/// let hub = sse_core::Hub::new();
+/// hub.publish("news", "rain")?;
+/// let stats = hub.stats();
+/// assert_eq!((stats.topics, stats.published, stats.held_events), (1, 1, 1));
+/// assert_eq!(stats.held_bytes, "data: rain\nid: 1-00000000\n\n".len());
+/// # Ok::<(), sse_core::hub::PublishError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Streams that are attached: subscriptions, channels and streams of events.
+    /// Open streams that belong to the hub: subscriptions, and channels and streams of events that are attached to it.
     pub streams: usize,
-    /// Topics that hold events, or have a subscriber or a handle.
+    /// Topics that hold events or have a subscriber or a handle.
     pub topics: usize,
-    /// Topics that the hub dropped with their events to make room for others, because of
+    /// Topics that were dropped with their events to make room for new topics, because of
     /// [`max_topics`](super::HubBuilder::max_topics). Their clients receive a gap when they resume.
     pub dropped_topics: u64,
-    /// Events that are held for those who come back.
+    /// Stored events.
     pub held_events: usize,
-    /// Their bytes on the wire.
+    /// The bytes of the stored events, as they are sent.
     pub held_bytes: usize,
-    /// Events published since the hub was made.
+    /// Events published since the hub was built.
     pub published: u64,
-    /// Events handed to subscriptions; each reader counts.
+    /// Events delivered to subscriptions. One event that three subscribers receive counts three times.
     pub delivered: u64,
-    /// How often a cursor fell behind what its topics keep.
+    /// How often a subscriber lagged: events were trimmed before the subscriber read them.
     pub lagged: u64,
-    /// Subscriptions that went on after the client's last event ID with nothing missing.
+    /// Subscriptions that resumed after the client's last event ID without a missing event.
     pub resumed: u64,
     /// Gap events sent.
     pub gaps: u64,
-    /// Requests that were asked to come later, because the hub drains or is full. None of them opened a stream, so that
-    /// [`ended`](Self::ended) counts none of them.
+    /// Requests that were answered "retry later", because the hub drains or is full. They opened no stream, so
+    /// [`ended`](Self::ended) does not count them.
     pub retry_later: u64,
     ends: [u64; CloseReason::ALL.len()],
 }
 
 impl Stats {
-    /// How many of the streams ended for this reason.
+    /// The number of streams that ended for this reason.
+    ///
+    /// ```
+    /// use sse_core::{CloseReason, Hub, testing::Clock};
+    ///
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// drop(clock.sse().subscribe(&hub, "news").into_response());
+    /// assert_eq!(hub.stats().ended(CloseReason::ClientLeft), 1);
+    /// assert_eq!(hub.stats().ended(CloseReason::Lagged), 0);
+    /// ```
     #[must_use]
     pub fn ended(&self, reason: CloseReason) -> u64 {
         self.ends.get(reason.index()).copied().unwrap_or_default()
     }
 
-    /// The same for every reason there is, as a metric with a label wants it.
+    /// The number of ended streams for every reason, for a metric with a label.
     ///
     /// ```
     /// let stats = sse_core::Hub::new().stats();

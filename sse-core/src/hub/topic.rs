@@ -1,64 +1,65 @@
-//! One topic: its ring behind a lock, and the cursors parked on it.
+//! One topic: its ring behind a lock, and the wakers of the cursors that wait for it.
 
 use super::id::EventId;
-use super::ring::{Ring, TrimPoint};
+use super::ring::Ring;
+use super::trim_point::TrimPoint;
 use crate::runtime::sync::atomic::{AtomicU64, Ordering};
 use crate::runtime::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use slab::Slab;
 use std::task::Waker;
 
-pub(crate) struct Topic {
+pub(crate) struct SharedTopic {
     pub(crate) name: Box<str>,
-    /// The newest position in the ring, to be looked at without its lock. Stored inside it, before the hub's head.
+    /// The newest position in the ring, for readers without the lock. Stored under the lock, before the hub's head.
     newest: AtomicU64,
-    /// Counts how often the parked cursors were woken. A cursor is parked if it was parked in this round.
-    round: AtomicU64,
-    locked: Mutex<Locked>,
+    /// Counts how often the parked wakers were taken out. The waker of a cursor is still parked if this number has not
+    /// changed since the cursor parked.
+    wake_generation: AtomicU64,
+    state: Mutex<TopicState>,
 }
 
-pub(crate) struct Locked {
+pub(crate) struct TopicState {
     pub(crate) ring: Ring,
     pub(crate) parked: Slab<Waker>,
-    /// Subscribers and handles, which keep the topic although it may be empty.
-    pub(crate) readers: usize,
-    /// The position under which the hub finds the topic among those that hold events.
+    /// The number of subscribers and handles. A topic with at least one of them is never dropped.
+    pub(crate) users: usize,
+    /// The key of this topic in the map of topics by oldest event.
     pub(crate) oldest: u64,
 }
 
-impl Topic {
-    pub(crate) fn new(name: &str, forgotten: TrimPoint) -> Self {
-        let locked = Locked { ring: Ring::new(forgotten), parked: Slab::new(), readers: 0, oldest: 0 };
-        let newest = AtomicU64::new(forgotten.position);
-        Self { name: name.into(), newest, round: AtomicU64::new(1), locked: Mutex::new(locked) }
+impl SharedTopic {
+    pub(crate) fn new(name: &str, trimmed: TrimPoint) -> Self {
+        let state = TopicState { ring: Ring::new(trimmed), parked: Slab::new(), users: 0, oldest: 0 };
+        let newest = AtomicU64::new(trimmed.position);
+        Self { name: name.into(), newest, wake_generation: AtomicU64::new(1), state: Mutex::new(state) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Locked> {
-        self.locked.lock()
+    pub(crate) fn lock(&self) -> MutexGuard<'_, TopicState> {
+        self.state.lock()
     }
 
     pub(crate) fn newest(&self) -> u64 {
         self.newest.load(Ordering::Acquire)
     }
 
-    pub(crate) fn round(&self) -> u64 {
-        self.round.load(Ordering::Acquire)
+    pub(crate) fn wake_generation(&self) -> u64 {
+        self.wake_generation.load(Ordering::Acquire)
     }
 
-    /// Makes public what was done to the ring, and takes out whoever is parked, to be woken without the lock. The
-    /// caller holds it.
-    pub(crate) fn changed(&self, locked: &mut Locked, deferred: &mut Deferred, publish: impl FnOnce()) {
-        self.newest.store(locked.ring.newest(), Ordering::Release);
-        publish();
-        if !locked.parked.is_empty() {
-            self.round.fetch_add(1, Ordering::AcqRel);
-            let likely = Slab::with_capacity(locked.parked.len());
-            deferred.woken.push(std::mem::replace(&mut locked.parked, likely));
+    /// Publishes a change of the ring and takes out the parked wakers, which the caller wakes without the lock.
+    /// `store_head` stores the hub's head. The caller holds the lock.
+    pub(crate) fn commit(&self, state: &mut TopicState, deferred: &mut Deferred, store_head: impl FnOnce()) {
+        self.newest.store(state.ring.newest(), Ordering::Release);
+        store_head();
+        if !state.parked.is_empty() {
+            self.wake_generation.fetch_add(1, Ordering::AcqRel);
+            let likely = Slab::with_capacity(state.parked.len());
+            deferred.woken.push(std::mem::replace(&mut state.parked, likely));
         }
     }
 
-    /// Appends the block that tells a reader of this topic that something is missing, with the position it goes on from
-    /// if no other gap follows at the same one.
+    /// Appends the gap block of this topic. `id` is `None` if another gap block follows at the same position.
     pub(crate) fn write_gap(&self, out: &mut Vec<u8>, event_type: &str, id: Option<EventId>) {
         use std::io::Write;
         let topic = json_string(&self.name);
@@ -69,7 +70,7 @@ impl Topic {
     }
 }
 
-/// A text as JSON writes it (RFC 8259, 7).
+/// A text as a JSON string (RFC 8259, section 7).
 fn json_string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
@@ -84,16 +85,16 @@ fn json_string(text: &str) -> String {
     json
 }
 
-/// What leaves a lock to be dropped or woken outside it.
+/// Work collected under a lock, for the time after the lock: bytes and topics to drop, and wakers to wake.
 #[derive(Default)]
 pub(crate) struct Deferred {
     pub(crate) garbage: Vec<Bytes>,
     pub(crate) woken: Vec<Slab<Waker>>,
-    pub(crate) topics: Vec<Arc<Topic>>,
+    pub(crate) topics: Vec<Arc<SharedTopic>>,
 }
 
 impl Deferred {
-    /// To be called where no lock is held.
+    /// Wakes and drops. The caller must hold no lock, because wakers and drops run code of the application.
     pub(crate) fn run(self) {
         let Self { garbage, woken, topics } = self;
         if !woken.is_empty() {

@@ -1,4 +1,4 @@
-//! The names that a subscription accepts.
+//! The types that [`Sse::subscribe`](crate::Sse::subscribe) accepts as names of topics.
 
 /// The topics of a subscription: the name of one topic, or names of many.
 ///

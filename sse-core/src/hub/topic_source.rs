@@ -21,7 +21,7 @@ impl Source for TopicSource {
     }
 
     fn keep_alive(mut self: Pin<&mut Self>) -> Bytes {
-        let position = self.cursor.as_mut().and_then(Cursor::heartbeat);
+        let position = self.cursor.as_mut().and_then(Cursor::position_update);
         position.unwrap_or(Bytes::from_static(KEEP_ALIVE))
     }
 }

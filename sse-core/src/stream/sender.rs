@@ -282,7 +282,8 @@ impl Sender {
     /// }
     /// ```
     pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
-        let ready = |locked: &LockedStream| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
+        let ready =
+            |locked: &LockedStream| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
         Watch { shared: self.shared.clone(), ticket: None, ready }
     }
 

@@ -1,7 +1,7 @@
 //! The bound on topics: which topic makes room, what its clients receive, and when there is no room.
 
 use super::*;
-use sse_core::hub::SubscribeError;
+use sse_core::hub::{SubscribeError, log};
 
 /// Hazard B15.
 #[test]
@@ -88,7 +88,7 @@ fn a_batch_at_the_bound_is_published_whole() {
 #[test]
 fn a_hub_that_follows_a_log_makes_room_as_well() {
     let clock = Clock::new();
-    let (hub, mut feed) = Hub::builder().max_topics(1).follower_on(clock.clone());
+    let (hub, mut feed) = log::follow_on(Hub::builder().max_topics(1), clock.clone());
     let id = |n: u64| EventId::new((n, 0), n as u32);
     feed.append(id(1), "a", "1").unwrap();
     feed.append(id(2), "b", "1").unwrap();

@@ -1,8 +1,8 @@
-//! What a hub should do, in the plainest way: a list of everything that ever was, and what is lost of it.
+//! The model of a hub: a list of all entries, and which of them are missing.
 
 use std::collections::BTreeSet;
 
-/// Names of topics, and how a gap event writes them.
+/// The names of topics, and each name as a JSON string in a gap event.
 pub(crate) const TOPICS: [(&str, &str); 5] =
     [("a", r#""a""#), ("", r#""""#), ("q\"\\", r#""q\"\\""#), ("l\nf", r#""l\u000af""#), ("ü", r#""ü""#)];
 
@@ -11,25 +11,26 @@ pub(crate) struct Bounds {
     pub(crate) topic_bytes: usize,
     pub(crate) topic_events: usize,
     pub(crate) hub_bytes: usize,
-    /// In seconds, a multiple of 64.
+    pub(crate) max_topics: usize,
+    /// In seconds, a multiple of 64. The hub measures ages in steps of a 64th.
     pub(crate) age: Option<u64>,
 }
 
 /// One position of the history.
 pub(crate) struct Entry {
     pub(crate) position: u64,
-    /// `None`: the log had something for no topic here, or was reset.
+    /// `None` for a reset, and for an entry of the log without a topic.
     pub(crate) topic: Option<usize>,
-    /// As it is on the wire.
+    /// The sent bytes.
     pub(crate) block: String,
     at: u64,
     pub(crate) lost: bool,
-    pub(crate) revoked: bool,
-    /// It has no data, so that no client dispatches it.
+    pub(crate) truncated: bool,
+    /// The event has no data, so no client dispatches it.
     pub(crate) silent: bool,
 }
 
-pub(crate) struct Rewrite {
+pub(crate) struct Truncation {
     pub(crate) kept: u64,
     pub(crate) last: u64,
 }
@@ -38,24 +39,25 @@ pub(crate) struct History {
     bounds: Bounds,
     /// The entry at position `n` is the one with index `n - 1`.
     pub(crate) entries: Vec<Entry>,
-    /// Indices of those that are held.
+    /// The indices of the stored events.
     pub(crate) held: BTreeSet<usize>,
-    /// Of each topic, up to where it is lost.
-    pub(crate) forgotten: Vec<u64>,
-    /// Where everything was lost.
+    /// The trim point of each topic.
+    pub(crate) trimmed: Vec<u64>,
+    /// The positions of resets.
     pub(crate) resets: Vec<u64>,
-    pub(crate) rewrites: Vec<Rewrite>,
-    /// Ids that resume, with the positions they stand for.
+    pub(crate) truncations: Vec<Truncation>,
+    /// IDs at which a client can resume, with their positions.
     pub(crate) known: Vec<(String, u64)>,
-    /// Every id that ever was; one that the log went back to more than once.
+    /// Every ID so far. An ID to which the log was truncated occurs more than once.
     pub(crate) ids: Vec<(String, u64)>,
-    /// Those that were taken back.
-    pub(crate) taken_back: BTreeSet<String>,
-    /// Those of them whose clients can still be told so, with the positions they had.
-    gone: Vec<(String, u64)>,
+    /// The truncated IDs.
+    pub(crate) truncated_ids: BTreeSet<String>,
+    /// The truncated IDs that the hub still knows, with the positions they had.
+    truncated_positions: Vec<(String, u64)>,
+    pub(crate) dropped_topics: u64,
 }
 
-/// What a reader at a position is told next.
+/// The next entry for a subscriber.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Event(usize),
@@ -64,7 +66,7 @@ pub(crate) enum Next {
 }
 
 impl History {
-    /// An empty one, whose beginning has this id; one can come back to it unless the log is another's.
+    /// An empty history. A client can resume at `origin`, unless the hub follows a log.
     pub(crate) fn new(bounds: Bounds, origin: String, follows: bool) -> Self {
         let ids = vec![(origin, 0)];
         let known = if follows { Vec::new() } else { ids.clone() };
@@ -72,13 +74,14 @@ impl History {
             bounds,
             entries: Vec::new(),
             held: BTreeSet::new(),
-            forgotten: vec![0; TOPICS.len()],
+            trimmed: vec![0; TOPICS.len()],
             resets: Vec::new(),
-            rewrites: Vec::new(),
+            truncations: Vec::new(),
             ids,
             known,
-            taken_back: BTreeSet::new(),
-            gone: Vec::new(),
+            truncated_ids: BTreeSet::new(),
+            truncated_positions: Vec::new(),
+            dropped_topics: 0,
         }
     }
 
@@ -111,8 +114,65 @@ impl History {
         }
     }
 
-    /// The log moved on, with nothing for any topic.
-    pub(crate) fn pass(&mut self, id: String, now: u64) {
+    /// The topics that hold events.
+    fn with_events(&self) -> BTreeSet<usize> {
+        self.held.iter().filter_map(|&at| self.entries[at].topic).collect()
+    }
+
+    /// The topics that exist, with these subscribed ones.
+    pub(crate) fn topics(&self, subscribed: &BTreeSet<usize>) -> BTreeSet<usize> {
+        &self.with_events() | subscribed
+    }
+
+    /// Makes room for a new topic. At the bound the topic without subscribers whose newest event is the oldest is dropped.
+    /// Returns whether there is room.
+    pub(crate) fn make_room(&mut self, topic: usize, subscribed: &BTreeSet<usize>) -> bool {
+        let topics = self.topics(subscribed);
+        if topics.contains(&topic) || topics.len() < self.bounds.max_topics {
+            return true;
+        }
+        let idle = &self.with_events() - subscribed;
+        let Some(oldest) = idle.into_iter().min_by_key(|&topic| self.of(&[topic]).next_back()) else { return false };
+        let events: Vec<usize> = self.of(&[oldest]).collect();
+        events.into_iter().for_each(|at| self.lose(at));
+        self.dropped_topics += 1;
+        true
+    }
+
+    /// Whether a publish of these topics has room.
+    pub(crate) fn has_room_to_publish(&self, topics: &[usize], subscribed: &BTreeSet<usize>) -> bool {
+        let known = self.topics(subscribed);
+        let has_idle = !(&self.with_events() - subscribed).is_empty();
+        known.len() < self.bounds.max_topics || has_idle || topics.iter().all(|topic| known.contains(topic))
+    }
+
+    /// Adds a subscriber of these topics, with the ones that have subscribers already. Returns whether there is room.
+    pub(crate) fn subscribe(&mut self, topics: &[usize], subscribed: &BTreeSet<usize>) -> bool {
+        let known = self.topics(subscribed);
+        let idle = &self.with_events() - subscribed;
+        let replaceable = idle.iter().filter(|topic| !topics.contains(topic)).count();
+        let new: Vec<usize> = topics.iter().copied().filter(|topic| !known.contains(topic)).collect();
+        if !new.is_empty() && known.len() + new.len() > self.bounds.max_topics.saturating_add(replaceable) {
+            return false;
+        }
+        let mut subscribed: BTreeSet<usize> =
+            subscribed.iter().chain(topics.iter().filter(|topic| known.contains(topic))).copied().collect();
+        for topic in new {
+            assert!(self.make_room(topic, &subscribed));
+            subscribed.insert(topic);
+        }
+        true
+    }
+
+    /// Appends an event of a topic for which a follower has no room.
+    pub(crate) fn append_trimmed(&mut self, topic: usize, id: String, fields: &str, now: u64) {
+        let block = format!("{fields}id: {id}\n\n");
+        self.push(Some(topic), id, block, now);
+        self.lose(self.entries.len() - 1);
+    }
+
+    /// An entry of the log without a topic.
+    pub(crate) fn advance(&mut self, id: String, now: u64) {
         self.push(None, id, String::new(), now);
     }
 
@@ -121,14 +181,14 @@ impl History {
         self.known.push((id.clone(), position));
         self.ids.push((id, position));
         let silent = !block.lines().any(|line| line.starts_with("data:"));
-        self.entries.push(Entry { position, topic, block, at, lost: false, revoked: false, silent });
+        self.entries.push(Entry { position, topic, block, at, lost: false, truncated: false, silent });
     }
 
     fn lose(&mut self, index: usize) {
         self.held.remove(&index);
         let entry = &mut self.entries[index];
         entry.lost = true;
-        self.forgotten[entry.topic.unwrap()] = entry.position;
+        self.trimmed[entry.topic.unwrap()] = entry.position;
     }
 
     pub(crate) fn expire(&mut self, now: u64) {
@@ -139,86 +199,90 @@ impl History {
 
     pub(crate) fn reset(&mut self, id: String, now: u64) {
         self.known.clear();
-        self.gone.clear();
-        self.pass(id, now);
+        self.truncated_positions.clear();
+        self.advance(id, now);
         std::mem::take(&mut self.held).into_iter().for_each(|at| self.entries[at].lost = true);
         let head = self.head();
         self.resets.push(head);
-        self.forgotten.fill(head);
+        self.trimmed.fill(head);
     }
 
     pub(crate) fn truncate(&mut self, id: &str) {
-        // An id that the log went back to stands also for the last position that was taken back then.
+        // After an earlier truncation to this ID, the ID also has the last position of the truncated part.
         let kept = self.known.iter().rfind(|(known, _)| known == id).unwrap().1;
         let last = self.head();
         for entry in self.entries.iter_mut().filter(|entry| entry.position > kept) {
-            entry.revoked = true;
+            entry.truncated = true;
         }
         self.held.retain(|&at| at < kept as usize);
-        let gone: Vec<_> = self.known.extract_if(.., |(_, position)| *position > kept).collect();
-        self.taken_back.extend(gone.iter().map(|(known, _)| known.clone()));
-        self.gone.extend(gone);
+        let truncated_positions: Vec<_> = self.known.extract_if(.., |(_, position)| *position > kept).collect();
+        self.truncated_ids.extend(truncated_positions.iter().map(|(known, _)| known.clone()));
+        self.truncated_positions.extend(truncated_positions);
         self.known.push((id.to_owned(), last));
         self.ids.push((id.to_owned(), last));
-        // What was forgotten beyond what remains: who knows how much of it was before.
-        for forgotten in self.forgotten.iter_mut().filter(|forgotten| **forgotten > kept) {
-            *forgotten = last;
+        // The trim point before the truncated part is no longer known.
+        for trimmed in self.trimmed.iter_mut().filter(|trimmed| **trimmed > kept) {
+            *trimmed = last;
         }
-        self.rewrites.push(Rewrite { kept, last });
+        self.truncations.push(Truncation { kept, last });
     }
 
-    /// The position at which this id resumes.
+    /// The position at which a client with this ID resumes.
     pub(crate) fn find(&self, id: &str) -> Option<u64> {
         self.known.iter().find(|(known, _)| known == id).map(|(_, position)| *position)
     }
 
-    /// The position that an id had, which was taken back and does not stand for another.
-    pub(crate) fn find_gone(&self, id: &str) -> Option<u64> {
-        let gone = self.gone.iter().rfind(|(gone, _)| gone == id).map(|(_, position)| *position);
-        gone.filter(|_| self.find(id).is_none())
+    /// The position that a truncated ID had, unless the ID has a new position.
+    pub(crate) fn find_truncated(&self, id: &str) -> Option<u64> {
+        let truncated_positions = self
+            .truncated_positions
+            .iter()
+            .rfind(|(truncated_positions, _)| truncated_positions == id)
+            .map(|(_, position)| *position);
+        truncated_positions.filter(|_| self.find(id).is_none())
     }
 
     pub(crate) fn id_at(&self, position: u64) -> Option<&str> {
         self.known.iter().find(|(_, known)| *known == position).map(|(id, _)| &**id)
     }
 
-    /// The id that a position has or had, whether or not it resumes there.
+    /// The ID that a position has or had.
     pub(crate) fn id_of(&self, position: u64) -> &str {
         &self.ids.iter().rfind(|(_, of)| *of == position).unwrap().0
     }
 
-    /// The position that an id was given, whether or not it still resumes, there or at all.
+    /// The first position that an ID had.
     pub(crate) fn position(&self, id: &str) -> u64 {
-        self.ids.iter().find(|(known, _)| known == id).unwrap_or_else(|| panic!("the id {id} is nobody's")).1
+        self.ids.iter().find(|(known, _)| known == id).unwrap_or_else(|| panic!("the ID {id} was never given")).1
     }
 
-    /// What is held of some topics.
+    /// The stored events of some topics.
     pub(crate) fn of<'h>(&'h self, topics: &'h [usize]) -> impl DoubleEndedIterator<Item = usize> + 'h {
         self.held.iter().copied().filter(|&at| topics.contains(&self.entries[at].topic.unwrap()))
     }
 
-    /// The earliest position from which all of these topics are whole.
-    pub(crate) fn whole(&self, topics: &[usize]) -> u64 {
-        topics.iter().map(|&topic| self.forgotten[topic]).max().unwrap_or(self.head())
+    /// The earliest position after which all of these topics are complete.
+    pub(crate) fn complete(&self, topics: &[usize]) -> u64 {
+        topics.iter().map(|&topic| self.trimmed[topic]).max().unwrap_or(self.head())
     }
 
     pub(crate) fn last(&self, topics: &[usize], events: usize) -> u64 {
-        let whole = self.whole(topics);
-        let of: Vec<u64> = self.of(topics).map(|at| self.entries[at].position).filter(|&at| at > whole).collect();
+        let complete = self.complete(topics);
+        let of: Vec<u64> = self.of(topics).map(|at| self.entries[at].position).filter(|&at| at > complete).collect();
         match events {
             0 => self.head(),
-            n => of.len().checked_sub(n).map_or(whole, |at| of[at] - 1),
+            n => of.len().checked_sub(n).map_or(complete, |at| of[at] - 1),
         }
     }
 
     pub(crate) fn next(&self, topics: &[usize], position: u64) -> Next {
-        let forgotten = |topic: &usize| self.forgotten[*topic];
-        let gap = topics.iter().map(forgotten).filter(|&at| at > position).min();
-        let whole: Vec<usize> = topics.iter().copied().filter(|topic| forgotten(topic) <= position).collect();
-        let event = self.of(&whole).find(|&at| self.entries[at].position > position);
+        let trimmed = |topic: &usize| self.trimmed[*topic];
+        let gap = topics.iter().map(trimmed).filter(|&at| at > position).min();
+        let complete: Vec<usize> = topics.iter().copied().filter(|topic| trimmed(topic) <= position).collect();
+        let event = self.of(&complete).find(|&at| self.entries[at].position > position);
         match (gap, event) {
             (Some(gap), Some(event)) if self.entries[event].position < gap => Next::Event(event),
-            (Some(gap), _) => Next::Gaps(gap, topics.iter().copied().filter(|topic| forgotten(topic) == gap).collect()),
+            (Some(gap), _) => Next::Gaps(gap, topics.iter().copied().filter(|topic| trimmed(topic) == gap).collect()),
             (None, Some(event)) => Next::Event(event),
             (None, None) => Next::Nothing,
         }

@@ -1,81 +1,137 @@
-//! The seam to a log elsewhere: a hub that follows it serves its readers as ever, and this alone appends to it.
+//! The feed: the only writer of a hub that follows a log.
 
+use super::handle::LogHandle;
 use super::id_source::IdSource;
 use crate::event::error::FrameError;
 use crate::event::frame::IntoFrame;
 use crate::hub::publish::check_name;
 use crate::hub::stats::Counters;
 use crate::hub::topic::Deferred;
-use crate::hub::{EventId, Hub};
+use crate::hub::{EventId, Hub, HubBuilder};
+use crate::runtime::runtime::Runtime;
 
-/// Appends what a log has to the hub that follows it.
+/// Builds a hub that follows a log, and the feed that writes to the hub, on tokio's clock.
 ///
-/// There is one for each follower. IdSource come from the log and must ascend. An id that a client brings back must match one
-/// of the newest 65,536, or one of an event that its topics hold; else the client receives a gap. An id that is older
-/// than those is found by its position, whatever its tag, so that a quiet topic beside a busy one causes no gap. That
-/// does not hold for positions that the log took back.
+/// [`Hub::publish`] of such a hub returns [`PublishError::Followed`](crate::hub::PublishError::Followed): publish to the
+/// log instead. [`HubBuilder::position_updates`] is on by default.
 ///
 /// ```
-/// use sse_core::Event;
-/// use sse_core::hub::{EventId, Hub};
+/// use sse_core::{Event, Hub};
+/// use sse_core::hub::{EventId, log};
 ///
-/// let (hub, mut feed) = Hub::follower();
-/// feed.append(EventId::new((1692632086370, 0), 7), "news", Event::data("rain"))?;
-/// assert!(hub.publish("news", Event::data("sun")).is_err());
+/// let (hub, mut feed) = log::follow(Hub::builder().topic_events(1));
+/// feed.append(EventId::new((1, 0), 7), "news", Event::data("rain"))?;
+/// feed.append(EventId::new((2, 0), 7), "news", Event::data("sun"))?;
 /// assert_eq!(hub.stats().held_events, 1);
-/// # Ok::<(), sse_core::hub::FeedError>(())
+/// # Ok::<(), log::LogFeedError>(())
+/// ```
+#[cfg(feature = "tokio")]
+#[must_use = "without the feed the hub stays empty"]
+pub fn follow(builder: HubBuilder) -> (Hub, LogFeed) {
+    follow_on(builder, crate::runtime::tokio::Tokio)
+}
+
+/// Builds a hub that follows a log, and the feed that writes to the hub, on this runtime. [`follow`] uses tokio.
+///
+/// ```
+/// use sse_core::Hub;
+/// use sse_core::hub::log;
+/// use sse_core::testing::Clock;
+///
+/// let (hub, feed) = log::follow_on(Hub::builder(), Clock::new());
+/// assert_eq!((hub.stats().published, feed.newest()), (0, None));
+/// ```
+#[must_use = "without the feed the hub stays empty"]
+pub fn follow_on(builder: HubBuilder, runtime: impl Runtime) -> (Hub, LogFeed) {
+    let hub = builder.build_with(runtime, IdSource::log(), true);
+    let feed = LogFeed { hub: hub.clone() };
+    (hub, feed)
+}
+
+/// Writes the entries of a log to the hub that follows the log. Each hub has one feed.
+///
+/// The log gives the event IDs, which must ascend. The hub knows an ID that a client brings if it is one of the newest
+/// 65,536 IDs, or the ID of a stored event of the client's topics. An older ID is found by its position, whatever its tag,
+/// so that a client of a quiet topic receives no gap because of a busy one. An older ID inside a truncated part is unknown.
+/// The client of an unknown ID receives a gap.
+///
+/// ```
+/// use sse_core::{Event, Hub, LastEventId};
+/// use sse_core::hub::{EventId, log};
+/// use sse_core::testing::Clock;
+///
+/// let clock = Clock::new();
+/// let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
+/// let rain = EventId::new((1692632086370, 0), 7);
+/// feed.append(rain, "news", Event::data("rain"))?;
+/// feed.append(EventId::new((1692632086371, 0), 7), "news", Event::data("sun"))?;
+///
+/// let client = clock.sse_after(LastEventId::Text(rain.to_string().into())).subscribe(&hub, ["news"]);
+/// assert_eq!(client.resumption().as_str(), "resumed");
+/// assert!(clock.read(client.into_response()).text().ends_with("data: sun\nid: 1692632086371-00000007\n\n"));
+/// # Ok::<(), log::LogFeedError>(())
 /// ```
 #[derive(Debug)]
-pub struct Feed {
+pub struct LogFeed {
     hub: Hub,
 }
 
-/// Why the hub did not follow. It is as it was.
+/// A change that the hub rejected. The hub is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum FeedError {
-    /// The id is not after the last one; [`Feed::truncate`] or [`Feed::reset`] first.
-    #[error("the id {0} is not after the newest, {1}")]
+pub enum LogFeedError {
+    /// The first ID is not after the newest ID, which is the second. Call [`LogFeed::truncate`] or [`LogFeed::reset`]
+    /// before you append an earlier ID.
+    #[error("the ID {0} is not after the newest ID {1}: call `truncate` or `reset` before an earlier ID")]
     OutOfOrder(EventId, EventId),
-    /// The id is none that the hub remembers; [`Feed::reset`] instead.
-    #[error("the id {0} is not known")]
+    /// The hub does not remember this ID. Call [`LogFeed::reset`] instead.
+    #[error("the hub does not remember the ID {0}: call `reset` instead of `truncate`")]
     Unknown(EventId),
-    /// The event cannot be sent. [`Feed::advance`] passes over it.
+    /// The event cannot be sent. Skip the entry with [`LogFeed::advance`].
     #[error(transparent)]
     Invalid(#[from] FrameError),
-    /// The topic's name is longer than [`MAX_TOPIC_BYTES`](crate::hub::MAX_TOPIC_BYTES). [`Feed::advance`] passes over it.
-    #[error("the topic's name has {0} bytes")]
+    /// The name of the topic is longer than [`MAX_TOPIC_BYTES`](crate::hub::MAX_TOPIC_BYTES). Skip the entry with
+    /// [`LogFeed::advance`].
+    #[error("the topic name has {0} bytes, and the limit is {limit}", limit = crate::hub::MAX_TOPIC_BYTES)]
     TopicName(usize),
 }
 
-impl Feed {
-    pub(crate) const fn new(hub: Hub) -> Self {
-        Self { hub }
-    }
-
-    /// Appends the log's next event.
+impl LogFeed {
+    /// Appends the next entry of the log to a topic.
     ///
-    /// At [`max_topics`](crate::hub::HubBuilder::max_topics) a new topic takes the place of one without subscribers. While each
-    /// topic has a subscriber, the hub trims the event of a new topic at once: a client that subscribes to the topic with
-    /// an older id receives a gap.
+    /// At [`max_topics`](HubBuilder::max_topics) a new topic replaces a topic without subscribers. If each topic has a
+    /// subscriber, the hub trims the event of the new topic at once: a client that subscribes to the new topic with an
+    /// older ID receives a gap.
     ///
     /// # Errors
-    /// [`FeedError::OutOfOrder`], [`FeedError::Invalid`], [`FeedError::TopicName`].
-    pub fn append(&mut self, id: EventId, topic: &str, event: impl IntoFrame) -> Result<(), FeedError> {
+    /// - [`LogFeedError::OutOfOrder`] if the ID is not after [`newest`](Self::newest).
+    /// - [`LogFeedError::Invalid`] if the event cannot be sent.
+    /// - [`LogFeedError::TopicName`] if the name of the topic is too long.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::{EventId, log}};
+    /// let (hub, mut feed) = log::follow(Hub::builder());
+    /// let (first, second) = (EventId::new((1, 0), 7), EventId::new((2, 0), 7));
+    /// feed.append(second, "news", "rain")?;
+    /// assert_eq!(feed.append(first, "news", "sun"), Err(log::LogFeedError::OutOfOrder(first, second)));
+    /// assert_eq!(hub.stats().held_events, 1);
+    /// # Ok::<(), log::LogFeedError>(())
+    /// ```
+    pub fn append(&mut self, id: EventId, topic: &str, event: impl IntoFrame) -> Result<(), LogFeedError> {
         let inner = &*self.hub.inner;
         let block = inner.encode(event)?;
-        check_name(topic).map_err(|_| FeedError::TopicName(topic.len()))?;
+        check_name(topic).map_err(|_| LogFeedError::TopicName(topic.len()))?;
         let now = inner.now_if_aging();
         let mut deferred = Deferred::default();
         let appended = {
             let mut history = inner.history.lock();
-            ascends(&history.ids, id).map(|()| {
+            check_order(&history.ids, id).map(|()| {
                 history.expire(inner, now, &mut deferred);
                 match history.topic(inner, topic, &mut deferred) {
                     Ok(topic) => {
                         history.append(inner, now, &topic, Some(id), block, &mut deferred);
                     }
-                    Err(_) => history.forget_at_once(inner, topic, id),
+                    Err(_) => history.trim_at_once(inner, topic, id),
                 }
             })
         };
@@ -84,39 +140,74 @@ impl Feed {
         appended
     }
 
-    /// The log has come to this id, and there was nothing for a topic up to it: the place where following begins, an
-    /// entry of another kind, or a sign of life.
+    /// Moves to this ID without an event: the position where following starts, an entry of another kind, or an entry that
+    /// cannot be sent.
     ///
     /// # Errors
-    /// [`FeedError::OutOfOrder`].
-    pub fn advance(&mut self, id: EventId) -> Result<(), FeedError> {
+    /// [`LogFeedError::OutOfOrder`] if the ID is not after [`newest`](Self::newest).
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::{EventId, log}};
+    /// let (hub, mut feed) = log::follow(Hub::builder());
+    /// feed.advance(EventId::new((5, 0), 7))?;
+    /// assert_eq!(feed.newest(), Some(EventId::new((5, 0), 7)));
+    /// assert_eq!(hub.stats().published, 0);
+    /// # Ok::<(), log::LogFeedError>(())
+    /// ```
+    pub fn advance(&mut self, id: EventId) -> Result<(), LogFeedError> {
         let mut history = self.hub.inner.history.lock();
-        ascends(&history.ids, id)?;
+        check_order(&history.ids, id)?;
         history.advance(&self.hub.inner, id);
         Ok(())
     }
 
-    /// The log took back everything after this id, as at a failover. Readers that have seen some of it are told a gap and
-    /// go on, as are those of a topic that had forgotten some of it, and whoever comes back with an id that was taken
-    /// back; the others notice nothing. Such a gap tells no position: there is none yet that another follower, which
-    /// has not heard of this, would not read as before what was taken back. What is appended next has one.
+    /// Drops every event after this ID, because the log lost them, as at a failover.
+    ///
+    /// These clients receive a gap and then the events that follow:
+    ///
+    /// - subscribers that received a truncated event,
+    /// - clients that resume with a truncated ID,
+    /// - subscribers of a topic from which the hub had already trimmed a truncated event.
+    ///
+    /// The other clients receive nothing. The gap has no event ID: on another node that does not know of the truncation yet,
+    /// any ID would be before the truncated events. The next event has an ID again.
     ///
     /// # Errors
-    /// [`FeedError::Unknown`] if the id is not among those remembered, the newest 65,536.
-    pub fn truncate(&mut self, id: EventId) -> Result<(), FeedError> {
+    /// [`LogFeedError::Unknown`] if the ID is not among the newest 65,536 IDs.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::{EventId, log}};
+    /// let (hub, mut feed) = log::follow(Hub::builder());
+    /// feed.append(EventId::new((1, 0), 7), "news", "rain")?;
+    /// feed.append(EventId::new((2, 0), 7), "news", "sun")?;
+    /// feed.truncate(EventId::new((1, 0), 7))?;
+    /// assert_eq!(hub.stats().held_events, 1);
+    /// feed.append(EventId::new((2, 0), 8), "news", "snow")?;
+    /// # Ok::<(), log::LogFeedError>(())
+    /// ```
+    pub fn truncate(&mut self, id: EventId) -> Result<(), LogFeedError> {
         let inner = &*self.hub.inner;
         let mut deferred = Deferred::default();
         let truncated = {
             let mut history = inner.history.lock();
-            let position = history.ids.remembered(id).ok_or(FeedError::Unknown(id));
-            position.map(|position| history.truncate(inner, (position, id), &mut deferred))
+            let position = history.ids.find_recent(id).ok_or(LogFeedError::Unknown(id));
+            position.map(|position| history.truncate(inner, (id, position), &mut deferred))
         };
         deferred.run();
         truncated
     }
 
-    /// Something of the log was lost, and nobody knows what: every topic forgets what it has, and its readers are told a
-    /// gap, after which they go on from this id.
+    /// Trims every event of every topic, because another log replaced this one or because it is unknown which entries were
+    /// lost. All subscribers receive a gap and continue after this ID.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::{EventId, log}};
+    /// let (hub, mut feed) = log::follow(Hub::builder());
+    /// feed.append(EventId::new((9, 0), 7), "news", "rain")?;
+    /// feed.reset(EventId::new((1, 0), 8));
+    /// assert_eq!((hub.stats().held_events, feed.newest()), (0, Some(EventId::new((1, 0), 8))));
+    /// # Ok::<(), log::LogFeedError>(())
+    /// ```
     pub fn reset(&mut self, id: EventId) {
         let inner = &*self.hub.inner;
         let mut deferred = Deferred::default();
@@ -124,58 +215,82 @@ impl Feed {
         deferred.run();
     }
 
-    /// Whether the hub takes subscriptions: it does, until it is told not to. While it does not they are refused softly,
-    /// as by a hub that is full; so nobody is told a gap only because what the log has is still being loaded.
-    pub fn admit(&mut self, admits: bool) {
-        self.hub.inner.history.lock().admits = admits;
-    }
-
-    /// All that the log had, at some moment since this was said last, was appended or passed.
+    /// Sets whether the hub accepts subscriptions: `true` by default. While it does not, subscriptions are answered
+    /// "retry later". Use this while the stored entries of the log are loaded, so that no client receives a gap only
+    /// because the hub is still empty.
     ///
-    /// A client may bring an id from another node that follows the same log and has come further. Once this was said,
-    /// a client whose id is not known is refused softly, and comes back; only if its id is still not known after this
-    /// was said twice more, is it told a gap. Say it about every second. [`Hub::may_still_arrive`] tells which of both it is.
-    pub fn caught_up(&mut self) {
-        self.hub.inner.history.lock().ahead.get_or_insert_default().next_round();
+    /// ```
+    /// # use sse_core::{Hub, hub::log, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
+    /// feed.accept_subscribers(false);
+    /// clock.sse().subscribe(&hub, ["news"]).into_response();
+    /// assert_eq!(hub.stats().retry_later, 1);
+    /// feed.accept_subscribers(true);
+    /// clock.sse().subscribe(&hub, ["news"]).into_response();
+    /// assert_eq!(hub.stats().retry_later, 1);
+    /// ```
+    pub fn accept_subscribers(&mut self, accept: bool) {
+        self.hub.inner.history.lock().accepts_subscribers = accept;
     }
 
-    /// The newest id that was appended or passed.
+    /// Marks one catch-up round: every entry that existed when the previous call returned has been appended or skipped.
+    /// Call this about once a second.
+    ///
+    /// A client may bring an ID from another node that has read further in the log. From the first call on, such a client
+    /// is answered "retry later". It receives a gap only if its ID is still unknown after two more rounds.
+    /// [`LogHandle::may_still_arrive`] returns which of the two applies.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, LastEventId, hub::{EventId, log}, testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
+    /// feed.append(EventId::new((1, 0), 7), "news", "rain")?;
+    /// feed.caught_up();
+    /// let client = || clock.sse_after(LastEventId::Text("2-00000007".into())).subscribe(&hub, ["news"]);
+    /// client().into_response();
+    /// assert_eq!(hub.stats().retry_later, 1);
+    /// feed.caught_up();
+    /// feed.caught_up();
+    /// assert!(client().resumption().is_gap());
+    /// # Ok::<(), log::LogFeedError>(())
+    /// ```
+    pub fn caught_up(&mut self) {
+        self.hub.inner.history.lock().unknown_ids.get_or_insert_default().next_round();
+    }
+
+    /// The newest ID that was appended or skipped. `None` before the first one.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, hub::{EventId, log}};
+    /// let (_hub, mut feed) = log::follow(Hub::builder());
+    /// assert_eq!(feed.newest(), None);
+    /// feed.append(EventId::new((1, 0), 7), "news", "rain")?;
+    /// assert_eq!(feed.newest(), Some(EventId::new((1, 0), 7)));
+    /// # Ok::<(), log::LogFeedError>(())
+    /// ```
     #[must_use]
     pub fn newest(&self) -> Option<EventId> {
         self.hub.inner.history.lock().ids.newest()
     }
-}
 
-impl Hub {
-    /// Whether an event with this id, which a client brought and is not known here, may yet come from the log that this
-    /// hub follows. A subscription with such an id is refused softly; whoever would rather let its client wait asks this
-    /// first.
-    ///
-    /// The first question about an id counts as the client's coming: once [`Feed::caught_up`] was said twice after it, the
-    /// answer is false. It always is on a hub that publishes by itself, and before `caught_up` was said at all.
+    /// A handle for the parts of a follower that do not write to the hub. The handle can be cloned and shared.
     ///
     /// ```
-    /// # use sse_core::{Hub, hub::EventId};
-    /// let (hub, mut feed) = Hub::follower();
-    /// feed.append(EventId::new((1, 0), 7), "news", "rain")?;
-    /// feed.caught_up();
-    ///
-    /// let elsewhere = EventId::new((2, 0), 7);
-    /// assert!(hub.may_still_arrive(elsewhere));
-    /// feed.caught_up();
-    /// feed.caught_up();
-    /// assert!(!hub.may_still_arrive(elsewhere));
-    /// # Ok::<(), sse_core::hub::FeedError>(())
+    /// # use sse_core::{Hub, hub::{EventId, log}};
+    /// let (_hub, feed) = log::follow(Hub::builder());
+    /// let handle = feed.handle().clone();
+    /// assert!(!handle.may_still_arrive(EventId::new((1, 0), 7))); // no catch-up round yet
     /// ```
     #[must_use]
-    pub fn may_still_arrive(&self, id: EventId) -> bool {
-        self.inner.history.lock().may_still_arrive(&self.inner, id, &[])
+    pub fn handle(&self) -> LogHandle {
+        LogHandle::new(self.hub.clone())
     }
 }
 
-fn ascends(ids: &IdSource, id: EventId) -> Result<(), FeedError> {
+fn check_order(ids: &IdSource, id: EventId) -> Result<(), LogFeedError> {
     match ids.newest() {
-        Some(newest) if newest.position() >= id.position() => Err(FeedError::OutOfOrder(id, newest)),
+        Some(newest) if newest.position() >= id.position() => Err(LogFeedError::OutOfOrder(id, newest)),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,28 @@
-//! Following a log: everything that exists only because a hub can follow one.
+//! A hub that follows a log which other programs write, as a Redis stream.
+//!
+//! [`follow`] builds such a hub and a [`LogFeed`]. The feed is the only writer of the hub: it appends each entry of the
+//! log under the entry's own ID. Several nodes that follow one log have the same history, so a client can reconnect to
+//! any of them and resume there. `sse-redis` is built on this module.
+//!
+//! ```
+//! use sse_core::{Event, Hub};
+//! use sse_core::hub::{EventId, PublishError, log};
+//!
+//! let (hub, mut feed) = log::follow(Hub::builder());
+//! feed.append(EventId::new((1692632086370, 0), 7), "news", Event::data("rain"))?;
+//! assert_eq!(hub.stats().held_events, 1);
+//! assert_eq!(hub.publish("news", Event::data("sun")), Err(PublishError::Followed));
+//! # Ok::<(), log::LogFeedError>(())
+//! ```
 
-pub(crate) mod feed;
-pub(crate) mod id_source;
-pub(crate) mod truncated;
-pub(crate) mod unknown_ids;
+mod feed;
+mod handle;
+mod history;
+pub(super) mod id_source;
+mod truncation;
+pub(super) mod unknown_ids;
+
+#[cfg(feature = "tokio")]
+pub use feed::follow;
+pub use feed::{LogFeed, LogFeedError, follow_on};
+pub use handle::LogHandle;

@@ -1,50 +1,50 @@
-//! IdSource that a follower does not know: another node may have come further, and its client come here.
+//! IDs that clients brought and that this hub does not know. Another node may have read further in the log.
 
-use crate::hub::EventId;
+use crate::hub::id::EventId;
 use std::collections::BTreeMap;
 
-/// How many ids are remembered, in each of two generations, about 50 bytes each.
+/// The number of IDs in each of two generations. An ID needs about 50 bytes.
 const REMEMBERED: usize = 32_768;
 
-/// How many rounds a generation lasts: an id is remembered for so many at least, and twice as many at most.
+/// The number of rounds in a generation. An ID is remembered for at least one and at most two generations.
 const ROUNDS: u64 = 32;
 
-/// The ids whose clients were asked to come back because they are not known, and the round of each.
+/// Unknown IDs whose clients retry later, each with the round in which the ID came first.
 #[derive(Debug, Default)]
-pub(crate) struct Ahead {
+pub(crate) struct UnknownIds {
     round: u64,
-    asked: BTreeMap<EventId, u64>,
-    before: BTreeMap<EventId, u64>,
+    recent: BTreeMap<EventId, u64>,
+    older: BTreeMap<EventId, u64>,
 }
 
-impl Ahead {
-    /// All that the log had at some moment since the last round was read.
-    pub(crate) fn next_round(&mut self) {
+impl UnknownIds {
+    /// Ends a round: the hub has read everything that the log had at some moment in this round.
+    pub(super) fn next_round(&mut self) {
         self.round += 1;
         if self.round.is_multiple_of(ROUNDS) {
-            self.before = std::mem::take(&mut self.asked);
+            self.older = std::mem::take(&mut self.recent);
         }
     }
 
-    /// Whether a client with this id, which is not known, may be told that it never will be: the log was read
-    /// to an end that it had after the client first asked. One round may have begun before that; two cannot.
+    /// Whether an unknown ID will not arrive from the log any more. That is certain two rounds after the ID came first:
+    /// the first round may have started before the client came, the second did not.
     ///
-    /// `newest` is the newest id here. The id of another node's client is near it. When there is no room, the id that is
-    /// the furthest from it makes room, so that forged ids do not push out those of clients.
-    pub(crate) fn is_settled(&mut self, id: EventId, newest: Option<EventId>) -> bool {
-        if let Some(asked) = self.asked.get(&id).or_else(|| self.before.get(&id)) {
-            return self.round >= asked.saturating_add(2);
+    /// `newest` is the newest ID of this hub. An ID from another node is near `newest`. At the bound the ID that is the
+    /// furthest from `newest` is dropped, so that forged IDs do not replace IDs of clients.
+    pub(super) fn will_not_arrive(&mut self, id: EventId, newest: Option<EventId>) -> bool {
+        if let Some(round) = self.recent.get(&id).or_else(|| self.older.get(&id)) {
+            return self.round >= round.saturating_add(2);
         }
-        if self.asked.len() >= REMEMBERED {
+        if self.recent.len() >= REMEMBERED {
             let (newest, _) = newest.map_or((0, 0), |newest| newest.position());
             let distance = |id: &EventId| (id.position().0.abs_diff(newest), id.position().1);
-            let ends = self.asked.first_key_value().into_iter().chain(self.asked.last_key_value());
+            let ends = self.recent.first_key_value().into_iter().chain(self.recent.last_key_value());
             let furthest = ends.map(|(id, _)| *id).max_by_key(distance);
-            // A gap, rather than a client that is sent away for ever.
+            // Without room the client receives a gap. Otherwise it could retry for ever.
             let Some(furthest) = furthest.filter(|furthest| distance(furthest) > distance(&id)) else { return true };
-            self.asked.remove(&furthest);
+            self.recent.remove(&furthest);
         }
-        self.asked.insert(id, self.round);
+        self.recent.insert(id, self.round);
         false
     }
 }

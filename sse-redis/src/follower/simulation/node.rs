@@ -3,7 +3,8 @@
 use super::server::World;
 use crate::entry::{EntryContent, LogEntry};
 use crate::follower::{Command, Effect, Follower, FollowerBounds, FollowerRules, Position, Reply};
-use sse_core::hub::{Feed, HubBuilder};
+use sse_core::hub::HubBuilder;
+use sse_core::hub::log::{self, LogFeed};
 use sse_core::testing::Clock;
 use sse_core::{Hub, Random, Runtime};
 use std::time::Instant;
@@ -23,7 +24,7 @@ pub(super) enum InFlight {
 pub(super) struct Node {
     pub(super) follower: Follower,
     pub(super) hub: Hub,
-    pub(super) feed: Feed,
+    pub(super) feed: LogFeed,
     pub(super) pending: InFlight,
     pub(super) connected: bool,
     /// The node cannot reach the server.
@@ -32,8 +33,8 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new(clock: &Clock, world: &mut World, bounds: FollowerBounds, rules: FollowerRules) -> Self {
-        let (hub, mut feed) = HubBuilder::default().follower_on(clock.clone());
-        feed.admit(false);
+        let (hub, mut feed) = log::follow_on(HubBuilder::default(), clock.clone());
+        feed.accept_subscribers(false);
         let follower = Follower::new(clock.now(), Random::from_seed(world.dice.seed()), bounds, rules);
         Self { follower, hub, feed, pending: InFlight::Nothing, connected: false, cut_off: false }
     }

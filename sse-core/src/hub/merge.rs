@@ -1,0 +1,159 @@
+//! Taking events from the topics of a cursor: one topic alone, or several topics merged by position.
+
+use super::cursor::Cursor;
+use super::ring::Next;
+use super::stats::Counters;
+use super::trim_point::TrimPoint;
+use crate::event::control::Control;
+use crate::stream::CloseReason;
+use crate::stream::source::{CHUNK_BYTES, Step};
+use crate::stream::state::Pending;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// A chunk of at least this size is sent at once. A smaller chunk waits for a copy of the next run.
+const WHOLE_BYTES: usize = CHUNK_BYTES / 2;
+
+/// The topics with a new entry, by the position of that entry. The least position is the first.
+type Merge = BinaryHeap<Reverse<(u64, usize)>>;
+
+/// The gaps at one position.
+enum Gaps {
+    /// One block for each topic that has a gap there.
+    Blocks(Vec<u8>),
+    /// The topics were trimmed further in the meantime. Their gaps are now at a later position.
+    Moved,
+    /// The cursor lags, and the hub ends streams that lag.
+    Lagged,
+}
+
+impl Cursor {
+    /// The events up to the head as one chunk of at most 64 KiB, or one larger event. `None` if there is no event.
+    pub(super) fn take(&mut self, head: u64) -> Option<Step> {
+        // A single topic needs no merge, unless its next entry is a gap.
+        if let [followed] = &*self.topics {
+            let position = self.position_in(followed);
+            if followed.topic.newest() <= position {
+                return None;
+            }
+            let run = followed.topic.lock().ring.take(position, head, CHUNK_BYTES);
+            if let Some(run) = run {
+                Counters::add(&self.hub.counters.delivered, run.events);
+                (self.position, self.announced) = (run.last, run.last);
+                return Some(Step::Chunk(self.control.filter(run.bytes)));
+            }
+        }
+        self.take_merged(head)
+    }
+
+    fn take_merged(&mut self, head: u64) -> Option<Step> {
+        let mut chunk = Pending::default();
+        let (mut events, mut lagged) = (0, false);
+        let mut merge: Merge = (0..self.topics.len()).filter_map(|index| self.next_in(index, head)).collect();
+        while chunk.len() < CHUNK_BYTES
+            && let Some(Reverse((position, index))) = merge.pop()
+            && let Some(followed) = self.topics.get(index)
+        {
+            let after = self.position_in(followed);
+            let mut locked = followed.topic.lock();
+            match locked.ring.next_after(after).filter(|next| next.position() == position) {
+                // The entry was trimmed in the meantime.
+                None => drop(locked),
+                Some(Next::Gap(trimmed)) => {
+                    drop(locked);
+                    let mut same_position = vec![index];
+                    while let Some(&Reverse((next, index))) = merge.peek()
+                        && next == position
+                    {
+                        same_position.push(index);
+                        merge.pop();
+                    }
+                    match self.pass_gaps(trimmed, &same_position) {
+                        Gaps::Blocks(blocks) => chunk.push(blocks.into()),
+                        Gaps::Moved => {}
+                        Gaps::Lagged => {
+                            lagged = true;
+                            break;
+                        }
+                    }
+                    merge.extend(same_position.into_iter().skip(1).filter_map(|index| self.next_in(index, head)));
+                }
+                Some(Next::Event(_)) => {
+                    let upto = merge.peek().map_or(head, |Reverse((second, _))| head.min(second - 1));
+                    let room = CHUNK_BYTES - chunk.len();
+                    let Some(run) = locked.ring.take(after, upto, room) else { continue };
+                    drop(locked);
+                    if run.bytes.len() > room && !chunk.is_empty() {
+                        break;
+                    }
+                    self.position = run.last;
+                    events += run.events;
+                    chunk.push(run.bytes);
+                    // A run of the only topic with news, or a large chunk, is sent without a copy.
+                    if upto == head || chunk.len() >= WHOLE_BYTES {
+                        break;
+                    }
+                }
+            }
+            merge.extend(self.next_in(index, head));
+        }
+        Counters::add(&self.hub.counters.delivered, events);
+        if let Some(chunk) = chunk.take() {
+            self.announced = self.position;
+            return Some(Step::Chunk(self.control.filter(chunk)));
+        }
+        lagged.then(|| {
+            Counters::add(&self.hub.counters.lagged, 1);
+            Step::End(CloseReason::Lagged)
+        })
+    }
+
+    /// The position of the next entry of a topic, if the entry is not beyond the head.
+    fn next_in(&self, index: usize, head: u64) -> Option<Reverse<(u64, usize)>> {
+        let followed = self.topics.get(index)?;
+        let after = self.position_in(followed);
+        if followed.topic.newest() <= after {
+            return None;
+        }
+        let next = followed.topic.lock().ring.next_after(after)?.position();
+        (next <= head).then_some(Reverse((next, index)))
+    }
+
+    /// Moves past the gaps of these topics at one position. Only the last block has an ID, so that a client that
+    /// disconnects between the blocks receives all of them again.
+    fn pass_gaps(&mut self, trimmed: TrimPoint, topics: &[usize]) -> Gaps {
+        let mut gaps = Vec::new();
+        let mut lagged = false;
+        for followed in topics.iter().filter_map(|index| self.topics.get(*index)) {
+            let locked = followed.topic.lock();
+            let position = self.position_in(followed);
+            if locked.ring.trimmed_to().position == trimmed.position && trimmed.position > position {
+                gaps.push(followed);
+                // Events trimmed before the client subscribed, or reset by the log, produce a gap. Events trimmed while
+                // the client was reading count as lag.
+                lagged |= position >= followed.start.max(locked.ring.reset_position());
+            }
+        }
+        if gaps.is_empty() {
+            return Gaps::Moved;
+        }
+        // A client without control events does not reconnect by itself, so the end of its stream would lose the later
+        // events too.
+        if lagged && self.hub.limits.lag_ends && self.control != Control::Omitted {
+            return Gaps::Lagged;
+        }
+        if lagged {
+            Counters::add(&self.hub.counters.lagged, 1);
+        }
+        Counters::add(&self.hub.counters.gaps, gaps.len());
+        let last_id = self.hub.history.lock().ids.of_trim_point(trimmed);
+        let mut blocks = Vec::new();
+        for (left, followed) in (0..gaps.len()).rev().zip(&gaps) {
+            let id = last_id.filter(|_| left == 0);
+            followed.topic.write_gap(&mut blocks, &self.hub.limits.gap_type, id);
+            crate::runtime::trace::gap("trimmed", Some(&followed.topic.name), lagged);
+        }
+        self.position = trimmed.position;
+        Gaps::Blocks(blocks)
+    }
+}
