@@ -265,7 +265,7 @@ impl FromRequest for OptionalSse {
 }
 
 /// Checks a request under the options of its route.
-
+#[expect(clippy::type_complexity, reason = "the type of two methods, named nowhere else")]
 fn check<T>(
     request: &HttpRequest,
     check: fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>,

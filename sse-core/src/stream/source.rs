@@ -41,6 +41,7 @@ pub(crate) mod private {
 
 /// What a source has.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_enums, reason = "hidden, and made by sources of this crate alone")]
 #[derive(Debug)]
 pub enum Step {
     /// Whole blocks.

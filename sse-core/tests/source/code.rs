@@ -105,7 +105,7 @@ fn skipped(text: &str, before: Option<char>) -> usize {
     }
     if text.starts_with('\'') {
         // A lifetime has no closing quote.
-        let mut chars = text[1..].chars();
+        let mut chars = text.chars().skip(1);
         let literal = matches!(chars.next(), Some('\\')) || chars.next() == Some('\'');
         return if literal { quoted(text, '\'') } else { 0 };
     }

@@ -55,7 +55,7 @@ impl Segment {
     }
 
     pub(super) fn block(&self, index: usize) -> Option<&[u8]> {
-        self.bytes.get(self.start_of(index)..self.events.get(index)?.end as usize)
+        self.bytes.get(self.start_of(index)..self.events.get(index)?.end)
     }
 
     pub(super) fn id(&self, index: usize) -> Option<EventId> {
