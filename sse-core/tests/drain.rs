@@ -1,4 +1,4 @@
-//! A hub goes down quietly: every stream hears of it, ends in time, and is told when to come back.
+//! Draining: every stream ends in time, and its client receives a reconnection time.
 
 use futures_util::stream;
 use sse_core::hub::HubBuilder;
@@ -22,7 +22,7 @@ fn hub() -> (Clock, Hub) {
     hub_with(|hub| hub)
 }
 
-/// A stream of this hub, its opening block already read.
+/// A stream of this hub. Its opening block is already read.
 fn open(clock: &Clock, hub: &Hub) -> (Sender, Reader<EventStream<Clock>>) {
     let (events, response) = clock.sse().keep_alive(None).attach(hub).channel();
     let mut reader = clock.read(response);
@@ -35,16 +35,16 @@ fn post(clock: &Clock) -> Sse<Clock> {
     Sse::new(clock.clone(), policy.check(&Request::new("POST", None, [])).unwrap())
 }
 
-/// The time in the whole answer to a client that is to come later.
+/// The reconnection time in a whole "retry later" answer.
 fn retry_later_ms(text: &str) -> u64 {
     let block = text.strip_prefix(":\nevent: sse-open\n").unwrap_or_else(|| panic!("{text:?}"));
-    // The ID that the client brought stands in it too.
+    // The answer also has the ID that the client brought.
     let block = block.replace("id: 7\n", "");
     let reasons = ["draining", "full"].map(|reason| format!("event: sse-later\ndata: {{\"reason\":\"{reason}\"}}\n\n"));
     retry_ms(reasons.iter().find_map(|reason| block.strip_suffix(&**reason)).unwrap_or_else(|| panic!("{text:?}")))
 }
 
-/// The time in a block that has nothing else.
+/// The reconnection time in a block that has no other field.
 fn retry_ms(block: &str) -> u64 {
     let ms = block.strip_prefix("retry: ").and_then(|rest| rest.strip_suffix("\n\n"));
     ms.unwrap_or_else(|| panic!("no retry alone: {block:?}")).parse().unwrap()
@@ -54,7 +54,7 @@ fn retry_ms(block: &str) -> u64 {
 
 /// Hazard D1.
 #[test]
-fn a_channel_hears_of_it_at_once_and_ends_at_the_windows_end() {
+fn a_channel_notices_a_drain_at_once_and_ends_with_the_window() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     let mut draining = [task::spawn(events.draining()), task::spawn(events.clone().draining())];
@@ -69,7 +69,7 @@ fn a_channel_hears_of_it_at_once_and_ends_at_the_windows_end() {
     assert_ready!(task::spawn(events.draining()).poll());
     assert_pending!(drained.poll());
 
-    // It goes on until then.
+    // Until then the stream continues.
     events.try_send("goodbye").unwrap();
     assert_eq!(reader.text(), "data: goodbye\n\n");
     clock.advance(WINDOW - Duration::from_millis(1));
@@ -89,7 +89,7 @@ fn a_channel_hears_of_it_at_once_and_ends_at_the_windows_end() {
 }
 
 #[test]
-fn a_stream_of_events_ends_at_the_windows_end_too() {
+fn a_stream_of_events_ends_with_the_window_too() {
     let (clock, hub) = hub();
     let mut reader = clock.read(clock.sse().attach(&hub).keep_alive(None).stream(stream::pending::<&str>()));
     assert_eq!(reader.text(), ":\nevent: sse-open\n\n");
@@ -104,7 +104,7 @@ fn a_stream_of_events_ends_at_the_windows_end_too() {
 }
 
 #[test]
-fn what_is_pending_goes_before_the_end() {
+fn pending_events_are_sent_before_the_end() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     let _draining = hub.drain(WINDOW);
@@ -115,7 +115,7 @@ fn what_is_pending_goes_before_the_end() {
 }
 
 #[test]
-fn a_drain_without_a_window_ends_streams_now() {
+fn a_drain_with_an_empty_window_ends_streams_at_once() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     let mut drained = task::spawn(hub.drain(Duration::ZERO));
@@ -128,7 +128,7 @@ fn a_drain_without_a_window_ends_streams_now() {
 }
 
 #[test]
-fn whoever_closes_while_it_drains_tells_its_client_when_to_come_back() {
+fn close_during_a_drain_sends_the_reconnection_time_of_the_drain() {
     let (clock, hub) = hub();
     let (closed, mut reader) = open(&clock, &hub);
     let (dropped, mut other) = open(&clock, &hub);
@@ -145,7 +145,7 @@ fn whoever_closes_while_it_drains_tells_its_client_when_to_come_back() {
 }
 
 #[test]
-fn whoever_finishes_while_it_drains_tells_its_client_to_stay_away() {
+fn finish_during_a_drain_stops_the_client() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     let _draining = hub.drain(WINDOW);
@@ -155,7 +155,7 @@ fn whoever_finishes_while_it_drains_tells_its_client_to_stay_away() {
 }
 
 #[test]
-fn a_lifetime_that_ends_meanwhile_tells_it_too() {
+fn a_lifetime_that_ends_during_a_drain_sends_the_reconnection_time_too() {
     let (clock, hub) = hub();
     let (events, response) = clock.sse().attach(&hub).max_lifetime(20 * SECOND).channel();
     let mut reader = clock.read(response);
@@ -169,7 +169,7 @@ fn a_lifetime_that_ends_meanwhile_tells_it_too() {
 
 /// Hazard D4.
 #[test]
-fn retries_are_spread_evenly_whatever_the_window() {
+fn reconnection_times_are_spread_evenly_for_every_window() {
     for window in [Duration::ZERO, WINDOW] {
         let (clock, hub) = hub();
         let mut streams: Vec<_> = (0..4_000).map(|_| open(&clock, &hub)).collect();
@@ -186,7 +186,7 @@ fn retries_are_spread_evenly_whatever_the_window() {
 }
 
 #[test]
-fn the_range_of_retries_can_be_chosen() {
+fn drain_retry_sets_the_range_of_reconnection_times() {
     let (clock, hub) = hub_with(|hub| hub.drain_retry(SECOND / 4..=SECOND / 2));
     let (_events, mut reader) = open(&clock, &hub);
     let _draining = hub.drain(Duration::ZERO);
@@ -194,7 +194,7 @@ fn the_range_of_retries_can_be_chosen() {
 }
 
 #[test]
-fn a_stream_of_no_hub_or_of_another_goes_on() {
+fn streams_of_no_hub_or_of_another_hub_continue() {
     let (clock, hub) = hub();
     let other = Hub::builder().build_on(clock.clone());
     let (of_other, mut its_reader) = open(&clock, &other);
@@ -212,7 +212,7 @@ fn a_stream_of_no_hub_or_of_another_goes_on() {
 // The future.
 
 #[test]
-fn it_is_over_when_the_last_stream_is() {
+fn the_drain_is_over_when_the_last_stream_ends() {
     let (clock, hub) = hub();
     let (_first, mut ends) = open(&clock, &hub);
     let (_second, leaves) = open(&clock, &hub);
@@ -231,7 +231,7 @@ fn it_is_over_when_the_last_stream_is() {
 
 /// Hazard D2.
 #[test]
-fn after_window_and_grace_it_gives_up_and_tells_how_many_are_left() {
+fn the_drain_returns_the_number_of_open_streams_after_window_and_grace() {
     let (clock, hub) = hub();
     let unpolled: Vec<_> = (0..3).map(|_| clock.sse().attach(&hub).channel()).collect();
     let (_events, mut reader) = open(&clock, &hub);
@@ -250,7 +250,7 @@ fn after_window_and_grace_it_gives_up_and_tells_how_many_are_left() {
 }
 
 #[test]
-fn the_grace_can_be_chosen() {
+fn drain_grace_sets_the_wait_after_the_window() {
     let (clock, hub) = hub_with(|hub| hub.drain_grace(Duration::ZERO));
     let _unpolled = clock.sse().attach(&hub).channel();
     let mut drained = task::spawn(hub.drain(SECOND));
@@ -260,7 +260,7 @@ fn the_grace_can_be_chosen() {
 }
 
 #[test]
-fn it_goes_on_although_nobody_awaits_it() {
+fn the_drain_continues_without_its_future() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     drop(hub.drain(WINDOW));
@@ -270,7 +270,7 @@ fn it_goes_on_although_nobody_awaits_it() {
 }
 
 #[test]
-fn a_second_drain_is_the_same_drain() {
+fn a_second_drain_changes_nothing() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     let _unpolled = clock.sse().attach(&hub).channel();
@@ -293,7 +293,7 @@ fn a_second_drain_is_the_same_drain() {
 }
 
 #[test]
-fn an_endless_window_still_says_goodbye() {
+fn a_drain_with_an_endless_window_still_notifies_channels() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     let mut drained = task::spawn(hub.drain(Duration::MAX));
@@ -307,11 +307,11 @@ fn an_endless_window_still_says_goodbye() {
     assert_ready_eq!(drained.poll(), 0);
 }
 
-// Newcomers.
+// New requests.
 
 /// Hazard H2.
 #[test]
-fn a_newcomer_is_asked_to_come_back_later() {
+fn a_request_during_a_drain_is_answered_retry_later() {
     let (clock, hub) = hub();
     let _draining = hub.drain(WINDOW);
     let (events, response) = clock.sse().attach(&hub).header("x-own", "1").unwrap().welcome().prelude(["x"]).channel();
@@ -331,7 +331,7 @@ fn a_newcomer_is_asked_to_come_back_later() {
 }
 
 #[test]
-fn a_newcomer_with_an_id_is_asked_the_same() {
+fn a_request_with_an_id_during_a_drain_is_answered_retry_later() {
     let (clock, hub) = hub();
     let _draining = hub.drain(WINDOW);
     let sse = clock.sse_after(LastEventId::Text("7".into()));
@@ -340,7 +340,7 @@ fn a_newcomer_with_an_id_is_asked_the_same() {
 }
 
 #[test]
-fn a_newcomer_whose_first_events_are_wrong_is_asked_the_same() {
+fn a_request_with_an_invalid_prelude_during_a_drain_is_answered_retry_later() {
     let (clock, hub) = hub();
     let _draining = hub.drain(WINDOW);
     let (_events, response) = clock.sse().attach(&hub).prelude([("bad\ntype", "x")]).channel();
@@ -350,7 +350,7 @@ fn a_newcomer_whose_first_events_are_wrong_is_asked_the_same() {
 }
 
 #[test]
-fn a_newcomer_that_is_no_get_is_answered_503() {
+fn a_request_other_than_get_during_a_drain_is_answered_503() {
     let (clock, hub) = hub();
     let _draining = hub.drain(WINDOW);
     for _ in 0..100 {
@@ -368,7 +368,7 @@ fn a_newcomer_that_is_no_get_is_answered_503() {
 
 /// Hazards B5 and H2.
 #[test]
-fn the_stream_past_the_limit_is_refused_softly() {
+fn a_stream_beyond_the_limit_is_answered_retry_later() {
     let (clock, hub) = hub_with(|hub| hub.max_streams(2));
     let _one = open(&clock, &hub);
     let (_events, two) = open(&clock, &hub);
@@ -384,11 +384,11 @@ fn the_stream_past_the_limit_is_refused_softly() {
     assert_eq!(hub.stats().streams, 2);
 }
 
-// The books.
+// Counts.
 
 /// Hazard C7.
 #[test]
-fn streams_that_nobody_polled_leave_when_they_are_dropped() {
+fn streams_that_were_never_polled_leave_the_hub_when_dropped() {
     let (clock, hub) = hub();
     for _ in 0..1_000 {
         drop(clock.sse().attach(&hub).channel());
@@ -402,7 +402,7 @@ fn streams_that_nobody_polled_leave_when_they_are_dropped() {
 }
 
 #[test]
-fn a_stream_leaves_when_it_ends_and_not_only_when_it_is_dropped() {
+fn a_stream_leaves_the_hub_when_it_ends() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);
     events.close();
@@ -412,7 +412,7 @@ fn a_stream_leaves_when_it_ends_and_not_only_when_it_is_dropped() {
 }
 
 #[test]
-fn a_handle_keeps_no_stream_in_the_books() {
+fn a_sender_does_not_keep_a_stream_in_the_hub() {
     let (clock, hub) = hub();
     let (events, reader) = open(&clock, &hub);
     drop(reader);
@@ -422,7 +422,7 @@ fn a_handle_keeps_no_stream_in_the_books() {
 
 /// Hazard C8.
 #[test]
-fn every_end_is_counted_once_under_its_reason() {
+fn every_end_is_counted_once_with_its_reason() {
     let (clock, hub) = hub();
     let mut streams: Vec<_> = (0..6).map(|_| open(&clock, &hub)).collect();
     streams[0].0.close();

@@ -1,4 +1,4 @@
-//! A hub that follows a log: nothing is used here but `log::follow_on`, its `LogFeed`, and what readers see.
+//! A hub that follows a log, through `log::follow_on`, its `LogFeed`, and the bytes that subscribers receive.
 
 use sse_core::hub::log::{self, LogFeed, LogFeedError};
 use sse_core::hub::{EventId, HubBuilder, PublishError};
@@ -24,7 +24,7 @@ impl World {
         Self { clock, hub, feed }
     }
 
-    /// Appends an event whose data is its id.
+    /// Appends an event whose data is the ID of the event.
     fn append(&mut self, topic: &str, id: EventId) {
         self.feed.append(id, topic, Event::data(id.to_string())).unwrap();
     }
@@ -46,12 +46,12 @@ fn text(subscription: Subscription<Clock>) -> String {
     read(subscription).text()
 }
 
-/// An id as a log gives it: milliseconds, a number within them, and a tag for each entry.
+/// An ID as a log gives it: milliseconds, a number within the millisecond, and a tag.
 fn id(ms: u64, n: u64) -> EventId {
     EventId::new((1_700_000_000_000 + ms, n), (ms * 31 + n) as u32)
 }
 
-/// How a stream opens that may send no position yet.
+/// The opening block of a stream that sends no position yet.
 const OPEN: &str = ":\nevent: sse-open\nretry: 0\n\n";
 
 fn opening(id: EventId) -> String {
@@ -66,15 +66,15 @@ fn trimmed(topic: &str, id: EventId) -> String {
     format!("event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{topic}\"}}\nid: {id}\n\n")
 }
 
-/// It tells no position: the one that remains would, elsewhere, be before what was taken back.
-const TAKEN_BACK: &str = "event: gap\ndata: {\"reason\":\"unknown\"}\n\n";
+/// The gap of a truncation has no ID: on another node the remaining ID would be before the truncated events.
+const TRUNCATED: &str = "event: gap\ndata: {\"reason\":\"unknown\"}\n\n";
 
 fn unknown(id: EventId) -> String {
     format!("event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
 }
 
 #[test]
-fn readers_see_the_log_s_ids_and_resume_by_them() {
+fn subscribers_receive_the_ids_of_the_log_and_resume_from_them() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     let mut reader = read(world.fresh(["news"]));
@@ -90,7 +90,7 @@ fn readers_see_the_log_s_ids_and_resume_by_them() {
 }
 
 #[test]
-fn an_id_that_belongs_to_another_topic_resumes_too() {
+fn resume_from_the_id_of_another_topic() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     world.append("other", id(2, 0));
@@ -100,7 +100,7 @@ fn an_id_that_belongs_to_another_topic_resumes_too() {
 
 /// Hazard G3.
 #[test]
-fn two_nodes_that_follow_one_log_serve_each_other_s_clients() {
+fn a_client_of_one_node_resumes_on_another_node_of_the_same_log() {
     let mut nodes = [World::new(), World::new()];
     for world in &mut nodes {
         for n in 1..=3 {
@@ -113,17 +113,17 @@ fn two_nodes_that_follow_one_log_serve_each_other_s_clients() {
 
 /// Hazard B11.
 #[test]
-fn an_id_that_is_not_known_may_come_until_the_log_was_read_to_an_end_it_had_since() {
+fn unknown_id_may_still_arrive_until_two_catch_up_rounds_have_passed() {
     let mut node = World::new();
     node.append("a", id(5, 0));
     let ahead = id(6, 0);
-    assert!(!node.feed.handle().may_still_arrive(ahead), "it never says when it has caught up");
+    assert!(!node.feed.handle().may_still_arrive(ahead), "the feed has marked no round yet");
     node.feed.caught_up();
     assert!(!node.feed.handle().may_still_arrive(id(5, 0)));
     assert!(node.feed.handle().may_still_arrive(ahead));
     assert_eq!(node.after(ahead, ["a"]).id(), None);
     node.feed.caught_up();
-    assert!(node.feed.handle().may_still_arrive(ahead), "that round may have begun before it was asked about");
+    assert!(node.feed.handle().may_still_arrive(ahead), "that round may have started before the ID came");
     node.feed.caught_up();
     assert!(!node.feed.handle().may_still_arrive(ahead));
     assert_eq!(node.after(ahead, ["a"]).resumption(), Resumption::Gap);
@@ -135,7 +135,7 @@ fn an_id_that_is_not_known_may_come_until_the_log_was_read_to_an_end_it_had_sinc
 }
 
 #[test]
-fn an_id_must_match_exactly() {
+fn an_id_with_another_tag_is_unknown() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     world.append("news", id(3, 0));
@@ -149,7 +149,7 @@ fn an_id_must_match_exactly() {
 }
 
 #[test]
-fn a_follower_publishes_nothing_by_itself() {
+fn publish_on_a_hub_that_follows_a_log_returns_followed() {
     let world = World::new();
     assert_eq!(world.hub.publish("news", "x"), Err(PublishError::Followed));
     assert_eq!(world.hub.publish_all([("news", "x")]), Err(PublishError::Followed));
@@ -158,8 +158,8 @@ fn a_follower_publishes_nothing_by_itself() {
 }
 
 #[test]
-fn before_the_log_has_said_anything_the_position_told_is_a_gap_for_who_comes_back() {
-    // Without any position that client would be taken for a new one, and miss events silently.
+fn resume_from_the_position_of_an_empty_follower_is_a_gap() {
+    // Without a position the client would count as new, and would miss events silently.
     let mut world = World::new();
     let none = EventId::new((0, 0), 0);
     let mut reader = read(world.fresh(["news"]));
@@ -172,7 +172,7 @@ fn before_the_log_has_said_anything_the_position_told_is_a_gap_for_who_comes_bac
 }
 
 #[test]
-fn the_oldest_position_that_is_told_resumes() {
+fn resume_from_the_oldest_position_that_was_sent() {
     let mut world = World::new();
     world.feed.advance(id(1, 0)).unwrap();
     world.append("b", id(2, 0));
@@ -190,7 +190,7 @@ fn the_oldest_position_that_is_told_resumes() {
 }
 
 #[test]
-fn before_the_first_event_of_a_log_there_is_no_position() {
+fn a_stream_that_starts_before_the_first_event_of_a_log_has_no_position() {
     let mut world = World::new();
     world.append("a", id(1, 0));
     let first = world.fresh(["a"]).replay(Replay::All);
@@ -198,7 +198,7 @@ fn before_the_first_event_of_a_log_there_is_no_position() {
 }
 
 #[test]
-fn the_place_where_following_begins_is_a_position() {
+fn the_id_where_following_starts_is_a_position() {
     let mut world = World::new();
     world.feed.advance(id(5, 0)).unwrap();
     assert_eq!(text(world.fresh(["news"])), opening(id(5, 0)));
@@ -210,7 +210,7 @@ fn the_place_where_following_begins_is_a_position() {
 }
 
 #[test]
-fn ids_that_do_not_ascend_are_refused_and_change_nothing() {
+fn ids_out_of_order_are_rejected_and_change_nothing() {
     let mut world = World::new();
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -226,7 +226,7 @@ fn ids_that_do_not_ascend_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_sent_is_refused_and_may_be_passed_over() {
+fn an_entry_that_cannot_be_sent_is_rejected_and_can_be_skipped() {
     let mut world = World::new();
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -242,7 +242,7 @@ fn an_entry_that_cannot_be_sent_is_refused_and_may_be_passed_over() {
 }
 
 #[test]
-fn what_a_follower_forgot_is_told_by_the_log_s_id() {
+fn the_gap_of_trimmed_events_has_the_id_of_the_log() {
     let mut world = World::with(|bounds| bounds.topic_events(1));
     for n in 1..=4 {
         world.append("news", id(n, 0));
@@ -255,7 +255,7 @@ fn what_a_follower_forgot_is_told_by_the_log_s_id() {
 }
 
 #[test]
-fn a_truncation_is_a_gap_for_who_saw_what_was_taken_back_and_nothing_for_others() {
+fn truncation_is_a_gap_only_for_clients_that_received_a_truncated_event() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     let mut behind = read(world.after(id(1, 0), ["news"]));
@@ -269,16 +269,16 @@ fn a_truncation_is_a_gap_for_who_saw_what_was_taken_back_and_nothing_for_others(
 
     world.feed.truncate(id(1, 0)).unwrap();
     assert_eq!(world.feed.newest(), Some(id(1, 0)));
-    assert_eq!(ahead.text(), TAKEN_BACK);
+    assert_eq!(ahead.text(), TRUNCATED);
     assert_eq!(behind.text(), opening(id(1, 0)), "it had not seen them");
-    // The log goes on with other entries, of ids that may have been.
+    // The log continues with other entries, whose IDs may have been used before.
     let again = EventId::new(id(2, 0).position(), 0xffff);
     world.append("news", again);
     world.append("other", id(4, 0));
     assert_eq!(behind.text(), block(again));
     assert_eq!(ahead.text(), block(again));
     assert_eq!(elsewhere.text(), block(id(4, 0)));
-    // Who comes back with an id that was taken back is told too, and the others resume.
+    // A client that resumes from a truncated ID receives the gap too. The others resume.
     for gone in [id(2, 0), id(3, 0)] {
         assert_eq!(world.after(gone, ["news"]).resumption(), Resumption::Gap);
     }
@@ -287,7 +287,7 @@ fn a_truncation_is_a_gap_for_who_saw_what_was_taken_back_and_nothing_for_others(
 }
 
 #[test]
-fn a_reader_that_did_not_look_hears_of_two_truncations_once() {
+fn two_truncations_between_two_polls_are_one_gap() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     let mut reader = read(world.fresh(["news"]));
@@ -298,37 +298,37 @@ fn a_reader_that_did_not_look_hears_of_two_truncations_once() {
     world.append("news", id(3, 0));
     world.feed.truncate(id(1, 0)).unwrap();
     world.append("news", id(4, 0));
-    assert_eq!(reader.text(), TAKEN_BACK.to_owned() + &block(id(4, 0)));
+    assert_eq!(reader.text(), TRUNCATED.to_owned() + &block(id(4, 0)));
 }
 
 #[test]
-fn who_comes_back_with_what_was_taken_back_is_told_and_goes_on_from_what_remains() {
+fn resume_from_truncated_id_sends_gap_then_continues() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     world.append("news", id(2, 0));
     world.append("news", id(3, 0));
     world.feed.truncate(id(1, 0)).unwrap();
-    // The ID that the client brought stands in the opening, so that it keeps it.
+    // The opening block repeats the ID that the client brought, so that the client keeps this ID.
     let welcome = |lost: u64| format!(":\nevent: sse-open\nretry: 0\nid: {}\n\n", id(lost, 0));
     let back = |world: &World, lost: u64| world.after(id(lost, 0), ["news"]).replay(Replay::All);
     assert_eq!(back(&world, 3).resumption(), Resumption::Gap);
-    assert_eq!(text(back(&world, 3)), welcome(3) + TAKEN_BACK);
+    assert_eq!(text(back(&world, 3)), welcome(3) + TRUNCATED);
     world.append("news", id(2, 7));
     world.append("news", id(4, 0));
     world.feed.truncate(id(2, 7)).unwrap();
     world.append("news", id(5, 0));
     for lost in [2, 3] {
-        assert_eq!(text(back(&world, lost)), welcome(lost) + TAKEN_BACK + &block(id(2, 7)) + &block(id(5, 0)));
+        assert_eq!(text(back(&world, lost)), welcome(lost) + TRUNCATED + &block(id(2, 7)) + &block(id(5, 0)));
     }
-    assert_eq!(text(back(&world, 4)), welcome(4) + TAKEN_BACK + &block(id(5, 0)));
-    // The log comes to it once more: then it is as any other.
+    assert_eq!(text(back(&world, 4)), welcome(4) + TRUNCATED + &block(id(5, 0)));
+    // The log has the same ID once more. It is then an ID like any other.
     world.feed.truncate(id(1, 0)).unwrap();
     world.append("news", id(2, 0));
     assert_eq!(text(back(&world, 2)), opening(id(2, 0)));
 }
 
 #[test]
-fn a_truncation_counts_what_is_held() {
+fn stats_count_stored_events_correctly_after_a_truncation() {
     let mut world = World::new();
     for n in 1..=2_000 {
         world.append(if n % 3 == 0 { "a" } else { "b" }, id(n, 0));
@@ -344,7 +344,7 @@ fn a_truncation_counts_what_is_held() {
 }
 
 #[test]
-fn a_log_may_only_go_back_to_an_id_it_had() {
+fn truncation_to_an_unknown_id_is_rejected() {
     let mut world = World::new();
     world.append("news", id(1, 0));
     assert_eq!(world.feed.truncate(id(2, 0)), Err(LogFeedError::Unknown(id(2, 0))));
@@ -354,7 +354,7 @@ fn a_log_may_only_go_back_to_an_id_it_had() {
 }
 
 #[test]
-fn a_reset_is_one_gap_in_each_topic_for_readers_and_for_who_comes_back() {
+fn reset_sends_one_gap_for_each_topic_to_open_and_to_resuming_streams() {
     let mut world = World::with(|bounds| bounds.gap_on_lag());
     world.append("a", id(1, 0));
     world.append("b", id(2, 0));
@@ -367,7 +367,7 @@ fn a_reset_is_one_gap_in_each_topic_for_readers_and_for_who_comes_back() {
     world.append("b", id(10, 0));
     assert_eq!(reader.text(), block(id(10, 0)));
 
-    // From before the reset nothing is known any more, of no topic.
+    // No ID from before the reset is known any more.
     for topic in ["a", "b", "never-used"] {
         let feed = world.after(id(2, 0), [topic]);
         assert_eq!(feed.resumption(), Resumption::Gap);
@@ -377,7 +377,7 @@ fn a_reset_is_one_gap_in_each_topic_for_readers_and_for_who_comes_back() {
 }
 
 #[test]
-fn a_reset_may_go_back_because_another_log_begins() {
+fn reset_accepts_an_earlier_id_because_another_log_starts() {
     let mut world = World::new();
     world.append("news", id(9, 0));
     world.feed.reset(id(1, 0));
@@ -387,7 +387,7 @@ fn a_reset_may_go_back_because_another_log_begins() {
 }
 
 #[test]
-fn by_default_a_follower_s_heartbeat_carries_the_position() {
+fn position_updates_are_on_by_default_for_a_follower() {
     let mut world = World::new();
     let mut reader = read(world.fresh(["quiet"]));
     reader.text();
@@ -405,7 +405,7 @@ fn by_default_a_follower_s_heartbeat_carries_the_position() {
 }
 
 #[test]
-fn an_event_of_a_topic_too_many_is_forgotten_and_told_to_who_asks_later() {
+fn an_event_of_a_topic_beyond_max_topics_is_trimmed_and_sends_a_gap_later() {
     let mut world = World::with(|bounds| bounds.max_topics(1).topic_age(Duration::from_secs(1)));
     world.feed.advance(id(1, 0)).unwrap();
     world.append("a", id(2, 0));
@@ -418,7 +418,7 @@ fn an_event_of_a_topic_too_many_is_forgotten_and_told_to_who_asks_later() {
 }
 
 #[test]
-fn an_id_no_longer_among_the_recent_ones_resumes_in_every_topic() {
+fn resume_in_every_topic_from_an_id_that_is_older_than_the_remembered_ids() {
     let mut world = World::new();
     world.append("kept", id(1, 0));
     world.append("kept", id(2, 0));
@@ -432,7 +432,7 @@ fn an_id_no_longer_among_the_recent_ones_resumes_in_every_topic() {
 
 /// Hazard B21.
 #[test]
-fn a_quiet_topic_beside_a_busy_one_never_causes_a_false_gap() {
+fn a_quiet_topic_beside_a_busy_topic_never_causes_a_false_gap() {
     let mut world = World::new();
     let foreign = |n: u64| id(10 + n, 0);
     world.feed.append(id(1, 0), "quiet", "1").unwrap();
@@ -440,7 +440,7 @@ fn a_quiet_topic_beside_a_busy_one_never_causes_a_false_gap() {
     for n in 0..100 {
         world.feed.append(foreign(n), "busy", "x").unwrap();
     }
-    // Positions that clients of the quiet topic were told: its own events', and those of events of others.
+    // Positions that clients of the quiet topic have: of its own events, and of events of other topics.
     let told = [id(1, 0), id(2, 0), foreign(0), foreign(42), foreign(99)];
     let back = |world: &World, id: EventId| {
         let feed = world.clock.sse_after(LastEventId::Text(id.to_string().into())).subscribe(&world.hub, ["quiet"]);
@@ -448,7 +448,7 @@ fn a_quiet_topic_beside_a_busy_one_never_causes_a_false_gap() {
         (outcome, world.clock.read(feed.into_response()).text().matches("data: 2\n").count())
     };
     let expected = |at: usize| (Resumption::Resumed, usize::from(at == 0));
-    // 10 million foreign entries, each 1,000th of them an event.
+    // 10 million other entries, of which each 1,000th is an event.
     for n in 100..10_000_000 {
         if n % 1_000 == 0 {
             world.feed.append(foreign(n), "busy", "x").unwrap();
@@ -460,16 +460,16 @@ fn a_quiet_topic_beside_a_busy_one_never_causes_a_false_gap() {
         }
     }
     told.iter().enumerate().for_each(|(at, id)| assert_eq!(back(&world, *id), expected(at), "{id}"));
-    // What the topic itself lost is a gap, and an id from before the log began here is none of it.
+    // Trimmed events of the topic itself are a gap. An ID from before the start of the log is unknown.
     world.feed.append(foreign(10_000_000), "quiet", "3").unwrap();
     assert_eq!(back(&world, EventId::new((0, 1), 7)).0, Resumption::Gap);
-    // An entry that is held has one tag.
+    // The ID of a stored event must have the right tag.
     assert_eq!(back(&world, EventId::new(id(2, 0).position(), 99)).0, Resumption::Gap);
 }
 
 /// Hazard B21.
 #[test]
-fn an_old_id_still_receives_the_gap_of_what_its_topic_lost() {
+fn resume_from_an_old_id_sends_the_gap_of_its_topic() {
     let clock = Clock::new();
     let (hub, mut feed) = log::follow_on(Hub::builder().topic_events(2), clock.clone());
     let entry = |n: u64| EventId::new((n, 0), n as u32);
@@ -503,7 +503,7 @@ fn an_old_id_still_receives_the_gap_of_what_its_topic_lost() {
 
 /// Hazard B21.
 #[test]
-fn ids_of_what_the_log_took_back_never_match_by_their_order() {
+fn truncated_ids_are_never_found_by_order() {
     let clock = Clock::new();
     let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
     let entry = |n: u64, branch: u32| EventId::new((n, 0), branch);
@@ -514,7 +514,7 @@ fn ids_of_what_the_log_took_back_never_match_by_their_order() {
     for n in 6..=8 {
         feed.append(entry(n, 2), "quiet", format!("new {n}")).unwrap();
     }
-    // Until neither the ids of this branch nor those that were taken back are remembered one by one.
+    // Until neither the remaining IDs nor the truncated IDs are remembered one by one.
     for branch in 2..5 {
         for n in 100..140_000 {
             feed.advance(entry(n + u64::from(branch) * 200_000, branch)).unwrap();
@@ -535,7 +535,7 @@ fn ids_of_what_the_log_took_back_never_match_by_their_order() {
 
 /// Hazard B20.
 #[test]
-fn forged_ids_do_not_push_out_those_of_clients_of_other_nodes() {
+fn forged_ids_do_not_replace_the_ids_of_clients_of_other_nodes() {
     let mut world = World::new();
     world.feed.append(EventId::new((1_000, 0), 1), "a", "x").unwrap();
     world.feed.caught_up();
@@ -552,7 +552,7 @@ fn forged_ids_do_not_push_out_those_of_clients_of_other_nodes() {
     world.feed.append(honest, "a", "z").unwrap();
     world.feed.caught_up();
     assert_eq!(come(&world, honest).resumption(), Resumption::Resumed);
-    // Another one that never comes is settled after two rounds, as ever.
+    // Another ID that never arrives is unknown for good after two rounds, as always.
     let lost = EventId::new((1_010, 0), 9);
     assert_eq!(come(&world, lost).id(), None);
     world.feed.caught_up();

@@ -1,4 +1,4 @@
-//! A hub under many streams: the slow beside the fast, wakers that come back to the hub, and going down together.
+//! A hub with many streams: slow and fast subscribers, wakers that call the hub, and drains.
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -24,7 +24,7 @@ fn subscribe(clock: &Clock, hub: &Hub, topic: &str) -> Reader<Body> {
     read(clock.sse().subscribe(hub, [topic]))
 }
 
-/// Runs this on a thread of its own, and fails if that does not come to an end.
+/// Runs this on a thread of its own, and fails if the thread does not end in time.
 fn within(limit: Duration, run: impl FnOnce() + Send + 'static) {
     let (done, ended) = channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -37,17 +37,17 @@ fn within(limit: Duration, run: impl FnOnce() + Send + 'static) {
     }
 }
 
-// Slow readers.
+// Slow subscribers.
 
-/// What 99 readers see, and how often each was polled and woken, beside so many that are never polled again.
-fn ninety_nine_fast_readers(stalled: usize) -> Vec<(Vec<u8>, usize, usize)> {
+/// The bytes of 99 subscribers, and how often each was polled and woken, beside this many stalled ones.
+fn ninety_nine_fast_subscribers(stalled: usize) -> Vec<(Vec<u8>, usize, usize)> {
     let clock = Clock::new();
     let hub = Hub::builder().retry(Duration::ZERO).topic_bytes(64 * 1024).build_on(clock.clone());
     let mut slow: Vec<_> = (0..stalled).map(|_| subscribe(&clock, &hub, "news")).collect();
     slow.iter_mut().for_each(|reader| assert!(reader.text().starts_with(":\nevent: sse-position\nretry: ")));
     let mut fast: Vec<_> = (0..99).map(|_| (subscribe(&clock, &hub, "news"), Vec::new(), 0)).collect();
     for n in 0..1_000 {
-        // Far more than the topic keeps.
+        // Far more than the topic stores.
         hub.publish("news", Event::data(n.to_string().repeat(100))).unwrap();
         for (reader, bytes, polls) in &mut fast {
             loop {
@@ -66,16 +66,16 @@ fn ninety_nine_fast_readers(stalled: usize) -> Vec<(Vec<u8>, usize, usize)> {
 
 /// Hazard B2.
 #[test]
-fn a_stalled_reader_changes_nothing_for_99_fast_ones() {
-    let alone = ninety_nine_fast_readers(0);
+fn a_stalled_subscriber_changes_nothing_for_99_fast_ones() {
+    let alone = ninety_nine_fast_subscribers(0);
     assert!(alone.iter().all(|(bytes, polls, wakes)| bytes.len() > 200_000 && *polls == 2_001 && *wakes == 999));
-    assert!(ninety_nine_fast_readers(1) == alone);
-    assert!(ninety_nine_fast_readers(50) == alone);
+    assert!(ninety_nine_fast_subscribers(1) == alone);
+    assert!(ninety_nine_fast_subscribers(50) == alone);
 }
 
 /// Hazard B12.
 #[test]
-fn a_burst_of_5000_events_ends_no_healthy_reader_at_the_default_bounds() {
+fn a_burst_of_5000_events_ends_no_healthy_subscriber_at_the_default_limits() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let mut readers: Vec<_> = (0..200).map(|_| subscribe(&clock, &hub, "news")).collect();
@@ -92,20 +92,20 @@ fn a_burst_of_5000_events_ends_no_healthy_reader_at_the_default_bounds() {
     assert_eq!(hub.stats().lagged, 0);
 }
 
-// Wakers that come back.
+// Wakers that call the hub.
 
-/// Does something with the hub when it is woken, and when it is dropped.
+/// A waker that calls the hub when it is woken, and when it is dropped.
 struct Meddler {
     hub: Hub,
     clock: Clock,
     calls: Arc<AtomicUsize>,
-    /// Dropped by the first that is woken or dropped.
+    /// Dropped by the first waker that is woken or dropped.
     victims: Arc<Mutex<Vec<Pin<Box<Body>>>>>,
 }
 
 impl Meddler {
     fn meddle(&self) {
-        // Otherwise it would wake itself for ever.
+        // Otherwise the waker would wake itself forever.
         if self.calls.fetch_add(1, Ordering::SeqCst) >= 20 {
             return;
         }
@@ -136,7 +136,7 @@ fn poll(body: &mut Pin<Box<Body>>, waker: &Waker) -> Poll<Option<Bytes>> {
     body.as_mut().poll_next(&mut Context::from_waker(waker))
 }
 
-/// Streams that wait with a meddler's waker, one for each of these moments.
+/// Streams that wait with such a waker.
 fn meddlers(count: usize) -> (Clock, Hub, Vec<Pin<Box<Body>>>, Arc<AtomicUsize>) {
     let clock = Clock::new();
     let hub = Hub::builder().topic_events(3).build_on(clock.clone());
@@ -178,7 +178,7 @@ fn a_waker_may_use_the_hub_when_it_is_dropped() {
 
         let (_, _, mut bodies, calls) = meddlers(3);
         for body in &mut bodies {
-            // Some are pending, some have events by now, some fell behind.
+            // Some are pending, some have events, some lag.
             let _ = poll(body, Waker::noop());
         }
         assert!(calls.load(Ordering::SeqCst) >= 3, "when another takes its place");
@@ -187,7 +187,7 @@ fn a_waker_may_use_the_hub_when_it_is_dropped() {
 
 /// Hazard G5.
 #[test]
-fn a_waker_may_use_the_hub_when_the_time_or_a_drain_or_a_sender_wakes_it() {
+fn a_waker_may_use_the_hub_when_a_timer_a_drain_or_a_sender_wakes_it() {
     within(10 * SECOND, || {
         let (clock, _, bodies, calls) = meddlers(3);
         clock.advance(60 * SECOND);
@@ -212,7 +212,7 @@ fn a_waker_may_use_the_hub_when_the_time_or_a_drain_or_a_sender_wakes_it() {
     });
 }
 
-/// A waker that is made from the hub's stream by cloning: its clone publishes too.
+/// A waker that publishes when it is cloned.
 fn cloning() -> RawWaker {
     const VTABLE: RawWakerVTable = RawWakerVTable::new(
         |_| {
@@ -249,7 +249,7 @@ fn a_waker_may_use_the_hub_when_it_is_cloned() {
     });
 }
 
-/// A name that uses the hub when it is asked for its text, and when it is dropped.
+/// A name that calls the hub in `as_ref`, and when it is dropped.
 struct Name(Hub);
 
 impl AsRef<str> for Name {
@@ -267,7 +267,7 @@ impl Drop for Name {
 
 /// Hazard G5.
 #[test]
-fn a_topic_s_name_may_use_the_hub() {
+fn a_topic_name_may_use_the_hub() {
     within(10 * SECOND, || {
         let clock = Clock::new();
         let hub = Hub::builder().max_topics(3).build_on(clock.clone());
@@ -280,7 +280,7 @@ fn a_topic_s_name_may_use_the_hub() {
     });
 }
 
-// Going down.
+// Drains.
 
 /// The value of the last `retry` line, in milliseconds.
 fn retry(text: &str) -> u64 {
@@ -338,7 +338,7 @@ fn a_drain_of_10000_streams_is_spread_evenly_over_its_window() {
 
 /// Hazard D2.
 #[test]
-fn a_drain_ends_at_window_and_grace_and_says_how_many_would_not_end() {
+fn a_drain_returns_the_open_streams_after_window_and_grace() {
     let clock = Clock::new();
     let hub = Hub::builder().drain_grace(3 * SECOND).build_on(clock.clone());
     let mut live: Vec<_> = (0..90).map(|_| subscribe(&clock, &hub, "news")).collect();
@@ -359,7 +359,7 @@ fn a_drain_ends_at_window_and_grace_and_says_how_many_would_not_end() {
 }
 
 #[test]
-fn a_drain_is_ready_as_soon_as_the_last_stream_has_ended() {
+fn a_drain_is_ready_when_the_last_stream_ends() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let mut reader = subscribe(&clock, &hub, "news");
@@ -376,7 +376,7 @@ fn a_drain_is_ready_as_soon_as_the_last_stream_has_ended() {
 
 /// Hazards D1 and D3.
 #[test]
-fn a_channel_is_told_of_the_drain_and_has_until_its_end_to_say_goodbye() {
+fn a_channel_notices_the_drain_and_can_send_until_the_window_ends() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let open = || -> (Sender, Reader<Body>) {
@@ -404,7 +404,7 @@ fn a_channel_is_told_of_the_drain_and_has_until_its_end_to_say_goodbye() {
 
 /// Hazard H2.
 #[test]
-fn after_a_drain_began_whoever_comes_is_sent_away_softly() {
+fn requests_during_a_drain_are_answered_retry_later() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let _draining = hub.drain(SECOND);
@@ -423,7 +423,7 @@ fn after_a_drain_began_whoever_comes_is_sent_away_softly() {
 
 /// Hazard D3.
 #[test]
-fn a_stream_opened_while_a_drain_begins_ends_in_either_case() {
+fn a_stream_opened_while_a_drain_starts_ends_in_every_case() {
     for round in 0..200 {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
@@ -447,13 +447,13 @@ fn a_stream_opened_while_a_drain_begins_ends_in_either_case() {
 
 /// Hazard H1.
 #[test]
-fn twice_as_many_clients_as_there_is_room_for_do_not_drive_each_other_out() {
+fn twice_as_many_clients_as_max_streams_do_not_end_each_other() {
     const ROOM: usize = 100;
     let clock = Clock::new();
     let hub = Hub::builder().max_streams(ROOM).build_on(clock.clone());
     let mut held: Vec<_> = (0..ROOM).map(|_| subscribe(&clock, &hub, "news")).collect();
     held.iter_mut().for_each(|reader| assert!(!reader.has_ended()));
-    // The others come back when they were told to; in steps of 100 ms.
+    // The others reconnect after their reconnection time, in steps of 100 ms.
     let mut due = vec![0; ROOM];
     let mut attempts = 0;
     for step in 0..6_000 {
@@ -465,7 +465,7 @@ fn twice_as_many_clients_as_there_is_room_for_do_not_drive_each_other_out() {
         clock.advance(SECOND / 10);
     }
     println!("{attempts} attempts of {ROOM} clients in 10 minutes");
-    // They are asked to wait 3 s on average.
+    // The reconnection time is 3 s on average.
     assert!(attempts < ROOM * 600 / 3 + ROOM * 10, "{attempts}");
     assert!(held.iter_mut().all(|reader| !reader.has_ended()), "nobody was evicted for them");
 }

@@ -1,4 +1,4 @@
-//! A follower and its feed, where the model of it does not reach.
+//! A hub that follows a log, in cases that the model does not cover.
 
 use sse_core::hub::EventId;
 use sse_core::hub::log::{self, LogFeed};
@@ -21,7 +21,7 @@ fn follower(clock: &Clock) -> (Hub, LogFeed) {
 }
 
 #[test]
-fn more_truncations_than_are_remembered_are_told_all_the_same() {
+fn clients_of_more_truncations_than_are_remembered_still_receive_a_gap() {
     let clock = Clock::new();
     let (hub, mut feed) = follower(&clock);
     feed.append(id(1, 0), "a", "1").unwrap();
@@ -40,7 +40,7 @@ fn more_truncations_than_are_remembered_are_told_all_the_same() {
 }
 
 #[test]
-fn an_event_without_room_for_its_topic_is_told_to_whoever_asks_later() {
+fn a_later_subscriber_of_a_topic_without_room_receives_a_gap() {
     let clock = Clock::new();
     let (hub, mut feed) =
         log::follow_on(Hub::builder().retry(Duration::ZERO).max_topics(1).topic_age(AGE), clock.clone());
@@ -55,7 +55,7 @@ fn an_event_without_room_for_its_topic_is_told_to_whoever_asks_later() {
 }
 
 #[test]
-fn a_topic_that_a_truncation_empties_makes_room_for_another() {
+fn a_topic_emptied_by_a_truncation_makes_room_for_another() {
     let clock = Clock::new();
     let (hub, mut feed) = log::follow_on(Hub::builder().max_topics(1), clock.clone());
     feed.advance(id(1, 0)).unwrap();

@@ -1,5 +1,5 @@
-//! What a hub and its readers hold, by a counting allocator, hence a test binary of its own. `--nocapture` prints the
-//! figures.
+//! The memory of a hub and its subscribers, by a counting allocator, so this is a test binary of its own. `--nocapture`
+//! prints the figures.
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -18,7 +18,7 @@ static ALLOCATOR: Counting = Counting;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Bytes held by this thread beyond what it held when this was made. May be negative.
+/// The bytes that this thread holds, compared with the moment of `from_now`. The number can be negative.
 struct Held(usize);
 
 impl Held {
@@ -46,7 +46,7 @@ fn poll(body: &mut Body, waker: &Waker) -> Poll<Option<Bytes>> {
     body.as_mut().poll_next(&mut Context::from_waker(waker))
 }
 
-/// Reads until there is nothing more; gives the number of bytes.
+/// Reads to the end, and returns the number of bytes.
 fn read(body: &mut Body) -> usize {
     let mut bytes = 0;
     while let Poll::Ready(Some(chunk)) = poll(body, Waker::noop()) {
@@ -65,21 +65,21 @@ fn hub_on(clock: &Clock) -> Hub {
     Hub::builder().build_on(clock.clone())
 }
 
-/// Ids and places of a ring's events: each has 16 bytes, in a list that may be twice as long as it need be.
+/// The index of a ring: 16 bytes for each event, in a list that may have twice the capacity.
 const fn index(events: usize) -> usize {
     32 * events + 4 * KIB
 }
 
 /// Hazard B1.
 #[test]
-fn ten_thousand_readers_that_stall_cost_their_ring_and_a_kibibyte_each() {
+fn ten_thousand_stalled_subscribers_cost_their_ring_and_a_kibibyte_each() {
     const STREAMS: usize = 10_000;
     const TOPIC: usize = 4 * MIB;
     let held = Held::from_now();
     let clock = Clock::new();
     let hub = hub_on(&clock);
     let mut bodies: Vec<Body> = (0..STREAMS).map(|_| body(clock.sse().subscribe(&hub, ["busy"]))).collect();
-    // Half of them are read until they wait, and then never again.
+    // Half of them are read until they wait, and then stall.
     for body in bodies.iter_mut().step_by(2) {
         read(body);
     }
@@ -98,14 +98,14 @@ fn ten_thousand_readers_that_stall_cost_their_ring_and_a_kibibyte_each() {
         most - TOPIC as isize
     );
     assert_eq!(hub.stats().published, 60 * 1_024);
-    // They were stalled, not forgotten: each ends as soon as it is polled.
+    // Each of them ends at its next poll.
     assert!(bodies.iter_mut().all(|body| read(body) > 0 || matches!(poll(body, Waker::noop()), Poll::Ready(None))));
     assert_eq!(hub.stats().lagged, STREAMS as u64);
 }
 
 /// Hazards B9 and B12.
 #[test]
-fn five_thousand_readers_at_a_thousand_places_cost_two_mebibytes_beyond_the_ring() {
+fn five_thousand_subscribers_at_a_thousand_positions_cost_two_mebibytes_beyond_the_ring() {
     const PLACES: u64 = 1_000;
     const EVENTS: u64 = 2_000;
     let clock = Clock::new();
@@ -116,7 +116,7 @@ fn five_thousand_readers_at_a_thousand_places_cost_two_mebibytes_beyond_the_ring
         let id = LastEventId::Text(ids[(n % PLACES) as usize].to_string().into());
         bodies.push(body(clock.sse_after(id).subscribe(&hub, ["news"])));
     }
-    // What the transport would hold: every chunk, as it came.
+    // Every chunk, as a transport would hold it.
     let mut chunks: Vec<Bytes> = Vec::with_capacity(50 * bodies.len());
     let held = Held::from_now();
     for body in &mut bodies {
@@ -144,7 +144,7 @@ impl Wake for Flag {
 
 /// Hazard B6.
 #[test]
-fn a_hundred_thousand_streams_leave_nothing_behind() {
+fn a_hundred_thousand_ended_streams_hold_no_memory() {
     const STREAMS: usize = 100_000;
     let clock = Clock::new();
     let hub = hub_on(&clock);
@@ -154,11 +154,11 @@ fn a_hundred_thousand_streams_leave_nothing_behind() {
     }
     let flag = Arc::new(Flag);
     let waker = Waker::from(flag.clone());
-    // What is allocated once and for all, whoever comes first.
+    // Memory that is allocated once, by the first stream.
     drop(body(clock.sse().subscribe(&hub, ["topic 0"])));
     let held = Held::from_now();
     for n in 0..STREAMS {
-        // Every fifth topic is the stream's own, and goes with it.
+        // Every fifth stream has a topic of its own, which is dropped with the stream.
         let own = format!("own {n}");
         let names = [&topics[n % 100], &topics[n * 7 % 100], if n % 5 == 0 { &own } else { &topics[0] }];
         let mut stream = body(clock.sse().subscribe(&hub, names));
@@ -174,7 +174,7 @@ fn a_hundred_thousand_streams_leave_nothing_behind() {
     assert_eq!(hub.stats().streams, STREAMS);
     assert!(Arc::strong_count(&flag) > STREAMS / 2, "they are parked");
     println!("100,000 streams at once: {} B each", held.bytes() / STREAMS as isize);
-    // Not in the order in which they came.
+    // In another order than they were opened.
     while let Some(last) = open.len().checked_sub(1) {
         drop(open.swap_remove(last * 7 % (last + 1)));
     }
@@ -188,14 +188,14 @@ fn a_hundred_thousand_streams_leave_nothing_behind() {
 
 /// Hazard B5.
 #[test]
-fn a_million_names_asked_for_leave_nothing_behind() {
+fn a_million_subscribed_names_hold_no_memory() {
     let clock = Clock::new();
     let hub = Hub::builder().max_topics(10).build_on(clock.clone());
     drop(clock.sse().subscribe(&hub, ["x"]));
     let held = Held::from_now();
     for n in 0..1_000_000 {
         drop(hub.topic(n.to_string()).unwrap());
-        // A whole stream is slower, so every tenth name.
+        // A complete stream is slower, so only for every tenth name.
         if n % 10 == 0 {
             assert!(clock.sse().subscribe(&hub, [n.to_string()]).id().is_some());
         }
@@ -205,7 +205,7 @@ fn a_million_names_asked_for_leave_nothing_behind() {
 }
 
 #[test]
-fn a_million_names_published_to_and_forgotten_cost_a_bounded_table_and_no_silence() {
+fn a_million_trimmed_topics_cost_a_bounded_table_and_their_clients_receive_a_gap() {
     let clock = Clock::new();
     let held = Held::from_now();
     let hub = Hub::builder().topic_age(Duration::from_secs(1)).build_on(clock.clone());
@@ -227,13 +227,13 @@ fn a_million_names_published_to_and_forgotten_cost_a_bounded_table_and_no_silenc
         clock.sse_after(id).subscribe(&hub, [name]).resumption().is_gap()
     };
     assert!(is_gap("first".into()));
-    // Those that are remembered one by one, and those that are not.
+    // Topics that are remembered one by one, and topics that are not.
     assert!((0..998_000).step_by(997).all(|n| is_gap(n.to_string())));
 }
 
 /// Hazard B15.
 #[test]
-fn a_million_names_published_to_past_max_topics_make_room_for_each_other() {
+fn a_million_topics_beyond_max_topics_replace_each_other() {
     const TOPICS: usize = 20_000;
     let clock = Clock::new();
     let held = Held::from_now();
@@ -246,7 +246,7 @@ fn a_million_names_published_to_past_max_topics_make_room_for_each_other() {
         hub.publish(n.to_string(), "x").unwrap();
     }
     assert_eq!((hub.stats().topics, hub.stats().dropped_topics), (TOPICS, 980_000));
-    // What is remembered of those that were dropped.
+    // The memory of the dropped topics.
     held.at_most(TOPICS * KIB + 12 * MIB, "20,000 topics");
     drop(hub);
     assert_eq!(held.bytes(), 0);
@@ -255,7 +255,7 @@ fn a_million_names_published_to_past_max_topics_make_room_for_each_other() {
 
 /// Hazard B19.
 #[test]
-fn a_crowd_gives_its_tables_back_although_a_few_of_it_stay() {
+fn tables_shrink_after_a_crowd_left_although_a_few_streams_stay() {
     const CROWD: usize = 50_000;
     let clock = Clock::new();
     let hub = hub_on(&clock);
@@ -280,7 +280,7 @@ fn a_crowd_gives_its_tables_back_although_a_few_of_it_stay() {
 
 /// Hazard B18.
 #[test]
-fn chunks_in_flight_hold_little_more_than_their_bytes() {
+fn chunks_in_flight_hold_little_more_memory_than_their_bytes() {
     let clock = Clock::new();
     let hub = Hub::builder().topic_bytes(256 * KIB).build_on(clock.clone());
     let mut chunks = Vec::with_capacity(2_000);
@@ -291,7 +291,7 @@ fn chunks_in_flight_hold_little_more_than_their_bytes() {
         }
         let mut body = body(clock.sse().keep_alive(None).subscribe(&hub, ["a"]));
         let _ = poll(&mut body, Waker::noop());
-        // From one event to a run just below what is shared.
+        // From one event to a run just below the shared size.
         for _ in 0..=round % 22 {
             publish(&hub, "a", 90);
         }
@@ -307,13 +307,13 @@ fn chunks_in_flight_hold_little_more_than_their_bytes() {
 }
 
 #[test]
-fn a_ring_holds_its_bound_and_a_segment_and_its_index() {
+fn a_ring_costs_its_bound_one_segment_and_its_index() {
     const TOPIC: usize = MIB;
     for bytes in [60, 118, 1_000, 5_000, 33_000, 200_000] {
         for readers in [0, 1, 2] {
             let clock = Clock::new();
             let hub = Hub::builder().topic_bytes(TOPIC).build_on(clock.clone());
-            // One that reads each event, and one that reads three at a time and so has the tail joined.
+            // One subscriber reads each event. The other reads three at a time, which joins the tail.
             let mut bodies: Vec<_> = (0..readers).map(|_| body(clock.sse().subscribe(&hub, ["news"]))).collect();
             bodies.iter_mut().for_each(|body| _ = read(body));
             let held = Held::from_now();
@@ -325,11 +325,11 @@ fn a_ring_holds_its_bound_and_a_segment_and_its_index() {
                         read(body);
                     }
                 }
-                // What the publisher of this test holds is none of it.
+                // Without the memory of the publisher of this test.
                 most = most.max(held.bytes());
             }
             println!("{events} events of {bytes} B, {readers} readers: {} B beyond {TOPIC}", most - TOPIC as isize);
-            // A segment is one event longer than its 32 KiB; the oldest may be forgotten all but its last event.
+            // A segment is one event longer than 32 KiB. The oldest segment may be trimmed up to its last event.
             let segment = 32 * KIB + bytes;
             assert!(most <= (TOPIC + 2 * segment + index(events)) as isize, "{most}");
         }
@@ -337,7 +337,7 @@ fn a_ring_holds_its_bound_and_a_segment_and_its_index() {
 }
 
 #[test]
-fn what_the_hub_forgot_of_many_topics_is_held_by_none() {
+fn trimmed_events_of_many_topics_hold_no_memory() {
     const HUB: usize = MIB;
     const TOPICS: usize = 500;
     let clock = Clock::new();
@@ -347,7 +347,7 @@ fn what_the_hub_forgot_of_many_topics_is_held_by_none() {
     bodies.iter_mut().for_each(|body| _ = read(body));
     let held = Held::from_now();
     for (name, body) in names.iter().zip(&mut bodies) {
-        // Less than a segment, joined for a reader that is behind.
+        // Less than a segment, joined for a slow subscriber.
         for _ in 0..30 {
             publish(&hub, name, KIB);
         }
@@ -357,7 +357,7 @@ fn what_the_hub_forgot_of_many_topics_is_held_by_none() {
     held.at_most(2 * HUB + TOPICS * 2 * KIB, "forgotten tails");
 }
 
-/// Bytes that a subscription of this many topics holds while it waits, without the timer of its runtime.
+/// The bytes of an idle subscription of this many topics, without the timer of its runtime.
 fn idle(topics: usize) -> usize {
     const STREAMS: usize = 1_024;
     let clock = Clock::new();
@@ -389,7 +389,7 @@ fn an_idle_subscription_costs_at_most_512_bytes_and_48_for_each_further_topic() 
 
 /// Hazard B9.
 #[test]
-fn an_id_that_says_nothing_allocates_less_than_256_bytes_more_than_none() {
+fn an_unknown_id_allocates_less_than_256_bytes_more_than_no_id() {
     let clock = Clock::new();
     let hub = hub_on(&clock);
     let first = publish(&hub, "news", 500);
@@ -414,7 +414,7 @@ fn an_id_that_says_nothing_allocates_less_than_256_bytes_more_than_none() {
         println!("{more} B more than the {none} of none: {id:?}");
         assert!(more < 256, "{more} for {id:?}");
     }
-    // Nor does one that asks for everything: it is read out of the ring.
+    // A replay of all events allocates no more either: its bytes are slices of the ring.
     let more = cost(text(first.to_string())) as isize - none as isize;
     assert!(more < 256, "{more}");
 }

@@ -1,4 +1,4 @@
-//! A hub under threads: publishers, readers of several topics, rings that are too small, and no wake that is lost.
+//! A hub with threads: publishers, subscribers of several topics, small rings, and no lost wake.
 
 use sse_core::hub::{EventId, log};
 use sse_core::testing::Clock;
@@ -16,7 +16,7 @@ use futures_util::Stream;
 
 const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// Long beyond what any of this takes: it ends a test that hangs, and helps none.
+/// Ends a test that hangs. Every test is much faster.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
 struct Unpark(Thread);
@@ -28,13 +28,13 @@ impl Wake for Unpark {
 }
 
 #[derive(Debug, PartialEq)]
-enum Told {
+enum Received {
     Event { topic: String, id: String },
     Gap { topic: String, id: String },
     Unknown,
 }
 
-/// One client on a thread of its own, over all of its connections.
+/// A client on a thread of its own, over all of its connections.
 struct Client {
     clock: Clock,
     hub: Hub,
@@ -51,8 +51,8 @@ impl Client {
         Self { clock: clock.clone(), hub: hub.clone(), topics, body, decoder, waker: None }
     }
 
-    /// Waits for the next chunk, and comes back when it is sent away.
-    fn read(&mut self) -> Vec<Told> {
+    /// Waits for the next chunk, and reconnects at the end of the stream.
+    fn read(&mut self) -> Vec<Received> {
         let waker = self.waker.get_or_insert_with(|| Waker::from(Arc::new(Unpark(thread::current())))).clone();
         let since = Instant::now();
         let chunk = loop {
@@ -79,12 +79,12 @@ impl Client {
             }
             let id = event.last_event_id.clone().into_owned();
             told.push(match (&*event.event_type, &*event.data) {
-                ("gap", r#"{"reason":"unknown"}"#) => Told::Unknown,
+                ("gap", r#"{"reason":"unknown"}"#) => Received::Unknown,
                 ("gap", data) => {
                     let topic = data.strip_prefix(r#"{"reason":"trimmed","topic":""#).unwrap();
-                    Told::Gap { topic: topic.strip_suffix(r#""}"#).unwrap().to_owned(), id }
+                    Received::Gap { topic: topic.strip_suffix(r#""}"#).unwrap().to_owned(), id }
                 }
-                (_, data) => Told::Event { topic: data.split(' ').next().unwrap().to_owned(), id },
+                (_, data) => Received::Event { topic: data.split(' ').next().unwrap().to_owned(), id },
             });
         }
         told
@@ -100,7 +100,8 @@ fn position(id: &str) -> u64 {
     id.split_once('-').unwrap().0.parse().unwrap()
 }
 
-/// Publishes from several threads and reads in several: each reader gets all, in order, or a gap in its place.
+/// Publishes from several threads and reads in several: each client receives every event in order, or a gap in its
+/// place.
 fn publish_and_read(hub: &Hub, clock: &Clock, gaps_allowed: bool) {
     const ROUNDS: usize = 3_000;
     let readers: Vec<_> = [&TOPICS[..1], &TOPICS[..1], &TOPICS[..2], &TOPICS[1..], &TOPICS[..]]
@@ -108,8 +109,8 @@ fn publish_and_read(hub: &Hub, clock: &Clock, gaps_allowed: bool) {
             let mut client = Client::new(clock, hub, topics);
             thread::spawn(move || {
                 let mut all = Vec::new();
-                let ends = |all: &[Told]| {
-                    all.iter().filter(|told| matches!(told, Told::Event { topic, .. } if topic == "end")).count()
+                let ends = |all: &[Received]| {
+                    all.iter().filter(|told| matches!(told, Received::Event { topic, .. } if topic == "end")).count()
                 };
                 while ends(&all) < client.topics.len() {
                     let new = client.read();
@@ -161,8 +162,8 @@ fn publish_and_read(hub: &Hub, clock: &Clock, gaps_allowed: bool) {
         let mut last = 0;
         for told in &all {
             let (topic, id) = match told {
-                Told::Event { topic, id } | Told::Gap { topic, id } => (&**topic, position(id)),
-                Told::Unknown => panic!("an unknown gap"),
+                Received::Event { topic, id } | Received::Gap { topic, id } => (&**topic, position(id)),
+                Received::Unknown => panic!("an unknown gap"),
             };
             assert!(id > last, "{id} after {last}");
             last = id;
@@ -170,7 +171,7 @@ fn publish_and_read(hub: &Hub, clock: &Clock, gaps_allowed: bool) {
                 continue;
             }
             let ledger = ledgers.get_mut(topic).unwrap();
-            if matches!(told, Told::Event { .. }) {
+            if matches!(told, Received::Event { .. }) {
                 ledger.receive(id);
             } else {
                 assert!(gaps_allowed);
@@ -186,13 +187,13 @@ fn publish_and_read(hub: &Hub, clock: &Clock, gaps_allowed: bool) {
 }
 
 #[test]
-fn whoever_keeps_up_gets_all_of_it() {
+fn a_subscriber_that_keeps_up_receives_every_event() {
     let clock = Clock::new();
     publish_and_read(&Hub::builder().build_on(clock.clone()), &clock, false);
 }
 
 #[test]
-fn whoever_falls_behind_is_told_each_hole() {
+fn a_subscriber_that_lags_receives_a_gap_for_each_hole() {
     let clock = Clock::new();
     let hub = Hub::builder().topic_events(4).gap_on_lag().build_on(clock.clone());
     publish_and_read(&hub, &clock, true);
@@ -201,13 +202,13 @@ fn whoever_falls_behind_is_told_each_hole() {
 }
 
 #[test]
-fn whoever_falls_behind_and_comes_back_is_told_each_hole() {
+fn a_client_that_lags_and_resumes_receives_a_gap_for_each_hole() {
     let clock = Clock::new();
     let hub = Hub::builder().topic_bytes(1_000).build_on(clock.clone());
     publish_and_read(&hub, &clock, true);
 }
 
-/// Publishes one event, waits for the reader, and again.
+/// Publishes one event and waits for the subscriber, again and again.
 fn ping_pong(topics: &[&'static str], rounds: usize) {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
@@ -242,7 +243,7 @@ fn no_wake_is_lost() {
 }
 
 #[test]
-fn what_a_log_takes_back_is_told_to_whoever_saw_it() {
+fn a_client_that_received_truncated_events_receives_a_gap() {
     let clock = Clock::new();
     let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
     let readers: Vec<_> = (1..4)
@@ -250,7 +251,7 @@ fn what_a_log_takes_back_is_told_to_whoever_saw_it() {
             let mut client = Client::new(&clock, &hub, &TOPICS[..topics]);
             thread::spawn(move || {
                 let mut all = Vec::new();
-                while !matches!(all.last(), Some(Told::Event { topic, .. }) if topic == "end") {
+                while !matches!(all.last(), Some(Received::Event { topic, .. }) if topic == "end") {
                     let new = client.read();
                     all.extend(new);
                 }
@@ -258,7 +259,7 @@ fn what_a_log_takes_back_is_told_to_whoever_saw_it() {
             })
         })
         .collect();
-    // Ids go back with the log, as they do at a failover; their tags do not.
+    // The log uses the same positions again, as after a failover, but with other tags.
     let mut log: Vec<(&str, EventId)> = Vec::new();
     for n in 0..20_000_u32 {
         if n % 7 == 6 && log.len() > 3 {
@@ -279,22 +280,22 @@ fn what_a_log_takes_back_is_told_to_whoever_saw_it() {
         let mut rest = of_topics.map(|(_, id)| id.to_string()).peekable();
         let (mut seen_taken_back, mut told_unknown) = (false, false);
         for told in &all[..all.len() - 1] {
-            // A reader that slept through more rewrites than are remembered one by one misses more than was taken back:
-            // everything up to what comes next.
-            if let Told::Event { id, .. } = told
+            // After more truncations than are remembered one by one, the gap covers more than the truncated events: it
+            // covers all events up to the next one.
+            if let Received::Event { id, .. } = told
                 && remains.contains(id)
                 && std::mem::take(&mut told_unknown)
             {
                 while rest.next_if(|next| next != id).is_some() {}
             }
             match told {
-                Told::Event { id, .. } if rest.peek() == Some(id) => {
+                Received::Event { id, .. } if rest.peek() == Some(id) => {
                     assert!(!seen_taken_back, "nobody said that something was taken back");
                     rest.next();
                 }
-                Told::Event { .. } => seen_taken_back = true,
-                Told::Unknown => (seen_taken_back, told_unknown) = (false, true),
-                Told::Gap { .. } => panic!("nothing was lost"),
+                Received::Event { .. } => seen_taken_back = true,
+                Received::Unknown => (seen_taken_back, told_unknown) = (false, true),
+                Received::Gap { .. } => panic!("nothing was lost"),
             }
         }
         assert!(told_unknown || rest.next().is_none(), "something is missing and nobody says so");

@@ -1,4 +1,4 @@
-//! Logins end: streams of a key are counted and ended together, and a stream may have a moment of its own.
+//! Keys and expiry: the streams of a key are counted and closed together, and a stream can end at a fixed moment.
 
 use sse_core::testing::Clock;
 use sse_core::{CloseReason, Hub, Runtime};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Hazard E12.
 #[test]
-fn the_streams_of_a_key_end_together_and_at_once() {
+fn close_by_key_ends_all_streams_of_a_key_at_once() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let (events, response) = clock.sse().key("ann").unwrap().attach(&hub).channel();
@@ -29,7 +29,7 @@ fn the_streams_of_a_key_end_together_and_at_once() {
 
 /// Hazards C7 and E12.
 #[test]
-fn a_body_that_nobody_polls_is_forgotten_at_once() {
+fn close_by_key_frees_the_key_of_a_stream_that_is_never_polled() {
     let clock = Clock::new();
     let hub = Hub::builder().max_streams_per_key(1).build_on(clock.clone());
     let (events, stalled) = clock.sse().key("ann").unwrap().attach(&hub).channel();
@@ -50,7 +50,7 @@ fn a_body_that_nobody_polls_is_forgotten_at_once() {
 
 /// Hazards B5 and E13.
 #[test]
-fn a_place_of_a_key_is_free_again_when_its_stream_is_dropped() {
+fn a_dropped_stream_frees_its_place_of_a_key() {
     let clock = Clock::new();
     let hub = Hub::builder().max_streams_per_key(2).build_on(clock.clone());
     for _ in 0..100 {
@@ -64,7 +64,7 @@ fn a_place_of_a_key_is_free_again_when_its_stream_is_dropped() {
 
 /// Hazard E12.
 #[test]
-fn a_stream_ends_when_its_login_does_also_without_keep_alive() {
+fn expires_at_ends_a_stream_without_keep_alive_too() {
     let clock = Clock::new();
     let moment = clock.now() + Duration::from_secs(90);
     let sse = clock.sse().keep_alive(None).max_lifetime(Duration::from_secs(600)).expires_at(moment);
@@ -82,7 +82,7 @@ fn a_stream_ends_when_its_login_does_also_without_keep_alive() {
 
 /// Hazard B19.
 #[test]
-fn streams_of_a_key_leave_in_any_order_and_the_rest_still_have_it() {
+fn streams_of_a_key_leave_in_any_order_and_the_others_keep_it() {
     let clock = Clock::new();
     let hub = Hub::builder().build_on(clock.clone());
     let open = |n: usize| {
@@ -93,7 +93,7 @@ fn streams_of_a_key_leave_in_any_order_and_the_rest_still_have_it() {
     // Miri runs this test too, a thousand times slower.
     let streams = if cfg!(miri) { 200 } else { 2_000 };
     let mut crowd: Vec<_> = (0..streams).map(|n| (n, open(n))).collect();
-    // An order that jumps about: far enough that the tables shrink on the way.
+    // In a scattered order, and enough of them that the tables shrink in between.
     for left in (1..=streams - 10).rev() {
         drop(crowd.swap_remove(left * 7_919 % crowd.len()));
     }

@@ -1,4 +1,4 @@
-//! Every interleaving of a hub's parts, as far as two or three preemptions reach.
+//! Every interleaving of the parts of a hub, with at most two or three preemptions.
 //!
 //! `cargo test -p sse-core --no-default-features --features __loom --test loom_hub --release`
 #![cfg(feature = "__loom")]
@@ -30,7 +30,7 @@ fn open(clock: &Clock, hub: &Hub, id: LastEventId, topics: &[&str]) -> Body {
 }
 
 impl Body {
-    /// All there is now.
+    /// All available bytes.
     fn text(&mut self) -> String {
         let mut text = String::new();
         let mut cx = Context::from_waker(Waker::noop());
@@ -40,7 +40,7 @@ impl Body {
         text
     }
 
-    /// Waits until it has read this, or the stream ends. A wake that is lost is a deadlock, which loom tells.
+    /// Reads until this text, or the end of the stream. A lost wake is a deadlock, which loom reports.
     fn read_until(&mut self, end: &str) -> String {
         let mut text = String::new();
         while !text.ends_with(end) {
@@ -53,8 +53,8 @@ impl Body {
     }
 }
 
-/// The ids of the events in a text, and `gap` before that of a gap, if it has one.
-fn told(text: &str) -> Vec<String> {
+/// The IDs in a text, each gap as `gap` and its ID.
+fn received(text: &str) -> Vec<String> {
     let blocks = text.split_terminator("\n\n").filter(|block| block.contains("data:") && !block.contains("sse-"));
     let id =
         |block: &str| block.lines().find_map(|line| line.strip_prefix("id: ")?.split('-').next().map(str::to_owned));
@@ -66,20 +66,20 @@ fn told(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_parked_reader_is_woken_by_a_publish() {
+fn a_publish_wakes_a_parked_subscriber() {
     model(3, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
         body.text();
         let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
-        assert_eq!(told(&body.read_until("\n\n")), ["1"]);
+        assert_eq!(received(&body.read_until("\n\n")), ["1"]);
         publisher.join().unwrap();
     });
 }
 
 #[test]
-fn a_reader_of_two_topics_gets_them_in_order() {
+fn a_subscriber_of_two_topics_receives_their_events_in_order() {
     model(2, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
@@ -91,10 +91,10 @@ fn a_reader_of_two_topics_gets_them_in_order() {
             thread::spawn(move || other.publish("b", "x").unwrap()),
         ];
         let mut text = String::new();
-        while told(&text).len() < 2 {
+        while received(&text).len() < 2 {
             text += &body.read_until("\n\n");
         }
-        assert_eq!(told(&text), ["1", "2"]);
+        assert_eq!(received(&text), ["1", "2"]);
         for publisher in publishers {
             publisher.join().unwrap();
         }
@@ -102,7 +102,7 @@ fn a_reader_of_two_topics_gets_them_in_order() {
 }
 
 #[test]
-fn what_is_evicted_while_it_is_read_is_told() {
+fn events_trimmed_while_they_are_read_cause_a_gap() {
     model(3, || {
         let clock = Clock::new();
         let hub = Hub::builder().topic_events(2).gap_on_lag().build_on(clock.clone());
@@ -111,17 +111,17 @@ fn what_is_evicted_while_it_is_read_is_told() {
         hub.publish_all([("a", "x"), ("a", "x")]).unwrap();
         let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
         let mut text = String::new();
-        while told(&text).last().is_none_or(|last| last != "3") {
+        while received(&text).last().is_none_or(|last| last != "3") {
             text += &body.read_until("\n\n");
         }
-        let told = told(&text);
+        let told = received(&text);
         assert!(told == ["1", "2", "3"] || told == ["gap 1", "2", "3"], "{told:?}");
         publisher.join().unwrap();
     });
 }
 
 #[test]
-fn a_subscription_begins_where_it_says() {
+fn a_subscription_starts_at_the_position_that_it_sends() {
     model(3, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
@@ -133,21 +133,21 @@ fn a_subscription_begins_where_it_says() {
         text += &body.text();
         let from = text.split_once("\nid: ").unwrap().1.split('-').next().unwrap().to_owned();
         match &*from {
-            "0" => assert_eq!(told(&text), ["1", "2"]),
-            from => assert_eq!((from, told(&text).len()), ("2", 0)),
+            "0" => assert_eq!(received(&text), ["1", "2"]),
+            from => assert_eq!((from, received(&text).len()), ("2", 0)),
         }
     });
 }
 
 #[test]
-fn no_stream_slips_past_a_drain() {
+fn no_stream_stays_open_after_a_drain() {
     model(3, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
         let other = hub.clone();
         let drain = thread::spawn(move || block_on(other.drain(Duration::ZERO)));
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
-        // It ends, whether it was refused or drained.
+        // The stream ends, as drained or as rejected.
         body.read_until("\0");
         assert_eq!(drain.join().unwrap(), 0);
         drop(body);
@@ -156,7 +156,7 @@ fn no_stream_slips_past_a_drain() {
 }
 
 #[test]
-fn a_heartbeat_tells_no_position_of_what_has_not_come() {
+fn a_position_update_never_passes_an_undelivered_event() {
     model(3, || {
         let clock = Clock::new();
         let hub = Hub::builder().position_updates(true).build_on(clock.clone());
@@ -180,11 +180,11 @@ impl Wake for Counted {
 }
 
 #[test]
-fn a_reader_that_leaves_leaves_nothing_behind() {
+fn a_subscriber_that_leaves_holds_nothing() {
     model(3, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());
-        // A topic that stays, whoever leaves.
+        // A topic with a subscriber that stays.
         hub.publish("b", "x").unwrap();
         let counted = Arc::new(Counted);
         let waker = Waker::from(counted.clone());
@@ -202,41 +202,41 @@ fn a_reader_that_leaves_leaves_nothing_behind() {
 }
 
 #[test]
-fn whoever_saw_what_is_taken_back_is_told() {
+fn a_subscriber_that_received_a_truncated_event_receives_a_gap() {
     model(3, || {
         let clock = Clock::new();
         let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
         feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
         feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
-        assert_eq!(told(&body.text()), ["2"]);
+        assert_eq!(received(&body.text()), ["2"]);
         let log = thread::spawn(move || {
             feed.truncate(EventId::new((1, 0), 1)).unwrap();
             feed.append(EventId::new((3, 0), 3), "a", "x").unwrap();
         });
-        assert_eq!(told(&body.read_until("\n\n")), ["gap "]);
-        assert_eq!(told(&body.read_until("00000003\n\n")), ["3"]);
+        assert_eq!(received(&body.read_until("\n\n")), ["gap "]);
+        assert_eq!(received(&body.read_until("00000003\n\n")), ["3"]);
         log.join().unwrap();
     });
 }
 
 #[test]
-fn a_parked_reader_is_told_at_once_what_is_taken_back() {
+fn a_truncation_wakes_a_parked_subscriber() {
     model(3, || {
         let clock = Clock::new();
         let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
         feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
         let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
         feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
-        assert_eq!(told(&body.text()), ["2"]);
+        assert_eq!(received(&body.text()), ["2"]);
         let log = thread::spawn(move || feed.truncate(EventId::new((1, 0), 1)).unwrap());
-        assert_eq!(told(&body.read_until("\n\n")), ["gap "]);
+        assert_eq!(received(&body.read_until("\n\n")), ["gap "]);
         log.join().unwrap();
     });
 }
 
 #[test]
-fn a_reset_is_told_once() {
+fn a_reset_sends_one_gap() {
     model(3, || {
         let clock = Clock::new();
         let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
@@ -247,7 +247,7 @@ fn a_reset_is_told_once() {
             feed.reset(EventId::new((2, 0), 2));
             feed.append(EventId::new((3, 0), 3), "a", "x").unwrap();
         });
-        assert_eq!(told(&body.read_until("00000003\n\n")), ["gap 2", "3"]);
+        assert_eq!(received(&body.read_until("00000003\n\n")), ["gap 2", "3"]);
         log.join().unwrap();
     });
 }
@@ -263,7 +263,7 @@ fn a_topic_whose_last_subscriber_leaves_makes_room_exactly_once() {
         let (other, one) = (hub.clone(), hub.clone());
         let leaves = thread::spawn(move || drop(body));
         let again = thread::spawn(move || other.publish("a", "y").is_ok());
-        // Before the subscriber left there is no room, and after that there is.
+        // There is room only after the subscriber left.
         let published = one.publish("b", "x").is_ok();
         leaves.join().unwrap();
         let again = again.join().unwrap();
@@ -279,7 +279,7 @@ fn a_topic_whose_last_subscriber_leaves_makes_room_exactly_once() {
 
 /// Hazard B19.
 #[test]
-fn streams_of_a_key_that_leave_at_once_leave_nothing() {
+fn streams_of_a_key_that_leave_at_the_same_time_leave_no_entry() {
     model(2, || {
         let clock = Clock::new();
         let hub = Hub::builder().build_on(clock.clone());

@@ -1,4 +1,4 @@
-//! Crowds of clients that come back by themselves, as HTML 9.2.3 says, under a clock that does not wait for them.
+//! Crowds of clients that reconnect by themselves, by WHATWG HTML 9.2.3, under a simulated clock.
 
 #[path = "storms/client.rs"]
 mod client;
@@ -18,12 +18,12 @@ fn site(clock: &Clock, bounds: impl FnOnce(HubBuilder) -> HubBuilder) -> Site {
     Site::new(clock, bounds(Hub::builder()).build_on(clock.clone()))
 }
 
-/// The client with this number, with the habits of each browser in turns.
+/// The client with this number. The clients behave like each browser in turn.
 fn in_turns(number: usize) -> Client {
     Client::new(Habits::BROWSERS[number % Habits::BROWSERS.len()])
 }
 
-/// Moves everybody on by a tick.
+/// Moves the clock and every client by one tick.
 fn tick<'c>(clock: &Clock, site: &Site, clients: impl IntoIterator<Item = &'c mut Client>) {
     clock.advance(TICK);
     clients.into_iter().for_each(|client| client.live(site));
@@ -43,7 +43,7 @@ fn ten_thousand_clients_move_to_another_server_without_a_storm() {
     let mut arrivals = Vec::new();
     for _ in 0..36 {
         let before: usize = clients.iter().map(|client| client.asked).sum();
-        // Whoever still has a stream of the old one keeps it; whoever asks is led to the new one.
+        // Open streams stay on the old server. New requests go to the new server.
         clock.advance(SECOND);
         clients.iter_mut().for_each(|client| client.live(&new));
         arrivals.push(clients.iter().map(|client| client.asked).sum::<usize>() - before);
@@ -59,7 +59,7 @@ fn ten_thousand_clients_move_to_another_server_without_a_storm() {
 
 /// Hazard H2.
 #[test]
-fn a_client_that_was_refused_softly_is_served_when_there_is_room() {
+fn a_client_answered_retry_later_is_served_when_there_is_room() {
     let clock = Clock::new();
     let site = site(&clock, |bounds| bounds.max_streams(10));
     let mut clients: Vec<Client> = (0..20).map(in_turns).collect();
@@ -77,7 +77,7 @@ fn a_client_that_was_refused_softly_is_served_when_there_is_room() {
 
 /// Hazard H3.
 #[test]
-fn a_client_whose_stream_finished_asks_once_more_and_never_again() {
+fn a_client_whose_stream_finished_reconnects_once_and_then_stops() {
     for habits in Habits::BROWSERS {
         let clock = Clock::new();
         let site = site(&clock, |bounds| bounds);
@@ -95,13 +95,13 @@ fn a_client_whose_stream_finished_asks_once_more_and_never_again() {
 
 /// Hazards B6 and G7.
 #[test]
-fn whoever_stays_loses_nothing_while_a_hundred_thousand_come_and_go() {
+fn open_clients_miss_nothing_while_a_hundred_thousand_connect_and_leave() {
     let clock = Clock::new();
     let site = site(&clock, |bounds| bounds);
     let mut dice = Dice::new(7);
     let mut stay: Vec<Client> = (0..100).map(in_turns).collect();
     tick(&clock, &site, &mut stay);
-    // 2,000 in each second, of which some were never read, and some left with half of their bytes.
+    // 2,000 in each second. Some are never read, and some leave after half of their bytes.
     for n in 0..500 {
         let mut others: Vec<Client> = (0..200).map(in_turns).collect();
         for other in &mut others {
@@ -130,7 +130,7 @@ fn whoever_stays_loses_nothing_while_a_hundred_thousand_come_and_go() {
 
 /// Hazards G1 and G2.
 #[test]
-fn a_thousand_readers_that_fall_behind_miss_nothing_untold() {
+fn a_thousand_clients_that_lag_receive_a_gap_for_every_missing_event() {
     for seed in 0..1_000 {
         let mut dice = Dice::new(seed);
         let clock = Clock::new();

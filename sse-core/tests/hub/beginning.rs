@@ -1,11 +1,11 @@
-//! Where a reader begins, and what goes before everything else.
+//! Where a stream starts, and what it sends first.
 
 use super::*;
 
-// Fresh.
+// New clients.
 
 #[test]
-fn a_fresh_reader_begins_with_what_is_published_from_now_on() {
+fn a_new_client_receives_only_later_events() {
     let world = World::new();
     let [old] = world.publish("news", ["old"]);
     let feed = world.fresh(["news"]);
@@ -19,7 +19,7 @@ fn a_fresh_reader_begins_with_what_is_published_from_now_on() {
 
 /// Hazard G1.
 #[test]
-fn what_is_published_between_subscribing_and_reading_is_not_lost() {
+fn events_between_subscribing_and_the_first_poll_are_delivered() {
     let world = World::new();
     let feed = world.fresh(["news"]);
     let [id] = world.publish("news", ["a"]);
@@ -27,7 +27,7 @@ fn what_is_published_between_subscribing_and_reading_is_not_lost() {
 }
 
 #[test]
-fn oldest_begins_with_everything_that_is_kept_after_the_position_before_it() {
+fn replay_all_sends_every_stored_event_after_the_position_before_them() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let ids = world.publish("news", ["a", "b", "c"]);
     let kept = block("b", ids[1]) + &block("c", ids[2]);
@@ -35,18 +35,18 @@ fn oldest_begins_with_everything_that_is_kept_after_the_position_before_it() {
 }
 
 #[test]
-fn oldest_of_several_topics_begins_where_each_is_whole() {
+fn replay_all_of_several_topics_starts_where_each_topic_is_complete() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let [_] = world.publish("quiet", ["q1"]);
     let busy = world.publish("busy", ["b1", "b2", "b3"]);
     let [quiet] = world.publish("quiet", ["q2"]);
-    // `quiet` is whole from 0, `busy` only after b1: no gap, and so not q1.
+    // `quiet` is complete from position 0, `busy` only after b1. So the replay has no gap, and does not have q1.
     let kept = block("b2", busy[1]) + &block("b3", busy[2]) + &block("q2", quiet);
     assert_eq!(text(world.fresh(["quiet", "busy"]).replay(Replay::All)), opening(busy[0]) + &kept);
 }
 
 #[test]
-fn last_n_counts_the_topics_together() {
+fn replay_last_counts_the_events_of_all_topics_together() {
     let world = World::new();
     let [a1] = world.publish("a", ["a1"]);
     let [b1] = world.publish("b", ["b1"]);
@@ -62,7 +62,7 @@ fn last_n_counts_the_topics_together() {
 }
 
 #[test]
-fn a_client_that_resumes_is_not_moved_by_a_start() {
+fn replay_does_not_change_a_client_that_resumes() {
     let world = World::new();
     let ids = world.publish("news", ["a", "b"]);
     let whole = opening(ids[0]) + &block("b", ids[1]);
@@ -80,7 +80,7 @@ fn a_topic_named_twice_is_one_topic() {
 }
 
 #[test]
-fn an_event_of_another_topic_wakes_nobody() {
+fn an_event_of_another_topic_wakes_no_subscriber() {
     let world = World::new();
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -88,22 +88,22 @@ fn an_event_of_another_topic_wakes_nobody() {
     assert_eq!((reader.wakes(), reader.text()), (0, String::new()));
 }
 
-// First.
+// The prelude.
 
 #[test]
-fn a_position_is_told_only_after_what_is_put_first() {
+fn the_position_is_sent_after_the_prelude() {
     let world = World::new();
     let [id] = world.publish("board", ["a"]);
     let snapshot = || [Event::data("all").event("snapshot")];
     let put = format!("{OPEN}event: snapshot\ndata: all\n\n");
     assert_eq!(text(world.fresh(["board"]).prelude(snapshot())), format!("{put}{}", moved(id)));
     let resumed = world.after(at(0, id), ["board"]).prelude(snapshot());
-    // An ID that is known is repeated: it resumes at the same place until the first events are sent.
+    // A known ID is repeated: it resumes at the same position until the prelude is sent.
     let known = put.replacen("retry: 0\n", &format!("retry: 0\nid: {}\n", at(0, id)), 1);
     assert_eq!(text(resumed), format!("{known}{}{}", moved(at(0, id)), block("a", id)));
     let missed = world.after("nonsense", ["board"]).prelude(snapshot());
     assert_eq!(text(missed), format!("{put}event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n"));
-    // The same whether the request or the subscription takes them, and the welcome is before them.
+    // `Sse::prelude` and `Subscription::prelude` send the same bytes, after the welcome.
     let sse = world.clock.sse().welcome().prelude(["one"]).subscribe(&world.hub, ["board"]).prelude(["two"]);
     let uuid = sse.id().unwrap();
     let welcome = format!("{OPEN}event: welcome\ndata: {{\"uuid\":\"{uuid}\"}}\n\n");
@@ -128,7 +128,7 @@ fn replay_of_a_topic_counts_that_topic_alone() {
     let both = opening(at(0, count1)) + &block("first", first) + &block("second", second) + &block("3", count3);
     assert_eq!(text(news(50).replay_topic("readers", Replay::Last(1))), both);
     assert_eq!(text(feed().replay_topic("readers", Replay::Last(1)).replay_topic("news", Replay::All)), both);
-    // The other topics keep the replay of all together.
+    // The other topics keep the common replay.
     let all = opening(at(0, count1)) + &block("1", count1) + &block("2", count2) + &block("second", second);
     let last = feed().replay(Replay::All).replay_topic("news", Replay::Last(1));
     assert_eq!(text(last), all + &block("3", count3));

@@ -1,9 +1,9 @@
-//! Ids: the hub gives them, and each is a place to come back to.
+//! Event IDs: the hub gives them, and a client can resume from each.
 
 use super::*;
 
 #[test]
-fn publish_gives_the_id_that_resumes_after_the_event() {
+fn publish_returns_the_id_that_resumes_after_the_event() {
     let world = World::new();
     let ids = world.publish("news", ["a", "b", "c"]);
     let feed = world.after(ids[0], ["news"]);
@@ -14,7 +14,7 @@ fn publish_gives_the_id_that_resumes_after_the_event() {
 }
 
 #[test]
-fn ids_count_the_events_of_the_hub_whatever_their_topic() {
+fn ids_count_the_events_of_all_topics_together() {
     let world = World::new();
     let [one] = world.publish("a", ["x"]);
     let [two] = world.publish("b", ["y"]);
@@ -25,7 +25,7 @@ fn ids_count_the_events_of_the_hub_whatever_their_topic() {
 }
 
 #[test]
-fn an_empty_hub_tells_position_0_and_a_client_resumes_from_it() {
+fn an_empty_hub_sends_position_0_and_a_client_resumes_from_it() {
     let world = World::new();
     let told = text(world.fresh(["news"]));
     let id = told.strip_prefix(":\nevent: sse-position\nretry: 0\nid: ");
@@ -39,7 +39,7 @@ fn an_empty_hub_tells_position_0_and_a_client_resumes_from_it() {
 
 /// Hazard A7.
 #[test]
-fn the_hub_gives_the_ids_and_refuses_an_application_s() {
+fn an_event_with_an_id_of_the_application_is_rejected() {
     let world = World::new();
     let refused = Err(PublishError::Invalid(FrameError::IdNotAllowed));
     assert_eq!(world.hub.publish("news", ("1", "type", "data")), refused);
@@ -60,7 +60,7 @@ fn the_hub_gives_the_ids_and_refuses_an_application_s() {
 }
 
 #[test]
-fn an_event_without_data_moves_the_client_on_all_the_same() {
+fn an_event_without_data_moves_the_position_too() {
     let world = World::new();
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -71,7 +71,7 @@ fn an_event_without_data_moves_the_client_on_all_the_same() {
 }
 
 #[test]
-fn a_frame_published_to_many_topics_has_an_id_of_its_own_in_each() {
+fn a_frame_published_to_several_topics_has_another_id_in_each() {
     let world = World::new();
     let frame = Event::data("x").frame().unwrap();
     let mut reader = read(world.fresh(["a", "b"]));
@@ -82,12 +82,12 @@ fn a_frame_published_to_many_topics_has_an_id_of_its_own_in_each() {
 
 /// Hazard B10.
 #[test]
-fn an_id_made_from_ids_of_others_opens_nothing_of_the_past() {
+fn an_id_forged_from_other_ids_replays_no_past_event() {
     let world = World::new();
     let [before] = world.publish("room", ["said before you came"]);
     let mut reader = read(world.fresh(["room"]));
     reader.text();
-    // The client knows all that a client can: its own position, and the id of each later event.
+    // The client knows as much as possible: its own position, and the ID of each later event.
     let seen = world.publish("room", ["1", "2", "3"]);
     reader.text();
     for tag in seen.map(|id| id.tag()).into_iter().chain([0, u32::MAX]) {
@@ -109,16 +109,16 @@ fn another_hub_has_other_tags() {
 }
 
 #[test]
-fn a_client_resumes_no_earlier_than_it_may() {
+fn not_before_sends_no_event_up_to_its_id() {
     let world = World::new();
     let [one, joined, two, three] = world.publish("room", ["1", "joined", "2", "3"]);
     let after = |id: EventId| world.after(id, ["room"]).not_before(joined);
     let rest = block("2", two) + &block("3", three);
-    // An id before it resumes from it, with a gap.
+    // A client with an earlier ID receives a gap and then the events after this ID.
     let feed = after(one);
     assert_eq!(feed.resumption(), Resumption::Gap);
     assert_eq!(text(feed), unknown(joined) + &rest);
-    // An id at it or after it resumes as ever.
+    // A client with this ID or a later ID resumes without a gap.
     for (id, rest) in [(joined, rest.clone()), (two, block("3", three)), (three, String::new())] {
         let feed = after(id);
         assert_eq!(feed.resumption(), Resumption::Resumed);
@@ -126,7 +126,7 @@ fn a_client_resumes_no_earlier_than_it_may() {
     }
     let stats = world.hub.stats();
     assert_eq!((stats.resumed, stats.gaps), (3, 1));
-    // A new client receives nothing before it, whatever is replayed, in whichever order that is said.
+    // A new client receives no event up to this ID, for every replay and in either order of the calls.
     let fresh = || world.fresh(["room"]);
     for feed in [fresh().replay(Replay::All).not_before(joined), fresh().not_before(joined).replay(Replay::All)] {
         assert_eq!(text(feed), opening(joined) + &rest);
@@ -134,7 +134,7 @@ fn a_client_resumes_no_earlier_than_it_may() {
     assert_eq!(text(fresh().not_before(joined).replay(Replay::Last(1))), opening(two) + &block("3", three));
     assert_eq!(text(fresh().replay_topic("room", Replay::All).not_before(joined)), opening(joined) + &rest);
     assert_eq!(text(fresh().not_before(joined)), opening(three));
-    // An id of an earlier run of the hub: all that this one holds is newer.
+    // An ID of an earlier run of the hub has no effect: all events of this run are newer.
     let foreign = EventId::new(joined.position(), !joined.tag());
     assert_eq!(text(world.after(one, ["room"]).not_before(foreign)), opening(one) + &block("joined", joined) + &rest);
 }

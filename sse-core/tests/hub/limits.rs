@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A reconnection time in the range from which the hub draws it, and nothing but the ID that the client brought.
-fn is_soft_refusal(text: &str) -> bool {
+/// Whether this is the whole "retry later" answer: the ID that the client brought, and a reconnection time in the range.
+fn is_retry_later(text: &str) -> bool {
     let text: String = text.split_inclusive('\n').filter(|line| !line.starts_with("id: ")).collect();
     let text = text.strip_suffix("event: sse-later\ndata: {\"reason\":\"full\"}\n\n").unwrap_or_default();
     let wait = text.strip_prefix(":\nevent: sse-open\nretry: ").and_then(|rest| rest.strip_suffix("\n\n"));
@@ -12,7 +12,7 @@ fn is_soft_refusal(text: &str) -> bool {
 
 /// Hazards B5, H1 and H2.
 #[test]
-fn a_stream_too_many_is_sent_away_softly_and_nobody_is_evicted() {
+fn a_stream_beyond_max_streams_is_answered_retry_later_and_ends_no_other() {
     let world = World::with(|bounds| bounds.max_streams(2));
     let mut held = read(world.fresh(["news"]));
     let (sender, channel) = world.clock.sse().attach(&world.hub).channel();
@@ -22,7 +22,7 @@ fn a_stream_too_many_is_sent_away_softly_and_nobody_is_evicted() {
     assert_eq!(headers, sse_core::STREAM_HEADERS);
     let mut refused = Reader::new(response.into_body());
     let text = refused.text();
-    assert!(is_soft_refusal(&text), "{text:?}");
+    assert!(is_retry_later(&text), "{text:?}");
     assert!(refused.has_ended());
     let (also, response) = world.clock.sse().attach(&world.hub).channel();
     assert_eq!(response.id(), None);
@@ -42,7 +42,7 @@ fn text_of_new(world: &World) -> String {
 }
 
 #[test]
-fn a_stream_too_many_by_another_method_is_answered_503() {
+fn a_stream_beyond_max_streams_by_another_method_is_answered_503() {
     let world = World::with(|bounds| bounds.max_streams(0));
     let admitted = Policy::default().methods(["POST"]).check(&Request::new("POST", None, [])).unwrap();
     let response = Sse::new(world.clock.clone(), admitted).subscribe(&world.hub, ["news"]).into_response();
@@ -53,21 +53,21 @@ fn a_stream_too_many_by_another_method_is_answered_503() {
 }
 
 #[test]
-fn a_stream_that_is_sent_away_counts_as_nothing_and_has_missed_nothing() {
+fn a_stream_answered_retry_later_is_not_counted_and_misses_no_event() {
     let world = World::with(|bounds| bounds.max_streams(0));
     let [id] = world.publish("news", ["a"]);
     for client in [id.to_string(), "nonsense".into()] {
         let feed = world.after(client, ["news", "other"]);
         assert_eq!(feed.resumption(), Resumption::Fresh, "no snapshot need be made for it");
         assert_eq!(world.hub.stats().topics, 1, "it takes no topic's place");
-        assert!(is_soft_refusal(&text(feed.replay(Replay::All).prelude(["snapshot"]))));
+        assert!(is_retry_later(&text(feed.replay(Replay::All).prelude(["snapshot"]))));
     }
     let stats = world.hub.stats();
     assert_eq!((stats.resumed, stats.gaps, stats.streams), (0, 0, 0));
 }
 
 #[test]
-fn a_topic_without_events_and_readers_makes_room_and_what_it_forgot_is_remembered() {
+fn an_empty_topic_without_subscribers_is_dropped_and_its_trim_point_is_remembered() {
     let world = World::with(|bounds| bounds.max_topics(1).topic_age(SECOND));
     let [a] = world.publish("a", ["1"]);
     world.clock.advance(2 * SECOND);
@@ -84,7 +84,7 @@ fn a_topic_without_events_and_readers_makes_room_and_what_it_forgot_is_remembere
 }
 
 #[test]
-fn stats_say_what_the_hub_holds_and_did() {
+fn stats_count_the_contents_and_the_deliveries_of_the_hub() {
     let world = World::new();
     let mut reader = read(world.fresh(["a"]));
     reader.text();
@@ -105,7 +105,7 @@ fn stats_say_what_the_hub_holds_and_did() {
 }
 
 #[test]
-fn the_bounds_may_be_chosen_to_the_last_second() {
+fn ages_and_windows_without_end_are_accepted() {
     let world = World::with(|bounds| {
         let never = Duration::MAX;
         bounds.topic_age(never).drain_grace(never).drain_retry(SECOND..=SECOND)

@@ -1,4 +1,4 @@
-//! The hub as its users meet it, one promise a test, in bytes where that is possible. The clock stands still.
+//! The public API of the hub. Each test shows one promise, in bytes where possible. The clock stands still.
 
 mod beginning;
 mod ids;
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A hub and its clock. Its streams open with `retry: 0`, so that their bytes are known.
+/// A hub and its clock. Streams start with `retry: 0`, so that their bytes are known.
 struct World {
     clock: Clock,
     hub: Hub,
@@ -40,17 +40,17 @@ impl World {
         Self { clock, hub }
     }
 
-    /// Publishes these data one after another.
+    /// Publishes these data, one event each.
     fn publish<const N: usize>(&self, topic: &str, data: [&str; N]) -> [EventId; N] {
         data.map(|data| self.hub.publish(topic, Event::data(data)).unwrap())
     }
 
-    /// A client without an id asks for these topics.
+    /// A client without an ID subscribes to these topics.
     fn fresh<const N: usize>(&self, topics: [&str; N]) -> Subscription<Clock> {
         self.clock.sse().subscribe(&self.hub, topics)
     }
 
-    /// A client that brings an id asks for these topics.
+    /// A client with this ID subscribes to these topics.
     fn after<const N: usize>(&self, id: impl Display, topics: [&str; N]) -> Subscription<Clock> {
         self.clock.sse_after(LastEventId::Text(id.to_string().into())).subscribe(&self.hub, topics)
     }
@@ -60,12 +60,12 @@ fn read(subscription: Subscription<Clock>) -> Reader<EventStream<Clock>> {
     Reader::new(subscription.into_response().into_body())
 }
 
-/// What a subscription says at its first breath.
+/// The first bytes of a subscription.
 fn text(subscription: Subscription<Clock>) -> String {
     read(subscription).text()
 }
 
-/// How a stream opens at a position.
+/// The opening block with a position.
 fn opening(id: EventId) -> String {
     format!(":\nevent: sse-position\nretry: 0\nid: {id}\ndata: {{}}\n\n")
 }
@@ -78,20 +78,20 @@ fn trimmed(topic: &str, id: EventId) -> String {
     format!("event: gap\ndata: {{\"reason\":\"trimmed\",\"topic\":\"{topic}\"}}\nid: {id}\n\n")
 }
 
-/// How a stream opens that may send no position yet.
+/// The opening block of a stream that sends no position yet.
 const OPEN: &str = ":\nevent: sse-open\nretry: 0\n\n";
 
-/// What moves the position without an event.
+/// A position update.
 fn moved(id: EventId) -> String {
     format!("event: sse-position\nid: {id}\ndata: {{}}\n\n")
 }
 
-/// How a stream opens whose client brought an id that says nothing.
+/// The first bytes for a client with an unknown ID.
 fn unknown(id: EventId) -> String {
     format!("{OPEN}event: gap\ndata: {{\"reason\":\"unknown\"}}\nid: {id}\n\n")
 }
 
-/// The id at another position of the same history: that of a hub with the same seed.
+/// The ID of a position, from a hub with the same seed.
 fn at(position: u64, _: EventId) -> EventId {
     let twin = World::new();
     let opening = text(twin.fresh(["news"]));

@@ -1,9 +1,9 @@
-//! Publishing: one by one, in a batch, by a topic's handle.
+//! Publishing: single events, batches, and the handle of a topic.
 
 use super::*;
 
 #[test]
-fn a_batch_is_published_in_a_row() {
+fn the_events_of_a_batch_are_consecutive() {
     let world = World::new();
     let mut reader = read(world.fresh(["a", "b"]));
     reader.text();
@@ -14,7 +14,7 @@ fn a_batch_is_published_in_a_row() {
 }
 
 #[test]
-fn a_batch_is_published_whole_or_not_at_all() {
+fn a_batch_is_published_completely_or_not_at_all() {
     let world = World::with(|bounds| bounds.max_topics(2));
     let long = "x".repeat(MAX_TOPIC_BYTES + 1);
     let batch = |topics: [&str; 3], last: Event<'static>| {
@@ -35,7 +35,7 @@ fn a_batch_is_published_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_batch_larger_than_a_topic_keeps_is_a_gap_for_everyone() {
+fn a_batch_larger_than_its_topic_is_a_gap_for_every_subscriber() {
     let world = World::with(|bounds| bounds.topic_events(2).gap_on_lag());
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -44,7 +44,7 @@ fn a_batch_larger_than_a_topic_keeps_is_a_gap_for_everyone() {
 }
 
 #[test]
-fn a_topic_s_name_is_any_text_up_to_256_bytes() {
+fn a_topic_name_is_any_text_up_to_256_bytes() {
     let world = World::new();
     let (longest, long) = ("é".repeat(128), "é".repeat(128) + "x");
     for name in ["", "a b\n\"\0", &longest] {
@@ -65,7 +65,7 @@ fn a_topic_s_name_is_any_text_up_to_256_bytes() {
 }
 
 #[test]
-fn a_topic_s_handle_publishes_into_the_same_order() {
+fn a_topic_handle_publishes_to_the_same_history() {
     let world = World::with(|bounds| bounds.max_topics(1));
     let topic = world.hub.topic("news").unwrap();
     assert_eq!(topic.name(), "news");
@@ -78,7 +78,7 @@ fn a_topic_s_handle_publishes_into_the_same_order() {
 }
 
 #[test]
-fn a_topic_s_handle_keeps_the_topic_and_the_last_one_lets_it_go() {
+fn a_topic_exists_as_long_as_it_has_a_handle() {
     let world = World::with(|bounds| bounds.max_topics(1));
     let topic = world.hub.topic("news").unwrap();
     let other = topic.clone();

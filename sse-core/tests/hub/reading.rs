@@ -1,12 +1,12 @@
-//! Readers: slow ones, chunks, and what keeps a quiet connection alive.
+//! Reading: slow subscribers, chunks, and keep-alives.
 
 use super::*;
 
-// Slow readers.
+// Slow subscribers.
 
 /// Hazard G2.
 #[test]
-fn a_reader_that_fell_behind_is_ended_and_comes_back_with_its_id() {
+fn a_subscriber_that_lags_is_ended_and_resumes_with_its_id() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let (sender, response) = world.fresh(["news"]).with_sender();
     let mut reader = world.clock.read(response);
@@ -23,7 +23,7 @@ fn a_reader_that_fell_behind_is_ended_and_comes_back_with_its_id() {
 }
 
 #[test]
-fn a_reader_that_fell_behind_is_given_what_other_topics_kept_before_it_ends() {
+fn a_subscriber_that_lags_receives_the_events_of_other_topics_before_its_end() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let mut reader = read(world.fresh(["a", "b"]));
     reader.text();
@@ -34,7 +34,7 @@ fn a_reader_that_fell_behind_is_given_what_other_topics_kept_before_it_ends() {
 
 /// Hazard G2.
 #[test]
-fn by_choice_a_reader_that_fell_behind_goes_on_past_a_gap_told_once() {
+fn with_gap_on_lag_a_subscriber_that_lags_receives_one_gap_and_continues() {
     let world = World::with(|bounds| bounds.topic_events(2).gap_on_lag());
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -46,7 +46,7 @@ fn by_choice_a_reader_that_fell_behind_goes_on_past_a_gap_told_once() {
 }
 
 #[test]
-fn a_gap_known_when_the_client_came_is_no_lag_even_if_it_grew() {
+fn a_gap_from_before_the_subscription_is_no_lag_even_if_it_grows() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let ids = world.publish("news", ["1", "2", "3"]);
     let feed = world.after(at(0, ids[0]), ["news"]);
@@ -59,7 +59,7 @@ fn a_gap_known_when_the_client_came_is_no_lag_even_if_it_grew() {
 
 /// Hazard B3.
 #[test]
-fn a_chunk_is_at_most_64_kib_and_holds_whole_blocks_in_order() {
+fn a_chunk_is_at_most_64_kib_of_complete_blocks_in_order() {
     let world = World::new();
     let mut readers = [read(world.fresh(["a", "b"])), read(world.fresh(["a"]))];
     for reader in &mut readers {
@@ -105,7 +105,7 @@ fn an_event_larger_than_64_kib_is_a_chunk_of_its_own() {
 }
 
 #[test]
-fn the_largest_event_goes_through_a_hub() {
+fn the_largest_event_is_delivered() {
     let world = World::new();
     let mut reader = read(world.fresh(["a"]));
     reader.text();
@@ -121,11 +121,11 @@ fn the_largest_event_goes_through_a_hub() {
 
 /// Hazard B3.
 #[test]
-fn readers_of_one_topic_share_the_bytes_of_its_ring() {
+fn subscribers_of_one_topic_share_the_bytes_of_its_ring() {
     let world = World::new();
     let filler = "x".repeat(1_000);
     let ids: Vec<_> = (0..100).flat_map(|_| world.publish("news", [&filler])).collect();
-    // Within the sealed part, in the joined tail, and the newest alone.
+    // In a segment, in the joined tail, and the newest event alone.
     for position in [0, 5, 20, 70, 98] {
         let [one, other] = [(), ()].map(|()| {
             let mut reader = read(world.after(ids[position], ["news"]));
@@ -136,7 +136,7 @@ fn readers_of_one_topic_share_the_bytes_of_its_ring() {
         assert_eq!(one.as_ptr(), other.as_ptr(), "after {position}");
         assert_eq!(one.len(), other.len());
     }
-    // A chunk that begins later lies within one that began earlier.
+    // A chunk that starts later is a part of a chunk that started earlier.
     let chunk = |position: usize| {
         let mut reader = read(world.after(ids[position], ["news"]));
         (reader.poll(), reader.poll()).1
@@ -147,11 +147,11 @@ fn readers_of_one_topic_share_the_bytes_of_its_ring() {
     assert!(early.as_ptr_range().contains(&late.as_ptr()));
 }
 
-// Keeping alive.
+// Keep-alives.
 
 /// Hazard E4.
 #[test]
-fn a_quiet_subscription_is_kept_alive_by_a_comment() {
+fn an_idle_subscription_sends_a_comment_as_keep_alive() {
     let world = World::new();
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -162,7 +162,7 @@ fn a_quiet_subscription_is_kept_alive_by_a_comment() {
 
 /// Hazard B11.
 #[test]
-fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
+fn a_position_update_is_sent_once_after_the_position_moved() {
     let world = World::with(|bounds| bounds.position_updates(true).topic_events(1));
     let mut reader = read(world.fresh(["quiet"]));
     reader.text();
@@ -180,7 +180,7 @@ fn by_choice_a_heartbeat_carries_the_position_once_it_moved() {
 
 /// Hazard G9.
 #[test]
-fn a_heartbeat_never_passes_an_event_that_was_not_delivered() {
+fn a_position_update_never_passes_an_undelivered_event() {
     let world = World::with(|bounds| bounds.position_updates(true));
     let mut reader = read(world.fresh(["news"]));
     reader.text();

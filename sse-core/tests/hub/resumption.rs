@@ -1,18 +1,18 @@
-//! What a client that comes back is given, and what it is told.
+//! Resuming: the events and gaps that a client with a last event ID receives.
 
 use super::*;
 
-// Resumption: a gap in its place.
+// Trimmed events: a gap in their place.
 
 #[test]
-fn what_was_forgotten_is_told_with_the_position_up_to_which_it_was() {
+fn the_gap_of_trimmed_events_has_the_position_up_to_which_they_were_trimmed() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let ids = world.publish("news", ["a", "b", "c", "d"]);
     let feed = world.after(ids[0], ["news"]);
     assert_eq!(feed.resumption(), Resumption::Gap);
     let whole = opening(ids[0]) + &trimmed("news", ids[1]) + &block("c", ids[2]) + &block("d", ids[3]);
     assert_eq!(text(feed), whole);
-    // Told once: who comes back with the gap's id has heard of it.
+    // A client that resumes with the ID of the gap receives no second gap.
     let feed = world.after(ids[1], ["news"]);
     assert_eq!(feed.resumption(), Resumption::Resumed);
     assert_eq!(text(feed), opening(ids[1]) + &block("c", ids[2]) + &block("d", ids[3]));
@@ -20,7 +20,7 @@ fn what_was_forgotten_is_told_with_the_position_up_to_which_it_was() {
 }
 
 #[test]
-fn the_gap_of_one_topic_comes_after_what_the_others_kept_before_it() {
+fn the_gap_of_one_topic_comes_after_earlier_events_of_other_topics() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let [a1] = world.publish("a", ["a1"]);
     let b = world.publish("b", ["b1", "b2"]);
@@ -33,7 +33,7 @@ fn the_gap_of_one_topic_comes_after_what_the_others_kept_before_it() {
 }
 
 #[test]
-fn each_topic_tells_its_own_gap_and_ids_ascend() {
+fn each_topic_sends_its_own_gap_and_ids_ascend() {
     let world = World::with(|bounds| bounds.topic_events(1));
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -47,7 +47,7 @@ fn each_topic_tells_its_own_gap_and_ids_ascend() {
 }
 
 #[test]
-fn a_quiet_topic_beside_a_busy_one_never_causes_a_gap() {
+fn a_quiet_topic_beside_a_busy_topic_never_causes_a_gap() {
     let world = World::with(|bounds| bounds.topic_events(5));
     let [quiet] = world.publish("quiet", ["q"]);
     let mut busy = quiet;
@@ -70,7 +70,7 @@ fn a_quiet_topic_beside_a_busy_one_never_causes_a_gap() {
 }
 
 #[test]
-fn a_gap_s_topic_is_written_as_json_whatever_its_name() {
+fn the_topic_of_a_gap_is_a_json_string_for_every_name() {
     for name in ["", "ordinary", "a\"b\\c", "line\nbreak\r\n", "\0\u{1}\u{1f}\u{7f}", "…\u{2028}", &"x".repeat(256)] {
         let world = World::with(|bounds| bounds.topic_events(1));
         let ids = world.publish(name, ["a", "b"]);
@@ -83,9 +83,9 @@ fn a_gap_s_topic_is_written_as_json_whatever_its_name() {
     }
 }
 
-// Resumption: an id that says nothing.
+// Unknown IDs.
 
-/// A request with these headers, as a server would hand it over.
+/// The request with these headers.
 fn request<'h>(world: &World, ids: impl IntoIterator<Item = &'h [u8]>) -> Sse<Clock> {
     let accept = ("accept", &b"text/event-stream"[..]);
     let headers = ids.into_iter().map(|id| ("last-event-id", id)).chain([accept]);
@@ -95,7 +95,7 @@ fn request<'h>(world: &World, ids: impl IntoIterator<Item = &'h [u8]>) -> Sse<Cl
 
 /// Hazards B8 and B11.
 #[test]
-fn an_id_that_says_nothing_is_one_gap_with_the_position_it_goes_on_from() {
+fn an_unknown_id_receives_one_gap_with_the_position_after_which_it_continues() {
     let world = World::new();
     let ids = world.publish("news", ["a", "b"]);
     let [one, two] = ids.map(|id| id.to_string());
@@ -127,7 +127,7 @@ fn an_id_that_says_nothing_is_one_gap_with_the_position_it_goes_on_from() {
         let feed = request(&world, brought.iter().copied()).subscribe(&world.hub, ["news"]);
         assert_eq!(feed.resumption(), Resumption::Gap, "{name}");
         assert_eq!(text(feed), unknown(ids[1]), "{name}");
-        // Then as one that brings none.
+        // From there on it is like a client without an ID.
         let feed = request(&world, brought.iter().copied()).subscribe(&world.hub, ["news"]).replay(Replay::Last(1));
         assert_eq!(text(feed), unknown(ids[0]) + &block("b", ids[1]), "{name}");
     }
@@ -154,7 +154,7 @@ fn a_restart_is_a_gap_and_never_a_wrong_replay() {
 
 /// Hazard B10.
 #[test]
-fn an_id_opens_no_topic_that_the_handler_does_not_name() {
+fn an_id_gives_access_to_no_other_topic_than_the_subscribed_ones() {
     let world = World::new();
     let secret = world.publish("secret", ["a", "b"]);
     let [public] = world.publish("public", ["p"]);
@@ -163,7 +163,7 @@ fn an_id_opens_no_topic_that_the_handler_does_not_name() {
 
 /// Hazard A7.
 #[test]
-fn a_gap_s_type_is_the_hub_s_to_choose_and_nobody_else_s_to_send() {
+fn gap_type_sets_the_type_and_no_event_may_have_it() {
     let world = World::with(|bounds| bounds.topic_events(1).gap_type("missed"));
     let reserved = FrameError::ReservedType("missed".into());
     assert_eq!(world.hub.publish("news", ("missed", "x")), Err(reserved.clone().into()));

@@ -1,4 +1,4 @@
-//! What a topic and the hub keep, and for how long.
+//! The events that a topic and the hub store, and for how long.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn a_topic_keeps_its_newest_events_by_bytes() {
 }
 
 #[test]
-fn the_newest_event_is_kept_however_large_it_is() {
+fn the_newest_event_is_stored_whatever_its_size() {
     let world = World::with(|bounds| bounds.topic_bytes(10).hub_bytes(10).topic_events(0));
     let large = "x".repeat(100_000);
     let mut reader = read(world.fresh(["news"]));
@@ -36,7 +36,7 @@ fn the_newest_event_is_kept_however_large_it_is() {
 }
 
 #[test]
-fn a_topic_keeps_an_event_for_its_age_and_a_64th_at_most_beyond() {
+fn a_topic_stores_an_event_for_its_age_and_at_most_a_64th_longer() {
     let world = World::with(|bounds| bounds.topic_age(64 * SECOND));
     let [one] = world.publish("news", ["1"]);
     world.clock.advance(32 * SECOND);
@@ -53,7 +53,7 @@ fn a_topic_keeps_an_event_for_its_age_and_a_64th_at_most_beyond() {
 }
 
 #[test]
-fn a_reader_does_not_lag_behind_what_aged_after_it_was_read() {
+fn events_that_expire_after_they_were_read_are_no_lag() {
     let world = World::with(|bounds| bounds.topic_age(SECOND));
     let mut reader = read(world.fresh(["news"]));
     world.publish("news", ["1"]);
@@ -64,7 +64,7 @@ fn a_reader_does_not_lag_behind_what_aged_after_it_was_read() {
 }
 
 #[test]
-fn at_the_hub_s_bound_the_oldest_event_goes_whichever_topic_it_is_of() {
+fn at_hub_bytes_the_oldest_event_of_any_topic_is_trimmed() {
     let size = block("x", EventId::new((1, 0), 0)).len();
     let world = World::with(|bounds| bounds.hub_bytes(4 * size));
     let [a] = world.publish("a", ["x"]);
@@ -83,7 +83,7 @@ fn at_the_hub_s_bound_the_oldest_event_goes_whichever_topic_it_is_of() {
 }
 
 #[test]
-fn a_topic_that_forgot_by_its_own_bound_is_no_longer_the_one_with_the_oldest_event() {
+fn a_topic_trimmed_by_its_own_bound_no_longer_has_the_oldest_event() {
     let size = block("x", EventId::new((1, 0), 0)).len();
     let world = World::with(|bounds| bounds.topic_events(1).hub_bytes(2 * size));
     let [first] = world.publish("a", ["x"]);
@@ -96,7 +96,7 @@ fn a_topic_that_forgot_by_its_own_bound_is_no_longer_the_one_with_the_oldest_eve
 
 /// Hazard B1.
 #[test]
-fn bounds_hold_with_readers_and_without() {
+fn bounds_hold_with_and_without_subscribers() {
     let world = World::with(|bounds| bounds.topic_events(2));
     let mut reader = read(world.fresh(["news"]));
     reader.text();
@@ -110,7 +110,7 @@ fn bounds_hold_with_readers_and_without() {
 
 /// Hazard B17.
 #[test]
-fn a_use_of_the_hub_trims_few_of_many_old_events_and_a_replay_begins_with_none() {
+fn one_call_trims_few_expired_events_and_a_replay_starts_with_none() {
     let world = World::with(|bounds| bounds.topic_age(64 * SECOND));
     for topic in 0..1_000 {
         world.publish(&topic.to_string(), ["old", "old"]);
@@ -130,7 +130,7 @@ fn a_use_of_the_hub_trims_few_of_many_old_events_and_a_replay_begins_with_none()
 }
 
 #[test]
-fn the_newest_so_many_events_are_found_across_segments() {
+fn replay_last_counts_across_segments() {
     let world = World::new();
     for n in 0..2_000 {
         world.publish(["a", "b"][n % 2], [&*format!("{n} {}", "x".repeat(100))]);

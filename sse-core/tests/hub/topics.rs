@@ -38,7 +38,7 @@ fn a_topic_with_a_subscriber_or_a_handle_makes_no_room_until_they_leave() {
     assert_eq!(world.hub.topic("f").unwrap_err(), PublishError::TooManyTopics);
     assert_eq!(world.fresh(["f"]).id(), None);
     assert_eq!((world.hub.stats().topics, world.hub.stats().dropped_topics), (3, 2));
-    // Those that left are in the order of their newest events again.
+    // Topics without subscribers again make room in the order of their newest events.
     drop((newest, handle.clone(), reader));
     assert_eq!(world.fresh(["f", "g", "h"]).id(), None, "the other handle keeps its topic");
     drop(handle);
@@ -52,7 +52,7 @@ fn a_topic_with_a_subscriber_or_a_handle_makes_no_room_until_they_leave() {
 
 /// Hazard B15.
 #[test]
-fn a_client_of_a_dropped_topic_receives_a_gap_and_then_what_is_new() {
+fn a_client_of_a_dropped_topic_receives_a_gap_and_then_new_events() {
     let world = World::with(|bounds| bounds.max_topics(1));
     let [one, two] = world.publish("a", ["1", "2"]);
     let [other] = world.publish("b", ["1"]);
@@ -64,7 +64,7 @@ fn a_client_of_a_dropped_topic_receives_a_gap_and_then_what_is_new() {
 
 /// Hazard B15.
 #[test]
-fn a_hub_at_its_defaults_takes_a_new_topic_for_each_user_for_ever() {
+fn a_hub_with_default_limits_accepts_a_new_topic_for_each_user_forever() {
     let world = World::new();
     for user in 0..100_010 {
         world.hub.publish(format!("user/{user}"), ("note", "you have mail")).unwrap();
@@ -75,7 +75,7 @@ fn a_hub_at_its_defaults_takes_a_new_topic_for_each_user_for_ever() {
 }
 
 #[test]
-fn a_batch_at_the_bound_is_published_whole() {
+fn a_batch_at_max_topics_is_published_completely() {
     let world = World::with(|bounds| bounds.max_topics(2));
     world.publish("a", ["1"]);
     let ids = world.hub.publish_all([("b", "1"), ("c", "1"), ("a", "2"), ("d", "1")]).unwrap();
@@ -86,7 +86,7 @@ fn a_batch_at_the_bound_is_published_whole() {
 
 /// Hazard B15.
 #[test]
-fn a_hub_that_follows_a_log_makes_room_as_well() {
+fn a_hub_that_follows_a_log_drops_idle_topics_too() {
     let clock = Clock::new();
     let (hub, mut feed) = log::follow_on(Hub::builder().max_topics(1), clock.clone());
     let id = |n: u64| EventId::new((n, 0), n as u32);
@@ -124,7 +124,7 @@ fn a_stream_follows_a_bounded_number_of_topics() {
 }
 
 #[test]
-fn a_name_that_no_topic_can_have_opens_no_stream() {
+fn an_invalid_topic_name_opens_no_stream() {
     let world = World::new();
     let (longest, longer) = ("x".repeat(MAX_TOPIC_BYTES), "x".repeat(MAX_TOPIC_BYTES + 1));
     assert!(world.fresh([&longest]).id().is_some());

@@ -1,5 +1,5 @@
-//! A client that behaves as HTML 9.2.3 says: it connects, fails for good, or comes back after its reconnection time with
-//! the last event ID.
+//! A client by WHATWG HTML 9.2.3: it connects, fails for good, or reconnects after its reconnection time with the last
+//! event ID.
 
 use sse_core::testing::{Clock, Reader};
 use sse_core::{EventStream, Hub, Policy, Request, Runtime, Sender, Sse};
@@ -8,7 +8,7 @@ use sse_test_support::reader::{self, Habits};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// A server with one feed.
+/// A server with one topic.
 pub(crate) struct Site {
     clock: Clock,
     pub(crate) hub: Hub,
@@ -21,7 +21,7 @@ impl Site {
 }
 
 enum State {
-    /// Not before this moment; at once where there is none.
+    /// The moment of the next request. `None`: at once.
     Waiting(Option<Instant>),
     Open(Box<Connection>),
     Dead,
@@ -36,14 +36,14 @@ pub(crate) struct Client {
     state: State,
     reader: reader::Reader,
     pub(crate) retry: Duration,
-    /// How often it asked for a stream.
+    /// The number of its requests.
     pub(crate) asked: usize,
-    /// What it was told: the data of events, and `None` for a gap.
+    /// The data of the received events, and `None` for a gap.
     told: Vec<Option<String>>,
 }
 
 impl Client {
-    /// A client with these habits that has not asked yet.
+    /// A client with these habits, before its first request.
     pub(crate) fn new(habits: Habits) -> Self {
         let reader = reader::Reader::with(habits);
         Self { state: State::Waiting(None), reader, retry: Duration::ZERO, asked: 0, told: Vec::new() }
@@ -73,7 +73,7 @@ impl Client {
         self.told.iter().filter(|told| told.is_none()).count()
     }
 
-    /// Asks for a stream, whatever was before.
+    /// Requests a stream.
     pub(crate) fn ask(&mut self, site: &Site) {
         self.asked += 1;
         self.reader.reconnect();
@@ -81,7 +81,7 @@ impl Client {
         let id = id.map(|id| ("last-event-id", id.as_bytes()));
         let headers = [("accept", &b"text/event-stream"[..])].into_iter().chain(id);
         let Ok(admitted) = Policy::default().check(&Request::new("GET", None, headers)) else {
-            // Any status but 200 is for good.
+            // Every status but 200 is final.
             self.state = State::Dead;
             return;
         };
@@ -91,7 +91,7 @@ impl Client {
         self.state = State::Open(Box::new(Connection { body: site.clock.read(response), sender }));
     }
 
-    /// Does what is due: comes back, and reads all that is there.
+    /// Reconnects if that is due, and reads all available bytes.
     pub(crate) fn live(&mut self, site: &Site) {
         let now = site.clock.now();
         if let State::Waiting(until) = self.state
@@ -111,7 +111,7 @@ impl Client {
         }
     }
 
-    /// The connection breaks, with half of the next chunk on its way; the client comes back at once.
+    /// The connection breaks in the middle of the next chunk, and the client reconnects at once.
     pub(crate) fn cut(&mut self) {
         if let State::Open(connection) = &mut self.state {
             if let Poll::Ready(Some(chunk)) = connection.body.poll() {
@@ -127,7 +127,7 @@ impl Client {
         self.retry = self.reader.retry().map_or(self.retry, Duration::from_millis);
     }
 
-    /// The numbers below this came once each, in order, and a gap stands where some are missing.
+    /// Each number below this was received once and in order, or a gap in its place.
     pub(crate) fn assert_each_hole_is_told(&self, published: usize) {
         let mut ledger = Ledger::new(0..published);
         for told in &self.told {
@@ -142,7 +142,7 @@ impl Client {
     }
 }
 
-/// Numbers that repeat.
+/// Reproducible random numbers.
 pub(crate) struct Dice(u64);
 
 impl Dice {
