@@ -14,9 +14,13 @@ mod poll;
 #[path = "hub_model/world.rs"]
 mod world;
 
-use ops::case;
+use client::Client;
+use history::Bounds;
+use ops::{Case, case};
 use proptest::test_runner::{Config, TestError, TestRunner};
+use sse_test_support::reader::Habits;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use world::World;
 
 /// The operations of all cases, and the topics that were dropped to make room.
@@ -56,4 +60,34 @@ fn any_chain_of_connections_receives_every_event_once_or_a_gap() {
 fn a_follower_sends_a_gap_for_every_event_that_its_log_lost() {
     let done = check(500, true);
     assert!(done.operations > 50_000 && done.dropped_topics > 50);
+}
+
+/// WebKit keeps half an ID. The block `sse-open` has no data, so the next block with data takes the half for its ID.
+#[test]
+fn half_an_id_before_a_retry_later_answer_is_no_position() {
+    let case = Case {
+        bounds: Bounds {
+            topic_bytes: usize::MAX,
+            topic_events: usize::MAX,
+            hub_bytes: usize::MAX,
+            max_topics: usize::MAX,
+            age: None,
+        },
+        topics: 1,
+        clients: vec![BTreeSet::from([0])],
+        lag_ends: false,
+        position_updates: false,
+        follows: false,
+        ops: Vec::new(),
+    };
+    let world = World::new(&case);
+    for habits in Habits::BROWSERS {
+        let mut client = Client::new(vec![0], habits);
+        client.read(b"data: 1 x\nid: 1-00", &world.history);
+        client.leave(false);
+        client.connect("", &world.history);
+        client.read(b":\nevent: sse-open\nretry: 0\n\n", &world.history);
+        client.read(b"event: sse-later\ndata: {\"reason\":\"full\"}\n\n", &world.history);
+        assert_eq!(client.last_event_id(), "");
+    }
 }

@@ -80,7 +80,7 @@ pub(crate) fn add(trials: &mut Trials) {
         for (block, why) in [
             ("data: x\n\ndata: forged\n\n", "something follows"),
             ("data: x", "does not end"),
-            ("id: 7\ndata: x\n\n", "hub gives the ids"),
+            ("id: 7\ndata: x\n\n", "the hub assigns the event IDs"),
             ("event: proxy\ndata: {}\n\n", "reserved for this program"),
             ("event: gap\ndata: {}\n\n", "`gap`"),
         ] {

@@ -131,6 +131,14 @@ impl Control {
 
 pub(crate) const NO_ID: Option<&str> = None;
 
+/// Returns a block that sets the reconnection time of the client.
+pub(crate) fn retry_block(time: Duration) -> Bytes {
+    let mut block = Vec::with_capacity(20);
+    encode::write_retry(&mut block, time.as_millis() as u64);
+    block.push(b'\n');
+    block.into()
+}
+
 /// Appends the block `sse-position` without its blank line.
 pub(crate) fn write_position(out: &mut Vec<u8>, retry_ms: Option<u64>, id: &str) {
     out.extend_from_slice(b"event: sse-position\n");

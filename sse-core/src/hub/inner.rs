@@ -10,7 +10,7 @@ use super::topic::{SharedTopic, TopicState};
 use crate::runtime::runtime::{Random, Runtime, Timer};
 use crate::runtime::sync::atomic::AtomicU64;
 use crate::runtime::sync::{Arc, Mutex};
-use crate::stream::shared::Rules;
+use crate::stream::rules::Rules;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 

@@ -6,8 +6,8 @@ use super::stats::Counters;
 use super::trim_point::TrimPoint;
 use crate::event::control::Control;
 use crate::stream::CloseReason;
+use crate::stream::pending::Pending;
 use crate::stream::source::{CHUNK_BYTES, Step};
-use crate::stream::state::Pending;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

@@ -1,6 +1,6 @@
 //! The assembly of a stream: the one place where options, machine, body and response are put together.
 
-use crate::event::control::{Control, NO_ID};
+use crate::event::control::{Control, NO_ID, retry_block};
 use crate::event::error::FrameError;
 use crate::response::options::Sse;
 use crate::response::response::Response;
@@ -8,8 +8,9 @@ use crate::runtime::runtime::Runtime;
 use crate::runtime::sync::Arc;
 use crate::runtime::trace;
 use crate::stream::owner::{DrainEnd, StreamOwner};
-use crate::stream::shared::{Rules, Shared};
-use crate::stream::state::{State, retry_block};
+use crate::stream::rules::Rules;
+use crate::stream::shared::Shared;
+use crate::stream::state::State;
 use crate::stream::{CloseReason, EventStream};
 use bytes::Bytes;
 use std::fmt;

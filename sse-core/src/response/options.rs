@@ -14,7 +14,7 @@ use crate::response::response::{HeaderError, Response, check_header};
 use crate::runtime::runtime::Runtime;
 use crate::runtime::sync::Arc;
 use crate::stream::owner::{DrainEnd, StreamOwner};
-use crate::stream::shared::Rules;
+use crate::stream::rules::Rules;
 use crate::stream::source::StreamSource;
 use crate::stream::{CloseReason, EventStream, ItemStream, OnEnd};
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use crate::event::control::Control;
 use crate::event::error::FrameError;
 use crate::event::frame::{Frame, IntoFrame};
 use crate::event::limits::MAX_PRELUDE_BYTES;
-use crate::stream::shared::Rules;
+use crate::stream::rules::Rules;
 
 /// The events of a prelude, or the error of the first event that cannot be sent.
 #[derive(Debug, Default)]

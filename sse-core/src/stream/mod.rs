@@ -1,21 +1,31 @@
-//! One connection: the machine, its handle, its body.
+//! One stream: its state, its senders and its body. A stream knows no hub.
 
 mod body;
+pub(crate) mod close_reason;
 mod item_stream;
+mod keep_alive;
 mod membership;
 pub(crate) mod owner;
+pub(crate) mod pending;
+mod results;
+pub(crate) mod rules;
 mod sender;
+mod sending;
 pub(crate) mod shared;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod unowned;
 #[cfg(debug_assertions)]
 mod unread;
+mod waiting;
+mod watch;
 
-pub use body::{EventStream, Results, StreamFailed};
+pub use body::EventStream;
+pub use close_reason::CloseReason;
 pub use item_stream::ItemStream;
-pub use sender::{Sender, Sending};
-pub(crate) use shared::OnEnd;
+pub use results::{Results, StreamFailed};
+pub use sender::Sender;
+pub use sending::Sending;
 #[doc(hidden)]
 pub use source::{Source, Step, StreamSource};
-pub use state::CloseReason;
+pub(crate) use waiting::OnEnd;

@@ -1,19 +1,17 @@
-//! The owner of a stream: a hub, seen from below.
+//! The owner of a stream. In this crate every owner is a hub.
 
+use super::close_reason::CloseReason;
 use super::shared::Shared;
-use super::state::CloseReason;
 use crate::runtime::sync::Arc;
 use std::fmt;
 use std::time::Duration;
 
-/// What a stream and its response need of the hub that counts and drains them.
-///
-/// A trait, so that a stream is complete without a hub and does not import one.
+/// Counts and drains streams. The trait keeps the hub out of the imports of a stream.
 pub(crate) trait StreamOwner: Send + Sync {
-    /// Counts a stream that opens; false if the owner drains or is full.
+    /// Counts a stream that opens. Returns false if the owner drains or is full.
     fn enter(&self, shared: &Arc<Shared>, ends: DrainEnd, key: Option<std::sync::Arc<str>>) -> bool;
 
-    /// Counts the reason of a stream that has ended.
+    /// Counts the end of a stream by its reason.
     fn ended(&self, reason: CloseReason);
 
     /// Removes a stream that entered.
@@ -38,8 +36,8 @@ impl fmt::Debug for dyn StreamOwner {
 /// When a drain ends a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DrainEnd {
-    /// At a random moment within the window: the client of a subscription resumes elsewhere and loses nothing.
+    /// At a random moment within the window. For subscriptions, whose clients resume at another node and lose nothing.
     Spread,
-    /// At the end of the window: until then the application can send its last events.
+    /// At the end of the window. Until then the application can send its last events.
     Last,
 }

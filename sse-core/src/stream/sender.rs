@@ -1,27 +1,26 @@
-//! The handle: sends to one stream from anywhere.
+//! The sender: sends events to one stream from any task or thread.
 
+use super::close_reason::CloseReason;
+use super::sending::Sending;
 use super::shared::{LockedStream, Shared};
-use super::state::CloseReason;
+use super::watch::Watch;
 use crate::event::error::{FrameError, SendError};
 use crate::event::event::Event;
 use crate::event::frame::CheckedEvent;
 use crate::event::frame::IntoFrame;
 use crate::runtime::sync::Arc;
-use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use uuid::Uuid;
 
-/// The handle of one stream. Clones are handles of the same stream; every call is cheap and none blocks.
+/// Sends events to one stream. Clones send to the same stream. No call blocks the thread.
 ///
-/// When the last sender of a channel is dropped, the stream ends after what is pending. A sender beside a subscription
-/// or a stream of events ends nothing by being dropped.
+/// When the last sender of a channel is dropped, the stream ends after its pending events. Dropping a sender beside a
+/// subscription or a stream of events does not end the stream.
 ///
 /// # Examples
-/// A pool that encodes once for all its streams. A client that left is dropped; a client that reads too slowly misses the
-/// event and stays:
+/// A pool that encodes each event once for all its streams. The pool drops the senders of clients that left. A client that
+/// reads too slowly misses the event and stays:
 ///
 /// ```
 /// use sse_core::{Event, SendError, Sender};
@@ -74,14 +73,22 @@ impl Sender {
         Self { shared, ends_stream }
     }
 
-    /// The identifier of this connection.
+    /// The unique ID of this stream.
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.shared.id
     }
 
-    /// Queues what opens the stream now; true for the call that opened it. The first send or the first poll of the
-    /// body does it otherwise.
+    /// Opens the stream, so that the client receives the opening block. Returns true for the call that opened the stream.
+    /// The first send or the first poll of the body also opens the stream.
+    ///
+    /// ```
+    /// # use sse_core::testing::Clock;
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// assert!(events.open() && !events.open());
+    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
+    /// ```
     pub fn open(&self) -> bool {
         let opened = self.shared.with(|locked| locked.state.open());
         if opened {
@@ -90,14 +97,15 @@ impl Sender {
         opened
     }
 
-    /// Sends at once, or not at all.
+    /// Queues an event, or returns an error without waiting.
     ///
-    /// The buffer holds 64 KiB unless [`Sse::buffer`](crate::Sse::buffer) says otherwise; an event that is larger than
-    /// it is taken when it is empty.
+    /// The buffer holds 64 KiB by default, see [`Sse::buffer`](crate::Sse::buffer). An empty buffer accepts one event of any
+    /// size up to [`Sse::max_event_bytes`](crate::Sse::max_event_bytes).
     ///
     /// # Errors
-    /// [`SendError::Full`] if there is no room, or another send is waiting for it; [`SendError::Closed`];
-    /// [`SendError::Invalid`] if the event cannot be sent.
+    /// - [`SendError::Full`] if the buffer has no room, or another send waits for room.
+    /// - [`SendError::Closed`] if the stream has ended.
+    /// - [`SendError::Invalid`] if the event cannot be sent.
     ///
     /// ```
     /// # use {sse_core::SendError, sse_core::testing::Clock};
@@ -106,25 +114,25 @@ impl Sender {
     /// events.try_send("the first")?;
     /// events.try_send(("note", "the second"))?;
     /// assert_eq!(events.try_send("the third"), Err(SendError::Full));
-    /// clock.read(response).text(); // it is read, and leaves
+    /// clock.read(response).text(); // the client reads both events and disconnects
     /// assert_eq!(events.try_send("the third"), Err(SendError::Closed));
     /// # Ok::<(), SendError>(())
     /// ```
     pub fn try_send(&self, event: impl IntoFrame) -> Result<(), SendError> {
-        let sent = event.with_checked(|piece| {
-            let piece = self.check(piece?)?;
+        let sent = event.with_checked(|event| {
+            let event = self.check(event?)?;
             self.shared.with(|locked| {
                 if !locked.state.is_active() {
                     return Err(SendError::Closed);
                 }
-                if locked.first_ticket().is_some() || !piece.fits(locked.state.room()) {
+                if locked.first_ticket().is_some() || !event.fits(locked.state.room()) {
                     return Err(SendError::Full);
                 }
                 Ok(locked.state.send(|pending| {
-                    if pending.is_empty() && piece.is_encoded() {
-                        pending.push(piece.into_bytes());
+                    if pending.is_empty() && event.is_encoded() {
+                        pending.push(event.into_bytes());
                     } else {
-                        pending.write(piece.len_at_least(), |joined| piece.encode(joined));
+                        pending.write(event.len_at_least(), |joined| event.encode(joined));
                     }
                 }))
             })
@@ -135,73 +143,84 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends when there is room, and not before those who began to wait earlier.
+    /// Waits until the buffer has room, then queues the event. Sends that wait are served in the order of their first poll.
     ///
-    /// The event is encoded by this call; the future holds its bytes and borrows nothing of it. Its place in the line is
-    /// taken when it is first polled. Dropping it before it is ready sends nothing, and the next in line goes.
+    /// This call encodes the event, so the future does not borrow the event.
     ///
-    /// A handler that awaits this *before it returns its response* waits for ever once more than the buffer holds is
-    /// pending: the stream is not read before the response is returned. Debug builds print a warning with the line of the
-    /// call on standard error, and the feature `tracing` reports it as `send.waits`. Return the response and send from a
-    /// spawned task, or give the events to [`Sse::prelude`](crate::Sse::prelude), or raise
+    /// A handler must not await this *before the handler returns its response*, unless all events fit into the buffer. The
+    /// server reads the stream only after the handler returned, so the send would wait for ever. Debug builds print a warning
+    /// with the line of the call on standard error, and the feature `tracing` reports `send.waits`. Return the response
+    /// and send from a spawned task, or give the events to [`Sse::prelude`](crate::Sse::prelude), or raise
     /// [`Sse::buffer`](crate::Sse::buffer).
     ///
     /// # Errors
-    /// [`SendError::Closed`], also when the stream ends while this waits; [`SendError::Invalid`]. Never `Full`.
+    /// - [`SendError::Closed`] if the stream has ended, or ends during the wait.
+    /// - [`SendError::Invalid`] if the event cannot be sent.
+    ///
+    /// # Cancel safety
+    /// A future that is dropped before it is ready sends nothing. The next send that waits takes its turn.
     ///
     /// ```
     /// # use sse_core::{Event, Sender};
     /// async fn count(events: Sender) {
     ///     for n in 0.. {
     ///         if events.send(Event::data(format!("{n}"))).await.is_err() {
-    ///             return; // the reader left
+    ///             return; // the client left
     ///         }
     ///     }
     /// }
     /// ```
     #[track_caller]
     pub fn send(&self, event: impl IntoFrame) -> Sending<'_> {
-        let bytes = event.with_checked(|piece| self.check(piece?).map(CheckedEvent::into_bytes));
-        let step = match bytes {
-            Ok(bytes) => SendState::Send(bytes),
-            Err(error) => SendState::Done(Err(error.into())),
-        };
-        Sending {
-            sender: self,
-            step,
-            ticket: None,
-            #[cfg(debug_assertions)]
-            caller: std::panic::Location::caller(),
-        }
+        let bytes = event.with_checked(|event| self.check(event?).map(CheckedEvent::into_bytes));
+        Sending::new(self, bytes)
     }
 
-    /// Sends a comment, which the client never dispatches. As [`Sender::try_send`].
+    /// Queues a comment, or returns an error without waiting. A client ignores comments.
     ///
     /// # Errors
-    /// As [`Sender::try_send`].
+    /// The same errors as [`Sender::try_send`].
+    ///
+    /// ```
+    /// # use sse_core::testing::Clock;
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// events.comment("build 7")?;
+    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n: build 7\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
     pub fn comment(&self, text: impl AsRef<str>) -> Result<(), SendError> {
         self.try_send(Event::new().comment(text.as_ref()))
     }
 
-    /// Ends the stream after what is pending; true for the call that did. A browser comes back after its reconnection
-    /// time.
+    /// Ends the stream after its pending events. Returns true for the call that ended the stream. A browser reconnects after
+    /// its reconnection time.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// assert!(events.close() && !events.close());
+    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n");
+    /// assert_eq!(events.close_reason(), Some(CloseReason::Closed));
+    /// ```
     pub fn close(&self) -> bool {
         self.shared.end(CloseReason::Closed, None)
     }
 
-    /// Ends the stream for good after what is pending; true for the call that did.
+    /// Ends the stream after its pending events, and makes the client stop. Returns true for the call that ended the stream.
     ///
-    /// The last event has the reserved type `sse-end` and moves the client's last event ID to the reserved `end`. A
-    /// browser that reconnects with this ID is answered 204 and stops. A GET whose `Accept` does not name
+    /// The last event has the reserved type `sse-end` and sets the client's last event ID to the reserved `end`. The server
+    /// answers a browser that reconnects with this ID with 204, and the browser stops. A GET whose `Accept` does not name
     /// `text/event-stream` receives `id: end` without data instead (see
-    /// [`Sse::control_events`](crate::Sse::control_events)). Over other methods than GET this is [`Sender::close`]:
-    /// those clients do not reconnect by themselves, and some fail at a block without data.
+    /// [`Sse::control_events`](crate::Sse::control_events)). For other methods than GET this call equals
+    /// [`Sender::close`]. Their clients do not reconnect by themselves, and some fail at a block without data.
     ///
     /// htmx, reconnecting-eventsource and sse.js request a finished stream again for ever, unless the page closes the
     /// stream at `sse-end`: in htmx by `sse-close="sse-end"`.
     ///
-    /// Beside a subscription, events that were published and that the body has not taken yet are not sent any more, and
-    /// this client does not come back for them; say the last thing through the sender.
+    /// Beside a subscription, the client does not receive published events that the body has not taken yet. Send the last
+    /// event through the sender.
     ///
     /// ```
     /// # use {sse_core::CloseReason, sse_core::testing::Clock};
@@ -217,19 +236,19 @@ impl Sender {
         finish(&self.shared)
     }
 
-    /// Ends the stream as failed after what is pending; true for the call that did. The error goes to
-    /// [`on_end`](crate::Sse::on_end) and to `tracing`, and never to the client.
+    /// Ends the stream as failed after its pending events. Returns true for the call that ended the stream.
+    /// [`Sse::on_end`](crate::Sse::on_end) and `tracing` receive the error. The client does not.
     ///
-    /// A GET stream sends a reconnection time of 10 to 30 s last. Over other methods, whose clients do not reconnect by
-    /// themselves, the server aborts the body (HTTP/1.1: no last chunk; HTTP/2: RST_STREAM), so that the client does not
-    /// take half an answer for a whole one.
+    /// The last block of a GET stream is a reconnection time of 10 to 30 s. For other methods, whose clients do not reconnect
+    /// by themselves, the server aborts the body (HTTP/1.1: no last chunk; HTTP/2: RST_STREAM). The client then does not
+    /// take half an answer for a complete one.
     ///
     /// ```
     /// # use {sse_core::CloseReason, sse_core::testing::Clock};
     /// # let clock = Clock::new();
     /// let (events, response) = clock.sse().channel();
     /// events.try_send("half an answer")?;
-    /// assert!(events.fail("the model is gone"));
+    /// assert!(events.fail("no answer from the model"));
     /// let mut reader = clock.read(response);
     /// let text = reader.text();
     /// assert!(text.starts_with(":\nevent: sse-open\n\ndata: half an answer\n\nretry: "), "{text}");
@@ -241,37 +260,50 @@ impl Sender {
         self.shared.fail(FrameError::Source(error.to_string().into()))
     }
 
-    /// Whether the stream takes events: it was not closed, finished or left.
+    /// Whether the stream accepts events. A stream that was closed, finished or left does not.
+    ///
+    /// ```
+    /// # use sse_core::testing::Clock;
+    /// let (events, response) = Clock::new().sse().channel();
+    /// assert!(events.is_active());
+    /// drop(response); // the client leaves
+    /// assert!(!events.is_active());
+    /// ```
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.shared.with(|locked| locked.state.is_active())
     }
 
-    /// Why the stream ended, once it has.
+    /// The reason of the end. `None` before the end.
     #[must_use]
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.shared.with(|locked| locked.state.reason())
     }
 
-    /// Waits for the end of the stream: what was pending is delivered, or the client left. Any number of clones may
-    /// wait, any number of times.
+    /// Waits until the client received the last pending event or left. Any number of tasks may wait.
+    ///
+    /// # Cancel safety
+    /// The future may be dropped and created again at any time.
     ///
     /// ```
     /// # use sse_core::Sender;
     /// # async fn work() {}
-    /// async fn for_as_long_as_somebody_reads(events: Sender) {
+    /// async fn work_until_the_client_leaves(events: Sender) {
     ///     tokio::select! {
     ///         () = work() => {}
-    ///         reason = events.closed() => println!("nobody waits any more: {reason}"),
+    ///         reason = events.closed() => println!("the stream ended: {reason}"),
     ///     }
     /// }
     /// ```
     pub fn closed(&self) -> impl Future<Output = CloseReason> + Send + Sync + use<> {
-        Watch { shared: self.shared.clone(), ticket: None, ready: |locked| locked.state.reason() }
+        Watch::new(self.shared.clone(), |locked| locked.state.reason())
     }
 
-    /// Waits until the hub to which the stream is attached goes down, or the stream has ended: the time to say goodbye.
-    /// The stream ends by itself when the drain's window is over. Without a hub it waits for the end of the stream.
+    /// Waits until the hub of the stream drains, or the stream has ended. The application can then send its last events. The
+    /// stream ends by itself at the end of the drain's window. A stream without a hub never drains.
+    ///
+    /// # Cancel safety
+    /// The future may be dropped and created again at any time.
     ///
     /// ```
     /// # use sse_core::Sender;
@@ -284,13 +316,17 @@ impl Sender {
     pub fn draining(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let ready =
             |locked: &LockedStream| (locked.state.is_draining() || locked.state.reason().is_some()).then_some(());
-        Watch { shared: self.shared.clone(), ticket: None, ready }
+        Watch::new(self.shared.clone(), ready)
     }
 
-    /// The event as this stream sends it, if its hub allows that.
-    fn check<'p>(&self, piece: CheckedEvent<'p>) -> Result<CheckedEvent<'p>, FrameError> {
-        self.shared.rules.check(&piece, self.shared.control)?;
-        Ok(piece.for_stream(self.shared.control))
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Checks an event by the rules of the stream, and returns the form that this stream sends.
+    fn check<'p>(&self, event: CheckedEvent<'p>) -> Result<CheckedEvent<'p>, FrameError> {
+        self.shared.rules.check(&event, self.shared.control)?;
+        Ok(event.for_stream(self.shared.control))
     }
 }
 
@@ -317,119 +353,5 @@ impl Drop for Sender {
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").field("id", &self.id()).field("active", &self.is_active()).finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Sender::send`].
-#[must_use = "nothing is sent until the future is awaited"]
-#[derive(Debug)]
-pub struct Sending<'s> {
-    sender: &'s Sender,
-    step: SendState,
-    /// The place in the line of those who wait for room.
-    ticket: Option<u64>,
-    #[cfg(debug_assertions)]
-    caller: &'static std::panic::Location<'static>,
-}
-
-#[derive(Debug)]
-enum SendState {
-    Send(Bytes),
-    Done(Result<(), SendError>),
-}
-
-impl Future for Sending<'_> {
-    type Output = Result<(), SendError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let bytes = match &this.step {
-            SendState::Send(bytes) => bytes.clone(),
-            SendState::Done(result) => return Poll::Ready(result.clone()),
-        };
-        let shared = &*this.sender.shared;
-        let mut waker = Some(cx.waker().clone());
-        let (mut wakes, mut waits_unread) = (false, false);
-        let (result, next, old) = shared.with(|locked| {
-            if !locked.state.is_active() {
-                return (Poll::Ready(Err(SendError::Closed)), None, None);
-            }
-            let first = locked.first_ticket().is_none_or(|first| Some(first) == this.ticket);
-            if first && bytes.len() <= locked.state.room() {
-                wakes = locked.state.send(|pending| pending.push(bytes));
-                let old = this.ticket.take().and_then(|ticket| locked.waiting().line.remove(&ticket)).flatten();
-                return (Poll::Ready(Ok(())), locked.first_in_line(), old);
-            }
-            waits_unread = this.ticket.is_none() && !locked.state.is_read();
-            let waiting = locked.waiting();
-            let ticket = *this.ticket.get_or_insert_with(|| waiting.ticket());
-            let old = waiting.line.insert(ticket, waker.take()).flatten();
-            (Poll::Pending, None, old)
-        });
-        drop(old);
-        if waits_unread {
-            crate::runtime::trace::send_waits(shared.id);
-            #[cfg(debug_assertions)]
-            super::unread::warn(this.caller);
-        }
-        if let Poll::Ready(done) = &result {
-            this.leave_line();
-            this.step = SendState::Done(done.clone());
-        }
-        shared.wake(wakes, next);
-        result
-    }
-}
-
-impl Sending<'_> {
-    fn leave_line(&mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
-        let (own, next) =
-            self.sender.shared.with(|locked| (locked.waiting().line.remove(&ticket), locked.first_in_line()));
-        drop(own);
-        if let Some(next) = next {
-            next.wake();
-        }
-    }
-}
-
-impl Drop for Sending<'_> {
-    fn drop(&mut self) {
-        self.leave_line();
-    }
-}
-
-/// Waits for something that the stream becomes.
-struct Watch<T> {
-    shared: Arc<Shared>,
-    ticket: Option<u64>,
-    ready: fn(&LockedStream) -> Option<T>,
-}
-
-impl<T> Future for Watch<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let this = &mut *self;
-        let mut waker = Some(cx.waker().clone());
-        let (result, old) = this.shared.with(|locked| match (this.ready)(locked) {
-            Some(value) => (Poll::Ready(value), None),
-            None => {
-                let waiting = locked.waiting();
-                let ticket = *this.ticket.get_or_insert_with(|| waiting.ticket());
-                (Poll::Pending, waker.take().and_then(|waker| waiting.watchers.insert(ticket, waker)))
-            }
-        });
-        drop(old);
-        result
-    }
-}
-
-impl<T> Drop for Watch<T> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            let old = self.shared.with(|locked| locked.waiting().watchers.remove(&ticket));
-            drop(old);
-        }
     }
 }

@@ -1,21 +1,21 @@
-//! What the handles and the body of one stream share: the machine behind a lock, and who waits for it.
+//! The common part of the senders and the body of one stream: the state behind a lock, and the wakers.
 
-use super::state::{CloseReason, Drain, State, retry_block};
-use crate::event::control::{Control, is_of_the_page};
+use super::close_reason::CloseReason;
+use super::rules::Rules;
+use super::state::{Drain, State};
+use super::waiting::{OnEnd, Waiting};
+use crate::event::control::{Control, retry_block};
 use crate::event::error::FrameError;
-use crate::event::frame::CheckedEvent;
 use crate::runtime::sync::{
     Arc, AtomicWaker, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
-use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::task::Waker;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What the client of a failed stream is asked to wait.
+/// The reconnection time that a failed stream sends: a failure rarely ends within 3 s.
 const FAILURE_RETRY: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -23,96 +23,19 @@ pub(crate) struct Shared {
     pub(crate) id: Uuid,
     pub(crate) control: Control,
     pub(crate) rules: Rules,
-    /// The body's. Registered before the state is looked at.
+    /// The waker of the body. The body registers the waker before it reads the state.
     pub(crate) body: AtomicWaker,
     senders: AtomicUsize,
-    /// Where its hub keeps it, written and read under the lock of the hub's registry.
+    /// The index of the stream in the registry of its hub. Only used under the lock of the registry.
     pub(crate) slot: AtomicUsize,
     locked: Mutex<LockedStream>,
-}
-
-/// The rules for every event of a stream: its size, and on a hub no ID, because the hub sets the IDs, and not the type of the
-/// hub's own events.
-#[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    reserved: Option<std::sync::Arc<str>>,
-    max_event_bytes: usize,
-}
-
-impl Rules {
-    pub(crate) const fn of_hub(reserved_type: std::sync::Arc<str>, max_event_bytes: usize) -> Self {
-        Self { reserved: Some(reserved_type), max_event_bytes }
-    }
-
-    pub(crate) const fn of_stream(max_event_bytes: usize) -> Self {
-        Self { reserved: None, max_event_bytes }
-    }
-
-    /// The same with the limit of one stream, if it has its own.
-    pub(crate) fn with_max_event_bytes(self, bytes: Option<usize>) -> Self {
-        Self { max_event_bytes: bytes.unwrap_or(self.max_event_bytes), ..self }
-    }
-
-    /// Whether a stream of this kind may send an event.
-    pub(crate) fn check(&self, piece: &CheckedEvent<'_>, control: Control) -> Result<(), FrameError> {
-        check(piece, self.max_event_bytes, control)?;
-        let Some(reserved) = &self.reserved else { return Ok(()) };
-        if piece.has_id() {
-            return Err(FrameError::IdNotAllowed);
-        }
-        if piece.event_type() == reserved.as_bytes() {
-            return Err(FrameError::ReservedType(reserved.as_ref().into()));
-        }
-        Ok(())
-    }
-}
-
-/// Whether a stream of this kind may send an event of this size and type.
-pub(crate) fn check(piece: &CheckedEvent<'_>, max_event_bytes: usize, control: Control) -> Result<(), FrameError> {
-    piece.check_size_and_retry(max_event_bytes)?;
-    let event_type = piece.event_type();
-    if control != Control::Omitted && is_of_the_page(event_type) {
-        return Err(FrameError::PageType(String::from_utf8_lossy(event_type).into()));
-    }
-    Ok(())
 }
 
 #[derive(Debug)]
 pub(crate) struct LockedStream {
     pub(crate) state: State,
-    /// Made when somebody waits, because on most streams nobody ever does.
+    /// Allocated by the first future that waits, because most streams have none.
     waiting: Option<Box<Waiting>>,
-}
-
-/// Who waits for a stream to become something.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    /// Sends that wait for room, in the order in which they came; the first in line is woken.
-    pub(crate) line: BTreeMap<u64, Option<Waker>>,
-    /// Whoever waits for the end, or for the drain.
-    pub(crate) watchers: BTreeMap<u64, Waker>,
-    /// Why the stream failed, for the application.
-    failure: Option<FrameError>,
-    on_end: Option<OnEnd>,
-    next_ticket: u64,
-}
-
-/// The application's function for the end of a stream.
-pub(crate) struct OnEnd(pub(crate) Box<EndFn>);
-
-type EndFn = dyn FnOnce(CloseReason, Option<&FrameError>) + Send + Sync;
-
-impl fmt::Debug for OnEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnEnd")
-    }
-}
-
-impl Waiting {
-    pub(crate) const fn ticket(&mut self) -> u64 {
-        self.next_ticket += 1;
-        self.next_ticket
-    }
 }
 
 impl LockedStream {
@@ -124,28 +47,27 @@ impl LockedStream {
         self.waiting.as_ref()?.failure.clone()
     }
 
-    /// The ticket of whoever is first in line.
+    /// The ticket of the send that has waited for the longest time.
     pub(crate) fn first_ticket(&self) -> Option<u64> {
         self.waiting.as_ref()?.line.first_key_value().map(|(ticket, _)| *ticket)
     }
 
-    /// Whoever is first in line, to look whether there is room now.
+    /// Takes the waker of the send that has waited for the longest time.
     pub(crate) fn first_in_line(&mut self) -> Option<Waker> {
         self.waiting.as_mut()?.line.first_entry()?.get_mut().take()
     }
 
-    /// Those who wait for the end, or for the drain.
+    /// Takes the wakers that wait for the end or for a drain.
     fn watchers(&mut self) -> Vec<Waker> {
         let watchers = self.waiting.as_mut().map(|waiting| std::mem::take(&mut waiting.watchers));
         watchers.unwrap_or_default().into_values().collect()
     }
 
-    /// All who wait for anything that the stream becomes.
-    fn everybody(&mut self) -> Vec<Waker> {
-        let mut everybody = self.watchers();
-        everybody
-            .extend(self.waiting.iter_mut().flat_map(|waiting| waiting.line.values_mut()).filter_map(Option::take));
-        everybody
+    /// Takes all wakers except the waker of the body.
+    fn all_waiting(&mut self) -> Vec<Waker> {
+        let mut wakers = self.watchers();
+        wakers.extend(self.waiting.iter_mut().flat_map(|waiting| waiting.line.values_mut()).filter_map(Option::take));
+        wakers
     }
 }
 
@@ -156,57 +78,58 @@ impl Shared {
         Arc::new(Self { id, control, rules, body, senders, slot, locked: Mutex::new(locked) })
     }
 
-    /// Looks at the state, or changes it. Wakes nobody; nothing foreign may run inside.
-    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut LockedStream) -> T) -> T {
-        look(&mut self.locked.lock())
+    /// Reads or changes the state under the lock. The closure must not call code of the application and must not wake.
+    pub(crate) fn with<T>(&self, access: impl FnOnce(&mut LockedStream) -> T) -> T {
+        access(&mut self.locked.lock())
     }
 
-    /// Ends the stream after what is pending, and wakes whoever that concerns; true the first time.
-    pub(crate) fn end(&self, reason: CloseReason, goodbye: Option<bytes::Bytes>) -> bool {
-        let (ended, everybody) = self.with(|locked| {
-            let ended = locked.state.end(reason, goodbye);
-            (ended, if ended { locked.everybody() } else { Vec::new() })
+    /// Ends the stream after its pending blocks. The client receives `last` as the last block. Returns true for the call
+    /// that ended the stream.
+    pub(crate) fn end(&self, reason: CloseReason, last: Option<bytes::Bytes>) -> bool {
+        let (ended, wakers) = self.with(|locked| {
+            let ended = locked.state.end(reason, last);
+            (ended, if ended { locked.all_waiting() } else { Vec::new() })
         });
-        self.wake(ended, everybody);
+        self.wake(ended, wakers);
         ended
     }
 
-    /// Ends the stream as failed after what is pending; true the first time. A client that reconnects by itself is asked to
-    /// wait for 10 to 30 s, because a failure seldom mends itself in three.
+    /// Ends the stream as failed after its pending blocks. A client that reconnects by itself receives a reconnection time.
+    /// Returns true for the call that ended the stream.
     pub(crate) fn fail(&self, error: FrameError) -> bool {
-        let goodbye = self.control.has_retry().then(|| retry_block(self.failure_retry()));
-        let told = error.clone();
-        let (ended, everybody) = self.with(|locked| {
-            let ended = locked.state.end(CloseReason::Failed, goodbye);
+        let last = self.control.has_retry().then(|| retry_block(self.failure_retry()));
+        let reported = error.clone();
+        let (ended, wakers) = self.with(|locked| {
+            let ended = locked.state.end(CloseReason::Failed, last);
             if ended {
                 locked.waiting().failure = Some(error);
             }
-            (ended, if ended { locked.everybody() } else { Vec::new() })
+            (ended, if ended { locked.all_waiting() } else { Vec::new() })
         });
         if ended {
-            crate::runtime::trace::stream_failed(&told);
+            crate::runtime::trace::stream_failed(&reported);
         }
-        self.wake(ended, everybody);
+        self.wake(ended, wakers);
         ended
     }
 
-    /// A handle has no generator of its own, but the identifier is one draw of it.
+    /// Derives the reconnection time from the random ID of the stream, because a sender has no generator.
     fn failure_retry(&self) -> Duration {
         let span = FAILURE_RETRY.end().as_millis() as u64 - FAILURE_RETRY.start().as_millis() as u64;
         *FAILURE_RETRY.start() + Duration::from_millis((self.id.as_u128() as u64) % (span + 1))
     }
 
-    /// Ends the stream at once, and wakes whoever that concerns; true the first time.
+    /// Ends the stream without its pending blocks. Returns true for the call that ended the stream.
     pub(crate) fn cut(&self, reason: CloseReason) -> bool {
-        let (ended, everybody) = self.with(|locked| (locked.state.cut(reason), locked.everybody()));
-        self.wake(true, everybody);
+        let (ended, wakers) = self.with(|locked| (locked.state.cut(reason), locked.all_waiting()));
+        self.wake(true, wakers);
         ended
     }
 
-    /// The body has delivered its last byte, or was dropped: tells whoever waits.
-    pub(crate) fn decided(&self) {
-        let everybody = self.with(LockedStream::everybody);
-        self.wake(false, everybody);
+    /// Wakes all futures that wait, after the body sent its last byte or was dropped.
+    pub(crate) fn wake_all(&self) {
+        let wakers = self.with(LockedStream::all_waiting);
+        self.wake(false, wakers);
     }
 
     pub(crate) fn set_on_end(&self, on_end: OnEnd) {
@@ -226,7 +149,7 @@ impl Shared {
         self.wake(true, watchers);
     }
 
-    /// Wakes the body, if so, and all of these.
+    /// Wakes the others, and the body if `body` is true. A waker that panics does not keep the others asleep.
     pub(crate) fn wake(&self, body: bool, others: impl IntoIterator<Item = Waker>) {
         let others = others.into_iter().map(Some);
         crate::runtime::wake::each(body.then_some(None).into_iter().chain(others), |waker| match waker {
@@ -239,7 +162,7 @@ impl Shared {
         self.senders.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// True if that was the last one.
+    /// Returns true for the last sender.
     pub(crate) fn drop_sender(&self) -> bool {
         self.senders.fetch_sub(1, Ordering::AcqRel) == 1
     }

@@ -1,37 +1,37 @@
-//! The source of a body: its events beside those of a sender.
+//! The source of a body: the events that no sender sends.
 
+use super::close_reason::CloseReason;
 use super::item_stream::ItemStream;
-use super::state::CloseReason;
+use super::rules::check;
 use crate::event::control::Control;
 use crate::event::error::FrameError;
 use crate::event::frame::IntoFrame;
-use crate::stream::shared::check;
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// As much as one poll takes before it hands on what it has.
+/// The size in bytes at which one poll of a source returns.
 pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Events that encode to nothing must not hold the task for ever.
+/// The number of events at which one poll of a source returns, because events without fields have no bytes.
 const CHUNK_EVENTS: usize = 1024;
 
-/// The events of a body beside those of its sender. Sealed.
+/// The events of a body that no sender sends. Sealed.
 #[doc(hidden)]
 pub trait Source: private::Sealed {
     #[doc(hidden)]
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
 
-    /// What keeps the connection alive now.
+    /// The bytes of a keep-alive.
     #[doc(hidden)]
     fn keep_alive(self: Pin<&mut Self>) -> Bytes {
         Bytes::from_static(KEEP_ALIVE)
     }
 }
 
-/// One comment line; without a blank line after it, at which some clients would dispatch an empty event.
+/// One comment line. At a blank line some clients would dispatch an empty event.
 pub(crate) const KEEP_ALIVE: &[u8] = b":\n";
 
 pub(crate) mod private {
@@ -39,25 +39,25 @@ pub(crate) mod private {
     impl<S> Sealed for super::StreamSource<S> {}
 }
 
-/// What a source has.
+/// The result of one poll of a source.
 #[doc(hidden)]
-#[expect(clippy::exhaustive_enums, reason = "hidden, and made by sources of this crate alone")]
+#[expect(clippy::exhaustive_enums, reason = "hidden, and only sources of this crate return it")]
 #[derive(Debug)]
 pub enum Step {
     /// Whole blocks.
     Chunk(Bytes),
-    /// No more, for this reason.
+    /// The end, for this reason.
     End(CloseReason),
-    /// No more, because of this.
+    /// The end, because of this error.
     Fail(FrameError),
 }
 
 pin_project! {
-    /// The source of [`Sse::stream`](crate::Sse::stream): a stream of events, or of results of them.
+    /// The source of [`Sse::stream`](crate::Sse::stream): a stream of events or of results.
     pub struct StreamSource<S> {
         #[pin]
         items: S,
-        // An event that found no room in the last chunk.
+        // An event that did not fit into the last chunk.
         held: Bytes,
         control: Control,
         max_event_bytes: usize,
@@ -78,7 +78,7 @@ impl<S> fmt::Debug for StreamSource<S> {
 }
 
 impl<S: ItemStream<Item: IntoFrame>> Source for StreamSource<S> {
-    /// All events that are ready, up to 64 KiB or one larger event, as one chunk.
+    /// Returns all events that are ready as one chunk of up to 64 KiB, or one larger event.
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step> {
         let mut this = self.project();
         let mut chunk = Vec::from(std::mem::take(this.held));
@@ -88,16 +88,16 @@ impl<S: ItemStream<Item: IntoFrame>> Source for StreamSource<S> {
             }
             match this.items.as_mut().poll_event(cx) {
                 Poll::Ready(Some(item)) => {
-                    let written = item.with_checked(|piece| {
-                        let piece = piece?;
-                        check(&piece, *this.max_event_bytes, *this.control)?;
-                        let piece = piece.for_stream(*this.control);
+                    let written = item.with_checked(|event| {
+                        let event = event?;
+                        check(&event, *this.max_event_bytes, *this.control)?;
+                        let event = event.for_stream(*this.control);
                         let full = chunk.len();
-                        if full > 0 && full + piece.len_at_least() > CHUNK_BYTES {
-                            *this.held = piece.into_bytes();
+                        if full > 0 && full + event.len_at_least() > CHUNK_BYTES {
+                            *this.held = event.into_bytes();
                             return Ok(());
                         }
-                        piece.encode(&mut chunk);
+                        event.encode(&mut chunk);
                         if full > 0 && chunk.len() > CHUNK_BYTES {
                             *this.held = chunk.split_off(full).into();
                         }
@@ -115,7 +115,7 @@ impl<S: ItemStream<Item: IntoFrame>> Source for StreamSource<S> {
         match &*this.ended {
             Some(Ok(())) if chunk.is_empty() => Poll::Ready(Step::End(CloseReason::Finished)),
             Some(Err(error)) if chunk.is_empty() => Poll::Ready(Step::Fail(error.clone())),
-            // Also when nothing was written: the body then comes again.
+            // An empty chunk makes the body poll again later.
             _ => Poll::Ready(Step::Chunk(chunk.into())),
         }
     }

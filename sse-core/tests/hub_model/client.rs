@@ -85,7 +85,7 @@ impl Client {
             for dispatched in self.reader.dispatched(block) {
                 is_gap |= dispatched.event_type == "gap";
                 event = self.dispatch(&dispatched.event_type, &dispatched.data, &dispatched.id, history).or(event);
-                let has_no_id = matches!(&*dispatched.event_type, "sse-open" | "welcome")
+                let has_no_id = matches!(&*dispatched.event_type, "sse-open" | "sse-later" | "welcome")
                     || dispatched.data.starts_with("prelude")
                     || dispatched.data.starts_with("beside");
                 if has_no_id && (self.brought_unknown_id || before.is_empty()) {
