@@ -186,7 +186,7 @@ impl Sender {
     /// # let clock = Clock::new();
     /// let (events, response) = clock.sse().channel();
     /// events.comment("build 7")?;
-    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n: build 7\n\n");
+    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\n: build 7\n");
     /// # Ok::<(), sse_core::SendError>(())
     /// ```
     pub fn comment(&self, text: impl AsRef<str>) -> Result<(), SendError> {
