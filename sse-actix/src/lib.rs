@@ -36,10 +36,10 @@
 //! </script>
 //! ```
 //!
-//! # A handle of your own
+//! # Events from a future
 //!
-//! Sends from any task. `finish` tells the browser not to come back; after `close`, or when the last handle is dropped,
-//! it does.
+//! The server polls the future as part of the response and drops the future when the client leaves. `Ok(())` finishes the
+//! stream, and the browser stops. For a task that outlives its client, [`Sse::channel`] returns a [`Sender`].
 //!
 //! ```
 //! use actix_web::{Responder, rt};
@@ -47,17 +47,13 @@
 //! use std::time::Duration;
 //!
 //! async fn countdown(sse: Sse) -> impl Responder {
-//!     let (events, response) = sse.channel();
-//!     rt::spawn(async move {
+//!     sse.run(async move |events| {
 //!         for n in (0..=10).rev() {
-//!             if events.send(n.to_string()).await.is_err() {
-//!                 return; // the reader left
-//!             }
+//!             events.send(n.to_string()).await?;
 //!             rt::time::sleep(Duration::from_secs(1)).await;
 //!         }
-//!         events.finish();
-//!     });
-//!     response
+//!         Ok(())
+//!     })
 //! }
 //! # let _ = actix_web::web::to(countdown);
 //! ```
@@ -79,7 +75,7 @@
 //! ```
 //! use actix_web::{App, Responder, web};
 //! use futures_util::{Stream, StreamExt, stream};
-//! use sse_actix::{AcceptMode, Event, Policy, Sse};
+//! use sse_actix::{Event, Policy, Sse};
 //!
 //! # #[derive(serde::Deserialize)] struct Prompt { text: String }
 //! fn model(prompt: &str) -> impl Stream<Item = String> + use<> {
@@ -90,7 +86,7 @@
 //!     sse.stream(model(&prompt.text).map(|token| Event::json(&token)))
 //! }
 //!
-//! let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+//! let posted = Policy::fetch();
 //! let app = App::new().service(web::resource("/tokens").app_data(posted).to(tokens));
 //! # let _ = app;
 //! ```

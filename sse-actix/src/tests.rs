@@ -89,6 +89,32 @@ async fn a_strict_policy_looks_at_host_authority_and_origin() {
     assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(403));
 }
 
+#[actix_web::test]
+async fn a_future_that_is_not_send_writes_the_body() {
+    async fn count(sse: Sse) -> SseResponse {
+        let text = Rc::new("held across sends".to_owned());
+        sse.run(async move |events| {
+            actix_web::rt::task::yield_now().await;
+            events.send(&*text).await?;
+            Ok(())
+        })
+    }
+    let app = test::init_service(App::new().route("/", web::to(count))).await;
+    let request = TestRequest::get().insert_header(("accept", "text/event-stream"));
+    let body = test::call_and_read_body(&app, request.to_request()).await;
+    let expected = ":\nevent: sse-open\n\ndata: held across sends\n\nevent: sse-end\nid: end\ndata: {}\n\n";
+    assert_eq!(body, expected);
+}
+
+#[actix_web::test]
+async fn fetch_takes_a_post_of_any_accept() {
+    let post = || TestRequest::post().insert_header(("accept", "application/json"));
+    assert!(Sse::extract(&post().app_data(Policy::fetch()).to_http_request()).await.is_ok());
+    let rejected = Sse::extract(&post().to_http_request()).await.map(drop).unwrap_err().error_response();
+    let body = actix_web::body::to_bytes(rejected.into_body()).await.unwrap();
+    assert!(String::from_utf8_lossy(&body).contains("`Policy::fetch()`"));
+}
+
 #[test]
 fn a_stream_that_is_not_send_is_a_response() {
     fn _compiles(sse: Sse) -> HttpResponse {

@@ -36,10 +36,10 @@
 //! </script>
 //! ```
 //!
-//! # A handle of your own
+//! # Events from a future
 //!
-//! Sends from any task. `finish` tells the browser not to come back; after `close`, or when the last handle is dropped,
-//! it does.
+//! The server polls the future as part of the response and drops the future when the client leaves. `Ok(())` finishes the
+//! stream, and the browser stops. For a task that outlives its client, [`Sse::channel`] returns a [`Sender`].
 //!
 //! ```
 //! use axum::response::IntoResponse;
@@ -47,17 +47,13 @@
 //! use std::time::Duration;
 //!
 //! async fn countdown(sse: Sse) -> impl IntoResponse {
-//!     let (events, response) = sse.channel();
-//!     tokio::spawn(async move {
+//!     sse.run(async move |events| {
 //!         for n in (0..=10).rev() {
-//!             if events.send(n.to_string()).await.is_err() {
-//!                 return; // the reader left
-//!             }
+//!             events.send(n.to_string()).await?;
 //!             tokio::time::sleep(Duration::from_secs(1)).await;
 //!         }
-//!         events.finish();
-//!     });
-//!     response
+//!         Ok(())
+//!     })
 //! }
 //! # let _: axum::routing::MethodRouter = axum::routing::any(countdown);
 //! ```
@@ -79,7 +75,7 @@
 //! ```
 //! use axum::{Extension, Json, Router, response::IntoResponse, routing::any};
 //! use futures_util::{Stream, StreamExt, stream};
-//! use sse_axum::{AcceptMode, Event, Policy, Sse};
+//! use sse_axum::{Event, Policy, Sse};
 //!
 //! # #[derive(serde::Deserialize)] struct Prompt { text: String }
 //! fn model(prompt: &str) -> impl Stream<Item = String> + use<> {
@@ -90,7 +86,7 @@
 //!     sse.stream(model(&prompt.text).map(|token| Event::json(&token)))
 //! }
 //!
-//! let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+//! let posted = Policy::fetch();
 //! let app: Router = Router::new().route("/tokens", any(tokens).layer(Extension(posted)));
 //! # let _ = app;
 //! ```

@@ -75,6 +75,30 @@ async fn a_strict_policy_looks_at_host_authority_and_origin() {
     assert_eq!(status("/", &[("host", "localhost"), ("origin", "https://evil.example")]).await, Err(Some(403)));
 }
 
+#[tokio::test]
+async fn a_future_writes_the_body() {
+    let sse = taken(parts("GET", "text/event-stream", None)).await.expect("a stream");
+    let parts = String::from("a part of the request");
+    let response = sse.run(async move |events| {
+        tokio::task::yield_now().await;
+        events.send(parts).await?;
+        Ok(())
+    });
+    let body = axum::body::to_bytes(response.into_response().into_body(), 1000).await.unwrap();
+    let expected = ":\nevent: sse-open\n\ndata: a part of the request\n\nevent: sse-end\nid: end\ndata: {}\n\n";
+    assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn fetch_takes_a_post_of_any_accept() {
+    assert!(taken(parts("POST", "application/json", Some(Policy::fetch()))).await.is_ok());
+    assert!(taken(parts("GET", "application/json", Some(Policy::fetch()))).await.is_ok());
+    let rejected = taken(parts("POST", "application/json", None)).await.map(drop).into_response();
+    assert_eq!(rejected.status().as_u16(), 405);
+    let body = axum::body::to_bytes(rejected.into_body(), 1000).await.unwrap();
+    assert!(String::from_utf8_lossy(&body).contains("`Policy::fetch()`"));
+}
+
 #[test]
 fn a_stream_that_is_not_sync_is_a_response() {
     fn _compiles<S: sse_core::__Stream<Item = String> + Send + 'static>(sse: Sse, events: S) -> Response {

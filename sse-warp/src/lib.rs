@@ -36,10 +36,10 @@
 //! </script>
 //! ```
 //!
-//! # A handle of your own
+//! # Events from a future
 //!
-//! Sends from any task. `finish` tells the browser not to come back; after `close`, or when the last handle is dropped,
-//! it does.
+//! The server polls the future as part of the response and drops the future when the client leaves. `Ok(())` finishes the
+//! stream, and the browser stops. For a task that outlives its client, [`Sse::channel`] returns a [`Sender`].
 //!
 //! ```
 //! use sse_warp::{Sse, SseResponse};
@@ -47,17 +47,13 @@
 //! use warp::Filter;
 //!
 //! fn countdown(sse: Sse) -> SseResponse {
-//!     let (events, response) = sse.channel();
-//!     tokio::spawn(async move {
+//!     sse.run(async move |events| {
 //!         for n in (0..=10).rev() {
-//!             if events.send(n.to_string()).await.is_err() {
-//!                 return; // the reader left
-//!             }
+//!             events.send(n.to_string()).await?;
 //!             tokio::time::sleep(Duration::from_secs(1)).await;
 //!         }
-//!         events.finish();
-//!     });
-//!     response
+//!         Ok(())
+//!     })
 //! }
 //!
 //! let route = warp::path("countdown").and(sse_warp::sse(())).map(countdown);
@@ -80,7 +76,7 @@
 //!
 //! ```
 //! use futures_util::{Stream, StreamExt, stream};
-//! use sse_warp::{AcceptMode, Event, Policy, Sse};
+//! use sse_warp::{Event, Policy, Sse};
 //! use warp::Filter;
 //!
 //! # #[derive(serde::Deserialize)] struct Prompt { text: String }
@@ -88,7 +84,7 @@
 //!     stream::iter(prompt.split(' ').map(str::to_owned).collect::<Vec<_>>())
 //! }
 //!
-//! let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+//! let posted = Policy::fetch();
 //! let tokens = warp::path("tokens").and(sse_warp::sse(posted)).and(warp::body::json()).map(
 //!     |sse: Sse, prompt: Prompt| sse.stream(model(&prompt.text).map(|token| Event::json(&token))),
 //! );

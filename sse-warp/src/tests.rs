@@ -49,6 +49,29 @@ async fn the_policy_of_a_route_is_an_argument() {
     assert_eq!(rejected.rejection().map(Rejection::status), Some(405));
 }
 
+#[tokio::test]
+async fn a_future_writes_the_body() {
+    let count = warp::path("count").and(sse(())).map(|sse: Sse| {
+        sse.run(async move |events| {
+            tokio::task::yield_now().await;
+            events.send("one").await?;
+            Ok(())
+        })
+    });
+    let request = warp::test::request().path("/count").header("accept", "text/event-stream");
+    let expected = ":\nevent: sse-open\n\ndata: one\n\nevent: sse-end\nid: end\ndata: {}\n\n";
+    assert_eq!(request.reply(&count).await.body(), expected);
+}
+
+#[tokio::test]
+async fn fetch_takes_a_post_of_any_accept() {
+    let request = || warp::test::request().method("POST").header("accept", "application/json");
+    let taken = request().filter(&sse(Policy::fetch())).await.expect("never rejects");
+    assert_eq!(taken.rejection(), None);
+    let rejected = request().reply(&sse(()).map(|sse: Sse| sse.channel().1)).await;
+    assert!(String::from_utf8_lossy(rejected.body()).contains("`Policy::fetch()`"));
+}
+
 /// Hazard E9.
 #[tokio::test]
 async fn an_option_is_decided_by_accept_alone() {

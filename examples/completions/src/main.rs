@@ -16,7 +16,7 @@ use clap::Parser;
 use example_common::{Listen, page, stop_signal};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use sse_axum::{AcceptMode, Event, Hub, Policy, Replay, Sse};
+use sse_axum::{Event, Hub, Policy, Replay, Sse};
 use std::io;
 use std::time::Duration;
 use work::Work;
@@ -35,7 +35,7 @@ async fn main() -> io::Result<()> {
     tokio::spawn(work.clone().publish_progress());
 
     // Clients of models send POST and accept JSON, so this route has a policy of its own.
-    let policy = Policy::default().methods(["GET", "POST"]).accept(AcceptMode::Any);
+    let policy = Policy::fetch();
     let page = page(include_str!("../page.html"));
     let app = Router::new()
         .route("/", get(async move || Html(page)))

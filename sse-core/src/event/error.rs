@@ -111,9 +111,12 @@ pub enum FrameError {
     /// [`Event::json`](crate::Event::json) could not serialise the value; the serialiser's error text.
     #[error("the data cannot be serialised as JSON: {0}")]
     Json(Box<str>),
-    /// The application's stream or `Result` was an `Err`; the text of that error.
+    /// The stream, the future or the `Result` of the application returned `Err`. The text is that of the error.
     #[error("the source of the events failed: {0}")]
     Source(Box<str>),
+    /// The future of [`Sse::run`](crate::Sse::run) panicked. The text is the panic message.
+    #[error("the future that sends the events panicked: {0}")]
+    Panic(Box<str>),
 }
 
 impl FrameError {
@@ -128,7 +131,7 @@ impl FrameError {
             Self::ReservedType(_) | Self::PageType(_) => Some(Field::Event),
             Self::NoData(_) | Self::TooLarge { .. } | Self::PreludeTooLarge(_) | Self::Json(_) => Some(Field::Data),
             Self::RetryTooLong => Some(Field::Retry),
-            Self::Source(_) => None,
+            Self::Source(_) | Self::Panic(_) => None,
         }
     }
 }

@@ -99,6 +99,21 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Creates an event of this type with this value, serialised as JSON, as data.
+    ///
+    /// If the value cannot be serialised, the call that sends the event returns [`FrameError::Json`].
+    ///
+    /// ```
+    /// # use sse_core::Event;
+    /// let event = Event::typed("article", &serde_json::json!({"title": "Rain"}));
+    /// assert_eq!(event.frame()?, "event: article\ndata: {\"title\":\"Rain\"}\n\n");
+    /// # Ok::<(), sse_core::FrameError>(())
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn typed(event_type: impl Into<Cow<'a, str>>, value: &(impl serde::Serialize + ?Sized)) -> Self {
+        Self::json(value).event(event_type)
+    }
+
     /// Creates an event that only changes the client's last event ID. The page receives no event.
     ///
     /// Firefox, WebKit and many libraries do not keep the ID of a block without data. So a GET stream whose client names

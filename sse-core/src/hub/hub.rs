@@ -162,6 +162,28 @@ impl Hub {
         Topic::new(self.clone(), name)
     }
 
+    /// The number of subscribers of one topic at this node. A client that left counts until its server drops the body.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let ann = clock.sse().subscribe(&hub, ["news", "weather"]).into_response();
+    /// let bob = clock.sse().subscribe(&hub, ["news"]).into_response();
+    /// assert_eq!((hub.subscribers("news"), hub.subscribers("weather"), hub.subscribers("sport")), (2, 1, 0));
+    /// drop(ann);
+    /// assert_eq!((hub.subscribers("news"), hub.subscribers("weather")), (1, 0));
+    /// # drop(bob);
+    /// ```
+    #[must_use]
+    pub fn subscribers(&self, topic: impl AsRef<str>) -> usize {
+        let topic = self.inner.history.lock().topics.get(topic.as_ref()).cloned();
+        topic.map_or(0, |topic| {
+            let locked = topic.lock();
+            locked.users - locked.handles
+        })
+    }
+
     /// Ends all streams of this hub, spread over the window, so that their clients do not reconnect at the same moment.
     /// From this call on, new requests are answered "retry later". A drain cannot be undone, and a second call changes
     /// nothing.

@@ -102,6 +102,26 @@ fn number(text: &str) -> Option<u64> {
     if digits && canonical { text.parse().ok() } else { None }
 }
 
+/// The text is no [`EventId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the text is no event ID of a hub, which has the form `<position>-<tag>`, for example `17-000000ab`")]
+pub struct InvalidEventId(());
+
+impl std::str::FromStr for EventId {
+    type Err = InvalidEventId;
+
+    /// The same as [`EventId::parse`], with an error.
+    ///
+    /// ```
+    /// # use sse_core::hub::EventId;
+    /// assert_eq!("17-000000ab".parse(), Ok(EventId::new((17, 0), 0xab)));
+    /// assert!("17".parse::<EventId>().is_err());
+    /// ```
+    fn from_str(text: &str) -> Result<Self, InvalidEventId> {
+        Self::parse(text).ok_or(InvalidEventId(()))
+    }
+}
+
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {

@@ -54,7 +54,7 @@ pub use builder::HubBuilder;
 pub use drain::Draining;
 pub use history::MAX_TOPIC_BYTES;
 pub use hub::Hub;
-pub use id::EventId;
+pub use id::{EventId, InvalidEventId};
 pub use publish::{PublishError, Topic};
 pub use resume::{Replay, Resumption};
 pub use stats::Stats;

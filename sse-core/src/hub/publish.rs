@@ -57,7 +57,10 @@ impl Topic {
         let topic = {
             let mut history = hub.inner.history.lock();
             let topic = history.topic(&hub.inner, name, &mut deferred);
-            topic.inspect(|topic| history.topics.enter(topic))
+            topic.inspect(|topic| {
+                history.topics.enter(topic);
+                topic.lock().handles += 1;
+            })
         };
         deferred.run();
         Ok(Self { hub, topic: topic.map_err(|_| PublishError::TooManyTopics)? })
@@ -96,14 +99,17 @@ impl Topic {
 
 impl Clone for Topic {
     fn clone(&self) -> Self {
-        self.topic.lock().users += 1;
+        {
+            let mut locked = self.topic.lock();
+            (locked.users, locked.handles) = (locked.users + 1, locked.handles + 1);
+        }
         Self { hub: self.hub.clone(), topic: self.topic.clone() }
     }
 }
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        self.hub.inner.leave_topic(&self.topic, |_| {});
+        self.hub.inner.leave_topic(&self.topic, |locked| locked.handles -= 1);
     }
 }
 

@@ -24,13 +24,15 @@ pub(crate) struct TopicState {
     pub(crate) parked: Slab<Waker>,
     /// The number of subscribers and handles. A topic with at least one of them is never dropped.
     pub(crate) users: usize,
+    /// The handles among the users.
+    pub(crate) handles: usize,
     /// The key of this topic in the map of topics by oldest event.
     pub(crate) oldest: u64,
 }
 
 impl SharedTopic {
     pub(crate) fn new(name: &str, trimmed: TrimPoint) -> Self {
-        let state = TopicState { ring: Ring::new(trimmed), parked: Slab::new(), users: 0, oldest: 0 };
+        let state = TopicState { ring: Ring::new(trimmed), parked: Slab::new(), users: 0, handles: 0, oldest: 0 };
         let newest = AtomicU64::new(trimmed.position);
         Self { name: name.into(), newest, wake_generation: AtomicU64::new(1), state: Mutex::new(state) }
     }

@@ -179,6 +179,22 @@ impl Policy {
         Ok(self)
     }
 
+    /// Creates the policy for clients that use `fetch` or an SDK of a model: GET and POST, with any `Accept` header.
+    ///
+    /// Few of these clients name `text/event-stream` in `Accept`, and many send JSON by POST.
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let headers = [("accept", &b"application/json"[..])];
+    /// assert!(Policy::fetch().check(&Request::new("POST", None, headers)).is_ok());
+    /// assert!(Policy::fetch().check(&Request::new("GET", None, headers)).is_ok());
+    /// assert_eq!(Policy::fetch().check(&Request::new("PUT", None, headers)).unwrap_err().status(), 405);
+    /// ```
+    #[must_use]
+    pub fn fetch() -> Self {
+        Self::default().methods(["GET", "POST"]).accept(AcceptMode::Any)
+    }
+
     /// Creates the strict policy for a server on the user's own machine: only the hosts `localhost`, `127.0.0.1` and
     /// `[::1]`, and only pages of the server's own origin.
     ///

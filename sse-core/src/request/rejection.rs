@@ -16,7 +16,8 @@ use crate::request::head::STREAM_HEADERS;
 /// assert_eq!(
 ///     rejection.body(),
 ///     "this route opens an event stream only for these methods: GET, HEAD\n\
-///      To open a stream for the method of this request too, name it in the policy of the route:\n\
+///      To open a stream for the method of this request too, name it in the policy of the route (`Policy::fetch()` allows \
+///      GET and POST with any Accept header):\n\
 ///      \n    \
 ///      let policy = Policy::default().methods([\"GET\", \"POST\"]);\n"
 /// );
@@ -116,7 +117,8 @@ impl Rejection {
     /// assert_eq!(
     ///     rejection.body_with("any(handler).layer(Extension(policy))"),
     ///     "the Accept header of the request does not allow text/event-stream\n\
-    ///      The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route:\n\
+    ///      The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route \
+    ///      (`Policy::fetch()` allows GET and POST with any Accept header):\n\
     ///      \n    \
     ///      let policy = Policy::default().accept(AcceptMode::Any);\n    \
     ///      any(handler).layer(Extension(policy))\n"
@@ -127,11 +129,13 @@ impl Rejection {
         let (advice, policy) = match self {
             Self::Head | Self::Finished => return String::new(),
             Self::MethodNotAllowed { allow } => (
-                "To open a stream for the method of this request too, name it in the policy of the route:",
+                "To open a stream for the method of this request too, name it in the policy of the route (`Policy::fetch()` allows \
+                 GET and POST with any Accept header):",
                 format!("methods([{}])", methods_with_one_more(allow)),
             ),
             Self::NotAcceptable { .. } => (
-                "The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route:",
+                "The client can send `accept: text/event-stream`. To ignore the header, set it in the policy of the route \
+                 (`Policy::fetch()` allows GET and POST with any Accept header):",
                 "accept(AcceptMode::Any)".into(),
             ),
             Self::HostNotAllowed => (

@@ -32,6 +32,20 @@ macro_rules! adapter {
                 Ok(accepted.map(|accepted| Self($crate::Sse::new($crate::Tokio, accepted).owned_by(hub))))
             }
 
+            /// The unique ID that the stream of this request will have.
+            ///
+            /// ```
+            #[doc = $import]
+            /// fn news(sse: Sse) -> SseResponse {
+            ///     println!("{} opened", sse.id());
+            ///     sse.channel().1
+            /// }
+            /// ```
+            #[must_use]
+            pub const fn id(&self) -> $crate::Uuid {
+                self.0.id()
+            }
+
             /// The last event ID of the client.
             ///
             /// ```
@@ -241,6 +255,34 @@ macro_rules! adapter {
             pub fn channel(self) -> ($crate::Sender, SseResponse) {
                 let (sender, response) = self.0.channel();
                 (sender, SseResponse(response.erase()))
+            }
+
+            /// Opens a stream that one future writes. The server polls the future as part of the response, and drops the
+            /// future when the client leaves. `Ok(())` [finishes](Sender::finish) the stream, so that the client stops. `Err`
+            /// and a panic end the stream as [`CloseReason::Failed`]. The client does not receive the error, which goes to
+            /// [`on_end`](Self::on_end) and to `tracing`.
+            ///
+            /// [`Sender::send`] waits while the client reads more slowly than the future sends. The future may be dropped at
+            /// every `await`. Work that must outlive its client needs [`channel`](Self::channel) and a task.
+            ///
+            /// ```
+            #[doc = $import]
+            /// fn countdown(sse: Sse) -> SseResponse {
+            ///     sse.run(async move |events| {
+            ///         for n in (0..=10).rev() {
+            ///             events.send(n.to_string()).await?;
+            ///         }
+            ///         Ok(())
+            ///     })
+            /// }
+            /// ```
+            pub fn run<W, F>(self, work: W) -> SseResponse
+            where
+                W: FnOnce($crate::Sender) -> F + $($bounds)+,
+                F: Future<Output = $crate::stream::RunResult> + $($bounds)+,
+            {
+                let response = self.0.run(work);
+                SseResponse(response.map(|body| body.map_source(|source| $crate::hub::AnySource::Stream(Box::pin(source) as _))))
             }
 
             /// Sends these events, or results of events. When they end, the stream [finishes](Sender::finish). An `Err`, or
@@ -494,7 +536,7 @@ macro_rules! adapter {
         #[doc(inline)]
         pub use $crate::__typed::{DecodeEvents, Events};
         #[doc(no_inline)]
-        pub use $crate::hub::{EventId, PublishError, SubscribeError, Topic};
+        pub use $crate::hub::{EventId, InvalidEventId, PublishError, SubscribeError, Topic};
         #[doc(no_inline)]
         pub use $crate::{
             AcceptMode, AppliedLimits, BlockError, CloseReason, Event, EventStream, Frame, FrameError, HeaderError, Hub,

@@ -24,7 +24,7 @@ impl<R: Runtime> Sse<R> {
         rules: Rules,
         source: S,
     ) -> Opened<R, S> {
-        let id = self.runtime.random().uuid();
+        let id = self.id;
         let (is_get, control, brought) = (self.accepted.is_get, self.control(), self.brought());
         let expires_at = self.max_lifetime.and_then(|lifetime| {
             let lifetime = self.runtime.random().duration(lifetime.mul_f64(0.8)..=lifetime);

@@ -16,8 +16,9 @@ use crate::runtime::sync::Arc;
 use crate::stream::owner::{DrainEnd, StreamOwner};
 use crate::stream::rules::Rules;
 use crate::stream::source::StreamSource;
-use crate::stream::{CloseReason, EventStream, ItemStream, OnEnd};
+use crate::stream::{CloseReason, EventStream, FutureSource, ItemStream, OnEnd, RunResult, Sender};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
 /// framework's extractor.
@@ -44,6 +45,7 @@ use std::time::{Duration, Instant};
 #[must_use = "no stream opens until this becomes a response"]
 pub struct Sse<R: Runtime> {
     pub(crate) runtime: R,
+    pub(crate) id: Uuid,
     pub(crate) accepted: Accepted,
     /// The request opens no stream, and every response is this answer.
     pub(crate) rejection: Option<Rejection>,
@@ -76,6 +78,7 @@ impl<R: Runtime> Sse<R> {
     /// With the defaults: a keep-alive every 15 s, a buffer of 64 KiB, no limit on the lifetime.
     pub fn new(runtime: R, accepted: Accepted) -> Self {
         Self {
+            id: runtime.random().uuid(),
             runtime,
             accepted,
             rejection: None,
@@ -110,7 +113,26 @@ impl<R: Runtime> Sse<R> {
         self.rejection.as_ref()
     }
 
-    /// The last event ID that the client brought.
+    /// The unique ID that the stream of this request will have, for logs and for a registry of the application.
+    ///
+    /// ```
+    /// let sse = sse_core::testing::Clock::new().sse();
+    /// let id = sse.id();
+    /// let (events, response) = sse.channel();
+    /// assert_eq!((events.id(), response.id()), (id, Some(id)));
+    /// ```
+    #[must_use]
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The last event ID of the client.
+    ///
+    /// ```
+    /// use sse_core::{LastEventId, testing::Clock};
+    ///
+    /// assert_eq!(Clock::new().sse().last_event_id(), &LastEventId::Absent);
+    /// ```
     #[must_use]
     pub const fn last_event_id(&self) -> &LastEventId {
         &self.accepted.last_event_id
@@ -338,6 +360,50 @@ impl<R: Runtime> Sse<R> {
         let control = self.control();
         let items = StreamSource::new(events, control, self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
         self.respond(items)
+    }
+
+    /// Opens a stream that one future writes. The future runs as part of the response: the server polls the future when the
+    /// client can receive, and drops the future when the client leaves. Nothing is spawned.
+    ///
+    /// The future receives a [`Sender`]. [`Sender::send`] waits while the client reads more slowly than the future sends,
+    /// see [`buffer`](Self::buffer). The end of the future is the end of the stream:
+    ///
+    /// | the future | the stream ends as |
+    /// |---|---|
+    /// | returns `Ok(())` | [`Finished`](CloseReason::Finished), see [`Sender::finish`]: the client stops |
+    /// | returns `Err` | [`Failed`](CloseReason::Failed), see [`Sender::fail`]: [`on_end`](Self::on_end) and `tracing` receive the error |
+    /// | panics | [`Failed`](CloseReason::Failed), with [`FrameError::Panic`]. The server and other streams of its connection continue |
+    ///
+    /// A response that opens no stream drops `work` and does not run it. Work that must outlive its client needs
+    /// [`channel`](Self::channel) and a task.
+    ///
+    /// # Cancel safety
+    /// The future may be dropped at every `await`.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let response = clock.sse().run(async move |events| {
+    ///     for word in ["to", "ken"] {
+    ///         events.send(("word", word)).await?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// let mut expected = String::from(":\nevent: sse-open\n\nevent: word\ndata: to\n\nevent: word\ndata: ken\n\n");
+    /// expected.push_str("event: sse-end\nid: end\ndata: {}\n\n");
+    /// assert_eq!(clock.read(response).text(), expected);
+    /// ```
+    pub fn run<W, F>(self, work: W) -> Response<EventStream<R, FutureSource<W, F>>>
+    where
+        W: FnOnce(Sender) -> F,
+        F: Future<Output = RunResult>,
+    {
+        let response = self.respond(());
+        let is_open = !response.is_rejected();
+        response.map(|body| {
+            let events = is_open.then(|| Sender::new(body.shared().clone(), false));
+            body.map_source(|()| FutureSource::new(work, events))
+        })
     }
 
     pub(crate) fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {

@@ -163,6 +163,7 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                     this.membership.shared.fail(error);
                     continue;
                 }
+                Poll::Ready(Step::Sent) => continue,
                 Poll::Ready(Step::Chunk(chunk)) if !chunk.is_empty() => {
                     this.keep_alive.wrote_data(now, this.membership.shared.id);
                     chunk

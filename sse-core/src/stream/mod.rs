@@ -2,6 +2,7 @@
 
 mod body;
 pub(crate) mod close_reason;
+mod future_source;
 mod item_stream;
 mod keep_alive;
 mod membership;
@@ -22,6 +23,9 @@ mod watch;
 
 pub use body::EventStream;
 pub use close_reason::CloseReason;
+#[doc(hidden)]
+pub use future_source::FutureSource;
+pub use future_source::RunResult;
 pub use item_stream::ItemStream;
 pub use results::{Results, StreamFailed};
 pub use sender::Sender;

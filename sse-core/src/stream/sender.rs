@@ -319,6 +319,10 @@ impl Sender {
         Watch::new(self.shared.clone(), ready)
     }
 
+    pub(super) fn has_pending(&self) -> bool {
+        self.shared.with(|locked| locked.state.has_pending())
+    }
+
     pub(super) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

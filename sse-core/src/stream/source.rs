@@ -46,6 +46,8 @@ pub(crate) mod private {
 pub enum Step {
     /// Whole blocks.
     Chunk(Bytes),
+    /// The source queued blocks by a sender, so the body takes those next.
+    Sent,
     /// The end, for this reason.
     End(CloseReason),
     /// The end, because of this error.

@@ -81,6 +81,10 @@ impl State {
         self.read
     }
 
+    pub(crate) const fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     pub(crate) const fn reason(&self) -> Option<CloseReason> {
         match self.phase {
             Phase::Closed(reason) => Some(reason),
