@@ -223,8 +223,10 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError
 use sse_core::Request;
 use std::future::{Ready, ready};
 
+mod feed;
 mod types;
 
+pub use feed::{Feed, feed};
 pub use types::*;
 
 #[cfg(feature = "derive")]
@@ -260,17 +262,25 @@ impl FromRequest for OptionalSse {
     }
 }
 
-/// Checks a request under the options of its route.
-#[expect(clippy::type_complexity, reason = "the type of two methods, named nowhere else")]
-fn check<T>(
+/// One of the two checks of [`Sse`].
+type Check<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>;
+
+/// Checks a request under the policy and for the hub of its route.
+fn check<T>(request: &HttpRequest, check: Check<T>) -> Result<T, Error> {
+    check_under(app_data(request), app_data(request), request, check)
+}
+
+fn check_under<T>(
+    policy: Option<&Policy>,
+    hub: Option<&Hub>,
     request: &HttpRequest,
-    check: fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>,
+    check: Check<T>,
 ) -> Result<T, Error> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let query = Some(request.query_string());
     let authority = request.uri().authority().map(|authority| authority.as_str());
     let asked = Request::new(request.method().as_str(), query, headers).authority(authority);
-    check(app_data(request), app_data(request), &asked)
+    check(policy, hub, &asked)
         .map_err(|rejection| Error { ends_connection: framing(request) != Framing::Kept, ..rejection.into() })
 }
 

@@ -115,6 +115,31 @@ async fn fetch_takes_a_post_of_any_accept() {
     assert!(String::from_utf8_lossy(&body).contains("`Policy::fetch()`"));
 }
 
+#[actix_web::test]
+async fn a_feed_is_a_route() {
+    let hub = Hub::new();
+    hub.publish("news", "rain").unwrap();
+    let options = Feed::new(&hub, ["news"]).replay(Replay::All).policy(Policy::fetch());
+    let app = App::new().route("/news", feed(&hub, ["news"])).route("/all", options.into_route());
+    let app = test::init_service(app).await;
+    let read = async |method: Method, path: &str, chunks: usize| {
+        let request = TestRequest::default().method(method).uri(path).insert_header(("accept", "text/event-stream"));
+        let answer = test::call_service(&app, request.to_request()).await;
+        let (status, mut body) = (answer.status().as_u16(), std::pin::pin!(answer.into_body()));
+        let mut text = String::new();
+        for _ in 0..chunks {
+            let chunk = std::future::poll_fn(|cx| actix_web::body::MessageBody::poll_next(body.as_mut(), cx)).await;
+            let data = chunk.map(Result::unwrap).unwrap_or_default();
+            text.push_str(std::str::from_utf8(&data).unwrap());
+        }
+        (status, text)
+    };
+    assert!(matches!(read(Method::GET, "/news", 1).await, (200, text) if text.starts_with(":\nevent: sse-position\n")));
+    assert_eq!(read(Method::HEAD, "/news", 1).await, (200, String::new()));
+    assert_eq!(read(Method::POST, "/news", 1).await.0, 405);
+    assert!(matches!(read(Method::POST, "/all", 2).await, (200, text) if text.starts_with(":\ndata: rain\n")));
+}
+
 #[test]
 fn a_stream_that_is_not_send_is_a_response() {
     fn _compiles(sse: Sse) -> HttpResponse {

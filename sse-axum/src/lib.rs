@@ -215,8 +215,10 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+mod feed;
 mod types;
 
+pub use feed::{Feed, feed};
 pub use types::*;
 
 #[cfg(feature = "derive")]

@@ -99,6 +99,32 @@ async fn fetch_takes_a_post_of_any_accept() {
     assert!(String::from_utf8_lossy(&body).contains("`Policy::fetch()`"));
 }
 
+#[tokio::test]
+async fn a_feed_is_a_route() {
+    use tower_service::Service;
+    let hub = Hub::new();
+    hub.publish("news", "rain").unwrap();
+    let options = Feed::new(&hub, ["news"]).replay(Replay::All).policy(Policy::fetch());
+    let app: axum::Router =
+        axum::Router::new().route("/news", feed(&hub, ["news"])).route("/all", options.into_route());
+    let read = async |method: &str, path: &str, chunks: usize| {
+        let request = http::Request::builder().method(method).uri(path).header("accept", "text/event-stream");
+        let answer = app.clone().call(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (status, mut body) = (answer.status().as_u16(), answer.into_body());
+        let mut text = String::new();
+        for _ in 0..chunks {
+            let chunk = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            let data = chunk.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
+            text.push_str(std::str::from_utf8(&data).unwrap());
+        }
+        (status, text)
+    };
+    assert!(matches!(read("GET", "/news", 1).await, (200, text) if text.starts_with(":\nevent: sse-position\n")));
+    assert_eq!(read("HEAD", "/news", 1).await, (200, String::new()));
+    assert_eq!(read("POST", "/news", 1).await.0, 405);
+    assert!(matches!(read("POST", "/all", 2).await, (200, text) if text.starts_with(":\ndata: rain\n")));
+}
+
 #[test]
 fn a_stream_that_is_not_sync_is_a_response() {
     fn _compiles<S: sse_core::__Stream<Item = String> + Send + 'static>(sse: Sse, events: S) -> Response {

@@ -222,8 +222,10 @@ use warp::host::Authority;
 use warp::reply::{Reply, Response};
 use warp::{Filter, reply};
 
+mod feed;
 mod types;
 
+pub use feed::{Feed, feed};
 pub use types::*;
 
 #[cfg(feature = "derive")]

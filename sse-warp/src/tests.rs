@@ -3,6 +3,8 @@
 use super::*;
 use futures_util::StreamExt;
 use std::cell::Cell;
+use std::pin::Pin;
+use std::task::Context;
 
 #[tokio::test]
 async fn a_rejected_request_is_answered_without_recover() {
@@ -70,6 +72,31 @@ async fn fetch_takes_a_post_of_any_accept() {
     assert_eq!(taken.rejection(), None);
     let rejected = request().reply(&sse(()).map(|sse: Sse| sse.channel().1)).await;
     assert!(String::from_utf8_lossy(rejected.body()).contains("`Policy::fetch()`"));
+}
+
+#[tokio::test]
+async fn a_feed_is_a_filter() {
+    let hub = Hub::new();
+    hub.publish("news", "rain").unwrap();
+    let options = Feed::new(&hub, ["news"]).replay(Replay::All).policy(Policy::fetch());
+    let routes = warp::path!("news").and(feed(&hub, ["news"])).or(warp::path!("all").and(options.into_filter()));
+    let read = async |method: &str, path: &str, chunks: usize| {
+        let request = warp::test::request().method(method).path(path).header("accept", "text/event-stream");
+        let answer = request.filter(&routes).await.unwrap().into_response();
+        let (status, mut body) = (answer.status().as_u16(), answer.into_body());
+        let mut text = String::new();
+        for _ in 0..chunks {
+            let poll = |cx: &mut Context<'_>| warp::hyper::body::Body::poll_frame(Pin::new(&mut body), cx);
+            let chunk = std::future::poll_fn(poll).await;
+            let data = chunk.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
+            text.push_str(std::str::from_utf8(&data).unwrap());
+        }
+        (status, text)
+    };
+    assert!(matches!(read("GET", "/news", 1).await, (200, text) if text.starts_with(":\nevent: sse-position\n")));
+    assert_eq!(read("HEAD", "/news", 1).await, (200, String::new()));
+    assert_eq!(read("POST", "/news", 1).await.0, 405);
+    assert!(matches!(read("POST", "/all", 2).await, (200, text) if text.starts_with(":\ndata: rain\n")));
 }
 
 /// Hazard E9.

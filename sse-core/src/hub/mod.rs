@@ -23,6 +23,7 @@ mod attach;
 mod builder;
 mod cursor;
 mod drain;
+mod feed;
 pub(crate) mod history;
 #[expect(clippy::module_inception, reason = "a reader looks for `Hub` in hub.rs")]
 mod hub;
@@ -52,6 +53,7 @@ mod trim_point;
 pub use any_source::AnySource;
 pub use builder::HubBuilder;
 pub use drain::Draining;
+pub use feed::Feed;
 pub use history::MAX_TOPIC_BYTES;
 pub use hub::Hub;
 pub use id::{EventId, InvalidEventId};

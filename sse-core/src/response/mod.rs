@@ -2,6 +2,8 @@
 
 #[cfg(feature = "adapter")]
 mod adapter;
+#[cfg(feature = "adapter")]
+mod adapter_feed;
 pub(crate) mod assembly;
 pub(crate) mod moment;
 pub(crate) mod options;
