@@ -204,16 +204,13 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
-use sse_core::Request;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use sse_core::Tokio;
 
 mod feed;
 mod types;
@@ -232,7 +229,7 @@ impl<State: Send + Sync> FromRequestParts<State> for Sse {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Error> {
-        Ok(Self::check(parts.extensions.get(), parts.extensions.get(), &request(parts))?)
+        Ok(Self::check(parts.extensions.get(), parts.extensions.get(), &(&*parts).into())?)
     }
 }
 
@@ -240,20 +237,13 @@ impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Error> {
-        Ok(Self::check_optional(parts.extensions.get(), parts.extensions.get(), &request(parts))?)
+        Ok(Self::check_optional(parts.extensions.get(), parts.extensions.get(), &(&*parts).into())?)
     }
-}
-
-fn request(parts: &Parts) -> Request<'_> {
-    let headers = parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let authority = parts.uri.authority().map(|authority| authority.as_str());
-    Request::new(parts.method.as_str(), parts.uri.query(), headers).authority(authority)
 }
 
 impl IntoResponse for SseResponse {
     fn into_response(self) -> Response {
-        let head = head(self.0.status(), self.0.headers());
-        head.map(|()| Body::new(self.0.into_body()))
+        self.0.into_http_with(ATTACH).map(Body::new)
     }
 }
 
@@ -266,44 +256,9 @@ impl IntoResponse for Subscription {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match self.rejection_or_log() {
-            Some(rejection) => head(rejection.status(), rejection.headers()).map(|()| match rejection {
-                Rejection::Head => Body::new(NoContent),
-                rejection => rejection.body_with(ATTACH).into(),
-            }),
+            Some(rejection) => rejection.clone().into_http_with::<Tokio>(ATTACH).map(Body::new),
             None => (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")], Self::BODY).into_response(),
         }
-    }
-}
-
-/// The core has looked at every name and value.
-fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> http::Response<()> {
-    let mut head = http::Response::new(());
-    *head.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            head.headers_mut().append(name, value);
-        }
-    }
-    head
-}
-
-/// The body in answer to HEAD: of no known size, lest axum derive a `content-length` that the stream would not have,
-/// and at its end from the beginning, lest HTTP/2 carry a frame of data.
-struct NoContent;
-
-impl HttpBody for NoContent {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        Poll::Ready(None)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        true
     }
 }
 

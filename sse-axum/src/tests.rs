@@ -63,9 +63,10 @@ async fn a_strict_policy_looks_at_host_authority_and_origin() {
         let mut parts = parts("GET", "*/*", Some(Policy::local()));
         parts.uri = uri.parse().expect("a URI");
         for (name, value) in headers {
-            parts
-                .headers
-                .insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
+            parts.headers.insert(
+                http::HeaderName::from_bytes(name.as_bytes()).expect("a name"),
+                value.parse().expect("a value"),
+            );
         }
         taken(parts).await.map(drop).map_err(|error| error.rejection().map(Rejection::status))
     };

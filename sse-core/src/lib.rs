@@ -79,6 +79,7 @@
 //! | `derive` | `#[derive(Events)]`, `#[derive(DecodeEvents)]`, `#[derive(EventsTypeScript)]`; implies `json` | |
 //! | `tokio` | [`Tokio`]: clock, timer, and a generator seeded by the system; `Hub::new` | yes |
 //! | `http-body` | `http_body::Body` for [`EventStream`], for hyper | |
+//! | `http` | [`Request::from_http`], `into_http`, `HttpBody`: the types of the crate `http` | |
 //! | `socket` | `apply_socket_limits`: bounds on what lies beneath a body | |
 //! | `tracing` | what happens to streams, told to `tracing` | |
 //! | `testing` | [`testing`] | |
@@ -106,6 +107,8 @@
 mod client;
 mod decoder;
 mod event;
+#[cfg(feature = "http")]
+mod http;
 pub mod hub;
 mod request;
 mod response;
@@ -130,6 +133,8 @@ pub use event::frame::{Frame, IntoFrame};
 pub use event::limits::{MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_PRELUDE_BYTES, MAX_RETRY};
 #[cfg(feature = "json")]
 pub use event::typed::Events;
+#[cfg(feature = "http")]
+pub use http::HttpBody;
 pub use hub::{Hub, Replay, Resumption, Stats, Subscription};
 pub use request::accept::AcceptMode;
 pub use request::head::STREAM_HEADERS;

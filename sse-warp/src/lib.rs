@@ -213,11 +213,10 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use sse_core::Request;
+use http::{HeaderMap, Method, StatusCode};
+use sse_core::{HttpBody, Request, Tokio};
 use std::convert::Infallible;
 use std::future::ready;
-use sync_wrapper::SyncStream;
 use warp::host::Authority;
 use warp::reply::{Reply, Response};
 use warp::{Filter, reply};
@@ -372,7 +371,7 @@ fn check<T: Send + 'static>(
 impl Reply for Error {
     fn into_response(self) -> Response {
         match self.rejection_or_log() {
-            Some(rejection) => reject(rejection),
+            Some(rejection) => respond(rejection.clone().into_http_with(ATTACH)),
             None => {
                 let body = reply::with_header(Self::BODY, "cache-control", "no-store");
                 reply::with_status(body, StatusCode::INTERNAL_SERVER_ERROR).into_response()
@@ -383,22 +382,7 @@ impl Reply for Error {
 
 impl Reply for SseResponse {
     fn into_response(self) -> Response {
-        if let Some(rejection) = self.0.rejection() {
-            return reject(rejection);
-        }
-        let head = head(self.0.status(), self.0.headers());
-        // warp asks for `Sync`, although nobody ever looks at a body from two threads.
-        let events = SyncStream::new(self.0.into_body().into_results());
-        head.map(|()| reply::stream(events).into_response().into_body())
-    }
-}
-
-fn reject(rejection: &Rejection) -> Response {
-    let head = head(rejection.status(), rejection.headers());
-    match rejection {
-        // At its end from the beginning: a stream, even an empty one, would be sent over HTTP/2 as a frame of data.
-        Rejection::Head => head.map(|()| Response::default().into_body()),
-        _ => head.map(|()| rejection.body_with(ATTACH)).into_response(),
+        respond(self.0.into_http_with(ATTACH))
     }
 }
 
@@ -408,16 +392,13 @@ impl Reply for Subscription {
     }
 }
 
-/// The core has looked at every name and value.
-fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> http::Response<()> {
-    let mut head = http::Response::new(());
-    *head.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            head.headers_mut().append(name, value);
-        }
+/// Makes a body of warp, which takes bytes and streams and no other body.
+fn respond(response: http::Response<HttpBody<Tokio>>) -> Response {
+    let (head, body) = response.into_parts();
+    match body.into_bytes() {
+        Ok(bytes) => http::Response::from_parts(head, bytes).into_response(),
+        Err(events) => http::Response::from_parts(head, reply::stream(events).into_response().into_body()),
     }
-    head
 }
 
 #[cfg(test)]

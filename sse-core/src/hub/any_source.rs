@@ -1,10 +1,11 @@
 //! One type for every source, so that two branches of a handler have one type.
 
 use super::topic_source::TopicSource;
+use crate::event::frame::IntoFrame;
 use crate::response::response::Response;
 use crate::runtime::runtime::Runtime;
-use crate::stream::EventStream;
-use crate::stream::source::{Source, Step, private::Sealed};
+use crate::stream::source::{Source, Step, StreamSource, private::Sealed};
+use crate::stream::{EventStream, FutureSource, ItemStream, RunResult, Sender};
 use bytes::Bytes;
 use std::fmt;
 use std::pin::Pin;
@@ -40,6 +41,22 @@ impl<D: Source + ?Sized> Source for AnySource<D> {
 impl<D: ?Sized> From<TopicSource> for AnySource<D> {
     fn from(topics: TopicSource) -> Self {
         Self::Topics(topics)
+    }
+}
+
+impl<S: ItemStream<Item: IntoFrame> + Send + 'static> From<StreamSource<S>> for AnySource<dyn Source + Send> {
+    fn from(stream: StreamSource<S>) -> Self {
+        Self::Stream(Box::pin(stream))
+    }
+}
+
+impl<W, F> From<FutureSource<W, F>> for AnySource<dyn Source + Send>
+where
+    W: FnOnce(Sender) -> F + Send + 'static,
+    F: Future<Output = RunResult> + Send + 'static,
+{
+    fn from(future: FutureSource<W, F>) -> Self {
+        Self::Stream(Box::pin(future))
     }
 }
 

@@ -17,6 +17,13 @@ use std::time::Duration;
 #[error("the event stream failed, so the response must be aborted")]
 pub struct StreamFailed(());
 
+/// For servers whose bodies fail with an error of the operating system.
+impl From<StreamFailed> for std::io::Error {
+    fn from(error: StreamFailed) -> Self {
+        Self::other(error)
+    }
+}
+
 /// The pause between the last chunk and the error. Servers drop unsent bytes when a body fails, so the last chunk needs time
 /// to reach the socket.
 const LINGER: Duration = Duration::from_millis(50);
@@ -46,7 +53,7 @@ impl<R: Runtime, S> fmt::Debug for Results<R, S> {
 
 impl<R: Runtime, S: Source> EventStream<R, S> {
     /// Polls the next chunk. A failed stream over another method than GET yields an error after its last chunk.
-    pub(super) fn poll_result(
+    pub(crate) fn poll_result(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StreamFailed>>> {

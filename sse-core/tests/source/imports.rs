@@ -4,7 +4,7 @@ use crate::code::{code, sources};
 use std::path::Path;
 
 /// The folders in the order in which they may be used: each one uses only those of lower ranks and itself.
-const RANKS: [(&str, usize); 9] = [
+const RANKS: [(&str, usize); 10] = [
     ("runtime", 0),
     ("event", 1),
     ("decoder", 2),
@@ -13,6 +13,7 @@ const RANKS: [(&str, usize); 9] = [
     ("stream", 3),
     ("response", 4),
     ("hub", 5),
+    ("http", 6),
     ("testing", 6),
 ];
 
