@@ -1,6 +1,6 @@
 //! A feed as a route.
 
-use crate::{Error, Policy, Sse, Subscription, request};
+use crate::{Error, Policy, Sse, Subscription};
 use axum::routing::{MethodRouter, any};
 use http::request::Parts;
 use sse_core::Hub;
@@ -53,6 +53,6 @@ impl Feed {
 
     fn answer(&self, parts: &Parts) -> Result<Subscription, Error> {
         let policy: Option<&Policy> = self.0.own_policy().or_else(|| parts.extensions.get());
-        Ok(self.subscribe(Sse::check(policy, None, &request(parts))?))
+        Ok(self.subscribe(Sse::check(policy, None, &parts.into())?))
     }
 }

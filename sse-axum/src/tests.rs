@@ -114,7 +114,8 @@ async fn a_feed_is_a_route() {
         let (status, mut body) = (answer.status().as_u16(), answer.into_body());
         let mut text = String::new();
         for _ in 0..chunks {
-            let chunk = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            let chunk =
+                std::future::poll_fn(|cx| axum::body::HttpBody::poll_frame(std::pin::Pin::new(&mut body), cx)).await;
             let data = chunk.and_then(|frame| frame.ok()?.into_data().ok()).unwrap_or_default();
             text.push_str(std::str::from_utf8(&data).unwrap());
         }
