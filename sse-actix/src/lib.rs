@@ -263,10 +263,10 @@ impl FromRequest for OptionalSse {
 }
 
 /// One of the two checks of [`Sse`].
-type Check<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>;
+type CheckRequest<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>;
 
 /// Checks a request under the policy and for the hub of its route.
-fn check<T>(request: &HttpRequest, check: Check<T>) -> Result<T, Error> {
+fn check<T>(request: &HttpRequest, check: CheckRequest<T>) -> Result<T, Error> {
     check_under(app_data(request), app_data(request), request, check)
 }
 
@@ -274,7 +274,7 @@ fn check_under<T>(
     policy: Option<&Policy>,
     hub: Option<&Hub>,
     request: &HttpRequest,
-    check: Check<T>,
+    check: CheckRequest<T>,
 ) -> Result<T, Error> {
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let query = Some(request.query_string());

@@ -1,12 +1,12 @@
 //! `Events` and `DecodeEvents`.
 
-use crate::feed::Feed;
+use crate::events_enum::EventsEnum;
 use proc_macro2::TokenStream;
 use quote::quote;
 
 /// The implementation of `Events`.
-pub(crate) fn to_event(feed: &Feed) -> TokenStream {
-    let Feed { ident, krate, .. } = feed;
+pub(crate) fn to_event(feed: &EventsEnum) -> TokenStream {
+    let EventsEnum { ident, krate, .. } = feed;
     let (impl_generics, type_generics, bounds) = feed.generics.split_for_impl();
     let types = feed.variants.iter().map(|variant| &variant.event_type);
     let arms = feed.variants.iter().map(|variant| {
@@ -31,8 +31,8 @@ pub(crate) fn to_event(feed: &Feed) -> TokenStream {
 }
 
 /// The implementation of `DecodeEvents`.
-pub(crate) fn decode(feed: &Feed) -> TokenStream {
-    let Feed { ident, krate, .. } = feed;
+pub(crate) fn decode(feed: &EventsEnum) -> TokenStream {
+    let EventsEnum { ident, krate, .. } = feed;
     let (impl_generics, type_generics, bounds) = feed.generics.split_for_impl();
     let arms = feed.variants.iter().map(|variant| {
         let (ident, event_type) = (&variant.ident, &variant.event_type);

@@ -9,7 +9,7 @@
 )]
 
 mod events;
-mod feed;
+mod events_enum;
 mod name;
 mod typescript;
 
@@ -21,7 +21,7 @@ macro_rules! derives {
         $(#[$attribute])*
         #[proc_macro_derive($derive, attributes(event, events))]
         pub fn $function(input: TokenStream) -> TokenStream {
-            expand(input, |input| Ok($expand(&feed::Feed::parse(input, $krate)?)))
+            expand(input, |input| Ok($expand(&events_enum::EventsEnum::parse(input, $krate)?)))
         }
     )*};
 }
@@ -101,7 +101,7 @@ derives! {
 #[proc_macro_derive(EventsTypeScript, attributes(event, events))]
 pub fn events_typescript(input: TokenStream) -> TokenStream {
     // The generated code names ts-rs and no other crate.
-    expand(input, |input| Ok(typescript::declaration(&feed::Feed::parse(input, "sse_core")?)))
+    expand(input, |input| Ok(typescript::declaration(&events_enum::EventsEnum::parse(input, "sse_core")?)))
 }
 
 fn expand(

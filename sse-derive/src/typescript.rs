@@ -1,6 +1,6 @@
 //! `EventsTypeScript`: the text that is known when the macro runs, and code that asks ts-rs for the rest.
 
-use crate::feed::Feed;
+use crate::events_enum::EventsEnum;
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::GenericParam;
@@ -10,8 +10,8 @@ use syn::ext::IdentExt;
 const GAP: &str = r#"{ reason: "trimmed"; topic: string } | { reason: "unknown"; topic?: undefined }"#;
 
 /// The function `typescript` of the enum.
-pub(crate) fn declaration(feed: &Feed) -> TokenStream {
-    let Feed { ident, visibility, .. } = feed;
+pub(crate) fn declaration(feed: &EventsEnum) -> TokenStream {
+    let EventsEnum { ident, visibility, .. } = feed;
     let name = ident.unraw().to_string();
     let stem =
         name.strip_suffix("Events").or(name.strip_suffix("Event")).filter(|stem| !stem.is_empty()).unwrap_or(&name);

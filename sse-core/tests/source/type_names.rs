@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Types that each adapter declares under the core's name. A framework's traits can be implemented only for a type of the
 /// crate that implements them, so an adapter wraps these types of the core.
-const WRAPPERS: [&str; 4] = ["Error", "Sse", "SseResponse", "Subscription"];
+const WRAPPERS: [&str; 5] = ["Error", "Feed", "Sse", "SseResponse", "Subscription"];
 
 /// The names that this code declares with `struct`, `enum`, `union`, `trait` or, outside of traits and impls, `type`. An
 /// alias of a type with the same name is the same type.
@@ -37,6 +37,7 @@ fn duplicates<'s>(files: impl IntoIterator<Item = (&'s str, &'s str)>) -> Vec<St
     let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (path, code) in files {
         let in_adapter = path.ends_with("/adapter.rs")
+            || path.ends_with("/adapter_feed.rs")
             || ["sse-axum/", "sse-actix/", "sse-warp/"].iter().any(|a| path.starts_with(a));
         for name in declared(code) {
             if !(in_adapter && WRAPPERS.contains(&name)) {

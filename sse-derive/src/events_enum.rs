@@ -13,7 +13,7 @@ const SHAPE: &str = "an event is a variant with one unnamed field, its payload, 
     put several fields into a struct and make that the payload";
 
 /// An enum of events.
-pub(crate) struct Feed {
+pub(crate) struct EventsEnum {
     pub(crate) ident: Ident,
     pub(crate) visibility: Visibility,
     pub(crate) generics: Generics,
@@ -33,7 +33,7 @@ pub(crate) struct Variant {
     pub(crate) comment: Vec<String>,
 }
 
-impl Feed {
+impl EventsEnum {
     /// Reads the enum, and reports everything that is wrong with it.
     pub(crate) fn parse(input: DeriveInput, krate: &str) -> Result<Self> {
         let Data::Enum(data) = input.data else {
@@ -175,11 +175,11 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
-    use super::Feed;
+    use super::EventsEnum;
 
     /// The sentence of each error, and the text under its span.
     fn errors(source: &str) -> Vec<(String, String)> {
-        let errors = Feed::parse(syn::parse_str(source).unwrap(), "sse_core").map(drop).unwrap_err();
+        let errors = EventsEnum::parse(syn::parse_str(source).unwrap(), "sse_core").map(drop).unwrap_err();
         errors.into_iter().map(|error| (error.to_string(), error.span().source_text().unwrap())).collect()
     }
 
