@@ -156,8 +156,9 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets how many of the newest entries a node loads when it starts, so that clients can resume there: 10,000 by
-    /// default, at least 1, and at most 64 MiB. A client whose ID is older than these entries receives a gap.
+    /// Sets how many of the newest events a node loads when it starts, so that clients can resume there: 10,000 by
+    /// default, at least 1, and at most 64 MiB. A client whose ID is older than these events receives a gap. Probes do not
+    /// count as events, and a probe counts as 89 bytes of the 64 MiB.
     ///
     /// ```
     /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").window(50_000);

@@ -3,6 +3,7 @@
 use crate::commands::{Failure, Keys, Session, execute};
 use crate::connection::connect;
 use crate::follower::{Command, Effect, Follower, Reply};
+use crate::problem::Problem;
 use crate::publisher::Publisher;
 use crate::state::NodeStatus;
 use crate::trace;
@@ -41,8 +42,7 @@ impl Driver {
             let reply = match self.do_one(&mut connection, command).await {
                 Ok(reply) => reply,
                 Err(error) => {
-                    trace::away(&error);
-                    self.shared.set_last_error(&error);
+                    self.shared.set_problem(error.problem());
                     connection = None;
                     Reply::Failed
                 }
@@ -82,6 +82,9 @@ impl Driver {
                     // Only one probe is in flight. It ends at the deadline of a publish.
                     tokio::spawn(async move { publisher.probe(probe).await });
                 }
+                Effect::ProbeLost => self.shared.set_problem(Problem::ProbeLost),
+                Effect::NotLeader => self.shared.set_problem(Problem::NotLeader),
+                Effect::Newer(id, version) => self.shared.set_problem(Problem::NewerFormat { id, version }),
                 Effect::Loaded => {
                     apply(&mut self.feed, effect);
                     self.shared.set_loaded();
@@ -134,7 +137,11 @@ pub(crate) fn apply(feed: &mut LogFeed, effect: Effect) {
             feed.caught_up();
             Ok(())
         }
-        Effect::Following(_) | Effect::Probe(_) => Ok(()),
+        Effect::Unknown(id) => {
+            trace::skipped(id, &"the entry has no topic, or an invalid field");
+            Ok(())
+        }
+        Effect::Following(_) | Effect::Probe(_) | Effect::ProbeLost | Effect::NotLeader | Effect::Newer(..) => Ok(()),
     };
     if let Err((id, error)) = done {
         trace::skipped(id, &error);

@@ -1,4 +1,5 @@
 //! One entry of the log. All fields are plain text, so that programs in other languages can write and read entries.
+//! `docs/publishing.md` is the contract for these programs.
 //!
 //! | field | content |
 //! |---|---|
@@ -8,10 +9,11 @@
 //! | `e` | the event type, if the event has one |
 //! | `w` | the reconnection time in milliseconds, if the event sets one |
 //! | `r` | `1`: a repetition, whose publish ID may already be in the log |
+//! | `v` | the version of the format, 1 without this field. A node does not pass an entry with a later version |
 //! | `g` | instead of all other fields: the log was created here, or was found empty |
 //! | `c` | instead of all other fields: a probe, which no client receives |
 //!
-//! Every node skips an entry with other fields, and an entry whose event cannot be sent.
+//! Every node skips an entry without a topic, and an entry whose event cannot be sent. Additional fields have no meaning.
 
 use crate::publish_id::PublishId;
 use sse_core::hub::EventId;
@@ -33,8 +35,12 @@ pub(crate) enum EntryContent {
     Event(Box<Record>),
     /// A probe and its ID.
     Probe(PublishId),
-    /// The first entry of the log, or an entry of an unknown kind.
-    Other,
+    /// The first entry of the log.
+    Start,
+    /// An entry without a topic, or with an invalid field. Every node skips the entry.
+    Unknown,
+    /// An entry with this later version of the format.
+    Newer(u64),
 }
 
 /// An event as the log stores it.
@@ -52,6 +58,9 @@ pub(crate) struct Record {
 pub(crate) const PROBE_FIELD: &str = "c";
 pub(crate) const START_FIELD: &str = "g";
 
+/// The version of the format that this crate writes and reads.
+const FORMAT: u64 = 1;
+
 impl LogEntry {
     /// Reads an entry. No content is an error.
     pub(crate) fn read<'f>(position: (u64, u64), fields: impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone) -> Self {
@@ -61,6 +70,13 @@ impl LogEntry {
         let publish = field("n").and_then(PublishId::from_bytes);
         let tag = publish.map_or_else(|| hash(fields.clone()), PublishId::tag);
         let id = EventId::new(position, tag);
+        // In every version the field `n` has this meaning, so that the event ID does not depend on the version.
+        let version = field("v").and_then(|value| str::from_utf8(value).ok()?.parse().ok());
+        if let Some(version) = version
+            && version > FORMAT
+        {
+            return Self { id, content: EntryContent::Newer(version), bytes };
+        }
         if let Some(probe) = field(PROBE_FIELD).and_then(PublishId::from_bytes) {
             return Self { id, content: EntryContent::Probe(probe), bytes };
         }
@@ -77,7 +93,8 @@ impl LogEntry {
                     republished: field("r") == Some(b"1"),
                 }))
             }
-            _ => EntryContent::Other,
+            (None, ..) if field(START_FIELD).is_some() => EntryContent::Start,
+            _ => EntryContent::Unknown,
         };
         Self { id, content, bytes }
     }
@@ -189,11 +206,26 @@ mod tests {
 
     #[test]
     fn an_entry_that_cannot_be_sent_has_no_event() {
-        assert_eq!(read(&[("t", b"\xff"), ("d", b"x")]).content, EntryContent::Other);
-        assert_eq!(read(&[("t", b"x"), ("d", b"\xff")]).content, EntryContent::Other);
-        assert_eq!(read(&[("t", b"x"), ("w", b"-1")]).content, EntryContent::Other);
-        assert_eq!(read(&[]).content, EntryContent::Other);
-        assert_eq!(read(&[("g", b"uid")]).content, EntryContent::Other);
+        assert_eq!(read(&[("t", b"\xff"), ("d", b"x")]).content, EntryContent::Unknown);
+        assert_eq!(read(&[("t", b"x"), ("d", b"\xff")]).content, EntryContent::Unknown);
+        assert_eq!(read(&[("t", b"x"), ("w", b"-1")]).content, EntryContent::Unknown);
+        assert_eq!(read(&[]).content, EntryContent::Unknown);
+        assert_eq!(read(&[("g", b"uid")]).content, EntryContent::Start);
+    }
+
+    #[test]
+    fn a_later_format_version_is_no_event_and_keeps_its_id() {
+        let entry = read(&[("v", b"2"), ("t", b"x"), ("n", b"00112233445566778899aabb")]);
+        assert_eq!(entry.content, EntryContent::Newer(2));
+        assert_eq!(entry.id, EventId::new((7, 1), 0x0011_2233));
+        assert_eq!(read(&[("v", b"1"), ("d", b"x")]).content, EntryContent::Unknown);
+        assert!(matches!(read(&[("v", b"1"), ("t", b"x")]).content, EntryContent::Event(_)));
+    }
+
+    #[test]
+    fn additional_fields_have_no_meaning() {
+        let entry = read(&[("t", b"x"), ("trace", b"y")]);
+        assert!(matches!(entry.content, EntryContent::Event(record) if record.topic == "x"));
     }
 
     #[test]

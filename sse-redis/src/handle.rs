@@ -1,6 +1,7 @@
 //! The handle of a node: publishing, and the state of the node.
 
 use crate::entry::Record;
+use crate::problem::Problem;
 use crate::publish::RedisPublishError;
 use crate::publish_id::PublishId;
 use crate::publisher::Publisher;
@@ -241,7 +242,7 @@ impl Redis {
         }
     }
 
-    /// Returns the last error of the connection to the Redis server, or `None` while the log is followed.
+    /// Returns the text of [`problem`](Self::problem), or `None` while the log is followed.
     ///
     /// ```no_run
     /// # fn check(redis: sse_redis::Redis) {
@@ -252,7 +253,24 @@ impl Redis {
     /// ```
     #[must_use]
     pub fn last_error(&self) -> Option<String> {
-        self.inner.shared.last_error()
+        self.problem().map(|problem| problem.to_string())
+    }
+
+    /// Returns the problem of the node, or `None` while the log is followed. The value is for alerts.
+    ///
+    /// ```no_run
+    /// # fn check(redis: sse_redis::Redis) {
+    /// use sse_redis::Problem;
+    ///
+    /// match redis.problem() {
+    ///     None | Some(Problem::Unreachable(_)) => {} // the node reconnects by itself
+    ///     Some(problem) => eprintln!("a person must act: {problem}"),
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn problem(&self) -> Option<Problem> {
+        self.inner.shared.problem()
     }
 
     /// Stops following and publishing, for good. [`is_ready`](Self::is_ready) becomes false, and a publish returns

@@ -27,8 +27,8 @@
 //! # Requirements
 //!
 //! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`. `docs/scaling.md` has the `ACL SETUSER` line of a
-//! user with the required rights. Other programs may append entries, with `NOMKSTREAM`. They may trim the log to at least
-//! 1,024 entries, and must not delete single entries.
+//! user with the required rights. Other programs may append entries, in any language: `docs/publishing.md` is the contract.
+//! They may trim the log to at least 1,024 entries, and must not delete single entries.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -48,6 +48,7 @@ mod driver;
 mod entry;
 mod follower;
 mod handle;
+mod problem;
 mod publish;
 mod publish_id;
 mod publisher;
@@ -58,6 +59,7 @@ mod trace;
 
 pub use builder::{RedisBuilder, StartError};
 pub use handle::Redis;
+pub use problem::Problem;
 pub use publish::{NotStored, RedisPublishError};
 pub use publish_id::PublishId;
 pub use state::NodeState;

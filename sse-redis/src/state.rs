@@ -1,6 +1,8 @@
 //! The state of a node: its follower, the last error, and the progress of its hub.
 
+use crate::problem::Problem;
 use sse_core::hub::EventId;
+use std::mem::Discriminant;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -35,8 +37,16 @@ pub enum NodeState {
 #[derive(Debug)]
 pub(crate) struct NodeStatus {
     standing: watch::Sender<Standing>,
-    last_error: Mutex<Option<Box<str>>>,
+    outage: Mutex<Outage>,
     pub(crate) progress: watch::Sender<Progress>,
+}
+
+/// The time in which the log is not followed.
+#[derive(Debug, Default)]
+struct Outage {
+    problem: Option<Problem>,
+    /// The kinds of problems that were a warning in this outage.
+    warned: Vec<Discriminant<Problem>>,
 }
 
 /// How far the hub has followed the log.
@@ -58,11 +68,7 @@ struct Standing {
 impl NodeStatus {
     pub(crate) fn new() -> Self {
         let standing = Standing { loaded: false, stopped: false, following: false, since: Instant::now() };
-        Self {
-            standing: watch::Sender::new(standing),
-            last_error: Mutex::new(None),
-            progress: watch::Sender::default(),
-        }
+        Self { standing: watch::Sender::new(standing), outage: Mutex::default(), progress: watch::Sender::default() }
     }
 
     pub(crate) fn set_loaded(&self) {
@@ -75,7 +81,7 @@ impl NodeStatus {
 
     pub(crate) fn set_following(&self, following: bool) {
         if following {
-            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Outage::default();
         }
         let changed = self.standing.send_if_modified(|standing| {
             let changed = standing.following != following;
@@ -89,12 +95,25 @@ impl NodeStatus {
         }
     }
 
-    pub(crate) fn set_last_error(&self, error: &dyn std::fmt::Display) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string().into());
+    /// Sets the problem. Only the first problem of each kind in an outage is a warning, and not each attempt.
+    pub(crate) fn set_problem(&self, problem: Problem) {
+        let is_first = {
+            let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+            let kind = std::mem::discriminant(&problem);
+            let is_first = !outage.warned.contains(&kind);
+            if is_first {
+                outage.warned.push(kind);
+            }
+            outage.problem = Some(problem.clone());
+            is_first
+        };
+        if is_first {
+            crate::trace::away(&problem);
+        }
     }
 
-    pub(crate) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned)
+    pub(crate) fn problem(&self) -> Option<Problem> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner).problem.clone()
     }
 
     pub(crate) fn state(&self, is_draining: bool) -> NodeState {

@@ -16,7 +16,7 @@ macro_rules! events {
 }
 
 events! {
-    fn away(error: &dyn Display) = WARN "server.away" { %error } "the Redis server is unreachable";
+    fn away(error: &dyn Display) = WARN "server.away" { %error } "the node does not follow the log";
 
     fn following(following: bool) = INFO "log.following" { following } "the node follows the log, or no longer follows it";
 

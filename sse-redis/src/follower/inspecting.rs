@@ -11,6 +11,7 @@ const PAST_UIDS: usize = 64;
 impl Follower {
     pub(super) fn inspected(&mut self, now: Instant, head: LogHead, effects: &mut Vec<Effect>) {
         if !head.master {
+            effects.push(Effect::NotLeader);
             return self.give_up(now, effects);
         }
         let (Some(uid), Some(log)) = (head.uid.clone(), head.log) else {
@@ -89,7 +90,7 @@ impl Follower {
         if !matches!(loss, Loss::Trimmed(_)) {
             self.republished.clear();
         }
-        (self.lost, self.catching_up_to) = (None, None);
+        (self.lost, self.catching_up_to, self.blocked) = (None, None, false);
         self.republished.skip(id);
         self.recent.start(id, number);
         effects.push(Effect::Reset(id, loss));

@@ -42,6 +42,7 @@ use recent::Recent;
 use republished::Republished;
 use searching::Searching;
 use sse_core::Random;
+use sse_core::hub::EventId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,8 @@ pub(crate) struct Follower {
     catching_up_to: Option<u64>,
     probe_at: Instant,
     probe: Option<(PublishId, Instant)>,
+    /// The next entry has a later version of the format.
+    blocked: bool,
 }
 
 impl Follower {
@@ -144,6 +147,7 @@ impl Follower {
             catching_up_to: None,
             probe_at: now,
             probe: None,
+            blocked: false,
         }
     }
 
@@ -159,6 +163,7 @@ impl Follower {
         if let (FollowPhase::Waiting | FollowPhase::CatchingUp, Some(_)) = (&self.phase, last) {
             if self.probe.is_some_and(|(_, until)| until <= now) {
                 // The probe did not come back: this server does not receive the publishes.
+                effects.push(Effect::ProbeLost);
                 self.give_up(now, effects);
                 return self.command(now, effects);
             }
@@ -244,6 +249,16 @@ impl Follower {
         if fresh && self.lost.is_none() {
             self.probe_at = now + QUIET + self.jitter(QUIET / 2);
         }
-        effects.push(Effect::Following(true));
+        if !self.blocked {
+            effects.push(Effect::Following(true));
+        }
+    }
+
+    /// Does not pass this entry. The follower reads the entry again after the longest wait: it may be trimmed then.
+    fn block_at(&mut self, now: Instant, id: EventId, version: u64, effects: &mut Vec<Effect>) {
+        self.blocked = true;
+        self.give_up(now, effects);
+        self.phase = FollowPhase::Disconnected(now + BACKOFF.1);
+        effects.push(Effect::Newer(id, version));
     }
 }

@@ -95,6 +95,14 @@ pub(crate) enum Effect {
     Following(bool),
     /// Write a probe.
     Probe(PublishId),
+    /// The last probe did not come back.
+    ProbeLost,
+    /// The server is a replica.
+    NotLeader,
+    /// An entry is skipped, because it is neither an event nor a probe.
+    Unknown(EventId),
+    /// The follower does not pass this entry, which has this version of the format.
+    Newer(EventId, u64),
 }
 
 /// The cause of a reset of the hub.

@@ -48,6 +48,9 @@ impl Follower {
         }
         self.phase = if full { FollowPhase::CatchingUp } else { FollowPhase::Waiting };
         self.take(now, entries.into(), effects);
+        if self.blocked {
+            return;
+        }
         let number = self.recent.last().map(|(_, number)| number);
         if !full && number != Some(log.added) {
             // The batch ended at the end of the log, but the numbers differ.
@@ -61,6 +64,12 @@ impl Follower {
             self.probe_at = now + QUIET + self.jitter(QUIET / 2);
         }
         for entry in entries {
+            if let EntryContent::Newer(version) = entry.content {
+                return self.block_at(now, entry.id, version, effects);
+            }
+            if std::mem::take(&mut self.blocked) {
+                effects.push(Effect::Following(true));
+            }
             self.recent.push(entry.id);
             if let Some(loss) = self.lost.take() {
                 effects.push(Effect::Reset(entry.id, loss));
@@ -75,6 +84,9 @@ impl Follower {
 
     pub(super) fn pass_on(&mut self, entry: LogEntry, effects: &mut Vec<Effect>) {
         self.receive_probe(&entry);
+        if entry.content == EntryContent::Unknown {
+            effects.push(Effect::Unknown(entry.id));
+        }
         effects.push(match entry.content {
             EntryContent::Event(record) if !self.republished.is_repetition(entry.id, &record) => {
                 Effect::Append(entry.id, record)

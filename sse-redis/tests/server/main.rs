@@ -10,6 +10,8 @@ mod losses;
 mod model;
 mod nodes;
 mod outages;
+mod problems;
+mod publishing;
 mod resume;
 mod server;
 mod services;
@@ -60,6 +62,10 @@ fn main() {
         "the user of docs/scaling.md" => services::documented_user;
         "a server without replicas" => services::no_replicas;
         "a publish after the node has loaded" => services::publish_after_loaded;
+        "an entry of a later format stops a node" => problems::later_format;
+        "an entry without a topic" => problems::unknown_entry;
+        "the problem of a node" => problems::of_each_kind;
+        "a log with many probes" => problems::many_probes;
         "settings at their limits" => services::settings;
         "readiness without a server" => services::readiness;
         "T14 a rolling restart" => nodes::rolling_restart;
@@ -84,7 +90,8 @@ fn main() {
         });
         trial.with_ignored_flag(missing.is_some() && !in_ci)
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let trials = trials.chain(publishing::trials(missing.as_deref(), in_ci)).collect();
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
 fn run(name: &str, case: Case, long: bool) {

@@ -119,7 +119,7 @@ pub(crate) fn sse(id: &str) -> Sse<Tokio> {
 pub(crate) struct Seen {
     pub(crate) id: String,
     /// The numbers of the topic.
-    course: Course,
+    pub(crate) course: Course,
     pub(crate) ids: Vec<String>,
     /// The numbers that broke a promise.
     pub(crate) wrong: Vec<(u64, Wrong)>,

@@ -122,7 +122,7 @@ impl World {
         let publish = match &content {
             EntryContent::Event(record) => record.publish,
             EntryContent::Probe(probe) => Some(*probe),
-            EntryContent::Other => None,
+            EntryContent::Start | EntryContent::Unknown | EntryContent::Newer(_) => None,
         };
         let id = EventId::new(position, publish.unwrap_or_else(|| PublishId::draw(&self.random)).tag());
         let index = self.made.len();
@@ -204,9 +204,9 @@ impl World {
         if self.server.log.is_none() || self.server.uid.is_none() {
             self.server.uid = Some(uid);
             self.server.log.get_or_insert_default();
-            self.append(EntryContent::Other, None);
+            self.append(EntryContent::Start, None);
         } else if self.server.log.as_ref().is_some_and(|log| log.entries.is_empty()) {
-            self.append(EntryContent::Other, None);
+            self.append(EntryContent::Start, None);
         }
     }
 
