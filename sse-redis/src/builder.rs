@@ -1,35 +1,14 @@
-//! The settings of a node, and its start.
+//! The settings of a node.
 
-use crate::Redis;
-use crate::commands::Keys;
-use crate::connection::info;
-use crate::driver::Driver;
-use crate::follower::{BATCH_ENTRIES, Follower, FollowerBounds, FollowerRules};
-use crate::handle::RedisInner;
-use crate::publisher::{PublishLimits, Publisher};
-use crate::state::NodeStatus;
-use sse_core::{Hub, Random, Runtime, Tokio};
+use crate::follower::BATCH_ENTRIES;
+use sse_core::Hub;
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The smallest log. A node can detect trimmed entries only if a full batch was left unread.
-const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
+pub(crate) const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
 
-/// The largest log. Redis rejects larger numbers.
-const MAX_ENTRIES: usize = i64::MAX as usize;
-
-/// The largest number of publishes in flight.
-const MAX_IN_FLIGHT: usize = 65_536;
-
-/// The shortest and the longest time limit of a publish.
-const MIN_DEADLINE: Duration = Duration::from_millis(1);
-const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
-
-/// The number of entry IDs that the follower remembers, the same as the hub.
-const REMEMBERED: usize = 65_536;
-
-/// The settings of a node, from [`Redis::builder`].
+/// The settings of a node, from [`Redis::builder`](crate::Redis::builder).
 ///
 /// Each method sets one value and documents its default. [`start`](Self::start) checks the values and starts the node.
 ///
@@ -53,17 +32,17 @@ const REMEMBERED: usize = 65_536;
 #[derive(Clone)]
 #[must_use = "a builder starts nothing until `start` is called"]
 pub struct RedisBuilder {
-    url: String,
-    prefix: String,
-    name: String,
-    hub: sse_core::hub::HubBuilder,
-    max_entries: usize,
-    window: (usize, usize),
-    in_flight: usize,
-    deadline: Duration,
-    ready_grace: Duration,
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    pub(crate) name: String,
+    pub(crate) hub: sse_core::hub::HubBuilder,
+    pub(crate) max_entries: usize,
+    pub(crate) window: (usize, usize),
+    pub(crate) in_flight: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) ready_grace: Duration,
     #[cfg(feature = "tls")]
-    certificates: crate::tls::Certificates,
+    pub(crate) certificates: crate::tls::Certificates,
 }
 
 /// The reason why [`RedisBuilder::start`] did not start a node.
@@ -196,7 +175,7 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets how long a node without its Redis server stays [ready](Redis::is_ready): without limit by default.
+    /// Sets how long a node without its Redis server stays [ready](crate::Redis::is_ready): without limit by default.
     ///
     /// Set a limit only if a node can lose the server while others keep the server. Otherwise all nodes become unready at
     /// once.
@@ -253,86 +232,6 @@ impl RedisBuilder {
         self.certificates.own = Some((pem.into(), key.into()));
         self
     }
-
-    /// Starts the node on the current tokio runtime. Returns the handle and the hub that follows the log.
-    ///
-    /// The Redis server need not be reachable yet: the node retries until the server answers, and [`Redis::last_error`]
-    /// returns the reason. The node creates a log that does not exist.
-    ///
-    /// # Errors
-    /// [`StartError`]. Nothing was started.
-    ///
-    /// ```
-    /// use sse_redis::{Redis, StartError};
-    ///
-    /// let result = Redis::builder("redis://127.0.0.1").start().map(drop);
-    /// assert_eq!(result, Err(StartError::NoRuntime));
-    /// ```
-    pub fn start(self) -> Result<(Redis, Hub), StartError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        if self.name.is_empty() || self.name.len() > 128 || self.name.contains(['{', '}']) {
-            return Err(StartError::Log(self.name.into()));
-        }
-        if self.prefix.len() > 128 || self.prefix.contains(['{', '}']) {
-            return Err(StartError::Log(self.prefix.into()));
-        }
-        if self.max_entries < MIN_ENTRIES {
-            return Err(StartError::TooShort(self.max_entries));
-        }
-        #[cfg(feature = "tls")]
-        let client = info(&self.url).and_then(|info| self.certificates.client(info));
-        #[cfg(not(feature = "tls"))]
-        let client = info(&self.url).and_then(redis::Client::open);
-        let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
-        let keys = Keys::of(&self.prefix, &self.name);
-        let (hub, mut feed) = sse_core::hub::log::follow(self.hub);
-        feed.accept_subscribers(false);
-        let log = feed.handle();
-        let limits = PublishLimits {
-            max_entries: self.max_entries.min(MAX_ENTRIES),
-            in_flight: self.in_flight.clamp(1, MAX_IN_FLIGHT),
-            deadline: self.deadline.clamp(MIN_DEADLINE, MAX_DEADLINE),
-        };
-        let publisher = Arc::new(Publisher::new(client.clone(), keys.clone(), limits, generator()));
-        let shared = Arc::new(NodeStatus::new());
-        let bounds = FollowerBounds {
-            window: (self.window.0.max(1), self.window.1),
-            batch: BATCH_ENTRIES,
-            remembered: REMEMBERED,
-        };
-        let driver = Driver {
-            follower: Follower::new(Instant::now(), generator(), bounds, FollowerRules::ALL),
-            feed,
-            client,
-            keys,
-            publisher: publisher.clone(),
-            shared: shared.clone(),
-        };
-        let keeper = publisher.clone();
-        let keeping = runtime.spawn(async move { keeper.keep_connected().await });
-        let tasks = vec![runtime.spawn(driver.run()).abort_handle(), keeping.abort_handle()];
-        let inner = RedisInner {
-            hub: hub.clone(),
-            log,
-            name: self.name,
-            publisher,
-            shared,
-            ready_grace: self.ready_grace,
-            tasks,
-        };
-        Ok((Redis { inner: Arc::new(inner) }, hub))
-    }
-}
-
-/// A generator of its own, with a seed from the generator of the process.
-fn generator() -> Random {
-    let mut seed = [0; 32];
-    let tokio: Tokio = Default::default();
-    let draws = std::iter::repeat_with(|| tokio.random().uuid().into_bytes());
-    for (half, draw) in seed.chunks_exact_mut(16).zip(draws) {
-        half.copy_from_slice(&draw);
-    }
-    Random::from_seed(seed)
 }
 
 impl fmt::Debug for RedisBuilder {

@@ -2,7 +2,7 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisResult};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, RedisResult, Value, cmd};
 use std::time::Duration;
 
 /// The time limit for a connection, including TLS and authentication.
@@ -14,9 +14,10 @@ pub(crate) fn info(url: &str) -> RedisResult<ConnectionInfo> {
 }
 
 /// Opens one connection. A reply after the timeout fails its command. The caller must then close the connection, because
-/// the command still occupies it.
+/// the command still occupies it. `CLIENT LIST` of the server shows the name.
 pub(crate) async fn connect(
     client: &Client,
+    name: &str,
     response_timeout: Duration,
     in_flight: usize,
 ) -> RedisResult<MultiplexedConnection> {
@@ -24,5 +25,8 @@ pub(crate) async fn connect(
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(response_timeout))
         .set_pipeline_buffer_size(in_flight.max(1));
-    client.get_multiplexed_async_connection_with_config(&config).await
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    // A server without this command, or a user without this right, is no reason to fail.
+    let _ = cmd("CLIENT").arg("SETNAME").arg(name).query_async::<Value>(&mut connection).await;
+    Ok(connection)
 }

@@ -1,12 +1,13 @@
 //! Runs the follower: a task with a connection of its own.
 
-use crate::commands::{Failure, Keys, Session, execute};
+use crate::commands::{Keys, Session, execute};
 use crate::connection::connect;
+use crate::failure::Failure;
 use crate::follower::{Command, Effect, Follower, Reply};
 use crate::problem::Problem;
-use crate::publisher::Publisher;
 use crate::state::NodeStatus;
 use crate::trace;
+use crate::writer::LogWriter;
 use redis::Client;
 use sse_core::hub::log::{LogFeed, LogFeedError};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) struct Driver {
     pub(crate) feed: LogFeed,
     pub(crate) client: Client,
     pub(crate) keys: Keys,
-    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) writer: Arc<LogWriter>,
     pub(crate) shared: Arc<NodeStatus>,
 }
 
@@ -56,7 +57,7 @@ impl Driver {
         match (command, connection) {
             (Command::Connect, connection) => {
                 *connection = None;
-                *connection = Some(Session::new(connect(&self.client, RESPONSE_TIMEOUT, 1).await?));
+                *connection = Some(Session::new(connect(&self.client, "sse-redis-follow", RESPONSE_TIMEOUT, 1).await?));
                 Ok(Reply::Connected)
             }
             (command, Some(session)) => execute(session, &self.keys, command).await,
@@ -74,13 +75,13 @@ impl Driver {
                 Effect::Following(following) => {
                     self.shared.set_following(following);
                     if following {
-                        self.publisher.connect_now();
+                        self.writer.connect_now();
                     }
                 }
                 Effect::Probe(probe) => {
-                    let publisher = self.publisher.clone();
+                    let writer = self.writer.clone();
                     // Only one probe is in flight. It ends at the deadline of a publish.
-                    tokio::spawn(async move { publisher.probe(probe).await });
+                    tokio::spawn(async move { writer.probe(probe).await });
                 }
                 Effect::ProbeLost => self.shared.set_problem(Problem::ProbeLost),
                 Effect::NotLeader => self.shared.set_problem(Problem::NotLeader),

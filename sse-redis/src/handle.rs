@@ -1,15 +1,12 @@
-//! The handle of a node: publishing, and the state of the node.
+//! The handle of a node: its hub and its state.
 
-use crate::entry::Record;
 use crate::problem::Problem;
-use crate::publish::RedisPublishError;
-use crate::publish_id::PublishId;
-use crate::publisher::Publisher;
 use crate::state::{NodeState, NodeStatus};
+use crate::writer::LogWriter;
 use crate::{RedisBuilder, StartError};
+use sse_core::Hub;
 use sse_core::hub::EventId;
 use sse_core::hub::log::LogHandle;
-use sse_core::{Hub, IntoFrame};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +40,7 @@ pub(crate) struct RedisInner {
     pub(crate) hub: Hub,
     pub(crate) log: LogHandle,
     pub(crate) name: String,
-    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) writer: Arc<LogWriter>,
     pub(crate) shared: Arc<NodeStatus>,
     pub(crate) ready_grace: Duration,
     pub(crate) tasks: Vec<AbortHandle>,
@@ -72,75 +69,6 @@ impl Redis {
     /// ```
     pub fn builder(url: &str) -> RedisBuilder {
         RedisBuilder::new(url)
-    }
-
-    /// Publishes an event to a topic, for the subscribers of all nodes, and returns the event ID.
-    ///
-    /// The future completes when the log has stored the event, or at the [`deadline`](RedisBuilder::deadline). Subscribers
-    /// receive the event when their node has read the entry, some milliseconds later. Comments of the event are dropped.
-    ///
-    /// # Errors
-    /// [`RedisPublishError`]. The event may be in the log only after [`RedisPublishError::MaybeStored`].
-    ///
-    /// # Cancel safety
-    /// A dropped future may have stored the event.
-    ///
-    /// ```no_run
-    /// use sse_core::Event;
-    /// use sse_redis::{Redis, RedisPublishError};
-    ///
-    /// async fn publish(redis: &Redis, title: &str) -> Result<(), RedisPublishError> {
-    ///     match redis.publish("news", Event::json(title).event("article")).await {
-    ///         // No answer arrived. With the same ID clients receive the event once, whether it was stored or not.
-    ///         Err(RedisPublishError::MaybeStored(id)) => {
-    ///             redis.publish_again(id, "news", Event::json(title).event("article")).await.map(drop)
-    ///         }
-    ///         result => result.map(drop),
-    ///     }
-    /// }
-    /// ```
-    pub async fn publish(&self, topic: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, RedisPublishError> {
-        let record = self.record(topic.as_ref(), event)?;
-        self.store(record, PublishId::draw(&self.inner.publisher.random), false).await
-    }
-
-    /// Publishes an event again, with the ID of [`RedisPublishError::MaybeStored`] or with an ID of the application.
-    ///
-    /// Clients receive the event once if both entries are at most 60 s apart, with fewer than 524,288 entries between them.
-    /// The returned ID is the ID of the second entry. Only a node on which the first entry was trimmed, lost or not
-    /// loaded at its start sends the second entry.
-    ///
-    /// # Errors
-    /// The same as [`Redis::publish`].
-    ///
-    /// # Cancel safety
-    /// A dropped future may have stored the event.
-    ///
-    /// ```no_run
-    /// use sse_core::Event;
-    /// use sse_redis::{PublishId, Redis, RedisPublishError};
-    ///
-    /// async fn publish(redis: &Redis, order: PublishId) -> Result<(), RedisPublishError> {
-    ///     redis.publish_again(order, "orders", Event::data("paid")).await.map(drop)
-    /// }
-    /// ```
-    pub async fn publish_again(
-        &self,
-        id: PublishId,
-        topic: impl AsRef<str>,
-        event: impl IntoFrame,
-    ) -> Result<EventId, RedisPublishError> {
-        let record = self.record(topic.as_ref(), event)?;
-        self.store(record, id, true).await
-    }
-
-    fn record(&self, topic: &str, event: impl IntoFrame) -> Result<Record, RedisPublishError> {
-        Ok(Record::of_frame(topic, &self.inner.hub.check(topic, event)?))
-    }
-
-    async fn store(&self, mut record: Record, id: PublishId, again: bool) -> Result<EventId, RedisPublishError> {
-        (record.publish, record.republished) = (Some(id), again);
-        self.inner.publisher.publish(&record, id).await
     }
 
     /// Returns the hub that follows the log. Handlers subscribe to this hub.
@@ -242,7 +170,7 @@ impl Redis {
         }
     }
 
-    /// Returns the text of [`problem`](Self::problem), or `None` while the log is followed.
+    /// Returns the text of [`problem`](Self::problem), or `None`.
     ///
     /// ```no_run
     /// # fn check(redis: sse_redis::Redis) {
@@ -256,7 +184,8 @@ impl Redis {
         self.problem().map(|problem| problem.to_string())
     }
 
-    /// Returns the problem of the node, or `None` while the log is followed. The value is for alerts.
+    /// Returns the problem of the node, or `None` while the log is followed and publishes have a connection. The value is for
+    /// alerts.
     ///
     /// ```no_run
     /// # fn check(redis: sse_redis::Redis) {
@@ -270,7 +199,7 @@ impl Redis {
     /// ```
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
-        self.inner.shared.problem()
+        self.inner.shared.problem().or_else(|| self.inner.writer.problem())
     }
 
     /// Stops following and publishing, for good. [`is_ready`](Self::is_ready) becomes false, and a publish returns
@@ -284,7 +213,7 @@ impl Redis {
     /// ```
     pub fn stop(&self) {
         self.inner.shared.set_stopped();
-        self.inner.publisher.stop();
+        self.inner.writer.stop();
         self.inner.tasks.iter().for_each(AbortHandle::abort);
     }
 }

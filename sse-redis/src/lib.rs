@@ -46,20 +46,25 @@ mod commands;
 mod connection;
 mod driver;
 mod entry;
+mod failure;
 mod follower;
 mod handle;
 mod problem;
 mod publish;
 mod publish_id;
 mod publisher;
+mod publishing;
+mod start;
 mod state;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
+mod writer;
 
 pub use builder::{RedisBuilder, StartError};
 pub use handle::Redis;
 pub use problem::Problem;
 pub use publish::{NotStored, RedisPublishError};
 pub use publish_id::PublishId;
+pub use publisher::Publisher;
 pub use state::NodeState;

@@ -23,6 +23,9 @@ pub enum RedisPublishError {
     /// The topic name is longer than [`MAX_TOPIC_BYTES`](hub::MAX_TOPIC_BYTES). Nothing was stored.
     #[error("the topic name has {0} bytes, and the limit is {limit}", limit = hub::MAX_TOPIC_BYTES)]
     TopicName(usize),
+    /// One `publish_all` has more than 1,024 events. Nothing was stored.
+    #[error("one batch has more than {limit} events", limit = crate::writer::MAX_BATCH)]
+    TooMany,
     /// The limit [`in_flight`](crate::RedisBuilder::in_flight) was reached for half of the deadline. Nothing was stored.
     /// Answer 503 or 429.
     #[error("too many publishes are in flight: raise the limit with `in_flight`, or answer 503")]

@@ -55,6 +55,16 @@ impl PublishId {
         Self([a, b, c, d, e, f, g, h, i, j, k, l])
     }
 
+    /// This ID and the IDs of the events after the first of one `publish_all`. Neighbours have different tags.
+    pub(crate) fn successors(self) -> impl Iterator<Item = Self> {
+        let [a, b, c, d, rest @ ..] = self.0;
+        (0..).map(move |more| {
+            let [a, b, c, d] = u32::from_be_bytes([a, b, c, d]).wrapping_add(more).to_be_bytes();
+            let [e, f, g, h, i, j, k, l] = rest;
+            Self([a, b, c, d, e, f, g, h, i, j, k, l])
+        })
+    }
+
     /// The tag of the event ID. A log that replaced this one has other tags, so that an old event ID is unknown there.
     pub(crate) const fn tag(self) -> u32 {
         let [a, b, c, d, ..] = self.0;

@@ -18,6 +18,8 @@ macro_rules! events {
 events! {
     fn away(error: &dyn Display) = WARN "server.away" { %error } "the node does not follow the log";
 
+    fn publisher_away(error: &dyn Display) = WARN "publisher.away" { %error } "no connection for publishes is open";
+
     fn following(following: bool) = INFO "log.following" { following } "the node follows the log, or no longer follows it";
 
     fn lost(id: EventId, loss: &str) =
@@ -83,6 +85,7 @@ mod tests {
         tracing::subscriber::with_default(collector.clone(), || {
             let id = EventId::new((1, 0), 7);
             away(&"x");
+            publisher_away(&"x");
             following(true);
             lost(id, "wiped");
             truncated(id);

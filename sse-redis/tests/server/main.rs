@@ -17,6 +17,7 @@ mod server;
 mod services;
 #[cfg(feature = "tls")]
 mod tls;
+mod workers;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::future::Future;
@@ -66,6 +67,8 @@ fn main() {
         "an entry without a topic" => problems::unknown_entry;
         "the problem of a node" => problems::of_each_kind;
         "a log with many probes" => problems::many_probes;
+        "a publisher without a node" => workers::publisher;
+        "a batch of events" => workers::batch;
         "settings at their limits" => services::settings;
         "readiness without a server" => services::readiness;
         "T14 a rolling restart" => nodes::rolling_restart;

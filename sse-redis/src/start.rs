@@ -1,0 +1,136 @@
+//! Starts a node, or a publisher without a node.
+
+use crate::builder::MIN_ENTRIES;
+use crate::commands::Keys;
+use crate::connection::info;
+use crate::driver::Driver;
+use crate::follower::{BATCH_ENTRIES, Follower, FollowerBounds, FollowerRules};
+use crate::handle::RedisInner;
+use crate::publisher::Publisher;
+use crate::state::NodeStatus;
+use crate::writer::{LogWriter, PublishLimits};
+use crate::{Redis, RedisBuilder, StartError};
+use redis::Client;
+use sse_core::{Hub, Random, Runtime, Tokio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+
+/// The largest log. Redis rejects larger numbers.
+const MAX_ENTRIES: usize = i64::MAX as usize;
+
+/// The largest number of publishes in flight.
+const MAX_IN_FLIGHT: usize = 65_536;
+
+/// The shortest and the longest time limit of a publish.
+const MIN_DEADLINE: Duration = Duration::from_millis(1);
+const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
+
+/// The number of entry IDs that the follower remembers, the same as the hub.
+const REMEMBERED: usize = 65_536;
+
+impl RedisBuilder {
+    /// Starts the node on the current tokio runtime. Returns the handle and the hub that follows the log.
+    ///
+    /// The Redis server need not be reachable yet: the node retries until the server answers, and [`Redis::last_error`]
+    /// returns the reason. The node creates a log that does not exist.
+    ///
+    /// # Errors
+    /// [`StartError`]. Nothing was started.
+    ///
+    /// ```
+    /// use sse_redis::{Redis, StartError};
+    ///
+    /// let result = Redis::builder("redis://127.0.0.1").start().map(drop);
+    /// assert_eq!(result, Err(StartError::NoRuntime));
+    /// ```
+    pub fn start(self) -> Result<(Redis, Hub), StartError> {
+        let (runtime, client, keys) = self.check()?;
+        let writer = self.writer(&client, &keys);
+        let (hub, mut feed) = sse_core::hub::log::follow(self.hub);
+        feed.accept_subscribers(false);
+        let log = feed.handle();
+        let shared = Arc::new(NodeStatus::new());
+        let bounds = FollowerBounds {
+            window: (self.window.0.max(1), self.window.1),
+            batch: BATCH_ENTRIES,
+            remembered: REMEMBERED,
+        };
+        let driver = Driver {
+            follower: Follower::new(Instant::now(), generator(), bounds, FollowerRules::ALL),
+            feed,
+            client,
+            keys,
+            writer: writer.clone(),
+            shared: shared.clone(),
+        };
+        let keeper = writer.clone();
+        let keeping = runtime.spawn(async move { keeper.keep_connected().await });
+        let tasks = vec![runtime.spawn(driver.run()).abort_handle(), keeping.abort_handle()];
+        let inner =
+            RedisInner { hub: hub.clone(), log, name: self.name, writer, shared, ready_grace: self.ready_grace, tasks };
+        Ok((Redis { inner: Arc::new(inner) }, hub))
+    }
+
+    /// Starts a publisher on the current tokio runtime, which publishes to the log and does not follow the log: one
+    /// connection, and no history. For workers and short programs.
+    ///
+    /// The settings of a node apply, except [`window`](Self::window) and [`ready_grace`](Self::ready_grace). A publisher does
+    /// not create the log.
+    ///
+    /// # Errors
+    /// [`StartError`]. Nothing was started.
+    ///
+    /// ```
+    /// use sse_redis::{Redis, StartError};
+    ///
+    /// let result = Redis::builder("redis://127.0.0.1").publisher().map(drop);
+    /// assert_eq!(result, Err(StartError::NoRuntime));
+    /// ```
+    pub fn publisher(self) -> Result<Publisher, StartError> {
+        let (runtime, client, keys) = self.check()?;
+        let writer = self.writer(&client, &keys);
+        let keeper = writer.clone();
+        let task = runtime.spawn(async move { keeper.keep_connected().await }).abort_handle();
+        Ok(Publisher::new(self.name, self.hub.build(), writer, task))
+    }
+
+    fn check(&self) -> Result<(Handle, Client, Keys), StartError> {
+        let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        if self.name.is_empty() || self.name.len() > 128 || self.name.contains(['{', '}']) {
+            return Err(StartError::Log(self.name.as_str().into()));
+        }
+        if self.prefix.len() > 128 || self.prefix.contains(['{', '}']) {
+            return Err(StartError::Log(self.prefix.as_str().into()));
+        }
+        if self.max_entries < MIN_ENTRIES {
+            return Err(StartError::TooShort(self.max_entries));
+        }
+        #[cfg(feature = "tls")]
+        let client = info(&self.url).and_then(|info| self.certificates.client(info));
+        #[cfg(not(feature = "tls"))]
+        let client = info(&self.url).and_then(Client::open);
+        let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
+        Ok((runtime, client, Keys::of(&self.prefix, &self.name)))
+    }
+
+    fn writer(&self, client: &Client, keys: &Keys) -> Arc<LogWriter> {
+        let limits = PublishLimits {
+            max_entries: self.max_entries.min(MAX_ENTRIES),
+            in_flight: self.in_flight.clamp(1, MAX_IN_FLIGHT),
+            deadline: self.deadline.clamp(MIN_DEADLINE, MAX_DEADLINE),
+        };
+        Arc::new(LogWriter::new(client.clone(), keys.clone(), limits, generator()))
+    }
+}
+
+/// A generator of its own, with a seed from the generator of the process.
+fn generator() -> Random {
+    let mut seed = [0; 32];
+    let tokio: Tokio = Default::default();
+    let draws = std::iter::repeat_with(|| tokio.random().uuid().into_bytes());
+    for (half, draw) in seed.chunks_exact_mut(16).zip(draws) {
+        half.copy_from_slice(&draw);
+    }
+    Random::from_seed(seed)
+}
