@@ -270,6 +270,60 @@ fn the_drain_continues_without_its_future() {
 }
 
 #[test]
+fn draining_returns_when_the_drain_starts() {
+    let (_clock, hub) = hub();
+    let mut waiting = [task::spawn(hub.draining()), task::spawn(hub.clone().draining())];
+    for waiting in &mut waiting {
+        assert_pending!(waiting.poll());
+    }
+    let mut dropped = task::spawn(hub.draining());
+    assert_pending!(dropped.poll());
+    drop(dropped.into_inner());
+    assert!(waiting.iter().all(|waiting| !waiting.is_woken()));
+    let _drain = hub.drain(WINDOW);
+    for waiting in &mut waiting {
+        assert!(waiting.is_woken());
+        assert_ready!(waiting.poll());
+    }
+    assert_ready!(task::spawn(hub.draining()).poll());
+}
+
+#[test]
+fn draining_polled_by_another_task_wakes_only_that_task() {
+    let (_clock, hub) = hub();
+    let mut first = task::spawn(());
+    let mut second = task::spawn(());
+    let mut draining = Box::pin(hub.draining());
+    first.enter(|cx, _| assert!(draining.as_mut().poll(cx).is_pending()));
+    second.enter(|cx, _| assert!(draining.as_mut().poll(cx).is_pending()));
+    let _drain = hub.drain(WINDOW);
+    assert!(second.is_woken() && !first.is_woken());
+}
+
+#[test]
+fn a_panic_of_one_waker_skips_no_other_waker_and_no_stream() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let (clock, hub) = hub();
+    let (_events, mut reader) = open(&clock, &hub);
+    let mut panics = Box::pin(hub.draining());
+    let waker = std::sync::Arc::new(Panics).into();
+    assert!(panics.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    let mut waiting = task::spawn(hub.draining());
+    assert_pending!(waiting.poll());
+    let drain = std::panic::AssertUnwindSafe(|| drop(hub.drain(Duration::ZERO)));
+    assert!(std::panic::catch_unwind(drain).is_err());
+    assert!(waiting.is_woken());
+    assert_ready!(waiting.poll());
+    retry_ms(&reader.text());
+    assert!(reader.has_ended());
+}
+
+#[test]
 fn a_second_drain_changes_nothing() {
     let (clock, hub) = hub();
     let (events, mut reader) = open(&clock, &hub);

@@ -89,12 +89,16 @@ async fn answer(mut socket: TcpStream, hub: &Hub) -> io::Result<()> {
     }
 }
 
-/// Publishes the time once per second.
+/// Publishes the time once per second, until the hub drains.
 async fn tick(hub: Hub) {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut draining = hub.draining();
     loop {
-        seconds.tick().await;
+        tokio::select! {
+            _ = seconds.tick() => {}
+            () = &mut draining => return,
+        }
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let data = format!(r#"{{"seconds":{seconds},"readers":{}}}"#, hub.stats().streams);
         if let Err(error) = hub.publish("time", Event::data(data).event("tick")) {

@@ -26,6 +26,8 @@ struct RegistryState {
     drain: Option<Window>,
     /// The wakers of [`Draining`](super::Draining) futures, by ticket.
     waiters: BTreeMap<u64, Waker>,
+    /// The wakers of the futures of [`Hub::draining`](super::Hub::draining), by ticket. Empty once the hub drains.
+    watchers: BTreeMap<u64, Waker>,
     next_ticket: u64,
 }
 
@@ -47,6 +49,12 @@ struct StreamKey {
 struct Window {
     /// `None` if the clock cannot represent this moment.
     deadline: Option<Instant>,
+}
+
+/// All that a drain notifies when it starts.
+pub(super) struct DrainNotices {
+    pub(super) streams: Vec<(Arc<Shared>, DrainEnd)>,
+    pub(super) watchers: BTreeMap<u64, Waker>,
 }
 
 /// The state of a drain.
@@ -116,24 +124,41 @@ impl Registry {
         closed
     }
 
-    /// Starts a drain and returns all streams. `None` if the hub drains already.
-    pub(super) fn start_drain(&self, deadline: Option<Instant>) -> Option<Vec<(Arc<Shared>, DrainEnd)>> {
+    /// Starts a drain and returns all streams and watchers. `None` if the hub drains already.
+    pub(super) fn start_drain(&self, deadline: Option<Instant>) -> Option<DrainNotices> {
         let mut locked = self.0.lock();
         if locked.drain.is_some() {
             return None;
         }
         locked.drain = Some(Window { deadline });
-        Some(locked.streams.iter().map(|(_, stream)| (stream.shared.clone(), stream.ends)).collect())
+        let streams = locked.streams.iter().map(|(_, stream)| (stream.shared.clone(), stream.ends)).collect();
+        Some(DrainNotices { streams, watchers: std::mem::take(&mut locked.watchers) })
+    }
+
+    /// Registers the waker for the start of a drain. Returns whether the hub drains already.
+    pub(super) fn poll_drain_start(&self, ticket: &mut Option<u64>, waker: Waker) -> bool {
+        let old = {
+            let mut locked = self.0.lock();
+            if locked.drain.is_some() {
+                return true;
+            }
+            let ticket = locked.ticket(ticket);
+            locked.watchers.insert(ticket, waker)
+        };
+        drop(old);
+        false
+    }
+
+    pub(super) fn stop_watching(&self, ticket: u64) {
+        let old = self.0.lock().watchers.remove(&ticket);
+        drop(old);
     }
 
     /// Registers the waker for the moment when no stream is open.
     pub(super) fn poll_drain(&self, ticket: &mut Option<u64>, waker: Waker) -> DrainProgress {
         let (progress, old) = {
             let mut locked = self.0.lock();
-            let ticket = *ticket.get_or_insert_with(|| {
-                locked.next_ticket += 1;
-                locked.next_ticket
-            });
+            let ticket = locked.ticket(ticket);
             let old = locked.waiters.insert(ticket, waker);
             let deadline = locked.drain.and_then(|window| window.deadline);
             (DrainProgress { open: locked.streams.len(), deadline }, old)
@@ -149,6 +174,14 @@ impl Registry {
 }
 
 impl RegistryState {
+    /// The ticket of a future, which receives one at its first poll.
+    fn ticket(&mut self, ticket: &mut Option<u64>) -> u64 {
+        *ticket.get_or_insert_with(|| {
+            self.next_ticket += 1;
+            self.next_ticket
+        })
+    }
+
     fn remove(&mut self, at: usize) -> Option<RegisteredStream> {
         let stream = self.streams.try_remove(at);
         if let Some(StreamKey { key, index }) = self.keys.remove(&at)
