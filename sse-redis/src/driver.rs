@@ -3,7 +3,7 @@
 use crate::commands::{Keys, Session, execute};
 use crate::connection::connect;
 use crate::failure::Failure;
-use crate::follower::{Command, Effect, Follower, Reply};
+use crate::follower::{Command, Effect, Follower, Loss, Reply};
 use crate::problem::Problem;
 use crate::state::NodeStatus;
 use crate::trace;
@@ -58,6 +58,7 @@ impl Driver {
             (Command::Connect, connection) => {
                 *connection = None;
                 *connection = Some(Session::new(connect(&self.client, "sse-redis-follow", RESPONSE_TIMEOUT, 1).await?));
+                self.writer.counters.connected();
                 Ok(Reply::Connected)
             }
             (command, Some(session)) => execute(session, &self.keys, command).await,
@@ -70,6 +71,7 @@ impl Driver {
             return;
         }
         let rounds = effects.iter().filter(|effect| **effect == Effect::CaughtUp).count() as u64;
+        let counters = &self.writer.counters;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Following(following) => {
@@ -90,7 +92,17 @@ impl Driver {
                     apply(&mut self.feed, effect);
                     self.shared.set_loaded();
                 }
-                effect => apply(&mut self.feed, effect),
+                Effect::Lag(entries) => counters.set_lag(entries),
+                Effect::Repetition => counters.repetition(),
+                effect => {
+                    match &effect {
+                        Effect::Reset(_, loss) => counters.lost(*loss),
+                        Effect::Truncate(_) => counters.lost(Loss::Truncated),
+                        Effect::Unknown(_) => counters.skipped(),
+                        _ => {}
+                    }
+                    apply(&mut self.feed, effect);
+                }
             }
         }
         self.shared.progress.send_modify(|progress| {
@@ -142,7 +154,13 @@ pub(crate) fn apply(feed: &mut LogFeed, effect: Effect) {
             trace::skipped(id, &"the entry has no topic, or an invalid field");
             Ok(())
         }
-        Effect::Following(_) | Effect::Probe(_) | Effect::ProbeLost | Effect::NotLeader | Effect::Newer(..) => Ok(()),
+        Effect::Following(_)
+        | Effect::Probe(_)
+        | Effect::ProbeLost
+        | Effect::NotLeader
+        | Effect::Lag(_)
+        | Effect::Repetition
+        | Effect::Newer(..) => Ok(()),
     };
     if let Err((id, error)) = done {
         trace::skipped(id, &error);

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use crate::state::{NodeState, NodeStatus};
+use crate::stats::RedisStats;
 use crate::writer::LogWriter;
 use crate::{RedisBuilder, StartError};
 use sse_core::Hub;
@@ -168,6 +169,20 @@ impl Redis {
                 return;
             }
         }
+    }
+
+    /// Returns the counters of the node since its start.
+    ///
+    /// ```no_run
+    /// # fn check(redis: sse_redis::Redis) {
+    /// if redis.stats().lag > 1_000 {
+    ///     eprintln!("this node is behind");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> RedisStats {
+        self.inner.writer.stats()
     }
 
     /// Returns the text of [`problem`](Self::problem), or `None`.

@@ -56,6 +56,7 @@ mod publisher;
 mod publishing;
 mod start;
 mod state;
+mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
@@ -68,3 +69,4 @@ pub use publish::{NotStored, RedisPublishError};
 pub use publish_id::PublishId;
 pub use publisher::Publisher;
 pub use state::NodeState;
+pub use stats::RedisStats;

@@ -9,7 +9,7 @@ use sse_core::hub::EventId;
 impl Redis {
     /// Publishes an event to a topic, for the subscribers of all nodes, and returns the event ID.
     ///
-    /// The future completes when the log has stored the event, or at the [`deadline`](RedisBuilder::deadline). Subscribers
+    /// The future completes when the log has stored the event, or at the [`deadline`](crate::RedisBuilder::deadline). Subscribers
     /// receive the event when their node has read the entry, some milliseconds later. Comments of the event are dropped.
     ///
     /// # Errors

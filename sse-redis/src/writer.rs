@@ -7,6 +7,7 @@ use crate::failure::problem_of;
 use crate::problem::Problem;
 use crate::publish::{NotStored, RedisPublishError};
 use crate::publish_id::PublishId;
+use crate::stats::{Counters, RedisStats};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Value, cmd};
 use sse_core::hub::EventId;
@@ -64,6 +65,7 @@ pub(crate) struct LogWriter {
     retry: Notify,
     /// The reason why no connection is open.
     problem: Mutex<Option<Problem>>,
+    pub(crate) counters: Counters,
     random: Random,
 }
 
@@ -87,6 +89,7 @@ impl LogWriter {
             broken: Notify::new(),
             retry: Notify::new(),
             problem: Mutex::new(None),
+            counters: Counters::default(),
             random,
         }
     }
@@ -100,6 +103,7 @@ impl LogWriter {
                 connect(&self.client, "sse-redis-publish", self.limits.deadline * 2, self.limits.in_flight).await;
             self.set_problem(opened.as_ref().err().map(problem_of));
             if let Ok(connection) = opened {
+                self.counters.connected();
                 let since = Instant::now();
                 self.line.send_modify(|line| {
                     line.number += 1;
@@ -178,8 +182,25 @@ impl LogWriter {
         }
     }
 
+    pub(crate) fn stats(&self) -> RedisStats {
+        self.counters.stats(self.limits.in_flight.saturating_sub(self.permits.available_permits()))
+    }
+
     /// Publishes an event under the limits of this hub, with a publish ID of its own or as a repetition of this one.
     pub(crate) async fn publish(
+        &self,
+        hub: &Hub,
+        topic: &str,
+        event: impl IntoFrame,
+        again: Option<PublishId>,
+    ) -> Result<EventId, RedisPublishError> {
+        let begun = Instant::now();
+        let result = self.try_publish(hub, topic, event, again).await;
+        self.counters.published(&result, |_| 1, begun.elapsed());
+        result
+    }
+
+    async fn try_publish(
         &self,
         hub: &Hub,
         topic: &str,
@@ -201,6 +222,18 @@ impl LogWriter {
 
     /// Publishes all events as consecutive entries, or none. The publish IDs follow from the first.
     pub(crate) async fn publish_all<T: AsRef<str>, E: IntoFrame>(
+        &self,
+        hub: &Hub,
+        events: impl IntoIterator<Item = (T, E)>,
+        again: Option<PublishId>,
+    ) -> Result<Vec<EventId>, RedisPublishError> {
+        let begun = Instant::now();
+        let result = self.try_publish_all(hub, events, again).await;
+        self.counters.published(&result, |ids| ids.len() as u64, begun.elapsed());
+        result
+    }
+
+    async fn try_publish_all<T: AsRef<str>, E: IntoFrame>(
         &self,
         hub: &Hub,
         events: impl IntoIterator<Item = (T, E)>,

@@ -35,6 +35,7 @@ impl Follower {
                 self.recent.start(last, log.added.saturating_sub(u64::from(newest != last)));
                 self.reset_at_next(now, Loss::Miscounted);
             }
+            effects.push(Effect::Lag(log.added.saturating_sub(number)));
             // After a truncation the log can have fewer entries than before.
             self.catching_up_to = Some(self.catching_up_to.map_or(log.added, |wanted| wanted.min(log.added)));
             self.catch_up(effects);

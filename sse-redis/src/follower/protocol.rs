@@ -99,6 +99,10 @@ pub(crate) enum Effect {
     ProbeLost,
     /// The server is a replica.
     NotLeader,
+    /// The log had this many entries that are not read yet.
+    Lag(u64),
+    /// An event is not sent, because the log has an earlier entry of the same publish.
+    Repetition,
     /// An entry is skipped, because it is neither an event nor a probe.
     Unknown(EventId),
     /// The follower does not pass this entry, which has this version of the format.

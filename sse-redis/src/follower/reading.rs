@@ -87,12 +87,15 @@ impl Follower {
         if entry.content == EntryContent::Unknown {
             effects.push(Effect::Unknown(entry.id));
         }
-        effects.push(match entry.content {
-            EntryContent::Event(record) if !self.republished.is_repetition(entry.id, &record) => {
-                Effect::Append(entry.id, record)
+        let id = entry.id;
+        match entry.content {
+            EntryContent::Event(record) if !self.republished.is_repetition(id, &record) => {
+                return effects.push(Effect::Append(id, record));
             }
-            _ => Effect::Advance(entry.id),
-        });
+            EntryContent::Event(_) => effects.push(Effect::Repetition),
+            _ => {}
+        }
+        effects.push(Effect::Advance(id));
     }
 
     /// Remembers the publish ID of an entry that is not sent. The application may publish the event again.

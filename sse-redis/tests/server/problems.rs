@@ -66,6 +66,7 @@ pub(crate) async fn later_format(_: bool) -> String {
     node.publish_surely("news", "4").await;
     client.wait_for(4, SOON).await;
     assert_eq!(client.check().gaps(), 1);
+    assert!(node.redis.stats().lost_trimmed >= 1, "{:?}", node.redis.stats());
     text
 }
 
@@ -80,6 +81,7 @@ pub(crate) async fn unknown_entry(_: bool) -> String {
     add(&server, &["t", "news", "d", "2", "trace", "x"]);
     client.wait_for(2, SOON).await;
     assert_eq!(client.check().gaps(), 0);
+    assert_eq!(node.redis.stats().skipped, 1);
     assert_eq!(node.redis.state(), NodeState::Ready);
     "the event before and the event after".to_owned()
 }

@@ -86,6 +86,10 @@ pub(crate) async fn batch(_: bool) -> String {
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     node.publish_surely("news", "1001").await;
     client.wait_for(1_001, SOON).await;
+    let stats = node.redis.stats();
+    assert_eq!((stats.published, stats.not_stored, stats.repetitions), (1_501, 3, 500), "{stats:?}");
+    assert_eq!((stats.maybe_stored, stats.overloaded, stats.in_flight, stats.connections), (0, 0, 0, 2), "{stats:?}");
+    assert!(stats.publish_time > Duration::ZERO && stats.lag <= 1_502, "{stats:?}");
     assert_eq!(client.check().gaps(), 0);
     "2 batches of 500 events, one of them twice: each event once".to_owned()
 }
