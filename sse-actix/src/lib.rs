@@ -206,6 +206,8 @@
 //! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
 //! that no client may see is only there.
 //!
+//! `testing`: the module `testing`, which calls a handler in a test and reads its events.
+//!
 //! `derive`: the macros for an enum of events, [`Events`], [`DecodeEvents`] and `EventsTypeScript`; see
 //! `docs/typed-events.md`.
 
@@ -224,6 +226,8 @@ use sse_core::Request;
 use std::future::{Ready, ready};
 
 mod feed;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod types;
 
 pub use feed::{Feed, feed};
