@@ -122,7 +122,7 @@ pub use client::event_source::EventSource;
 pub use decoder::decoder::Decoder;
 pub use decoder::limits::DecodeError;
 pub use decoder::message_event::MessageEvent;
-pub use decoder::stream::{Chunk, DecodeStream, DecodeStreamError};
+pub use decoder::stream::{DecodeStream, DecodeStreamError};
 #[cfg(feature = "json")]
 pub use decoder::typed::{DecodeEvents, PayloadError};
 pub use event::block::BlockError;
@@ -137,7 +137,6 @@ pub use event::typed::Events;
 pub use http::HttpBody;
 pub use hub::{Hub, Replay, Resumption, Stats, Subscription};
 pub use request::accept::AcceptMode;
-pub use request::head::STREAM_HEADERS;
 pub use request::last_event_id::LastEventId;
 pub use request::origin::PolicyError;
 pub use request::policy::{Accepted, Policy};
@@ -150,7 +149,7 @@ pub use runtime::runtime::{Random, Runtime, Timer};
 #[cfg(feature = "socket")]
 pub use runtime::socket::{AppliedLimits, SocketLimits, apply_socket_limits};
 #[cfg(feature = "tokio")]
-pub use runtime::tokio::{Tokio, TokioTimer};
+pub use runtime::tokio::Tokio;
 pub use stream::{CloseReason, Sender};
 pub use uuid::Uuid;
 

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, Either, HttpServer, Responder, rt, web};
 use futures_util::{StreamExt, stream};
-use sse_actix::{AcceptMode, Event, Hub, OptionalSse, Policy, Sse};
+use sse_actix::{Event, Hub, OptionalSse, Policy, Sse};
 use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -21,17 +21,13 @@ async fn news(sse: Sse, hub: Data<Hub>) -> impl Responder {
 }
 
 async fn countdown(sse: Sse) -> impl Responder {
-    let (events, response) = sse.channel();
-    rt::spawn(async move {
+    sse.run(async move |events| {
         for n in (0..=10).rev() {
-            if events.send(n.to_string()).await.is_err() {
-                return; // the client left
-            }
+            events.send(n.to_string()).await?;
             rt::time::sleep(Duration::from_secs(1)).await;
         }
-        events.finish();
-    });
-    response
+        Ok(())
+    })
 }
 
 async fn tokens(sse: Sse) -> impl Responder {
@@ -52,7 +48,7 @@ async fn ask(sse: Sse, question: String) -> impl Responder {
 
 fn routes(app: &mut web::ServiceConfig) {
     // Few clients that post name `text/event-stream` in `Accept`.
-    let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+    let posted = Policy::fetch();
     app.route("/countdown", web::to(countdown))
         .route("/tokens", web::to(tokens))
         .service(web::resource("/ask").app_data(posted).to(ask))

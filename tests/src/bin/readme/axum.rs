@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Extension, Router, routing::any};
 use futures_util::{StreamExt, stream};
-use sse_axum::{AcceptMode, Event, Hub, Policy, Sse};
+use sse_axum::{Event, Hub, Policy, Sse};
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -20,17 +20,13 @@ async fn news(sse: Sse, State(hub): State<Hub>) -> impl IntoResponse {
 }
 
 async fn countdown(sse: Sse) -> impl IntoResponse {
-    let (events, response) = sse.channel();
-    tokio::spawn(async move {
+    sse.run(async move |events| {
         for n in (0..=10).rev() {
-            if events.send(n.to_string()).await.is_err() {
-                return; // the client left
-            }
+            events.send(n.to_string()).await?;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        events.finish();
-    });
-    response
+        Ok(())
+    })
 }
 
 async fn tokens(sse: Sse) -> impl IntoResponse {
@@ -51,7 +47,7 @@ async fn ask(sse: Sse, question: String) -> impl IntoResponse {
 
 fn routes() -> Router {
     // Few clients that post name `text/event-stream` in `Accept`.
-    let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+    let posted = Policy::fetch();
     Router::new()
         .route("/countdown", any(countdown))
         .route("/tokens", any(tokens))

@@ -1,7 +1,7 @@
 //! The handlers and the shutdown of docs/warp.md.
 
 use futures_util::{StreamExt, stream};
-use sse_warp::{AcceptMode, Event, Hub, Policy, Sse};
+use sse_warp::{Event, Hub, Policy, Sse};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use warp::filters::BoxedFilter;
@@ -16,17 +16,13 @@ pub(crate) async fn run(listener: TcpListener, signal: impl Future<Output = ()> 
 }
 
 fn countdown(sse: Sse) -> impl Reply {
-    let (events, response) = sse.channel();
-    tokio::spawn(async move {
+    sse.run(async move |events| {
         for n in (0..=10).rev() {
-            if events.send(n.to_string()).await.is_err() {
-                return; // the client left
-            }
+            events.send(n.to_string()).await?;
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        events.finish();
-    });
-    response
+        Ok(())
+    })
 }
 
 fn tokens(sse: Sse) -> impl Reply {
@@ -48,7 +44,7 @@ fn ask(sse: Sse, question: Bytes) -> impl Reply {
 
 fn routes(hub: Hub) -> impl Filter<Extract = (impl Reply,), Error = warp::Rejection> + Clone {
     // Few clients that post name `text/event-stream` in `Accept`.
-    let posted = Policy::default().methods(["POST"]).accept(AcceptMode::Any);
+    let posted = Policy::fetch();
     let sse = sse_warp::sse(hub.clone());
     let countdown = path!("countdown").and(sse.clone()).map(countdown);
     let tokens = path!("tokens").and(sse).map(tokens);

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// How long Firefox may take to end by itself before the process is killed.
@@ -47,15 +48,14 @@ impl Firefox {
             .kill_on_drop(true)
             .spawn()?;
         let stderr = child.stderr.take().ok_or("no standard error")?;
-        let mut lines = BufReader::new(stderr).lines();
+        let address = address(stderr);
         let bidi = within("Firefox listens", async {
-            let bidi = Bidi::connect(&format!("{}/session", address(&mut lines).await?)).await?;
+            let address = address.await.map_err(|_| "Firefox ended without listening")?;
+            let bidi = Bidi::connect(&format!("{address}/session")).await?;
             bidi.send("session.new", json!({ "capabilities": {} })).await?;
             Ok(bidi)
         });
         let bidi = bidi.await?;
-        // Firefox stops if its standard error is not read.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { bidi, child, _profile: profile })
     }
 
@@ -80,14 +80,22 @@ impl Firefox {
     }
 }
 
-/// Reads the address that Firefox prints when it listens.
-async fn address(lines: &mut Lines<BufReader<ChildStderr>>) -> Result<String> {
-    while let Some(line) = lines.next_line().await? {
-        if let Some(address) = line.strip_prefix("WebDriver BiDi listening on ") {
-            return Ok(address.to_owned());
+/// The address that Firefox prints when it listens. A task reads the standard error to its end, because Firefox stops if
+/// nothing reads its standard error.
+fn address(stderr: ChildStderr) -> oneshot::Receiver<String> {
+    let (found, address) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(stderr).lines();
+        let mut found = Some(found);
+        while let Ok(Some(line)) = lines.next_line().await {
+            if let Some(address) = line.strip_prefix("WebDriver BiDi listening on ")
+                && let Some(found) = found.take()
+            {
+                let _ = found.send(address.to_owned());
+            }
         }
-    }
-    Err("Firefox ended without listening".into())
+    });
+    address
 }
 
 #[derive(Debug)]

@@ -1,0 +1,81 @@
+//! The public API of each library, as the file `api.txt` of the crate lists it. A change of the API shows in a review.
+//!
+//! `BLESS_API=1 cargo test -p sse-conformance --test api` writes the files.
+
+use public_api::Builder;
+use sse_test_support::trials::Trials;
+use sse_test_support::{Optional, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// The libraries, with the features of docs.rs.
+const CRATES: [(&str, &str); 6] = [
+    ("sse-core", "adapter,derive,http,http-body,json,socket,testing,tokio,tracing"),
+    ("sse-axum", "derive,tracing"),
+    ("sse-actix", "derive,tracing"),
+    ("sse-warp", "derive,tracing"),
+    ("sse-redis", "tls,tracing"),
+    ("sse-client", ""),
+];
+
+/// The format of rustdoc's JSON that the crate `public-api` reads.
+const FORMAT: u64 = 57;
+
+fn main() -> ExitCode {
+    // One after another, because cargo locks the folder of the build.
+    let mut trials = Trials::one_at_a_time();
+    for (krate, features) in CRATES {
+        trials.add(format!("{krate}::lists_its_public_items"), async move || compare(krate, features));
+    }
+    trials.run()
+}
+
+fn compare(krate: &str, features: &str) -> Result {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let list = root.join(krate).join("api.txt");
+    let found = Builder::from_rustdoc_json(rustdoc_json(&root, krate, features)?)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()?
+        .to_string();
+    if std::env::var_os("BLESS_API").is_some() {
+        std::fs::write(list, found)?;
+        return Ok(());
+    }
+    let listed = std::fs::read_to_string(&list)?;
+    let lines = |of: &str, not_in: &str, sign: char| -> String {
+        let known: std::collections::HashSet<&str> = not_in.lines().collect();
+        of.lines().filter(|line| !known.contains(line)).map(|line| format!("{sign} {line}\n")).collect()
+    };
+    let changes = lines(&listed, &found, '-') + &lines(&found, &listed, '+');
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(format!("the public API differs from {krate}/api.txt; BLESS_API=1 writes the file:\n{changes}").into())
+}
+
+/// Writes the items of a library as JSON. Only a nightly rustdoc has this option, or a stable one under `RUSTC_BOOTSTRAP`.
+fn rustdoc_json(root: &Path, krate: &str, features: &str) -> Result<PathBuf> {
+    // A folder of its own: `RUSTC_BOOTSTRAP` would make cargo build many dependencies again.
+    let target = root.join("target/api");
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .args(["rustdoc", "--quiet", "--lib", "--package", krate, "--no-default-features", "--features", features])
+        .arg("--target-dir")
+        .arg(&target)
+        .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    let path = target.join("doc").join(krate.replace('-', "_")).with_extension("json");
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+    let format = json["format_version"].as_u64();
+    if format == Some(FORMAT) {
+        return Ok(path);
+    }
+    let text = format!("rustdoc writes format {format:?}, and the crate public-api of tests/Cargo.toml reads {FORMAT}");
+    if std::env::var("CI").is_ok_and(|ci| ci == "true") { Err(text.into()) } else { Err(Box::new(Optional(text))) }
+}
