@@ -49,7 +49,7 @@ pub struct RedisStats {
 
 /// The counters behind [`RedisStats`].
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct RedisCounters {
     published: AtomicU64,
     publish_nanos: AtomicU64,
     not_stored: AtomicU64,
@@ -66,7 +66,7 @@ fn add(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 
-impl Counters {
+impl RedisCounters {
     /// Counts a call that publishes, with the number of stored events.
     pub(crate) fn published<T>(
         &self,

@@ -7,7 +7,7 @@ use crate::failure::problem_of;
 use crate::problem::Problem;
 use crate::publish::{NotStored, RedisPublishError};
 use crate::publish_id::PublishId;
-use crate::stats::{Counters, RedisStats};
+use crate::stats::{RedisCounters, RedisStats};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Value, cmd};
 use sse_core::hub::EventId;
@@ -65,7 +65,7 @@ pub(crate) struct LogWriter {
     retry: Notify,
     /// The reason why no connection is open.
     problem: Mutex<Option<Problem>>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: RedisCounters,
     random: Random,
 }
 
@@ -89,7 +89,7 @@ impl LogWriter {
             broken: Notify::new(),
             retry: Notify::new(),
             problem: Mutex::new(None),
-            counters: Counters::default(),
+            counters: RedisCounters::default(),
             random,
         }
     }
