@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 /// The libraries, with the features of docs.rs.
 const CRATES: [(&str, &str); 6] = [
     ("sse-core", "adapter,derive,http,http-body,json,socket,testing,tokio,tracing"),
-    ("sse-axum", "derive,tracing"),
-    ("sse-actix", "derive,tracing"),
-    ("sse-warp", "derive,tracing"),
+    ("sse-axum", "derive,testing,tracing"),
+    ("sse-actix", "derive,testing,tracing"),
+    ("sse-warp", "derive,testing,tracing"),
     ("sse-redis", "tls,tracing"),
     ("sse-client", ""),
 ];
