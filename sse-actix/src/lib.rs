@@ -1,7 +1,7 @@
 //! Server-Sent Events for [actix-web](actix_web) 4.
 //!
-//! Take [`Sse`] as an argument of a handler and return what it makes. A request that may not open a stream is answered
-//! before the handler runs: 405, 406, the head alone for HEAD, or 204 where the stream was [finished](Sender::finish).
+//! A handler takes [`Sse`] as an argument and returns a response of `Sse`. This crate answers a request that opens no stream
+//! before the handler runs: 405, 406, the head alone for HEAD, or 204 for a [finished](Sender::finish) stream.
 //!
 //! # A live feed that resumes by itself
 //!
@@ -17,7 +17,7 @@
 //! let app = App::new().app_data(hub.clone()).route("/news", web::to(news));
 //!
 //! # #[derive(serde::Serialize)] struct Article { title: &'static str }
-//! // and anywhere, at any time
+//! // Anywhere in the application, for all clients:
 //! let article = Article { title: "It works" };
 //! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = app;
@@ -69,8 +69,8 @@
 //!
 //! # A stream of events
 //!
-//! Or of `Result`s of them; the first error ends it. It need not be `Send`. The stream is dropped when the reader
-//! leaves, so work that nobody waits for stops. Here a model that is asked by POST, whatever the request's `Accept` says:
+//! The stream yields events or `Result`s of events. The first error ends the stream. The stream need not be `Send`. The server
+//! drops the stream when the client leaves. This example answers a POST, with any `Accept` header:
 //!
 //! ```
 //! use actix_web::{App, Responder, web};
@@ -108,11 +108,11 @@
 //! }
 //! ```
 //!
-//! # Only if the request asked for one
+//! # One route for the page and the stream
 //!
-//! [`OptionalSse`] holds `Some` if the request's `Accept` names the type, and nothing else decides that: a page
-//! navigation, which would take anything, gets the page. Do not take `Option<Sse>`: actix-web turns every rejection of
-//! `Sse` into `None`, and 403, 405, 204 and the answer to HEAD with it.
+//! [`OptionalSse`] contains `Some` if and only if the request's `Accept` names `text/event-stream`. A page navigation accepts
+//! every type and names another one, so the navigation receives the page. Do not take `Option<Sse>`: actix-web turns every
+//! rejection into `None`, so 403, 405, 204 and the answer to HEAD are lost.
 //!
 //! ```
 //! use actix_web::{App, Either, Responder, web};
@@ -129,10 +129,10 @@
 //! # let _ = app;
 //! ```
 //!
-//! # The history of a new client
+//! # Stored events for new clients
 //!
-//! A client without a last event ID receives the events from now on. [`Subscription::replay`] sends stored events before
-//! them, and [`Subscription::replay_topic`] those of one topic:
+//! A client without a last event ID receives new events only. [`Subscription::replay`] first sends stored events, and
+//! [`Subscription::replay_topic`] those of one topic:
 //!
 //! ```
 //! use actix_web::{Responder, web};
@@ -169,24 +169,25 @@
 //!
 //! # Routing
 //!
-//! `web::to(news)` leaves the method to this crate, which answers HEAD, and other methods with 405 and a sentence that
-//! names the call to change it. `#[get]` and `App::route(path, web::get())` answer HEAD and POST with 404 before this
-//! crate is asked, and `web::resource(path).get(news)` with 405. Which requests a route takes is its [`Policy`], given as
-//! `app_data`, as a `JsonConfig` is. A [`Hub`] in `app_data`, as it is or as `web::Data`, owns every channel and every stream
-//! of events there, as if each called [`Sse::attach`].
+//! With `web::to(news)` this crate checks the method: it answers HEAD, and answers other methods with 405 and the call that
+//! allows the method. With `#[get]` and `App::route(path, web::get())` actix-web answers HEAD and POST with 404, and with
+//! `web::resource(path).get(news)` with 405. The [`Policy`] of a route decides which requests open a stream. Add the policy as
+//! `app_data`, as a `JsonConfig`. A [`Hub`] in `app_data`, with or without `web::Data`, owns every channel and every stream of
+//! events of these routes, as if each called [`Sse::attach`].
 //!
 //! # The server
 //!
-//! Turn half-closed connections off: by default actix-web goes on writing to a reader that has left, and notices only
-//! when a write fails.
+//! Turn half-closed connections off. By default actix-web continues to write to a client that has left, and notices the end
+//! only when a write fails.
 //!
-//! A stream has no end of its own, and a worker waits for it for 30 s: drain the hub before the server is told to stop.
+//! Event streams never end by themselves, and a worker waits up to 30 s for all streams. Drain the hub before you stop the
+//! server.
 //!
 //! ```no_run
 //! # use actix_web::{App, HttpServer, rt};
 //! # use std::time::Duration;
 //! # async fn serve(hub: sse_actix::Hub) -> std::io::Result<()> {
-//! let owner = hub.clone(); // in `app_data`, it owns channels and streams of events, too
+//! let owner = hub.clone(); // in `app_data` the hub owns channels and streams of events too
 //! let server = HttpServer::new(move || App::new().app_data(owner.clone()));
 //! let server = server.h1_allow_half_closed(false).disable_signals().bind("127.0.0.1:8080")?.run();
 //! let handle = server.handle();
@@ -199,19 +200,19 @@
 //! # }
 //! ```
 //!
-//! Subscriptions are part of it in any case, channels and streams of events because of `app_data`.
+//! The drain ends all subscriptions, and the channels and streams of events because of `app_data`.
 //!
 //! # Features
 //!
-//! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
-//! that no client may see is only there.
+//! `tracing`, on by default: events about streams and failed handlers, with the names in `docs/observing.md`. Errors that
+//! the client does not receive are only in `tracing`.
 //!
 //! `testing`: the module `testing`, which calls a handler in a test and reads its events.
 //!
 //! `derive`: the macros for an enum of events, [`Events`], [`DecodeEvents`] and `EventsTypeScript`; see
 //! `docs/typed-events.md`.
 
-// As in the core: no text of a caller or a peer reaches a panic.
+// As in the core: no text of a caller or a peer can cause a panic.
 #![cfg_attr(
     not(test),
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
@@ -249,10 +250,10 @@ impl FromRequest for Sse {
     }
 }
 
-/// A stream if the request's `Accept` names the type, as the argument of a handler that has another answer too. A request
-/// that names the type and may not open a stream is answered in place of the handler, as by [`Sse`].
+/// `Some` stream if the request's `Accept` names `text/event-stream`: an argument of a handler that has another answer too. A
+/// request that names the type and opens no stream is answered in place of the handler, as with [`Sse`].
 ///
-/// Take this in place of `Option<Sse>`, with which actix-web turns 403, 405, 204 and the answer to HEAD into `None`.
+/// Take this type in place of `Option<Sse>`. With `Option<Sse>` actix-web turns 403, 405, 204 and the answer to HEAD into `None`.
 #[derive(Debug)]
 #[must_use = "no stream opens until this becomes a response"]
 pub struct OptionalSse(pub Option<Sse>);
@@ -288,20 +289,20 @@ fn check_under<T>(
         .map_err(|rejection| Error { ends_connection: framing(request) != Framing::Kept, ..rejection.into() })
 }
 
-/// What the application gave to a route as it is, or as `web::Data`.
+/// A value in the `app_data` of the route, with or without `web::Data`.
 fn app_data<T: 'static>(request: &HttpRequest) -> Option<&T> {
     let shared = || request.app_data::<web::Data<T>>().map(|shared| shared.get_ref());
     request.app_data::<T>().or_else(shared)
 }
 
-/// What the answer to a request must do to its connection.
+/// The effect of the answer on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
     Kept,
-    /// End it: the client asked for another protocol, to which actix-web would say yes.
+    /// The answer ends the connection: the client asked for another protocol, and actix-web would accept.
     Ended,
-    /// End it in place of the sizes of chunks: to a client of HTTP/1.0 they are part of the stream, and after
-    /// `Upgrade: websocket` actix-web announces sizes that it does not write.
+    /// The end of the connection is the end of the body, without chunk sizes. A client of HTTP/1.0 would take the sizes for
+    /// a part of the stream, and after `Upgrade: websocket` actix-web announces sizes that it does not write.
     Unsized,
 }
 
@@ -340,8 +341,8 @@ impl Responder for Subscription {
     }
 }
 
-/// For a response that is built by hand. Only as a [`Responder`] it knows the request, which for HTTP/1.0 and with
-/// `Upgrade` decides the framing: prefer `respond_to`.
+/// For a response that is built by hand. Prefer `respond_to`: only a [`Responder`] receives the request, which decides the
+/// framing for HTTP/1.0 and `Upgrade`.
 impl From<SseResponse> for HttpResponse {
     fn from(response: SseResponse) -> Self {
         let head = head(response.0.status(), response.0.headers());
@@ -349,7 +350,7 @@ impl From<SseResponse> for HttpResponse {
     }
 }
 
-/// As `From<SseResponse>`.
+/// The same as `From<SseResponse>`.
 impl From<Subscription> for HttpResponse {
     fn from(subscription: Subscription) -> Self {
         SseResponse::from(subscription).into()
@@ -364,7 +365,7 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let Some(rejection) = self.rejection_or_log() else {
-            // The request, which may have asked for an upgrade, is not known here.
+            // The request is not known here, and may have asked for an upgrade.
             return HttpResponse::InternalServerError()
                 .force_close()
                 .insert_header((CACHE_CONTROL, "no-store"))
@@ -376,14 +377,14 @@ impl ResponseError for Error {
             head.head_mut().set_connection_type(ConnectionType::Close);
         }
         match rejection {
-            // Of no size at all: an empty body would have a `content-length`, and a stream is polled for ever.
+            // A body without a size: an empty body would have a `content-length`, and a stream would be polled for ever.
             Rejection::Head => head.set_body(body::None::new()).map_into_boxed_body(),
             _ => head.set_body(rejection.body_with(ATTACH)).map_into_boxed_body(),
         }
     }
 }
 
-/// The core has looked at every name and value.
+/// The core has checked every name and value.
 fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::from_u16(status).unwrap_or_default());
     for (name, value) in headers {
@@ -392,7 +393,7 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
         }
     }
     if status == 200 {
-        // It is the head of a stream, and `Compress` would hold 149 KiB for each of them.
+        // For an event stream `Compress` would hold 149 KiB of memory.
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }
     response

@@ -1,7 +1,7 @@
 //! Server-Sent Events for [axum] 0.8.
 //!
-//! Take [`Sse`] as an argument of a handler and return what it makes. A request that may not open a stream is answered
-//! before the handler runs: 405, 406, the head alone for HEAD, or 204 where the stream was [finished](Sender::finish).
+//! A handler takes [`Sse`] as an argument and returns a response of `Sse`. This crate answers a request that opens no stream
+//! before the handler runs: 405, 406, the head alone for HEAD, or 204 for a [finished](Sender::finish) stream.
 //!
 //! # A live feed that resumes by itself
 //!
@@ -17,7 +17,7 @@
 //! let app: Router = Router::new().route("/news", any(news)).with_state(hub.clone());
 //!
 //! # #[derive(serde::Serialize)] struct Article { title: &'static str }
-//! // and anywhere, at any time
+//! // Anywhere in the application, for all clients:
 //! let article = Article { title: "It works" };
 //! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = app;
@@ -69,8 +69,8 @@
 //!
 //! # A stream of events
 //!
-//! Or of `Result`s of them; the first error ends it. The stream is dropped when the reader leaves, so work that nobody
-//! waits for stops. Here a model that is asked by POST, whatever the request's `Accept` says:
+//! The stream yields events or `Result`s of events. The first error ends the stream. The server drops the stream when the
+//! client leaves. This example answers a POST, with any `Accept` header:
 //!
 //! ```
 //! use axum::{Extension, Json, Router, response::IntoResponse, routing::any};
@@ -108,11 +108,11 @@
 //! }
 //! ```
 //!
-//! # Only if the request asked for one
+//! # One route for the page and the stream
 //!
-//! `Option<Sse>` is `Some` if the request's `Accept` names the type, and nothing else decides that: a page navigation,
-//! which would take anything, gets the page. A request that names the type and may not open a stream (405, 403, HEAD, 204)
-//! is answered in place of the handler.
+//! `Option<Sse>` is `Some` if and only if the request's `Accept` names `text/event-stream`. A page navigation accepts every
+//! type and names another one, so the navigation receives the page. A request that names the type and opens no stream (405,
+//! 403, HEAD, 204) is answered in place of the handler.
 //!
 //! ```
 //! use axum::response::{Html, IntoResponse, Response};
@@ -127,10 +127,10 @@
 //! # let _: axum::routing::MethodRouter = axum::routing::any(page);
 //! ```
 //!
-//! # The history of a new client
+//! # Stored events for new clients
 //!
-//! A client without a last event ID receives the events from now on. [`Subscription::replay`] sends stored events before
-//! them, and [`Subscription::replay_topic`] those of one topic:
+//! A client without a last event ID receives new events only. [`Subscription::replay`] first sends stored events, and
+//! [`Subscription::replay_topic`] those of one topic:
 //!
 //! ```
 //! use axum::{extract::State, response::IntoResponse};
@@ -167,19 +167,19 @@
 //!
 //! # Routing
 //!
-//! `any(news)` leaves the method to this crate, which answers 405 with a sentence that names the call to change it.
-//! `get(news)` works too; then axum answers the other methods, with an empty body. Which requests a route takes is its
-//! [`Policy`], given as `Extension` on the route or on the whole router. A [`Hub`] given in the same way owns every channel
-//! and every stream of events there, as if each called [`Sse::attach`].
+//! With `any(news)` this crate checks the method, and answers 405 with the call that allows the method. With `get(news)` axum
+//! answers the other methods, with an empty body. The [`Policy`] of a route decides which requests open a stream. Add the
+//! policy as an `Extension` to the route or to the whole router. A [`Hub`] in an `Extension` owns every channel and every stream
+//! of events of these routes, as if each called [`Sse::attach`].
 //!
 //! # Graceful shutdown
 //!
-//! A stream has no end of its own, and axum waits for it: drain the hub inside the future that axum waits for.
+//! Event streams never end by themselves, and axum waits for all streams. Drain the hub inside the future that axum waits for.
 //!
 //! ```no_run
 //! # use std::time::Duration;
 //! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, hub: sse_axum::Hub) -> std::io::Result<()> {
-//! let app = app.layer(axum::Extension(hub.clone())); // channels and streams of events belong to the hub, too
+//! let app = app.layer(axum::Extension(hub.clone())); // channels and streams of events belong to the hub too
 //! let stop = async move {
 //!     let _ = tokio::signal::ctrl_c().await;
 //!     hub.drain(Duration::from_secs(5)).await;
@@ -188,19 +188,19 @@
 //! # }
 //! ```
 //!
-//! Subscriptions are part of it in any case, channels and streams of events because of the `Extension`.
+//! The drain ends all subscriptions, and the channels and streams of events because of the `Extension`.
 //!
 //! # Features
 //!
-//! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
-//! that no client may see is only there.
+//! `tracing`, on by default: events about streams and failed handlers, with the names in `docs/observing.md`. Errors that
+//! the client does not receive are only in `tracing`.
 //!
 //! `testing`: the module `testing`, which calls a handler in a test and reads its events.
 //!
 //! `derive`: the macros for an enum of events, [`Events`], [`DecodeEvents`] and `EventsTypeScript`; see
 //! `docs/typed-events.md`.
 
-// As in the core: no text of a caller or a peer reaches a panic.
+// As in the core: no text of a caller or a peer can cause a panic.
 #![cfg_attr(
     not(test),
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)

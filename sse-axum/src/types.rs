@@ -4,32 +4,32 @@ use sse_core::Tokio;
 use sse_core::hub::AnySource;
 use sse_core::stream::Source;
 
-/// A request that may open an event stream, and the options of the stream. Take it as an argument of a handler.
+/// A request that may open an event stream, and the options of the stream: an argument of a handler.
 ///
-/// The request is checked under the [`Policy`](crate::Policy) of its route. A rejected
-/// request is answered with the [`Error`] before the handler runs.
+/// The [`Policy`](crate::Policy) of the route decides which requests open a stream. A rejected request is answered with
+/// the [`Error`] before the handler runs.
 #[derive(Debug)]
 #[must_use = "no stream opens until this becomes a response"]
 pub struct Sse(pub(crate) sse_core::Sse<Tokio>);
 
-/// The response of a channel, a stream of events or a subscription. Its head is fixed; return it from the handler.
+/// The response that opens a stream. The status and the headers are fixed. Return the response from the handler.
 #[derive(Debug)]
 #[must_use = "the stream opens when the response is returned"]
 pub struct SseResponse(pub(crate) sse_core::Response<sse_core::EventStream<Tokio, AnySource<dyn Source + Send>>>);
 
-/// A stream that follows topics of a hub. Return it from the handler, or ask first for its
-/// [`resumption`](Self::resumption).
+/// A stream that follows topics of a hub. Return the subscription from the handler. [`resumption`](Self::resumption)
+/// returns the outcome of the client's last event ID.
 #[derive(Debug)]
 #[must_use = "the stream opens when the subscription is returned"]
 pub struct Subscription(pub(crate) sse_core::Subscription<Tokio>);
 
-/// Any error of a handler, as its answer: 500 without a word of the error, which goes to `tracing` as `handler.failed`. A
-/// [`Rejection`](crate::Rejection) keeps its own answer: 405, 406, 403, the head alone for HEAD, or 204 where the stream
-/// was [finished](Sender::finish).
+/// Any error of a handler. The answer is 500 without the text of the error, and `tracing` receives the error as
+/// `handler.failed`. A [`Rejection`](crate::Rejection) keeps its own answer: 405, 406, 403, the head alone for HEAD, or 204 for
+/// a [finished](Sender::finish) stream.
 ///
-/// Every type that is a [`std::error::Error`] becomes one by `?`: [`HeaderError`](crate::HeaderError),
-/// [`PublishError`](crate::PublishError), [`SendError`](crate::SendError) and [`FrameError`](crate::FrameError) as well as the
-/// error of a database.
+/// The operator `?` converts every [`std::error::Error`]: [`HeaderError`](crate::HeaderError),
+/// [`PublishError`](crate::PublishError), [`SendError`](crate::SendError), [`FrameError`](crate::FrameError), or the error of a
+/// database.
 ///
 /// ```
 /// use sse_axum::{Error, Hub, Sse, Subscription};

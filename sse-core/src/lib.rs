@@ -1,51 +1,55 @@
 //! Server-Sent Events without a framework: framing, decoding, stream state, topics and resumption.
 //!
-//! Every rule of the protocol is here, and nothing else: this crate opens no socket, spawns no task, names no framework,
-//! and borrows clock, timer and randomness from its [`Runtime`]. A server gives it what it needs to know of a request
-//! and gets a status, headers, and a pure `Stream<Item = Bytes>`. On axum, actix-web or warp use `sse-axum`,
-//! `sse-actix` or `sse-warp`, which are this crate under the framework's own types.
+//! This crate has every rule of the protocol. The crate opens no socket, spawns no task and names no framework. A
+//! [`Runtime`] lends the clock, the timer and the randomness. A server passes the parts of a request and receives a
+//! status, headers, and a `Stream<Item = Bytes>`. For axum, actix-web and warp use `sse-axum`, `sse-actix` and `sse-warp`,
+//! which wrap this crate in the types of the framework.
 //!
 //! # From a request to bytes
 //!
 //! ```
-//! use sse_core::{Event, Hub, Policy, Request, Sse, Tokio};
+//! use sse_core::testing::Clock; // in a server: `Tokio`
+//! use sse_core::{Event, Hub, Policy, Request, Sse};
 //!
-//! # fn answer(hub: &Hub) -> Result<(), sse_core::Rejection> {
-//! // What the server has read of the request: method, query, and the headers as bytes.
+//! let clock = Clock::new();
+//! let hub = Hub::builder().build_on(clock.clone()); // in a server: `Hub::new()`
+//!
+//! // The method, the query and the headers of a request. A rejection is the whole answer: status, headers and body.
 //! let request = Request::new("GET", None, [("accept", b"text/event-stream".as_slice())]);
+//! let accepted = Policy::default().check(&request)?;
 //!
-//! // May it open a stream? If not, the refusal is the whole answer: status, headers, body.
-//! let admitted = Policy::default().check(&request)?;
-//!
-//! // A stream that follows a topic, and resumes where this client left off.
-//! let response = Sse::new(Tokio, admitted).subscribe(hub, ["news"]).into_response();
+//! // A stream that follows a topic. A client that brings a last event ID resumes after this event.
+//! let response = Sse::new(clock.clone(), accepted).subscribe(&hub, ["news"]).into_response();
 //! assert_eq!(response.status(), 200);
 //! assert_eq!(response.headers().next(), Some(("content-type", "text/event-stream")));
-//! let body = response.into_body(); // Stream<Item = Bytes>, and http_body::Body behind a feature
-//! # Ok(()) }
-//! # answer(&Hub::new()).unwrap();
+//! let mut body = clock.read(response); // a server sends `response.into_body()`, a `Stream<Item = Bytes>`
+//! assert!(body.text().starts_with(":\nevent: sse-position\nretry: "));
+//!
+//! // Anywhere in the application, for all clients:
+//! let id = hub.publish("news", Event::data("rain").event("weather"))?;
+//! assert_eq!(body.text(), format!("event: weather\ndata: rain\nid: {id}\n\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Whoever publishes needs nothing but the hub: `hub.publish("news", Event::json(&article).event("article"))?`.
+//! # The parts, from a request to its bytes
 //!
-//! # The parts, in the order in which bytes meet them
-//!
-//! | part | what it is |
+//! | part | purpose |
 //! |---|---|
-//! | [`Request`], [`Policy`], [`Rejection`] | may this request open a stream, and which [`LastEventId`] did it bring |
-//! | [`Sse`], [`Response`] | how the stream shall be, and the answer that opens it |
-//! | [`Event`], [`Frame`], [`IntoFrame`] | an intention, the proof that it can be sent, and all that can become one |
-//! | [`Sender`], [`EventStream`] | the handle and the body of one connection |
-//! | [`Hub`], [`Subscription`] | one ordered history with topics, and a place in it |
-//! | [`Events`], [`DecodeEvents`] | an enum of event types and payloads, both ways |
-//! | [`Decoder`] | reads what any server wrote, exactly as a browser does |
-//! | [`Runtime`], [`Timer`], [`Random`] | what is lent; [`Tokio`] lends tokio's |
-//! | [`testing`] | reads a stream event by event, under a clock that a test moves |
+//! | [`Request`], [`Policy`], [`Rejection`] | decide whether a request opens a stream, and find its [`LastEventId`] |
+//! | [`Sse`], [`Response`] | the options of a stream, and the answer that opens the stream |
+//! | [`Event`], [`Frame`], [`IntoFrame`] | an event, its validated bytes, and all types that become a frame |
+//! | [`Sender`], [`EventStream`] | the sender and the body of one stream |
+//! | [`Hub`], [`Subscription`] | one ordered history with topics, and a subscriber |
+//! | [`Events`], [`DecodeEvents`] | an enum of event types and payloads, encoded and decoded |
+//! | [`Decoder`] | decodes the stream of any server, exactly as a browser does |
+//! | [`EventSource`] | a client that reconnects and resumes, without a socket |
+//! | [`Runtime`], [`Timer`], [`Random`] | the clock, the timer and the randomness; [`Tokio`] is the runtime for tokio |
+//! | [`testing`] | reads a stream event by event, with a clock that only the test moves |
 //!
 //! # A server of your own
 //!
-//! An [`EventStream`] is polled like any stream. A server without async tasks calls [`EventStream::poll_chunk`] with its
-//! own time instead, and again at [`EventStream::deadline`]:
+//! A server polls an [`EventStream`] as any other stream. A server without async tasks calls [`EventStream::poll_chunk`] with
+//! its own time, and again at [`EventStream::deadline`]:
 //!
 //! ```
 //! use sse_core::testing::Clock;
@@ -61,15 +65,14 @@
 //! events.try_send("hello")?;
 //! assert_eq!(body.as_mut().poll_chunk(now, &mut cx), Poll::Ready(Some(":\nevent: sse-open\n\ndata: hello\n\n".into())));
 //! assert_eq!(body.as_mut().poll_chunk(now, &mut cx), Poll::Pending);
-//! assert!(body.deadline() <= Some(now + Duration::from_secs(15))); // when the next keep-alive is due
+//! assert!(body.deadline() <= Some(now + Duration::from_secs(15))); // the moment of the next keep-alive
 //! # Ok::<(), sse_core::SendError>(())
 //! ```
 //!
-//! # What nobody can do to it
+//! # Guarantees
 //!
-//! No text of a caller or a peer reaches a panic, and none puts a byte on the wire that the caller did not mean. Every
-//! buffer and table has a bound, in bytes or by count, and says what happens there. No waker and no user's value runs
-//! under a lock.
+//! No text of a caller or a peer can cause a panic or an extra field. Every buffer and table has a limit in bytes or by
+//! count, and a documented behaviour at the limit. No waker and no value of the application runs under a lock.
 //!
 //! # Features
 //!
@@ -80,14 +83,14 @@
 //! | `tokio` | [`Tokio`]: clock, timer, and a generator seeded by the system; `Hub::new` | yes |
 //! | `http-body` | `http_body::Body` for [`EventStream`], for hyper | |
 //! | `http` | [`Request::from_http`], `into_http`, `HttpBody`: the types of the crate `http` | |
-//! | `socket` | `apply_socket_limits`: bounds on what lies beneath a body | |
-//! | `tracing` | what happens to streams, told to `tracing` | |
+//! | `socket` | `apply_socket_limits`: bounds for the socket under a body | |
+//! | `tracing` | events and spans about streams for `tracing` | |
 //! | `testing` | [`testing`] | |
-//! | `adapter` | what an adapter needs: `json`, `socket`, `tokio` and the macro `adapter!` | |
+//! | `adapter` | the parts for an adapter: `json`, `socket`, `tokio` and the macro `adapter!` | |
 //!
-//! Without any of them it builds for `wasm32-unknown-unknown`.
+//! Without features the crate builds for `wasm32-unknown-unknown`.
 
-// No text of a caller or a peer reaches a panic; what may not fail is written so that it cannot.
+// No text of a caller or a peer can cause a panic.
 #![cfg_attr(
     not(test),
     deny(
@@ -156,7 +159,7 @@ pub use uuid::Uuid;
 #[cfg(feature = "derive")]
 pub use sse_derive::{DecodeEvents, Events, EventsTypeScript};
 
-/// The traits without the derive macros of the same names, which each adapter has of its own.
+/// The traits without the derive macros of the same names. Each adapter has its own derive macros.
 #[cfg(feature = "json")]
 #[doc(hidden)]
 pub mod __typed {
@@ -164,7 +167,7 @@ pub mod __typed {
     pub use crate::event::typed::Events;
 }
 
-/// The body of a channel or a subscription; of a stream of events with its source as `S`. See
+/// The body of a channel or a subscription. With another source `S`, the body of a stream of events. See
 /// [`stream::EventStream`].
 pub type EventStream<R, S = hub::TopicSource> = stream::EventStream<R, S>;
 

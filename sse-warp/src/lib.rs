@@ -1,8 +1,8 @@
 //! Server-Sent Events for [warp] 0.4.
 //!
-//! The filter [`sse`] extracts an [`Sse`], and its response opens a stream. To a request that may open none, every response
-//! of its `Sse` is the answer of the [`Rejection`]: 405, 406, the head alone for HEAD, or 204 where the stream was
-//! [finished](Sender::finish).
+//! The filter [`sse`] extracts an [`Sse`], and a response of `Sse` opens a stream. For a request that opens no stream every
+//! response is the answer of the [`Rejection`]: 405, 406, the head alone for HEAD, or 204 for a [finished](Sender::finish)
+//! stream.
 //!
 //! # A live feed that resumes by itself
 //!
@@ -17,7 +17,7 @@
 //!     .map(move |sse: Sse| sse.subscribe(&readers, ["news"]));
 //!
 //! # #[derive(serde::Serialize)] struct Article { title: &'static str }
-//! // and anywhere, at any time
+//! // Anywhere in the application, for all clients:
 //! let article = Article { title: "It works" };
 //! hub.publish("news", Event::json(&article).event("article"))?;
 //! # let _ = warp::serve(news);
@@ -71,8 +71,8 @@
 //!
 //! # A stream of events
 //!
-//! Or of `Result`s of them; the first error ends it. It need not be `Sync`. The stream is dropped when the reader leaves,
-//! so work that nobody waits for stops. Here a model that is asked by POST, whatever the request's `Accept` says:
+//! The stream yields events or `Result`s of events. The first error ends the stream. The stream need not be `Sync`. The server
+//! drops the stream when the client leaves. This example answers a POST, with any `Accept` header:
 //!
 //! ```
 //! use futures_util::{Stream, StreamExt, stream};
@@ -108,11 +108,11 @@
 //! }
 //! ```
 //!
-//! # Only if the request asked for one
+//! # One route for the page and the stream
 //!
-//! [`optional`] extracts `Some` if the request's `Accept` names the type, and nothing else decides that: a page navigation,
-//! which would take anything, gets the page. A request that names the type and may not open a stream is
-//! answered by its rejection.
+//! [`optional`] extracts `Some` if and only if the request's `Accept` names `text/event-stream`. A page navigation accepts
+//! every type and names another one, so the navigation receives the page. A request that names the type and opens no stream
+//! is answered by its rejection.
 //!
 //! ```
 //! use sse_warp::Sse;
@@ -129,10 +129,10 @@
 //! # let _ = warp::serve(route);
 //! ```
 //!
-//! # The history of a new client
+//! # Stored events for new clients
 //!
-//! A client without a last event ID receives the events from now on. [`Subscription::replay`] sends stored events before
-//! them, and [`Subscription::replay_topic`] those of one topic:
+//! A client without a last event ID receives new events only. [`Subscription::replay`] first sends stored events, and
+//! [`Subscription::replay_topic`] those of one topic:
 //!
 //! ```
 //! use sse_warp::{Hub, Replay, Sse, Subscription};
@@ -172,22 +172,22 @@
 //!
 //! # Routing
 //!
-//! The filters take any method, so that this crate answers HEAD, and other methods with 405 and a sentence that names the
-//! call to change it; after `warp::get()` warp answers them. Their argument, a [`Route`], has the [`Policy`] of the route and
-//! the [`Hub`] that owns its channels and streams of events.
+//! The filters take any method. This crate answers HEAD, and answers other methods with 405 and the call that allows the
+//! method. After `warp::get()` warp answers these methods. The argument of the filters, a [`Route`], has the [`Policy`] of the
+//! route and the [`Hub`] that owns its channels and streams of events.
 //!
-//! Keep event streams outside `warp::compression`, which cannot be told to spare them.
+//! Keep event streams outside `warp::compression`, which has no exception for event streams.
 //!
 //! # Graceful shutdown
 //!
-//! A stream has no end of its own, and warp waits for it: drain the hub inside the future that warp waits for.
+//! Event streams never end by themselves, and warp waits for all streams. Drain the hub inside the future that warp waits for.
 //!
 //! ```no_run
 //! # use std::time::Duration;
 //! # use warp::Filter;
 //! # use sse_warp::Sse;
 //! # async fn serve(listener: tokio::net::TcpListener, hub: sse_warp::Hub) {
-//! // With the hub as argument, channels and streams of events belong to it, too.
+//! // With the hub as argument, channels and streams of events belong to the hub too.
 //! let routes = sse_warp::sse(hub.clone()).map(|sse: Sse| sse.prelude(["hello"]).channel().1);
 //! let stop = async move {
 //!     let _ = tokio::signal::ctrl_c().await;
@@ -197,19 +197,19 @@
 //! # }
 //! ```
 //!
-//! Subscriptions are part of it in any case, channels and streams of events because of the argument.
+//! The drain ends all subscriptions, and the channels and streams of events because of the argument.
 //!
 //! # Features
 //!
-//! `tracing`, on by default: events about streams and failed handlers, under the names in `docs/observing.md`. An error
-//! that no client may see is only there.
+//! `tracing`, on by default: events about streams and failed handlers, with the names in `docs/observing.md`. Errors that
+//! the client does not receive are only in `tracing`.
 //!
 //! `testing`: the module `testing`, which calls a handler in a test and reads its events.
 //!
 //! `derive`: the macros for an enum of events, [`Events`], [`DecodeEvents`] and `EventsTypeScript`; see
 //! `docs/typed-events.md`.
 
-// As in the core: no text of a caller or a peer reaches a panic.
+// As in the core: no text of a caller or a peer can cause a panic.
 #![cfg_attr(
     not(test),
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
@@ -280,8 +280,8 @@ impl From<(Policy, Hub)> for Route {
 ///
 /// The argument has the options of the route: a [`Policy`], a [`Hub`], both, or `()`. The filter never rejects. A request
 /// that opens no stream reaches the handler with an `Sse` whose every response is the answer of the rejection: 405, 406, 403,
-/// the head alone for HEAD, or 204 for a stream that has finished. [`Sse::rejection`] tells the handler before expensive
-/// work.
+/// the head alone for HEAD, or 204 for a stream that has finished. A handler can check [`Sse::rejection`]
+/// before expensive work.
 ///
 /// ```
 /// use sse_warp::{Hub, Sse};
@@ -295,8 +295,8 @@ pub fn sse(route: impl Into<Route>) -> impl Filter<Extract = (Sse,), Error = Inf
     check(route.into(), Sse::check, Sse::rejected)
 }
 
-/// Extracts `Some` [`Sse`] if the request's `Accept` names the type, and `None` from every other request, for a route that has
-/// another answer too. Otherwise as [`sse`].
+/// Extracts `Some` [`Sse`] if the request's `Accept` names `text/event-stream`, and `None` from every other request, for a route
+/// that has another answer too. The argument is that of [`sse`].
 ///
 /// ```
 /// use sse_warp::Sse;
@@ -317,7 +317,7 @@ impl Sse {
         Self(sse_core::Sse::rejected(sse_core::Tokio, rejection))
     }
 
-    /// Why the request opens no stream, if it opens none.
+    /// The rejection of a request that opens no stream.
     ///
     /// ```
     /// # fn is_rejected(sse: &sse_warp::Sse) -> bool {
@@ -329,10 +329,10 @@ impl Sse {
         self.0.rejection()
     }
 
-    /// The same, or the rejection as an error, so that a handler starts no work for a request that opens no stream.
+    /// Returns the rejection as an error, so that a handler starts no work for a request that opens no stream.
     ///
     /// # Errors
-    /// The rejection; returned from the handler, it is the answer.
+    /// The rejection. A handler that returns the rejection answers with it.
     ///
     /// ```
     /// use sse_warp::{Error, Sse, SseResponse};

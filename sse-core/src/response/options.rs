@@ -20,11 +20,10 @@ use crate::stream::{CloseReason, EventStream, FutureSource, ItemStream, OnEnd, R
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// A request that may open a stream, and how the stream shall be. An adapter's `Sse` is this one under the
-/// framework's extractor.
+/// A request that may open a stream, and the options of the stream. An adapter's `Sse` wraps this type.
 ///
 /// # Examples
-/// The core alone, under the clock of a test:
+/// The core alone, with the clock of a test:
 ///
 /// ```
 /// use sse_core::testing::Clock;
@@ -47,7 +46,7 @@ pub struct Sse<R: Runtime> {
     pub(crate) runtime: R,
     pub(crate) id: Uuid,
     pub(crate) accepted: Accepted,
-    /// The request opens no stream, and every response is this answer.
+    /// Set if the request opens no stream. Every response is then this rejection.
     pub(crate) rejection: Option<Rejection>,
     pub(crate) keep_alive: Option<Duration>,
     pub(crate) buffer: usize,
@@ -69,13 +68,15 @@ pub struct Sse<R: Runtime> {
 /// The longest [key](Sse::key) of a stream, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;
 
-/// A [key](Sse::key) that is longer than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES); how many bytes it has.
+/// The number of bytes of a [key](Sse::key) that is longer than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key has {0} bytes, more than {MAX_KEY_BYTES}")]
 pub struct KeyTooLong(pub usize);
 
 impl<R: Runtime> Sse<R> {
-    /// With the defaults: a keep-alive every 15 s, a buffer of 64 KiB, no limit on the lifetime.
+    /// Creates the options with their defaults: a keep-alive every 15 s, a buffer of 64 KiB, no limit of the lifetime.
+    ///
+    /// [`Sse`] has an example.
     pub fn new(runtime: R, accepted: Accepted) -> Self {
         Self {
             id: runtime.random().uuid(),
@@ -98,15 +99,15 @@ impl<R: Runtime> Sse<R> {
         }
     }
 
-    /// The options of a request that opens no stream: every response that it makes is the answer of this rejection. For an
-    /// adapter whose framework has no other way to answer before the handler.
+    /// Creates the options of a request that opens no stream. Every response is the answer of the rejection. For an adapter
+    /// whose framework cannot answer before the handler.
     #[doc(hidden)]
     pub fn rejected(runtime: R, rejection: Rejection) -> Self {
         let accepted = Accepted { last_event_id: LastEventId::Absent, is_get: false, names_type: false };
         Self { rejection: Some(rejection), ..Self::new(runtime, accepted) }
     }
 
-    /// Why the request opens no stream, if it opens none.
+    /// The rejection of a request that opens no stream.
     #[doc(hidden)]
     #[must_use]
     pub const fn rejection(&self) -> Option<&Rejection> {
@@ -138,11 +139,12 @@ impl<R: Runtime> Sse<R> {
         &self.accepted.last_event_id
     }
 
-    /// Adds a response header; the same name may come again, as `set-cookie` does. One of `cache-control` and
-    /// `x-accel-buffering` replaces the stream's own. An answer that asks the client to come later has them too.
+    /// Adds a response header. A name can occur more than once, as `set-cookie` does. A header named `cache-control` or
+    /// `x-accel-buffering` replaces the one of the stream. An answer that makes the client retry later has the headers too.
     ///
     /// # Errors
-    /// A name or value that no header can have, or a header that is not the handler's, as `content-type`.
+    /// [`HeaderError`] for a name or value that no header can have, and for a header that belongs to the stream or the
+    /// connection, such as `content-type`.
     ///
     /// ```
     /// # use sse_core::testing::Clock;
@@ -161,7 +163,7 @@ impl<R: Runtime> Sse<R> {
         Ok(self)
     }
 
-    /// Begins the stream with the event `welcome`, whose data is `{"uuid":"..."}`: the connection's identifier.
+    /// Sends the event `welcome` first, with the data `{"uuid":"..."}`: the unique ID of the stream.
     ///
     /// ```
     /// # let clock = sse_core::testing::Clock::new();
@@ -174,10 +176,11 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Writes a comment line when nothing was written for this long: 15 s by default. The first one comes
-    /// earlier, at a moment drawn from half to one interval, and one after data from nine tenths on: streams which
-    /// received the same event do not all write again at once. `None` and zero turn it off, as do more than 49 days; the server then notices late or never
-    /// that a client vanished. In whole milliseconds, rounded up.
+    /// Sends a comment line when the stream has sent nothing for this long: 15 s by default, in whole milliseconds, rounded
+    /// up. The first keep-alive comes after half to one interval, and a keep-alive after data after nine tenths to one
+    /// interval. So streams that received the same event do not all write again at once.
+    ///
+    /// `None`, zero and more than 49 days turn keep-alives off. The server then notices late or never that a client vanished.
     ///
     /// ```
     /// # use {sse_core::testing::Clock, std::time::Duration};
@@ -195,12 +198,12 @@ impl<R: Runtime> Sse<R> {
 
     /// Sends positions and the end of the stream as events of [`RESERVED_TYPES`](crate::RESERVED_TYPES), or without data.
     ///
-    /// By default they are events if the request's `Accept` names `text/event-stream` or `text/*`, as in
+    /// By default a stream sends events if the request's `Accept` names `text/event-stream` or `text/*`, as in
     /// [`AcceptMode::Named`](crate::AcceptMode::Named). Firefox, WebKit and many libraries keep no ID of a block without
-    /// data, so without these events they lose what was sent while they reconnected. An `EventSource` always names the
-    /// type. A `fetch` that sends `Accept: */*` may parse the data of every event, so it receives blocks without data.
+    /// data. Without the events such a client loses the events of the time in which the client reconnects. An `EventSource`
+    /// always names the type. A `fetch` with `Accept: */*` may parse the data of every event and receives blocks without data.
     ///
-    /// Over other methods than GET this changes nothing: the stream opens with a comment and holds no block without
+    /// For other methods than GET this setting changes nothing. The stream opens with a comment and has no block without
     /// data.
     ///
     /// ```
@@ -215,23 +218,33 @@ impl<R: Runtime> Sse<R> {
     /// assert_eq!(clock.read(response).text(), ":\nid: end\n\n");
     /// ```
     ///
-    /// Source: WHATWG HTML 9.2.6, from which those engines deviate.
+    /// Source: WHATWG HTML 9.2.6. Firefox and WebKit deviate from this section.
     pub const fn control_events(mut self, on: bool) -> Self {
         self.control_events = Some(on);
         self
     }
 
-    /// Bounds what a [`Sender`](crate::Sender) may have pending, in bytes: 64 KiB by default. At the bound `try_send` answers `Full`
-    /// and `send` waits; an event that is larger than the bound is taken when nothing is pending.
+    /// Limits the pending bytes of a [`Sender`]: 64 KiB by default. At the limit [`Sender::try_send`] returns
+    /// [`SendError::Full`](crate::SendError::Full) and [`Sender::send`] waits. An event larger than the limit is accepted when
+    /// nothing is pending.
+    ///
+    /// ```
+    /// # use {sse_core::SendError, sse_core::testing::Clock};
+    /// # let clock = Clock::new();
+    /// let (events, _response) = clock.sse().buffer(16).channel();
+    /// events.try_send("larger than the limit")?;
+    /// assert_eq!(events.try_send("x"), Err(SendError::Full));
+    /// # Ok::<(), SendError>(())
+    /// ```
     pub const fn buffer(mut self, bytes: usize) -> Self {
         self.buffer = bytes;
         self
     }
 
-    /// The largest event that the stream sends, in bytes of its values: by default the limit of its hub for a
-    /// [`subscription`](Self::subscribe), else [`MAX_EVENT_BYTES`], 1 MiB. A line break counts as the line that it opens. A
-    /// larger event is [`FrameError::TooLarge`]: `send` returns it, and a stream of events ends as
-    /// [`CloseReason::Failed`]. Published events have the limit of the hub.
+    /// Limits the size of an event, in bytes of its values. By default the limit of a [subscription](Self::subscribe) is that
+    /// of the hub, and the limit of other streams is [`MAX_EVENT_BYTES`], 1 MiB. A line break counts as a new `data` field.
+    /// `send` returns [`FrameError::TooLarge`] for a larger event, and a stream of events ends as [`CloseReason::Failed`].
+    /// Published events have the limit of the hub.
     ///
     /// ```
     /// # use {sse_core::{FrameError, SendError}, sse_core::testing::Clock};
@@ -251,8 +264,8 @@ impl<R: Runtime> Sse<R> {
         self.max_event_bytes
     }
 
-    /// Ends the stream after this long, or up to a fifth earlier so that clients do not come back all at once.
-    /// Without it a stream lasts as long as it likes.
+    /// Ends the stream after this long, or up to a fifth earlier, so that clients do not reconnect all at once. No limit by
+    /// default.
     ///
     /// ```
     /// # use {sse_core::CloseReason, sse_core::testing::Clock, std::time::Duration};
@@ -268,23 +281,33 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Ends the stream at this moment, as when a login ends: an [`Instant`], a [`SystemTime`](std::time::SystemTime), or
-    /// [`UnixSeconds`](crate::UnixSeconds). A moment in the past ends the stream at its first poll. No such moment by
-    /// default.
+    /// Ends the stream at this moment, for example the end of a login: an [`Instant`], a
+    /// [`SystemTime`](std::time::SystemTime), or [`UnixSeconds`](crate::UnixSeconds). A moment in the past ends the stream at
+    /// its first poll. No such moment by default.
     ///
-    /// A later change of the wall clock does not move the end. A body that nobody polls has no deadlines; its connection
-    /// ends when the socket does.
+    /// A later change of the wall clock does not move the end. A body that the server does not poll keeps no deadline.
+    ///
+    /// ```
+    /// # use {sse_core::CloseReason, sse_core::testing::Clock, sse_core::Runtime, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// let end_of_login = clock.now() + Duration::from_secs(60);
+    /// let (events, response) = clock.sse().expires_at(end_of_login).channel();
+    /// let mut client = clock.read(response);
+    /// clock.advance(Duration::from_secs(60));
+    /// assert!(client.has_ended());
+    /// assert_eq!(events.close_reason(), Some(CloseReason::Expired));
+    /// ```
     pub fn expires_at(mut self, moment: impl IntoMoment) -> Self {
         self.expires_at = moment.on_clock(self.runtime.now(), self.runtime.wall());
         self
     }
 
-    /// Names whose stream it is, for [`Hub::close_by_key`] and
-    /// [`HubBuilder::max_streams_per_key`](crate::hub::HubBuilder::max_streams_per_key). It counts on a stream that is attached to
-    /// a hub.
+    /// Sets the owner of the stream, for example a user, for [`Hub::close_by_key`](crate::Hub::close_by_key) and
+    /// [`HubBuilder::max_streams_per_key`](crate::hub::HubBuilder::max_streams_per_key). The key only has an effect if the stream
+    /// belongs to a hub.
     ///
     /// # Errors
-    /// [`KeyTooLong`] for more than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES) bytes; use a digest of what is longer.
+    /// [`KeyTooLong`] for more than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES) bytes. Use a digest of a longer key.
     ///
     /// ```
     /// # let clock = sse_core::testing::Clock::new();
@@ -300,11 +323,11 @@ impl<R: Runtime> Sse<R> {
         Ok(self)
     }
 
-    /// Calls this once when the stream has ended, with the reason and, if it failed, the error. It is the place to count
-    /// and to log failures, which no client is told of.
+    /// Calls this function once when the stream has ended, with the reason and, for a failed stream, the error. Use the call
+    /// to count and log failures, because the client does not receive the error.
     ///
-    /// It runs where the body is polled or dropped, so it must not block; no lock of this crate is held. A stream that
-    /// never opened (the request was rejected, or asked to come later) calls nothing.
+    /// The function must not block. It runs in the task that polls or drops the body, without a lock of this crate. A
+    /// stream that never opened does not call the function.
     ///
     /// ```
     /// # use {sse_core::CloseReason, sse_core::testing::Clock, std::sync::mpsc};
@@ -325,9 +348,9 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// Sends these events before anything else, however large the buffer is; at most
-    /// [`MAX_PRELUDE_BYTES`](crate::MAX_PRELUDE_BYTES) in all. One that cannot be sent ends the stream as [`CloseReason::Failed`], before any of
-    /// them.
+    /// Sends these events before all others, whatever the size of the buffer. The limit is
+    /// [`MAX_PRELUDE_BYTES`](crate::MAX_PRELUDE_BYTES) in all. An event that cannot be sent ends the stream as
+    /// [`CloseReason::Failed`], and the client receives none of them.
     ///
     /// ```
     /// # let clock = sse_core::testing::Clock::new();
@@ -341,8 +364,9 @@ impl<R: Runtime> Sse<R> {
         self
     }
 
-    /// A stream of these events. When they end it finishes, see [`Sender::finish`](crate::Sender::finish); an `Err`, or an event that cannot
-    /// be sent, ends it as [`CloseReason::Failed`] and nothing of that item reaches the client.
+    /// Sends these events, or results of events. When the events end, the stream finishes, see [`Sender::finish`]. An `Err`,
+    /// or an event that cannot be sent, ends the stream as [`CloseReason::Failed`], and nothing of this item reaches the
+    /// client.
     ///
     /// ```
     /// # let clock = sse_core::testing::Clock::new();
@@ -435,12 +459,12 @@ impl<R: Runtime> Sse<R> {
         }
     }
 
-    /// The last event ID that the client brought, if it can stand in a block.
+    /// The last event ID of the client, if a block can contain the ID.
     pub(crate) fn brought(&self) -> Option<Box<str>> {
         self.accepted.last_event_id.as_str().filter(|id| crate::event::encode::check_id(id).is_ok()).map(Into::into)
     }
 
-    /// The handler's headers, for an answer that is none yet.
+    /// The headers of the handler, for an answer that opens no stream.
     pub(crate) fn headers(&self) -> Vec<(String, String)> {
         self.headers.clone()
     }

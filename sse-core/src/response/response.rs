@@ -1,4 +1,4 @@
-//! What a handler returns: a status, a head that is fixed from here on, and a body.
+//! The answer of a handler: a status, headers and a body.
 
 use crate::request::grammar::is_token;
 use crate::request::head::STREAM_HEADERS;
@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The answer that opens a stream, or that refuses it softly because the hub drains or is full.
+/// The answer that opens a stream, or that makes the client retry later because the hub drains or is full.
 ///
-/// Its status and headers are fixed; an adapter turns it into the framework's response.
+/// The status and the headers are fixed. An adapter converts the answer into the response type of its framework.
 ///
 /// ```
 /// use sse_core::testing::Clock;
@@ -32,13 +32,13 @@ pub struct Response<B> {
 }
 
 impl<B> Response<B> {
-    /// The head of a stream, with the handler's own headers in place of ours where they have the same name.
+    /// The head of a stream. A header of the handler replaces the one of the stream with the same name.
     pub(crate) fn stream(id: Uuid, own: Vec<(String, String)>, body: B) -> Self {
         Self { id: Some(id), ..Self::with(200, stream_headers(), own, body) }
     }
 
-    /// Come later: for a GET a stream that only says when, because a browser never returns after 503. The handler's
-    /// headers stay, because without those of CORS a page on another origin could not read when.
+    /// The answer "retry later". For a GET the answer is a stream with the delay, because a browser never returns after
+    /// 503. The headers of the handler stay, because a page of another origin needs those of CORS to read the delay.
     pub(crate) fn retry_later(is_get: bool, retry: Duration, own: Vec<(String, String)>, body: B) -> Self {
         if is_get {
             return Self::with(200, stream_headers(), own, body);
@@ -48,18 +48,17 @@ impl<B> Response<B> {
         Self::with(503, ours.into_iter(), own, body)
     }
 
-    /// The answer of a rejection, whose text is in the body.
+    /// The answer of a rejection. The body has its text.
     pub(crate) fn rejected(rejection: Rejection, body: B) -> Self {
         let headers = rejection.headers().map(|(name, value)| (name.into(), value.to_owned().into())).collect();
         Self { status: rejection.status(), headers, id: None, rejection: Some(rejection), body }
     }
 
-    /// A request that no stream can answer, because the handler asks for the impossible.
+    /// The answer to a request whose handler made a call that cannot succeed.
     pub(crate) fn invalid(status: u16, own: Vec<(String, String)>, body: B) -> Self {
         Self::with(status, [("cache-control", "no-store".into())].into_iter(), own, body)
     }
 
-    /// Without an identifier.
     fn with(
         status: u16,
         ours: impl Iterator<Item = (&'static str, Cow<'static, str>)>,
@@ -72,25 +71,40 @@ impl<B> Response<B> {
         Self { status, headers, id: None, rejection: None, body }
     }
 
-    /// The status code.
+    /// The status code. [`Response`] has an example.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The headers, with names in lower case.
+    /// The headers, with names in lower case. [`Response`] has an example.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The connection's identifier; `None` if the stream was refused because the hub drains or is full.
+    /// The unique ID of the stream. `None` if the response opens no stream.
+    ///
+    /// ```
+    /// # let clock = sse_core::testing::Clock::new();
+    /// let (events, response) = clock.sse().channel();
+    /// assert_eq!(response.id(), Some(events.id()));
+    /// ```
     #[must_use]
     pub const fn id(&self) -> Option<Uuid> {
         self.id
     }
 
-    /// Whether no stream opens: the hub drains or is full, or the handler's call cannot succeed. The response is the whole
-    /// answer.
+    /// Whether the response opens no stream: the hub drains or is full, or a call of the handler cannot succeed.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_core::testing::Clock, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// # let hub = Hub::builder().build_on(clock.clone());
+    /// drop(hub.drain(Duration::ZERO));
+    /// let (_events, response) = clock.sse().attach(&hub).channel();
+    /// assert!(response.is_rejected());
+    /// assert_eq!(response.status(), 200); // a GET: the body has a reconnection time
+    /// ```
     #[must_use]
     pub const fn is_rejected(&self) -> bool {
         self.id.is_none()
@@ -110,7 +124,7 @@ impl<B> Response<B> {
         Response { status, headers, id, rejection, body: map(body) }
     }
 
-    /// The body.
+    /// The body. The crate page has an example.
     pub fn into_body(self) -> B {
         self.body
     }
@@ -128,22 +142,22 @@ fn stream_headers() -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
     STREAM_HEADERS.iter().map(|(name, value)| (*name, Cow::Borrowed(*value)))
 }
 
-/// Why a response header was refused.
+/// The reason why a response header is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
     /// The name is not a token (RFC 9110, 5.6.2).
-    #[error("`{0}` is no header name")]
+    #[error("`{0}` is not a header name: a header name has only the characters of a token")]
     Name(String),
-    /// The value holds a control character, or a character beyond ASCII (RFC 9110, 5.5).
-    #[error("the value of `{0}` holds a character that no header can")]
+    /// The value contains a control character, or a character beyond ASCII (RFC 9110, 5.5).
+    #[error("the value of the header `{0}` contains a control character or a character beyond ASCII")]
     Value(String),
     /// The header belongs to the stream or to the connection.
-    #[error("`{0}` is not the handler's to set")]
+    #[error("a handler cannot set the header `{0}`, which belongs to the stream or the connection")]
     Fixed(String),
 }
 
-/// Headers that would change what the response is, or that belong to one hop (RFC 9110, 7.6.1).
+/// Headers that would change the kind of the response, or that belong to one hop (RFC 9110, 7.6.1).
 const FIXED: [&str; 10] = [
     "connection",
     "content-encoding",
