@@ -367,8 +367,8 @@ fn check<T: Send + 'static>(
             check(Some(&route.policy), route.hub.as_ref(), &request).unwrap_or_else(rejected)
         },
     );
-    // hyper keeps room for a route's filter and its future as long as the connection lives: here for two pointers. None
-    // of the filters rejects, but the box forgets that: were there a rejection, it would be of a host that nobody can read.
+    // Boxed, because hyper reserves memory for a route's filter and its future for each connection. None of the filters
+    // rejects, but the type of a boxed filter has an error.
     checked.boxed().or_else(move |_| ready(Ok::<_, Infallible>((rejected(Rejection::HostNotAllowed),))))
 }
 
