@@ -157,16 +157,21 @@ impl Client {
     pub(crate) fn start(nodes: Arc<Mutex<Vec<Node>>>, topic: &str, seed: u64, hop: Option<Duration>) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (topic, shared) = (topic.to_owned(), seen.clone());
+        let open = move |turn: u64, id: &str| {
+            let hub = {
+                let nodes = nodes.lock().unwrap();
+                nodes[turn as usize * 7 % nodes.len()].hub.clone()
+            };
+            let subscription = sse(id).keep_alive(Duration::from_millis(300)).subscribe(&hub, [&topic]);
+            Box::pin(subscription.into_response().into_body())
+        };
+        // Before the task runs, so that no event that the caller publishes afterwards comes before the subscription.
+        let mut first = Some(open(seed, ""));
         let task = tokio::spawn(async move {
             let mut reader = Reader::with(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]);
             for turn in seed.. {
-                let hub = {
-                    let nodes = nodes.lock().unwrap();
-                    nodes[turn as usize * 7 % nodes.len()].hub.clone()
-                };
                 let id = shared.lock().unwrap().id.clone();
-                let subscription = sse(&id).keep_alive(Duration::from_millis(300)).subscribe(&hub, [&topic]);
-                let mut body = Box::pin(subscription.into_response().into_body());
+                let mut body = first.take().unwrap_or_else(|| open(turn, &id));
                 let leaves = tokio::time::sleep(hop.unwrap_or(Duration::MAX / 4).min(Duration::from_secs(1 << 30)));
                 tokio::pin!(leaves);
                 loop {
