@@ -107,7 +107,7 @@ impl RedisBuilder {
             return Err(StartError::TooShort(self.max_entries));
         }
         #[cfg(feature = "tls")]
-        let client = info(&self.url).and_then(|info| self.certificates.client(info));
+        let client = info(&self.url).and_then(|info| self.certificates.clone().client(info));
         #[cfg(not(feature = "tls"))]
         let client = info(&self.url).and_then(Client::open);
         let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
