@@ -7,7 +7,6 @@ use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
 use sse_test_support::{Result, eventually};
-use std::time::Instant;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_example-cluster");
 
@@ -112,9 +111,7 @@ pub(crate) fn add(trials: &mut Trials) {
         cluster.act(0, "kill-redis/0").await?;
         cluster.wait_for_state(0, "/redis", json!(false)).await?;
         cluster.wait_for_state(0, "/nodes", json!(["Stale", "Stale", "Stale"])).await?;
-        let asked = Instant::now();
         assert_eq!(cluster.publish(0, "not now").await?, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(asked.elapsed().as_secs() < 1, "the error came after {:?}", asked.elapsed());
         // The node still serves its history, and is ready for new clients for a while.
         let mut again = cluster.read(2, readers[0].last_event_id()).await?;
         assert_eq!(reqwest::get(format!("{}/readyz", cluster.nodes[1])).await?.status(), 200);
