@@ -144,8 +144,8 @@ impl Wake for Flag {
 
 /// Hazard B6.
 #[test]
-fn a_hundred_thousand_ended_streams_hold_no_memory() {
-    const STREAMS: usize = 100_000;
+fn ended_streams_hold_no_memory() {
+    const STREAMS: usize = 30_000;
     let clock = Clock::new();
     let hub = hub_on(&clock);
     let topics: Vec<String> = (0..100).map(|n| format!("topic {n}")).collect();
@@ -166,20 +166,20 @@ fn a_hundred_thousand_ended_streams_hold_no_memory() {
             assert!(poll(&mut stream, &waker).is_ready() && poll(&mut stream, &waker).is_pending());
         }
     }
-    println!("100,000 streams one after another left {} B", held.bytes());
+    println!("{STREAMS} streams one after another left {} B", held.bytes());
     held.at_most(16 * KIB, "one after another");
 
     let mut open: Vec<_> = (0..STREAMS).map(|n| body(clock.sse().subscribe(&hub, [&topics[n % 100]]))).collect();
     open.iter_mut().step_by(2).for_each(|stream| while poll(stream, &waker).is_ready() {});
     assert_eq!(hub.stats().streams, STREAMS);
     assert!(Arc::strong_count(&flag) > STREAMS / 2, "they are parked");
-    println!("100,000 streams at once: {} B each", held.bytes() / STREAMS as isize);
+    println!("{STREAMS} streams at once: {} B each", held.bytes() / STREAMS as isize);
     // In another order than they were opened.
     while let Some(last) = open.len().checked_sub(1) {
         drop(open.swap_remove(last * 7 % (last + 1)));
     }
     drop(open);
-    println!("100,000 streams at once left {} B", held.bytes());
+    println!("{STREAMS} streams at once left {} B", held.bytes());
     held.at_most(16 * KIB, "at once");
     assert_eq!((hub.stats().streams, hub.stats().topics), (0, 100));
     assert_eq!(Arc::strong_count(&flag), 2, "no waker is parked");
@@ -205,21 +205,21 @@ fn a_million_subscribed_names_hold_no_memory() {
 }
 
 #[test]
-fn a_million_trimmed_topics_cost_a_bounded_table_and_their_clients_receive_a_gap() {
+fn trimmed_topics_cost_a_bounded_table_and_their_clients_receive_a_gap() {
     let clock = Clock::new();
     let held = Held::from_now();
     let hub = Hub::builder().topic_age(Duration::from_secs(1)).build_on(clock.clone());
     let zero = hub.publish("zero", "x").unwrap().to_string();
     hub.publish("first", "x").unwrap();
     let mut most = 0;
-    for n in 0..1_000_000 {
+    for n in 0..200_000 {
         clock.advance(Duration::from_millis(1));
         hub.publish(n.to_string(), "x").unwrap();
         if n % 1_000 == 0 {
             most = most.max(held.bytes());
         }
     }
-    println!("1,000,000 names published to, each forgotten after 1,000 more: at most {most} B");
+    println!("200,000 names published to, each forgotten after 1,000 more: at most {most} B");
     assert!(most < 16 * MIB as isize, "{most}");
     assert!(hub.stats().topics < 1_100);
     let is_gap = |name: String| {
@@ -228,12 +228,12 @@ fn a_million_trimmed_topics_cost_a_bounded_table_and_their_clients_receive_a_gap
     };
     assert!(is_gap("first".into()));
     // Topics that are remembered one by one, and topics that are not.
-    assert!((0..998_000).step_by(997).all(|n| is_gap(n.to_string())));
+    assert!((0..198_000).step_by(397).all(|n| is_gap(n.to_string())));
 }
 
 /// Hazard B15.
 #[test]
-fn a_million_topics_beyond_max_topics_replace_each_other() {
+fn topics_beyond_max_topics_replace_each_other() {
     const TOPICS: usize = 20_000;
     let clock = Clock::new();
     let held = Held::from_now();
@@ -242,10 +242,10 @@ fn a_million_topics_beyond_max_topics_replace_each_other() {
         hub.publish(n.to_string(), "x").unwrap();
     }
     let each = held.bytes() / TOPICS as isize;
-    for n in TOPICS..1_000_000 {
+    for n in TOPICS..200_000 {
         hub.publish(n.to_string(), "x").unwrap();
     }
-    assert_eq!((hub.stats().topics, hub.stats().dropped_topics), (TOPICS, 980_000));
+    assert_eq!((hub.stats().topics, hub.stats().dropped_topics), (TOPICS, 180_000));
     // The memory of the dropped topics.
     held.at_most(TOPICS * KIB + 12 * MIB, "20,000 topics");
     drop(hub);

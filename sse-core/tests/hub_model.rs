@@ -52,8 +52,8 @@ fn check(cases: u32, follows: bool) -> Done {
 
 #[test]
 fn any_chain_of_connections_receives_every_event_once_or_a_gap() {
-    let done = check(1_000, false);
-    assert!(done.operations > 100_000 && done.dropped_topics > 100);
+    let done = check(500, false);
+    assert!(done.operations > 50_000 && done.dropped_topics > 50);
 }
 
 #[test]
