@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::sleep;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 const BACK: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(2_300);
 

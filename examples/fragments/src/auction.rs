@@ -5,6 +5,8 @@ use serde::Deserialize;
 use sse_axum::{Event, Hub};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// A bid, as the form posts it.
 #[derive(Debug, Deserialize)]
@@ -18,6 +20,7 @@ pub(crate) struct Bid {
 pub(crate) struct Auction {
     pub(crate) hub: Hub,
     ends: Instant,
+    hammer: Arc<Notify>,
     lot: Arc<Mutex<Lot>>,
 }
 
@@ -29,7 +32,7 @@ struct Lot {
 
 impl Auction {
     pub(crate) fn new(hub: Hub, lasts: Duration) -> Self {
-        Self { hub, ends: Instant::now() + lasts, lot: Arc::default() }
+        Self { hub, ends: Instant::now() + lasts, hammer: Arc::default(), lot: Arc::default() }
     }
 
     /// Accepts a bid, or returns the reason for the page.
@@ -52,11 +55,18 @@ impl Auction {
         Ok(())
     }
 
+    /// Ends the auction before its time.
+    pub(crate) fn end(&self) {
+        self.hammer.notify_one();
+    }
+
     /// Publishes the remaining time each second, and the winner at the end.
     pub(crate) async fn run(self) {
         while let Some(left) = self.ends.checked_duration_since(Instant::now()) {
             self.publish("clock", [Event::data(format!("ends in {} s", left.as_secs_f64().ceil())).event("left")]);
-            tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+            if timeout(left.min(Duration::from_secs(1)), self.hammer.notified()).await.is_ok() {
+                break;
+            }
         }
         let mut lot = self.lot();
         lot.is_sold = true;

@@ -32,7 +32,7 @@ struct Args {
     #[command(flatten)]
     listen: Listen,
 
-    /// How long the auction goes on
+    /// How long the auction goes on. A line on standard input ends it at once
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     seconds: u64,
 }
@@ -44,6 +44,12 @@ async fn main() -> io::Result<()> {
     let hub = Hub::builder().drain_grace(Duration::from_millis(500)).build();
     let auction = Auction::new(hub.clone(), Duration::from_secs(args.seconds));
     tokio::spawn(auction.clone().run());
+    let hammer = auction.clone();
+    std::thread::spawn(move || {
+        if std::io::stdin().read_line(&mut String::new()).is_ok_and(|bytes| bytes > 0) {
+            hammer.end();
+        }
+    });
 
     let script = |text: &'static str| get(async move || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], text));
     let page = page(include_str!("../page.html"));

@@ -33,8 +33,9 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 
     trials.add("fragments::auction_ends_with_sold_and_then_closed", async || {
-        let server = start(PROGRAM, &["--seconds", "1"]).await?;
+        let mut server = start(PROGRAM, &[]).await?;
         bid(&server, "ann", "3").await?;
+        server.write("\n").await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         reader.until("sold", "<p class=\"sold\">Sold to ann for 3.</p>", SOON).await?;
         reader.until("closed", "", SOON).await?;
@@ -43,7 +44,7 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 
     trials.add_in_each_browser("fragments::page_swaps_fragments_and_closes_at_the_end", async |browser| {
-        let server = start(PROGRAM, &["--seconds", "6"]).await?;
+        let mut server = start(PROGRAM, &[]).await?;
         let page = browser.open(server.url()).await?;
         page.wait(LIVE, SOON).await?;
         let offer = "const f = document.forms[0].elements; f.name.value = '<b>Zoë</b>'; f.amount.value = 12; \
@@ -57,6 +58,7 @@ pub(crate) fn add(trials: &mut Trials) {
         bid(&server, "bob", "20").await?;
         shows(&page, "#bids li:first-child", "bob").await?;
         assert_eq!(page.eval::<usize>("bids.children.length").await?, 2);
+        server.write("\n").await?;
         shows(&page, ".sold", "Sold to bob for 20.").await?;
         page.wait("document.body.dataset.state === 'done'", SOON).await?;
         assert_eq!(page.eval::<usize>("document.forms.length").await?, 0, "the form is still there");

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// The longest wait for a result that should be immediate. The machine may be busy.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// A browser waits 3 s before it reconnects, or up to 5 s after a drain, and may need a second attempt.
 const BACK: Duration = Duration::from_secs(20);
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             let mut response = request.send().await?;
             let (status, took) = server.terminate().await?;
             assert!(status.success(), "{status}");
-            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(took < Duration::from_secs(5), "{took:?}");
             // The stream has a normal end.
             while response.chunk().await?.is_some() {}
             Ok(())

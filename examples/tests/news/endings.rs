@@ -5,7 +5,7 @@ use sse_test_support::http::Reader;
 use sse_test_support::trials::Trials;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 pub(crate) fn add(trials: &mut Trials, news: News) {
     let name = |what: &str| format!("{}::endings::{what}", news.framework);
@@ -34,7 +34,7 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
 
         let (status, took) = server.terminate().await?;
         assert!(status.success(), "{status}");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
         for mut reader in readers {
             // The stream has a normal end, with a second `retry`.
             reader.to_end(SOON).await?;
@@ -47,20 +47,23 @@ pub(crate) fn add(trials: &mut Trials, news: News) {
     #[cfg(unix)]
     trials.add(name("client_that_reads_nothing_does_not_delay_the_end"), async move || {
         let mut server = news.start().await?;
-        let mut stalled = TcpStream::connect(server.address()).await?;
+        // A small buffer, so that few bytes fill everything between the server and this client.
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4_096)?;
+        let mut stalled = socket.connect(server.address().parse()?).await?;
         stalled.write_all(b"GET /events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\n\r\n").await?;
         let mut reader = Reader::open(format!("{}/events", server.url())).await?;
         reader.until("readers", "2", SOON).await?;
         // More bytes than all buffers hold, in portions that a reading client can follow.
         let line = format!("{}\n", "x".repeat(1_900));
-        for round in 0..160 {
+        for round in 0..80 {
             server.write(line.repeat(25)).await?;
             server.write(format!("round {round}\n")).await?;
             reader.until_field("headline", "text", &format!("round {round}"), SOON).await?;
         }
         let (status, took) = server.terminate().await?;
         assert!(status.success(), "{status}");
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
         drop(stalled);
         Ok(())
     });

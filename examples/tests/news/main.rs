@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// The longest wait for a result that should be immediate. The machine may be busy.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy)]
 struct News {

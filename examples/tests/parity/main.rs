@@ -11,7 +11,7 @@ use sse_test_support::trials::Trials;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// Starts a server in this process.
 type Start = fn(std::net::TcpListener) -> std::io::Result<()>;

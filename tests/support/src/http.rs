@@ -69,7 +69,11 @@ impl Reader {
         bound: Duration,
     ) -> Result {
         let arrived = timeout(bound, async {
-            while !self.all().any(|event| event.event_type == event_type && matches(&event.data)) {
+            let is_wanted = |event: &reader::Event| event.event_type == event_type && matches(&event.data);
+            // The events that were looked at already are not looked at again for each chunk.
+            let (mut own, mut reserved) = (0, 0);
+            while !self.reader.events().skip(own).chain(self.reader.reserved().iter().skip(reserved)).any(is_wanted) {
+                (own, reserved) = (self.reader.events().count(), self.reader.reserved().len());
                 if self.ended {
                     return Err("the stream ended".into());
                 }
