@@ -1,8 +1,10 @@
 //! The settings of a node.
 
+use crate::connections::Connections;
 use crate::follower::BATCH_ENTRIES;
 use sse_core::Hub;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The smallest log. A node can detect trimmed entries only if a full batch was left unread.
@@ -33,6 +35,8 @@ pub(crate) const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
 #[must_use = "a builder starts nothing until `start` is called"]
 pub struct RedisBuilder {
     pub(crate) url: String,
+    /// The connections of another node. Settings of the connection then have no meaning.
+    pub(crate) connections: Option<Arc<Connections>>,
     pub(crate) prefix: String,
     pub(crate) name: String,
     pub(crate) hub: sse_core::hub::HubBuilder,
@@ -69,6 +73,7 @@ impl RedisBuilder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            connections: None,
             prefix: String::new(),
             name: "sse".to_owned(),
             hub: Hub::builder(),
@@ -208,6 +213,7 @@ impl RedisBuilder {
     /// ```
     #[cfg(feature = "tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.connections = None;
         self.certificates.roots = Some(pem.into());
         self
     }
@@ -229,6 +235,7 @@ impl RedisBuilder {
     /// ```
     #[cfg(feature = "tls")]
     pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.connections = None;
         self.certificates.own = Some((pem.into(), key.into()));
         self
     }

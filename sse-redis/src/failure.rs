@@ -15,6 +15,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether the connection must be replaced. Otherwise only the log of the command is affected.
+    pub(crate) fn closes_connection(&self) -> bool {
+        matches!(self, Self::Server(error) if needs_reconnect(error))
+    }
+
     /// The problem for the operator.
     pub(crate) fn problem(&self) -> Problem {
         match self {
@@ -23,6 +28,14 @@ impl Failure {
             Self::TooOld(version) => Problem::TooOld(version.as_str().into()),
         }
     }
+}
+
+/// Whether another connection may reach a server that accepts this command: the connection is broken, or the server is not the
+/// leader or not ready. After any other error, for example `NOREPLICAS` or `OOM`, the same server would answer.
+pub(crate) fn needs_reconnect(error: &RedisError) -> bool {
+    error.code().is_none_or(|code| {
+        matches!(code, "READONLY" | "LOADING" | "MASTERDOWN" | "MOVED" | "CLUSTERDOWN" | "UNBLOCKED")
+    })
 }
 
 /// The problem that an error of the server or of the connection shows.

@@ -1,5 +1,6 @@
 //! The handle of a node: its hub and its state.
 
+use crate::connections::Connections;
 use crate::problem::Problem;
 use crate::state::{NodeState, NodeStatus};
 use crate::stats::RedisStats;
@@ -11,7 +12,6 @@ use sse_core::hub::log::LogHandle;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 /// Most events arrive within this time. For a longer wait the hub remembers the ID.
@@ -40,11 +40,11 @@ pub struct Redis {
 pub(crate) struct RedisInner {
     pub(crate) hub: Hub,
     pub(crate) log: LogHandle,
-    pub(crate) name: String,
     pub(crate) writer: Arc<LogWriter>,
     pub(crate) shared: Arc<NodeStatus>,
-    pub(crate) ready_grace: Duration,
-    pub(crate) tasks: Vec<AbortHandle>,
+    pub(crate) connections: Arc<Connections>,
+    /// The settings with which this node was started.
+    pub(crate) builder: RedisBuilder,
 }
 
 impl Redis {
@@ -70,6 +70,27 @@ impl Redis {
     /// ```
     pub fn builder(url: &str) -> RedisBuilder {
         RedisBuilder::new(url)
+    }
+
+    /// Returns a builder for a node of another log, with the settings of this node, over the same two connections. A program
+    /// with many logs needs two connections to the server, and not two for each log.
+    ///
+    /// Each node is stopped by its own handle. The connections close when all nodes and publishers that share them are
+    /// stopped or dropped.
+    ///
+    /// ```no_run
+    /// # fn start() -> Result<(), sse_redis::StartError> {
+    /// let (news, news_hub) = sse_redis::Redis::builder("redis://127.0.0.1:6379").log("news").start()?;
+    /// let (sport, sport_hub) = news.with_log("sport").start()?;
+    /// let weather = news.with_log("weather").publisher()?;
+    /// # let _ = (news_hub, sport, sport_hub, weather);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_log(&self, name: &str) -> RedisBuilder {
+        let mut builder = self.inner.builder.clone().log(name);
+        builder.connections = Some(self.inner.connections.clone());
+        builder
     }
 
     /// Returns the hub that follows the log. Handlers subscribe to this hub.
@@ -112,7 +133,7 @@ impl Redis {
     /// ```
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.inner.hub.is_draining() && self.inner.shared.is_ready(self.inner.ready_grace)
+        !self.inner.hub.is_draining() && self.inner.shared.is_ready(self.inner.builder.ready_grace)
     }
 
     /// Waits until the hub has loaded the entries of the log. Before that, subscriptions are answered "retry later". While
@@ -135,8 +156,8 @@ impl Redis {
     }
 
     /// Waits until this node has received the event with this ID, or until it is certain that this ID never arrives. The
-    /// second case takes about two seconds while the log is followed. While the server is unreachable the wait has no
-    /// limit, so put a timeout around the call.
+    /// second case takes about two seconds while the log is followed, and about five while the server is unreachable. While the
+    /// node loads the log, the wait has no limit, so put a timeout around the call.
     ///
     /// Call this method after a publish, so that a client finds the event at once on this node. A handler calls it with the
     /// last event ID of its client, because another node may be some milliseconds ahead: without the call, such a client is
@@ -229,13 +250,16 @@ impl Redis {
     pub fn stop(&self) {
         self.inner.shared.set_stopped();
         self.inner.writer.stop();
-        self.inner.tasks.iter().for_each(AbortHandle::abort);
+        self.inner.connections.logs.wake.notify_one();
     }
 }
 
 impl fmt::Debug for Redis {
     // The URL may contain a password, so it is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis").field("log", &self.inner.name).field("state", &self.state()).finish_non_exhaustive()
+        f.debug_struct("Redis")
+            .field("log", &self.inner.builder.name)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
     }
 }

@@ -41,25 +41,33 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+mod backoff;
 mod builder;
 mod commands;
-mod connection;
-mod driver;
+mod connections;
+mod endpoint;
 mod entry;
 mod failure;
 mod follower;
 mod handle;
+mod log_queue;
+mod node;
 mod problem;
 mod publish;
+mod publish_connection;
 mod publish_id;
 mod publisher;
 mod publishing;
+mod reader;
+mod replies;
+mod session;
 mod start;
 mod state;
 mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 mod trace;
+mod waiting;
 mod writer;
 
 pub use builder::{RedisBuilder, StartError};

@@ -53,8 +53,8 @@ pub enum NotStored {
     /// [`Redis::stop`](crate::Redis::stop) was called.
     #[error("the node is stopped")]
     Stopped,
-    /// The log does not exist: it was deleted, or no node has created it yet. A node that follows the log creates it within
-    /// about a second.
+    /// The log does not exist: it was deleted, or no node has created it yet. A node that gets this error creates the log at
+    /// once, and any other node of the log within about ten seconds.
     #[error("the log does not exist")]
     NoLog,
     /// The server returned this error: the server is a replica, loads its data, is out of memory, has too few replicas, or

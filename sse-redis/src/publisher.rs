@@ -1,14 +1,16 @@
 //! A publisher without a node.
 
+use crate::RedisBuilder;
+use crate::connections::Connections;
 use crate::problem::Problem;
 use crate::publish::RedisPublishError;
+use crate::publish_connection::PublishUser;
 use crate::publish_id::PublishId;
 use crate::writer::LogWriter;
 use sse_core::hub::EventId;
 use sse_core::{Hub, IntoFrame};
 use std::fmt;
 use std::sync::Arc;
-use tokio::task::AbortHandle;
 
 /// Publishes to a log without following the log, from [`RedisBuilder::publisher`](crate::RedisBuilder::publisher). Clones share
 /// one connection, which closes when the last clone is dropped.
@@ -31,22 +33,41 @@ pub struct Publisher {
 }
 
 struct PublisherInner {
-    name: String,
+    /// The settings with which this publisher was started.
+    builder: RedisBuilder,
+    connections: Arc<Connections>,
     /// Has no events. The hub checks events under the limits of the builder.
     limits: Hub,
     writer: Arc<LogWriter>,
-    task: AbortHandle,
-}
-
-impl Drop for PublisherInner {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    /// Keeps the connection open.
+    _user: PublishUser,
 }
 
 impl Publisher {
-    pub(crate) fn new(name: String, limits: Hub, writer: Arc<LogWriter>, task: AbortHandle) -> Self {
-        Self { inner: Arc::new(PublisherInner { name, limits, writer, task }) }
+    pub(crate) fn new(
+        builder: RedisBuilder,
+        connections: Arc<Connections>,
+        writer: Arc<LogWriter>,
+        user: PublishUser,
+    ) -> Self {
+        let limits = builder.hub.clone().build();
+        Self { inner: Arc::new(PublisherInner { builder, connections, limits, writer, _user: user }) }
+    }
+
+    /// Returns a builder for a publisher of another log, over the same connection, as [`Redis::with_log`](crate::Redis::with_log).
+    ///
+    /// ```no_run
+    /// # fn job() -> Result<(), sse_redis::StartError> {
+    /// let news = sse_redis::Redis::builder("redis://127.0.0.1:6379").log("news").publisher()?;
+    /// let sport = news.with_log("sport").publisher()?;
+    /// # let _ = sport;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_log(&self, name: &str) -> RedisBuilder {
+        let mut builder = self.inner.builder.clone().log(name);
+        builder.connections = Some(self.inner.connections.clone());
+        builder
     }
 
     /// Publishes an event to a topic, as [`Redis::publish`](crate::Redis::publish).
@@ -157,7 +178,7 @@ impl fmt::Debug for Publisher {
     // The URL may contain a password, so it is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher")
-            .field("log", &self.inner.name)
+            .field("log", &self.inner.builder.name)
             .field("problem", &self.problem())
             .finish_non_exhaustive()
     }

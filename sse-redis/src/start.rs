@@ -2,14 +2,16 @@
 
 use crate::builder::MIN_ENTRIES;
 use crate::commands::Keys;
-use crate::connection::info;
-use crate::driver::Driver;
+use crate::connections::Connections;
+use crate::endpoint::{Endpoint, info};
 use crate::follower::{BATCH_ENTRIES, Follower, FollowerBounds, FollowerRules};
 use crate::handle::RedisInner;
+use crate::node::NodeLog;
 use crate::publisher::Publisher;
 use crate::state::NodeStatus;
 use crate::writer::{LogWriter, PublishLimits};
 use crate::{Redis, RedisBuilder, StartError};
+#[cfg(not(feature = "tls"))]
 use redis::Client;
 use sse_core::{Hub, Random, Runtime, Tokio};
 use std::sync::Arc;
@@ -45,9 +47,10 @@ impl RedisBuilder {
     /// assert_eq!(result, Err(StartError::NoRuntime));
     /// ```
     pub fn start(self) -> Result<(Redis, Hub), StartError> {
-        let (runtime, client, keys) = self.check()?;
-        let writer = self.writer(&client, &keys);
-        let (hub, mut feed) = sse_core::hub::log::follow(self.hub);
+        let (runtime, connections) = self.check()?;
+        let keys = Keys::of(&self.prefix, &self.name);
+        let writer = self.writer(&connections, &keys);
+        let (hub, mut feed) = sse_core::hub::log::follow(self.hub.clone());
         feed.accept_subscribers(false);
         let log = feed.handle();
         let shared = Arc::new(NodeStatus::new());
@@ -56,19 +59,11 @@ impl RedisBuilder {
             batch: BATCH_ENTRIES,
             remembered: REMEMBERED,
         };
-        let driver = Driver {
-            follower: Follower::new(Instant::now(), generator(), bounds, FollowerRules::ALL),
-            feed,
-            client,
-            keys,
-            writer: writer.clone(),
-            shared: shared.clone(),
-        };
-        let keeper = writer.clone();
-        let keeping = runtime.spawn(async move { keeper.keep_connected().await });
-        let tasks = vec![runtime.spawn(driver.run()).abort_handle(), keeping.abort_handle()];
-        let inner =
-            RedisInner { hub: hub.clone(), log, name: self.name, writer, shared, ready_grace: self.ready_grace, tasks };
+        let follower = Follower::new(Instant::now(), generator(), bounds, FollowerRules::ALL);
+        let user = connections.publishing.user(&runtime);
+        let node = NodeLog::new(follower, feed, keys, writer.clone(), shared.clone(), user);
+        connections.follow(&runtime, node, generator());
+        let inner = RedisInner { hub: hub.clone(), log, writer, shared, connections, builder: self };
         Ok((Redis { inner: Arc::new(inner) }, hub))
     }
 
@@ -88,14 +83,13 @@ impl RedisBuilder {
     /// assert_eq!(result, Err(StartError::NoRuntime));
     /// ```
     pub fn publisher(self) -> Result<Publisher, StartError> {
-        let (runtime, client, keys) = self.check()?;
-        let writer = self.writer(&client, &keys);
-        let keeper = writer.clone();
-        let task = runtime.spawn(async move { keeper.keep_connected().await }).abort_handle();
-        Ok(Publisher::new(self.name, self.hub.build(), writer, task))
+        let (runtime, connections) = self.check()?;
+        let writer = self.writer(&connections, &Keys::of(&self.prefix, &self.name));
+        let user = connections.publishing.user(&runtime);
+        Ok(Publisher::new(self, connections, writer, user))
     }
 
-    fn check(&self) -> Result<(Handle, Client, Keys), StartError> {
+    fn check(&self) -> Result<(Handle, Arc<Connections>), StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         if self.name.is_empty() || self.name.len() > 128 || self.name.contains(['{', '}']) {
             return Err(StartError::Log(self.name.as_str().into()));
@@ -106,21 +100,28 @@ impl RedisBuilder {
         if self.max_entries < MIN_ENTRIES {
             return Err(StartError::TooShort(self.max_entries));
         }
+        if let Some(connections) = &self.connections {
+            return Ok((runtime, connections.clone()));
+        }
         #[cfg(feature = "tls")]
         let client = info(&self.url).and_then(|info| self.certificates.clone().client(info));
         #[cfg(not(feature = "tls"))]
         let client = info(&self.url).and_then(Client::open);
         let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
-        Ok((runtime, client, Keys::of(&self.prefix, &self.name)))
+        Ok((runtime, Arc::new(Connections::new(Endpoint::Server(client), self.limits(), generator()))))
     }
 
-    fn writer(&self, client: &Client, keys: &Keys) -> Arc<LogWriter> {
-        let limits = PublishLimits {
+    fn limits(&self) -> PublishLimits {
+        PublishLimits {
             max_entries: self.max_entries.min(MAX_ENTRIES),
             in_flight: self.in_flight.clamp(1, MAX_IN_FLIGHT),
             deadline: self.deadline.clamp(MIN_DEADLINE, MAX_DEADLINE),
-        };
-        Arc::new(LogWriter::new(client.clone(), keys.clone(), limits, generator()))
+        }
+    }
+
+    fn writer(&self, connections: &Connections, keys: &Keys) -> Arc<LogWriter> {
+        let (connection, wake) = (connections.publishing.clone(), connections.logs.wake.clone());
+        Arc::new(LogWriter::new(connection, wake, keys.clone(), self.limits(), generator()))
     }
 }
 

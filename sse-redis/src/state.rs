@@ -79,6 +79,14 @@ impl NodeStatus {
         self.standing.send_modify(|standing| standing.stopped = true);
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.standing.borrow().stopped
+    }
+
+    pub(crate) fn is_following(&self) -> bool {
+        self.standing.borrow().following
+    }
+
     pub(crate) fn set_following(&self, following: bool) {
         if following {
             *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Outage::default();

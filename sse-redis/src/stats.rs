@@ -29,9 +29,13 @@ pub struct RedisStats {
     pub maybe_stored: u64,
     /// Publishes that are in flight now.
     pub in_flight: u64,
-    /// Opened connections of both kinds. Two are the normal number, so each further one is a reconnect.
+    /// Opened connections of both kinds, which nodes of several logs can share
+    /// ([`Redis::with_log`](crate::Redis::with_log)). Two are the normal number, so each further one is a reconnect.
     pub connections: u64,
-    /// Entries that the node had not read when it inspected the log last, at most about a second ago.
+    /// Commands that were sent over these connections. A script counts as one.
+    pub commands: u64,
+    /// Entries that the node had not read when it inspected the log last: about a second ago while events arrive, otherwise
+    /// about eight seconds ago, and longer with many logs.
     pub lag: u64,
     /// Entries that were trimmed before the node read them.
     pub lost_trimmed: u64,
@@ -55,11 +59,27 @@ pub(crate) struct RedisCounters {
     not_stored: AtomicU64,
     overloaded: AtomicU64,
     maybe_stored: AtomicU64,
-    connections: AtomicU64,
     lag: AtomicU64,
     lost: [AtomicU64; 4],
     repetitions: AtomicU64,
     skipped: AtomicU64,
+}
+
+/// The counters of the connections that several nodes share.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionCounters {
+    connections: AtomicU64,
+    commands: AtomicU64,
+}
+
+impl ConnectionCounters {
+    pub(crate) fn connected(&self) {
+        add(&self.connections, 1);
+    }
+
+    pub(crate) fn sent(&self, commands: u64) {
+        add(&self.commands, commands);
+    }
 }
 
 fn add(counter: &AtomicU64, more: u64) {
@@ -85,10 +105,6 @@ impl RedisCounters {
         }
     }
 
-    pub(crate) fn connected(&self) {
-        add(&self.connections, 1);
-    }
-
     pub(crate) fn repetition(&self) {
         add(&self.repetitions, 1);
     }
@@ -111,7 +127,7 @@ impl RedisCounters {
         }
     }
 
-    pub(crate) fn stats(&self, in_flight: usize) -> RedisStats {
+    pub(crate) fn stats(&self, in_flight: usize, shared: &ConnectionCounters) -> RedisStats {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let [trimmed, wiped, truncated, miscounted] = &self.lost;
         RedisStats {
@@ -121,7 +137,8 @@ impl RedisCounters {
             overloaded: get(&self.overloaded),
             maybe_stored: get(&self.maybe_stored),
             in_flight: in_flight as u64,
-            connections: get(&self.connections),
+            connections: get(&shared.connections),
+            commands: get(&shared.commands),
             lag: get(&self.lag),
             lost_trimmed: get(trimmed),
             lost_wiped: get(wiped),

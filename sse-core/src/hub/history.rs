@@ -25,6 +25,8 @@ pub(crate) struct History {
     pub(crate) ids: IdSource,
     /// `false` while a follower loads the stored entries of its log.
     pub(crate) accepts_subscribers: bool,
+    /// `false` while a follower cannot read its log.
+    pub(crate) is_readable: bool,
     /// IDs from nodes that have read further. `None` until the feed marks its first catch-up round.
     pub(crate) unknown_ids: Option<UnknownIds>,
     pub(crate) topics: Topics,
@@ -33,7 +35,14 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(ids: IdSource) -> Self {
-        Self { ids, accepts_subscribers: true, unknown_ids: None, topics: Topics::default(), ages: Ages::default() }
+        Self {
+            ids,
+            accepts_subscribers: true,
+            is_readable: true,
+            unknown_ids: None,
+            topics: Topics::default(),
+            ages: Ages::default(),
+        }
     }
 
     /// The topic of this name, created if necessary.

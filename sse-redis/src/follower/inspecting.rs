@@ -116,9 +116,9 @@ impl Follower {
     }
 
     /// Entries are missing before the next entry. A probe is written at once, so that there is a next entry.
-    pub(super) const fn reset_at_next(&mut self, now: Instant, loss: Loss) {
+    pub(super) fn reset_at_next(&mut self, now: Instant, loss: Loss) {
         self.lost = Some(loss);
-        self.probe_at = now;
+        self.probe_now(now);
     }
 
     pub(super) fn is_same(&self, found: Option<EventId>, id: EventId) -> bool {

@@ -5,7 +5,7 @@
 //!                 ▼                                                                     │
 //!   Disconnected ─► Connecting ─► Inspecting ─► Loading ─► Waiting ⇄ CatchingUp ─ uid ─►┤
 //!                                  ▲  │ ▲                   │                           │
-//!                       Attaching ◄┘  │ └── every second ───┘                           │
+//!                       Attaching ◄┘  │ └── now and then ───┘                           │
 //!                                     └─► Searching (truncated) ─► Waiting ─────────────┘
 //! ```
 //!
@@ -19,7 +19,7 @@
 //!    uid.
 //! 5. **Numbers.** The server counts all entries that were ever added. A full batch is read again together with this
 //!    count, which shows how many entries were trimmed before they were read. A batch that is not full needs no count,
-//!    because trimming leaves at least two batches. The count is also compared every second.
+//!    because trimming leaves at least two batches. The count is also compared in each inspection.
 //!
 //! This file contains the phases and their transitions. `protocol` defines commands, replies and effects. `inspecting`,
 //! `searching`, `loading` and `reading` handle the replies of their phase.
@@ -27,6 +27,7 @@
 mod inspecting;
 mod loading;
 mod protocol;
+mod quiet;
 mod reading;
 mod recent;
 mod republished;
@@ -35,7 +36,9 @@ mod searching;
 mod simulation;
 
 pub(crate) use protocol::{Command, Effect, LogHead, LogInfo, Loss, Position, Reply, Uid};
+pub(crate) use quiet::QuietTimer;
 
+use crate::backoff::{self, Backoff};
 use crate::publish_id::PublishId;
 use loading::Loading;
 use recent::Recent;
@@ -49,17 +52,11 @@ use std::time::{Duration, Instant};
 /// The largest number of entries in one request.
 pub(crate) const BATCH_ENTRIES: usize = 512;
 
-/// The time between two inspections, and the longest time that a read waits.
+/// The time between two inspections of a log that receives events.
 const INSPECT_EVERY: Duration = Duration::from_secs(1);
-
-/// A quiet log gets a probe after this time and a random part of up to half of it, so that only a few nodes write one.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// The time within which a probe must be read back.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The first and the longest wait before a new attempt to connect.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// The limits of a follower.
 #[derive(Debug, Clone, Copy)]
@@ -117,12 +114,17 @@ pub(crate) struct Follower {
     lost: Option<Loss>,
     /// The log was inspected over this connection.
     trusted: bool,
-    attempts: u32,
+    /// The next wait for an inspection has a random length.
+    spread: bool,
+    backoff: Backoff,
     batch: usize,
     next_inspection: Instant,
+    /// The time between two inspections of a log without new events.
+    inspect_quiet_every: Duration,
     /// The number of the newest entry at the last inspection. When the follower reaches this number, one round is complete.
     catching_up_to: Option<u64>,
-    probe_at: Instant,
+    /// A probe should be written at this time.
+    probe_at: Option<Instant>,
     probe: Option<(PublishId, Instant)>,
     /// The next entry has a later version of the format.
     blocked: bool,
@@ -141,11 +143,13 @@ impl Follower {
             republished: Republished::default(),
             lost: None,
             trusted: false,
-            attempts: 0,
+            spread: true,
+            backoff: Backoff::default(),
             batch: (bounds.batch / 8).max(1),
             next_inspection: now,
+            inspect_quiet_every: INSPECT_EVERY,
             catching_up_to: None,
-            probe_at: now,
+            probe_at: None,
             probe: None,
             blocked: false,
         }
@@ -167,7 +171,8 @@ impl Follower {
                 self.give_up(now, effects);
                 return self.command(now, effects);
             }
-            if self.probe.is_none() && self.probe_at <= now {
+            if self.probe.is_none() && self.probe_at.is_some_and(|at| at <= now) {
+                self.probe_at = None;
                 let probe = PublishId::draw(&self.random);
                 self.probe = now.checked_add(PROBE_TIMEOUT).map(|until| (probe, until));
                 effects.push(Effect::Probe(probe));
@@ -217,38 +222,54 @@ impl Follower {
                 self.loaded(now, loading, &head, entries, effects)
             }
             (FollowPhase::Loading(loading), Reply::LoadedBefore(entries)) => self.load(now, loading, entries, effects),
-            (FollowPhase::Waiting, Reply::Read(entries, uid)) => self.read(now, entries, uid, effects),
+            (FollowPhase::Waiting, Reply::Read(entries, full, uid)) => self.read(now, entries, full, uid, effects),
+            (FollowPhase::Waiting, Reply::Nothing) => self.phase = FollowPhase::Waiting,
             (FollowPhase::CatchingUp, Reply::CaughtUp(head, entries)) => self.caught_up(now, &head, entries, effects),
             // An unexpected reply counts as a broken connection.
             _ => self.give_up(now, effects),
         }
     }
 
+    /// Sets the time between two inspections of a log without new events: one second by default.
+    pub(crate) const fn inspect_quiet_every(&mut self, time: Duration) {
+        self.inspect_quiet_every = time;
+    }
+
+    /// Inspects the log at this time at the latest.
+    pub(crate) fn inspect_by(&mut self, time: Instant) {
+        self.next_inspection = self.next_inspection.min(time);
+    }
+
+    pub(crate) const fn next_inspection(&self) -> Instant {
+        self.next_inspection
+    }
+
+    /// Writes a probe at once, or as soon as the log is followed.
+    pub(crate) const fn probe_now(&mut self, now: Instant) {
+        self.probe_at = Some(now);
+    }
+
     fn give_up(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         effects.push(Effect::Following(false));
-        self.trusted = false;
+        (self.trusted, self.spread) = (false, true);
         self.probe = None;
         // The batch may have been too large to arrive in time.
         self.batch = (self.batch / 2).max(1);
-        let longest = BACKOFF.0.saturating_mul(1 << self.attempts.min(16)).min(BACKOFF.1);
-        self.attempts = self.attempts.saturating_add(1);
-        self.phase = FollowPhase::Disconnected(now + longest / 2 + self.jitter(longest / 2));
-    }
-
-    /// A random duration of at most `upto`, evenly distributed.
-    fn jitter(&self, upto: Duration) -> Duration {
-        let draw = self.random.uuid().as_u128() as u32;
-        upto.mul_f64(f64::from(draw) / f64::from(u32::MAX))
+        self.phase = FollowPhase::Disconnected(now + self.backoff.next(&self.random));
     }
 
     fn follow(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.attempts = 0;
-        self.next_inspection = now + INSPECT_EVERY;
+        self.backoff.reset();
+        let quiet = self.inspect_quiet_every;
+        self.next_inspection = now
+            + match std::mem::replace(&mut self.trusted, true) {
+                // Before the first inspection after a connect the log may have lost entries.
+                false => INSPECT_EVERY,
+                // The logs of one connection are not inspected at once.
+                true if std::mem::take(&mut self.spread) => backoff::part(quiet, &self.random).max(INSPECT_EVERY),
+                true => quiet + backoff::part(quiet / 8, &self.random),
+            };
         self.phase = FollowPhase::Waiting;
-        let fresh = !std::mem::replace(&mut self.trusted, true);
-        if fresh && self.lost.is_none() {
-            self.probe_at = now + QUIET + self.jitter(QUIET / 2);
-        }
         if !self.blocked {
             effects.push(Effect::Following(true));
         }
@@ -258,7 +279,7 @@ impl Follower {
     fn block_at(&mut self, now: Instant, id: EventId, version: u64, effects: &mut Vec<Effect>) {
         self.blocked = true;
         self.give_up(now, effects);
-        self.phase = FollowPhase::Disconnected(now + BACKOFF.1);
+        self.phase = FollowPhase::Disconnected(now + backoff::LONGEST);
         effects.push(Effect::Newer(id, version));
     }
 }

@@ -28,7 +28,8 @@ pub(crate) enum Command {
     LoadBefore(Position, usize),
     /// The entry at a position.
     Find(Position),
-    /// The entries after a position, then the uid. Waits for an entry if there is none. The number is a limit.
+    /// The entries after a position, then the uid. Waits for an entry if there is none, at most this long. The number is a
+    /// limit.
     Wait(Position, usize, Duration),
     /// Atomically: uid, information about the log, and the entries after a position. The number is a limit.
     CatchUp(Position, usize),
@@ -45,7 +46,10 @@ pub(crate) enum Reply {
     Loaded(LogHead, Vec<LogEntry>),
     LoadedBefore(Vec<LogEntry>),
     Found(Option<EventId>),
-    Read(Vec<LogEntry>, Option<Uid>),
+    /// The entries, whether the request was limited to this number, and the uid that was read after them.
+    Read(Vec<LogEntry>, bool, Option<Uid>),
+    /// No entry came. The uid was not read.
+    Nothing,
     CaughtUp(LogHead, Vec<LogEntry>),
 }
 

@@ -1,6 +1,6 @@
 //! Batches of entries. An entry is passed on only if it is known that no entry before it is missing.
 
-use super::{Effect, FollowPhase, Follower, LogHead, Loss, QUIET, Uid};
+use super::{Effect, FollowPhase, Follower, INSPECT_EVERY, LogHead, Loss, Uid};
 use crate::entry::{EntryContent, LogEntry};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,12 +13,19 @@ const SMALL_BATCH: usize = 4;
 const BATCH_BYTES: usize = 1024 * 1024;
 
 impl Follower {
-    pub(super) fn read(&mut self, now: Instant, entries: Vec<LogEntry>, uid: Option<Uid>, effects: &mut Vec<Effect>) {
+    pub(super) fn read(
+        &mut self,
+        now: Instant,
+        entries: Vec<LogEntry>,
+        full: bool,
+        uid: Option<Uid>,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.rules.uid && uid != self.uid {
             // Another log, or none. The entries are dropped, and the log is inspected.
             return;
         }
-        if entries.len() >= self.batch && self.rules.numbers {
+        if full && self.rules.numbers {
             self.phase = FollowPhase::CatchingUp;
             return;
         }
@@ -60,9 +67,6 @@ impl Follower {
 
     fn take(&mut self, now: Instant, entries: Vec<LogEntry>, effects: &mut Vec<Effect>) {
         self.adapt_batch(Self::mean_bytes(&entries));
-        if !entries.is_empty() {
-            self.probe_at = now + QUIET + self.jitter(QUIET / 2);
-        }
         for entry in entries {
             if let EntryContent::Newer(version) = entry.content {
                 return self.block_at(now, entry.id, version, effects);
@@ -71,6 +75,10 @@ impl Follower {
                 effects.push(Effect::Following(true));
             }
             self.recent.push(entry.id);
+            if matches!(entry.content, EntryContent::Event(_)) {
+                // A busy log is inspected more often.
+                self.inspect_by(now + INSPECT_EVERY);
+            }
             if let Some(loss) = self.lost.take() {
                 effects.push(Effect::Reset(entry.id, loss));
                 self.receive_probe(&entry);

@@ -6,6 +6,7 @@
 //! reason; with `CI=true` they fail. `SSE_REDIS_SERVER` names another server program. The case of TLS needs `--features tls`
 //! and `openssl`.
 
+mod cost;
 mod losses;
 mod model;
 mod nodes;
@@ -15,6 +16,7 @@ mod publishing;
 mod resume;
 mod server;
 mod services;
+mod shared;
 #[cfg(feature = "tls")]
 mod tls;
 mod workers;
@@ -44,6 +46,8 @@ fn main() {
     let cases = cases! {
         "every node has one order" => nodes::one_order;
         "latency" => nodes::latency;
+        "idle nodes" => cost::idle_nodes;
+        "several logs over one pair of connections" => shared::logs;
         "T1 the server is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;
         "T3 a failover loses the tail" => losses::lost_tail;

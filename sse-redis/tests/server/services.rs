@@ -1,8 +1,10 @@
 //! Servers with restrictions: without `ROLE`, with full memory, without replicas, or with a user of few rights.
 
-use crate::model::{Client, Node};
+use crate::model::{Client, Node, sse};
 use crate::server::{Server, url_over};
+use futures_util::StreamExt;
 use sse_core::Event;
+use sse_core::hub::EventId;
 use sse_redis::{NodeState, NotStored, Redis, RedisPublishError, StartError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -148,13 +150,37 @@ pub(crate) async fn settings(_: bool) -> String {
 
 /// A loaded node stays ready without its server.
 pub(crate) async fn readiness(_: bool) -> String {
-    let mut server = Server::start(false);
-    let (redis, _) = Redis::start(&server.url()).expect("the node starts");
+    let mut server = Server::start(true);
+    let (redis, hub) = Redis::start(&server.url()).expect("the node starts");
     redis.loaded().await;
     server.kill();
     while redis.state() != NodeState::Stale {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(redis.is_ready());
-    "a stale node is ready".to_owned()
+    // A client with an ID that no node knows receives a gap, and its stream stays open, although the server is away.
+    let unknown = EventId::new((9_000_000_000_000, 0), 1);
+    let begun = Instant::now();
+    let subscription = loop {
+        let subscription = sse(&unknown.to_string()).subscribe(&hub, ["news"]);
+        if subscription.id().is_some() {
+            break subscription;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "asked to retry later for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(subscription.resumption().is_gap() && redis.state() == NodeState::Stale);
+    let mut body = Box::pin(subscription.into_response().into_body());
+    tokio::time::timeout(Duration::from_secs(30), redis.wait_for(unknown)).await.expect("the ID never arrives");
+    server.run();
+    while redis.state() != NodeState::Ready {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    redis.publish("news", Event::data("after")).await.expect("it is stored");
+    let mut text = String::new();
+    while !text.contains("data: after") {
+        text += &String::from_utf8_lossy(&body.next().await.expect("the stream stays open"));
+    }
+    assert!(text.contains("event: gap"), "{text}");
+    "a stale node is ready, and a client with an unknown ID keeps its stream".to_owned()
 }

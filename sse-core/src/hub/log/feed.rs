@@ -73,7 +73,7 @@ pub fn follow_on(builder: HubBuilder, runtime: impl Runtime) -> (Hub, LogFeed) {
 /// ```
 #[derive(Debug)]
 pub struct LogFeed {
-    hub: Hub,
+    pub(super) hub: Hub,
 }
 
 /// A change that the hub rejected. The hub is unchanged.
@@ -288,7 +288,7 @@ impl LogFeed {
     }
 }
 
-fn check_order(ids: &IdSource, id: EventId) -> Result<(), LogFeedError> {
+pub(super) fn check_order(ids: &IdSource, id: EventId) -> Result<(), LogFeedError> {
     match ids.newest() {
         Some(newest) if newest.position() >= id.position() => Err(LogFeedError::OutOfOrder(id, newest)),
         _ => Ok(()),

@@ -61,7 +61,7 @@ impl History {
 
     /// Whether an unknown ID may still arrive from the log, because another node has read further.
     pub(crate) fn may_still_arrive(&mut self, hub: &Inner, id: EventId, names: &[String]) -> bool {
-        if self.unknown_ids.is_none() {
+        if self.unknown_ids.is_none() || !self.is_readable {
             return false;
         }
         let topics: Vec<_> = names.iter().filter_map(|name| self.topics.get(name).cloned()).collect();

@@ -15,6 +15,7 @@
 //! # Ok::<(), log::LogFeedError>(())
 //! ```
 
+mod batch;
 mod feed;
 mod handle;
 mod history;

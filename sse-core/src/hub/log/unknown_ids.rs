@@ -15,6 +15,8 @@ pub(crate) struct UnknownIds {
     round: u64,
     recent: BTreeMap<EventId, u64>,
     older: BTreeMap<EventId, u64>,
+    /// The round in which the last of them came.
+    newest: Option<u64>,
 }
 
 impl UnknownIds {
@@ -24,6 +26,11 @@ impl UnknownIds {
         if self.round.is_multiple_of(ROUNDS) {
             self.older = std::mem::take(&mut self.recent);
         }
+    }
+
+    /// Whether a client waits for the end of this round or of the next one.
+    pub(super) fn is_round_awaited(&self) -> bool {
+        self.newest.is_some_and(|newest| self.round < newest.saturating_add(2))
     }
 
     /// Whether an unknown ID will not arrive from the log any more. That is certain two rounds after the ID came first:
@@ -45,6 +52,7 @@ impl UnknownIds {
             self.recent.remove(&furthest);
         }
         self.recent.insert(id, self.round);
+        self.newest = Some(self.round);
         false
     }
 }

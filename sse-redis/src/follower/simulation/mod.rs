@@ -169,7 +169,8 @@ fn sound(runs: u64, faults: Faults) {
     let (total, bad) = many(runs, faults, FollowerRules::ALL);
     assert_eq!(bad, 0, "{faults:?}: {total:?}");
     assert!(total.received > 0);
-    assert!(faults.trims || total.republished == 0, "{faults:?}");
+    // A node that was reset does not know the publishes before, so it can send a repetition.
+    assert!(faults.may_lose() || total.republished == 0, "{faults:?}");
 }
 
 /// All faults at once, and then each rule turned off: runs must fail without the rule.
