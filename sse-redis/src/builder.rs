@@ -1,8 +1,12 @@
 //! The settings of a node.
 
+use crate::address::Address;
 use crate::connections::Connections;
+use crate::endpoint::Resolve;
 use crate::follower::BATCH_ENTRIES;
+use crate::tls::Certificates;
 use sse_core::Hub;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +39,7 @@ pub(crate) const MIN_ENTRIES: usize = 2 * BATCH_ENTRIES;
 #[must_use = "a builder starts nothing until `start` is called"]
 pub struct RedisBuilder {
     pub(crate) url: String,
+    pub(crate) resolve: Option<Resolve>,
     /// The connections of another node. Settings of the connection then have no meaning.
     pub(crate) connections: Option<Arc<Connections>>,
     pub(crate) prefix: String,
@@ -45,8 +50,7 @@ pub struct RedisBuilder {
     pub(crate) in_flight: usize,
     pub(crate) deadline: Duration,
     pub(crate) ready_grace: Duration,
-    #[cfg(feature = "tls")]
-    pub(crate) certificates: crate::tls::Certificates,
+    pub(crate) certificates: Certificates,
 }
 
 /// The reason why [`RedisBuilder::start`] did not start a node.
@@ -73,6 +77,7 @@ impl RedisBuilder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
+            resolve: None,
             connections: None,
             prefix: String::new(),
             name: "sse".to_owned(),
@@ -82,8 +87,7 @@ impl RedisBuilder {
             in_flight: 1_024,
             deadline: Duration::from_secs(2),
             ready_grace: Duration::MAX,
-            #[cfg(feature = "tls")]
-            certificates: Default::default(),
+            certificates: Certificates::default(),
         }
     }
 
@@ -109,6 +113,39 @@ impl RedisBuilder {
     /// ```
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Asks this function for the address and the login before each connection, in place of the URL: for service discovery, tokens
+    /// that expire, and passwords that change. The function must return within 10 s. After an error the node asks again, with
+    /// the waits of a server that is unreachable, and [`Redis::problem`](crate::Redis::problem) has the text.
+    ///
+    /// The address must be of the same kind as the URL of the builder: a Cluster or not. The login of an open connection does
+    /// not change, so an old password must stay valid until the server closes the connection or the node restarts.
+    ///
+    /// ```no_run
+    /// # async fn token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// use sse_redis::{Address, Redis};
+    ///
+    /// # fn start() -> Result<(), sse_redis::StartError> {
+    /// let url = "rediss://redis.internal:6379";
+    /// let (redis, hub) = Redis::builder(url)
+    ///     .resolve(move || async move { Ok::<_, std::io::Error>(Address::new(url).login("sse", token().await?)) })
+    ///     .start()?;
+    /// # let _ = (redis, hub);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resolve<F, E>(mut self, resolve: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Address, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.connections = None;
+        self.resolve = Some(Arc::new(move || {
+            let resolving = resolve();
+            Box::pin(async move { resolving.await.map_err(Into::into) })
+        }));
         self
     }
 

@@ -10,6 +10,10 @@ pub(crate) enum Failure {
     Server(#[from] RedisError),
     #[error("the Redis server sent an unexpected reply")]
     Unexpected,
+    #[error("the address of the Redis server was not resolved: {0}")]
+    Unresolved(String),
+    #[error("no leader of the log was found in time")]
+    Unfound,
     #[error("the Redis server has version {0}, and at least version 7.0 is required")]
     TooOld(String),
 }
@@ -25,6 +29,7 @@ impl Failure {
         match self {
             Self::Server(error) => problem_of(error),
             Self::Unexpected => Problem::Server(self.to_string().into()),
+            Self::Unresolved(_) | Self::Unfound => Problem::Unreachable(self.to_string().into()),
             Self::TooOld(version) => Problem::TooOld(version.as_str().into()),
         }
     }
@@ -38,8 +43,13 @@ pub(crate) fn needs_reconnect(error: &RedisError) -> bool {
     })
 }
 
+/// Whether the slot of the log is on its way to another server of a cluster.
+pub(crate) fn is_moving(error: &RedisError) -> bool {
+    matches!(error.code(), Some("ASK" | "TRYAGAIN"))
+}
+
 /// The problem that an error of the server or of the connection shows.
-pub(crate) fn problem_of(error: &RedisError) -> Problem {
+fn problem_of(error: &RedisError) -> Problem {
     let text = error.to_string().into();
     if error.kind() == ErrorKind::AuthenticationFailed {
         return Problem::AccessDenied(text);

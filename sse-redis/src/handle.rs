@@ -64,6 +64,15 @@ impl Redis {
 
     /// Returns a builder for a node with other settings.
     ///
+    /// | URL | server |
+    /// |---|---|
+    /// | `redis://USER:PASSWORD@HOST:PORT/DATABASE` | one server, or a name that leads to the leader |
+    /// | `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/NAME` | the leader that these sentinels have under this name, with the login of the leader. The port is 26379 by default. `/NAME/DATABASE` names a database. `?sentinel_user=USER&sentinel_password=PASSWORD` is the login of the sentinels |
+    /// | `redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT` | the leader of the log in a Redis Cluster, from any of these servers |
+    ///
+    /// With the feature `tls` each scheme can start with `rediss` in place of `redis`. The node looks for the leader at every
+    /// connect. [`RedisBuilder::resolve`] asks a function for the address and the login instead.
+    ///
     /// ```
     /// let builder = sse_redis::Redis::builder("redis://127.0.0.1:6379").log("news");
     /// # let _ = builder;
@@ -73,7 +82,8 @@ impl Redis {
     }
 
     /// Returns a builder for a node of another log, with the settings of this node, over the same two connections. A program
-    /// with many logs needs two connections to the server, and not two for each log.
+    /// with many logs needs two connections to the server, and not two for each log. In a Redis Cluster each log has a leader of
+    /// its own, so each node has connections of its own.
     ///
     /// Each node is stopped by its own handle. The connections close when all nodes and publishers that share them are
     /// stopped or dropped.

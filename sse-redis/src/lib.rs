@@ -41,8 +41,10 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
+mod address;
 mod backoff;
 mod builder;
+mod cluster;
 mod commands;
 mod connections;
 mod endpoint;
@@ -60,16 +62,19 @@ mod publisher;
 mod publishing;
 mod reader;
 mod replies;
+mod round;
+mod sentinel;
 mod session;
 mod start;
 mod state;
 mod stats;
-#[cfg(feature = "tls")]
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod trace;
 mod waiting;
 mod writer;
 
+pub use address::Address;
 pub use builder::{RedisBuilder, StartError};
 pub use handle::Redis;
 pub use problem::Problem;

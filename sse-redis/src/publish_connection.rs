@@ -2,7 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::endpoint::Endpoint;
-use crate::failure::{needs_reconnect, problem_of};
+use crate::failure::{Failure, needs_reconnect};
 use crate::problem::Problem;
 use crate::session::READER_NAME;
 use crate::stats::ConnectionCounters;
@@ -116,7 +116,7 @@ impl PublishConnection {
         loop {
             // Each publish has a deadline of its own. This longer timeout only ends a connection that no longer answers.
             let opened = self.endpoint.connect("sse-redis-publish", self.deadline * 2, self.in_flight).await;
-            self.set_problem(opened.as_ref().err().map(problem_of));
+            self.set_problem(opened.as_ref().err().map(Failure::problem));
             if let Ok(connection) = opened {
                 self.counters.connected();
                 let since = Instant::now();

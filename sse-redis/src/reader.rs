@@ -3,12 +3,13 @@
 use crate::backoff::Backoff;
 use crate::commands::execute;
 use crate::endpoint::Endpoint;
-use crate::failure::{Failure, problem_of};
-use crate::follower::{Command, Position, QuietTimer, Reply};
+use crate::failure::Failure;
+use crate::follower::{Command, QuietTimer, Reply};
 use crate::log_queue::LogSource;
 use crate::node::{NodeLog, WrongServer};
 use crate::problem::Problem;
 use crate::publish_connection::PublishConnection;
+use crate::round::Round;
 use crate::session::{READER_NAME, Session};
 use crate::stats::ConnectionCounters;
 use crate::waiting::{self, Waiting};
@@ -55,17 +56,6 @@ pub(crate) struct Reader {
     probed: usize,
 }
 
-/// The commands of all logs at one moment, each with the index of its log.
-#[derive(Default)]
-struct Round {
-    connecting: Vec<usize>,
-    commands: Vec<(usize, Command)>,
-    waiting: Vec<(usize, Position)>,
-    /// The smallest limits of the logs that wait.
-    count: Option<usize>,
-    block: Option<Duration>,
-}
-
 impl Reader {
     pub(crate) fn new(
         endpoint: Endpoint,
@@ -98,17 +88,24 @@ impl Reader {
             }
             let now = Instant::now();
             self.prepare(now);
-            let Some(round) = self.round(now) else { continue };
+            let until_connect = self.connect_at.saturating_duration_since(now);
+            let round = match Round::collect(&mut self.logs, now, until_connect) {
+                Ok(round) => round,
+                Err(WrongServer(problem)) => {
+                    self.give_up(&problem);
+                    continue;
+                }
+            };
+            let asleep = round.wakes_after.min(self.quiet.remaining(now));
             if !round.connecting.is_empty() && (self.session.is_some() || now >= self.connect_at) {
                 self.connect(&round.connecting).await;
             } else if round.commands.is_empty() && round.waiting.is_empty() {
-                let asleep = round.block.unwrap_or(BLOCK);
                 tokio::select! {
                     () = tokio::time::sleep(asleep) => {}
                     () = source.woken() => {}
                 }
             } else {
-                self.exchange(round, &source).await;
+                self.exchange(round, asleep, &source).await;
             }
         }
     }
@@ -131,33 +128,6 @@ impl Reader {
         }
     }
 
-    /// Collects the next command of each log. `None` if the connection was given up.
-    fn round(&mut self, now: Instant) -> Option<Round> {
-        let mut round = Round::default();
-        let mut wakes_at = self.quiet.remaining(now);
-        for at in 0..self.logs.len() {
-            match self.logs.get_mut(at)?.command(now) {
-                Err(WrongServer(problem)) => {
-                    self.give_up(&problem);
-                    return None;
-                }
-                Ok(Command::Sleep(until)) => wakes_at = wakes_at.min(until.saturating_duration_since(now)),
-                Ok(Command::Connect) => {
-                    wakes_at = wakes_at.min(self.connect_at.saturating_duration_since(now));
-                    round.connecting.push(at);
-                }
-                Ok(Command::Wait(after, count, block)) => {
-                    wakes_at = wakes_at.min(block);
-                    round.count = Some(round.count.map_or(count, |least| least.min(count)));
-                    round.waiting.push((at, after));
-                }
-                Ok(command) => round.commands.push((at, command)),
-            }
-        }
-        round.block = Some(wakes_at);
-        Some(round)
-    }
-
     /// Connects, unless a connection is open: another log has opened it.
     async fn connect(&mut self, logs: &[usize]) {
         if self.session.is_none() {
@@ -170,7 +140,7 @@ impl Reader {
                 }
                 Err(error) => {
                     self.connect_at = Instant::now() + self.backoff.next(&self.random);
-                    let problem = problem_of(&error);
+                    let problem = error.problem();
                     self.each(logs, |log| log.status.set_problem(problem.clone()));
                     return;
                 }
@@ -189,8 +159,8 @@ impl Reader {
 
     /// Executes the commands of all logs, and reads for those that wait. Only a read without other commands waits at the
     /// server.
-    async fn exchange(&mut self, round: Round, source: &LogSource) {
-        let Round { commands, waiting, count, block, .. } = round;
+    async fn exchange(&mut self, round: Round, asleep: Duration, source: &LogSource) {
+        let Round { commands, waiting, count, .. } = round;
         let Some(session) = &self.session else { return };
         let many = u32::try_from(self.logs.len()).unwrap_or(u32::MAX).max(1);
         let busy = BUSY / many;
@@ -205,7 +175,7 @@ impl Reader {
         let logs: Vec<_> = logs.collect();
         let longest = if session.id.is_some() { BLOCK } else { BLOCK_WITHOUT_ID };
         let least = BLOCK_EACH.saturating_mul(many);
-        let block = commands.is_empty().then(|| block.unwrap_or(longest).max(least).min(longest));
+        let block = commands.is_empty().then(|| asleep.max(least).min(longest));
         let read = async {
             if logs.is_empty() {
                 return Ok(Vec::new());

@@ -1,9 +1,10 @@
 //! Starts a node, or a publisher without a node.
 
+use crate::address::{Address, Kind};
 use crate::builder::MIN_ENTRIES;
 use crate::commands::Keys;
 use crate::connections::Connections;
-use crate::endpoint::{Endpoint, info};
+use crate::endpoint::Endpoint;
 use crate::follower::{BATCH_ENTRIES, Follower, FollowerBounds, FollowerRules};
 use crate::handle::RedisInner;
 use crate::node::NodeLog;
@@ -11,8 +12,6 @@ use crate::publisher::Publisher;
 use crate::state::NodeStatus;
 use crate::writer::{LogWriter, PublishLimits};
 use crate::{Redis, RedisBuilder, StartError};
-#[cfg(not(feature = "tls"))]
-use redis::Client;
 use sse_core::{Hub, Random, Runtime, Tokio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -100,15 +99,21 @@ impl RedisBuilder {
         if self.max_entries < MIN_ENTRIES {
             return Err(StartError::TooShort(self.max_entries));
         }
-        if let Some(connections) = &self.connections {
+        let address = Address::new(self.url.as_str());
+        // Logs of a Cluster are on different servers.
+        if let Some(connections) = self.connections.as_ref().filter(|_| address.kind() != Kind::Cluster) {
             return Ok((runtime, connections.clone()));
         }
-        #[cfg(feature = "tls")]
-        let client = info(&self.url).and_then(|info| self.certificates.clone().client(info));
-        #[cfg(not(feature = "tls"))]
-        let client = info(&self.url).and_then(Client::open);
-        let client = client.map_err(|error| StartError::Url(error.to_string().into()))?;
-        Ok((runtime, Arc::new(Connections::new(Endpoint::Server(client), self.limits(), generator()))))
+        let key = Keys::of(&self.prefix, &self.name).log;
+        let server = address.server(&key, &self.certificates);
+        let server = server.map_err(|error| StartError::Url(error.to_string().into()))?;
+        let endpoint = match self.resolve.clone() {
+            None => Endpoint::Fixed(server),
+            Some(resolve) => {
+                Endpoint::Resolved { resolve, kind: address.kind(), key, certificates: self.certificates.clone() }
+            }
+        };
+        Ok((runtime, Arc::new(Connections::new(endpoint, self.limits(), generator()))))
     }
 
     fn limits(&self) -> PublishLimits {

@@ -2,7 +2,7 @@
 
 use crate::commands::Keys;
 use crate::entry::{PROBE_FIELD, Record};
-use crate::failure::needs_reconnect;
+use crate::failure::{is_moving, needs_reconnect};
 use crate::problem::Problem;
 use crate::publish::{NotStored, RedisPublishError};
 use crate::publish_connection::PublishConnection;
@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
+
+/// The wait before a publish is repeated while the slot of the log moves to another server of a cluster.
+const MOVING: Duration = Duration::from_millis(50);
 
 /// The largest number of events of one `publish_all`. The server does nothing else while it stores them.
 pub(crate) const MAX_BATCH: usize = 1_024;
@@ -205,29 +208,37 @@ impl LogWriter {
         let permit = timeout_at(turn, self.permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else { return Err(RedisPublishError::Overloaded) };
         let mut stopped = self.stopped.subscribe();
-        let (mut connection, number) = tokio::select! {
-            biased;
-            _ = stopped.wait_for(|stopped| *stopped) => return Err(NotStored::Stopped.into()),
-            connection = self.connection.open_until(turn) => connection.ok_or(NotStored::Away)?,
-        };
-        self.connection.counters.sent(1);
-        match timeout_at(deadline, add.query_async::<Value>(&mut connection)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            // The server answered with an error: the event was not stored.
-            Ok(Err(error)) if error.code().is_some() => {
-                if needs_reconnect(&error) {
-                    self.connection.give_up(number);
+        let mut refused = NotStored::Away;
+        loop {
+            let (mut connection, number) = tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stopped| *stopped) => return Err(NotStored::Stopped.into()),
+                connection = self.connection.open_until(turn) => connection.ok_or(refused)?,
+            };
+            self.connection.counters.sent(1);
+            match timeout_at(deadline, add.query_async::<Value>(&mut connection)).await {
+                Ok(Ok(reply)) => return Ok(reply),
+                // The server answered with an error: the event was not stored.
+                Ok(Err(error)) if error.code().is_some() => {
+                    refused = NotStored::Refused(error.to_string().into());
+                    if needs_reconnect(&error) {
+                        // Another server may have become the leader.
+                        self.connection.give_up(number);
+                    } else if is_moving(&error) && Instant::now() + MOVING < turn {
+                        tokio::time::sleep(MOVING).await;
+                    } else {
+                        return Err(refused.into());
+                    }
                 }
-                Err(NotStored::Refused(error.to_string().into()).into())
-            }
-            Ok(Err(_)) => {
-                self.connection.give_up(number);
-                Err(RedisPublishError::MaybeStored(id))
-            }
-            Err(_) => {
-                // A ping finds out whether the connection is broken.
-                self.connection.check();
-                Err(RedisPublishError::MaybeStored(id))
+                Ok(Err(_)) => {
+                    self.connection.give_up(number);
+                    return Err(RedisPublishError::MaybeStored(id));
+                }
+                Err(_) => {
+                    // A ping finds out whether the connection is broken.
+                    self.connection.check();
+                    return Err(RedisPublishError::MaybeStored(id));
+                }
             }
         }
     }

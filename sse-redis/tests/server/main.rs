@@ -7,6 +7,7 @@
 //! and `openssl`.
 
 mod cost;
+mod failovers;
 mod losses;
 mod model;
 mod nodes;
@@ -74,6 +75,9 @@ fn main() {
         "a publisher without a node" => workers::publisher;
         "a batch of events" => workers::batch;
         "settings at their limits" => services::settings;
+        "three sentinels, and a failover" => failovers::sentinels;
+        "a cluster, a failover and a reshard" => failovers::cluster;
+        "an address that a function resolves" => failovers::resolved;
         "readiness without a server" => services::readiness;
         "T14 a rolling restart" => nodes::rolling_restart;
     };

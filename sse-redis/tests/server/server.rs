@@ -1,7 +1,7 @@
 //! A server of this test: on a free port, in a temporary folder, ended by its process ID.
 
 use sse_test_support::cable::Cable;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) dir: PathBuf,
     arguments: Vec<String>,
+    /// The configuration of a sentinel.
+    sentinel: Option<PathBuf>,
 }
 
 impl Server {
@@ -48,14 +50,38 @@ impl Server {
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).expect("a temporary folder");
         let arguments = arguments(&dir);
-        let mut server = Self { child: None, port: free_port(), dir, arguments };
+        let mut server = Self { child: None, port: free_port(), dir, arguments, sentinel: None };
         server.run();
         server
+    }
+
+    /// A sentinel with this configuration.
+    pub(crate) fn sentinel(configuration: &str) -> Self {
+        let mut server = Self::with(|_| Vec::new());
+        server.kill();
+        let file = server.dir.join("sentinel.conf");
+        std::fs::write(&file, configuration).expect("a file");
+        server.sentinel = Some(file);
+        server.run();
+        server
+    }
+
+    /// A server of a cluster, which has no slots yet, and its port for other servers.
+    pub(crate) fn of_cluster() -> (Self, u16) {
+        let bus = free_port();
+        let server = Self::with(|_| {
+            let bus = bus.to_string();
+            let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "500"];
+            let more = ["--cluster-replica-validity-factor", "0", "--appendonly", "yes"];
+            arguments.into_iter().chain(more).map(str::to_owned).collect()
+        });
+        (server, bus)
     }
 
     /// Starts the server, also after `kill`.
     pub(crate) fn run(&mut self) {
         let child = Command::new(program())
+            .args(self.sentinel.iter().flat_map(|file| [file.as_os_str(), "--sentinel".as_ref()]))
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
             .args(["--repl-diskless-sync-delay", "0", "--repl-backlog-size", "16mb"])
             .args(&self.arguments)
@@ -106,6 +132,10 @@ impl Server {
         words.iter().for_each(|word| request += &format!("${}\r\n{word}\r\n", word.len()));
         request += "*1\r\n$4\r\nQUIT\r\n";
         let _ = stream.write_all(request.as_bytes());
+        if self.sentinel.is_some() {
+            // A sentinel does not know QUIT.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
