@@ -48,7 +48,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 async fn measure(engine: &Engine, runs: usize) -> Result<Nodes, Failure> {
     let (a, hub_a) = Redis::start(&engine.url())?;
     let (b, hub_b) = Redis::start(&engine.url())?;
-    join(a.loaded(), b.loaded()).await;
+    let loaded = join(a.loaded(), b.loaded()).await;
+    loaded.0.and(loaded.1)?;
     let (ours, bare) = latencies(engine, &a, &hub_b).await?;
     let (mut rates, mut bare_rates) = (Vec::new(), Vec::new());
     for _ in 0..runs.max(1) {

@@ -149,6 +149,13 @@ impl Redis {
     /// Waits until the hub has loaded the entries of the log. Before that, subscriptions are answered "retry later". While
     /// the server is unreachable, the wait has no limit; [`last_error`](Self::last_error) returns the reason.
     ///
+    /// A server should accept clients first, and wait for this beside that: clients that come too early retry by themselves.
+    ///
+    /// # Errors
+    /// The [`Problem`] for which the node cannot load, if a person must act: [`Problem::NotLeader`], [`Problem::TooOld`],
+    /// [`Problem::AccessDenied`], [`Problem::NewerFormat`] or [`Problem::Stopped`]. Except after [`stop`](Self::stop) the node
+    /// continues to try.
+    ///
     /// # Cancel safety
     /// A dropped future has no effect.
     ///
@@ -156,13 +163,15 @@ impl Redis {
     /// # async fn start(redis: sse_redis::Redis) {
     /// use std::time::Duration;
     ///
-    /// if tokio::time::timeout(Duration::from_secs(10), redis.loaded()).await.is_err() {
-    ///     eprintln!("still loading: {}", redis.last_error().unwrap_or_default());
+    /// match tokio::time::timeout(Duration::from_secs(10), redis.loaded()).await {
+    ///     Ok(Ok(())) => {}
+    ///     Ok(Err(problem)) => eprintln!("a person must act: {problem}"),
+    ///     Err(_) => eprintln!("still loading: {}", redis.last_error().unwrap_or_default()),
     /// }
     /// # }
     /// ```
-    pub async fn loaded(&self) {
-        self.inner.shared.changed_to(true).await;
+    pub async fn loaded(&self) -> Result<(), Problem> {
+        self.inner.shared.loaded().await
     }
 
     /// Waits until this node has received the event with this ID, or until it is certain that this ID never arrives. The
@@ -231,7 +240,7 @@ impl Redis {
     }
 
     /// Returns the problem of the node, or `None` while the log is followed and publishes have a connection. The value is for
-    /// alerts.
+    /// alerts. For a minute after an entry was skipped, the problem is [`Problem::UnknownEntry`].
     ///
     /// ```no_run
     /// # fn check(redis: sse_redis::Redis) {
@@ -245,7 +254,8 @@ impl Redis {
     /// ```
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
-        self.inner.shared.problem().or_else(|| self.inner.writer.problem())
+        let status = &self.inner.shared;
+        status.problem().or_else(|| self.inner.writer.problem()).or_else(|| status.unknown_entry())
     }
 
     /// Stops following and publishing, for good. [`is_ready`](Self::is_ready) becomes false, and a publish returns

@@ -9,10 +9,14 @@
 //! use sse_core::Event;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn serve(hub: sse_core::Hub) -> Result<(), std::io::Error> { drop(hub); Ok(()) }
 //! let (redis, hub) = sse_redis::Redis::builder("redis://127.0.0.1:6379").log("news").start()?;
-//! redis.loaded().await;
-//! // Handlers call `sse.subscribe(&hub, ["news"])`, as on a single node.
+//! // Handlers call `sse.subscribe(&hub, ["news"])`, as on a single node. Until the hub has loaded the log, and while the
+//! // server is unreachable, their clients retry by themselves.
+//! let server = tokio::spawn(serve(hub));
+//! redis.loaded().await?; // an error if a person must act, for example after a wrong password
 //! redis.publish("news", Event::data("rain").event("article")).await?;
+//! server.await??;
 //! # Ok(())
 //! # }
 //! ```

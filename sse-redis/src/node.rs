@@ -142,7 +142,10 @@ impl NodeLog {
             Effect::Repetition => writer.counters.repetition(),
             Effect::Reset(_, loss) => writer.counters.lost(*loss),
             Effect::Truncate(_) => writer.counters.lost(Loss::Truncated),
-            Effect::Unknown(_) => writer.counters.skipped(),
+            Effect::Unknown(id) => {
+                writer.counters.skipped();
+                status.set_unknown_entry(*id);
+            }
             Effect::CaughtUp => rounds += 1,
             Effect::Loaded => is_loaded = true,
             Effect::Append(..) | Effect::Advance(_) => {}

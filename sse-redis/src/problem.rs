@@ -48,4 +48,18 @@ pub enum Problem {
         /// The version of the entry.
         version: u64,
     },
+    /// The node skipped this entry, because it has no topic or an invalid field, and follows the log. A program does not keep
+    /// to the contract of `docs/publishing.md`. [`RedisStats::skipped`](crate::RedisStats::skipped) counts such entries.
+    #[error("the entry {0} has no topic or an invalid field, so every node skips it")]
+    UnknownEntry(EventId),
+    /// [`Redis::stop`](crate::Redis::stop) was called.
+    #[error("the node is stopped")]
+    Stopped,
+}
+
+impl Problem {
+    /// Whether the node cannot load the log until a person acts.
+    pub(crate) const fn prevents_loading(&self) -> bool {
+        matches!(self, Self::NotLeader | Self::TooOld(_) | Self::AccessDenied(_) | Self::NewerFormat { .. })
+    }
 }

@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// The time for which a skipped entry is a problem.
+const UNKNOWN_ENTRY: Duration = Duration::from_secs(60);
+
 /// The state of a node, from [`Redis::state`](crate::Redis::state).
 ///
 /// ```no_run
@@ -38,6 +41,7 @@ pub enum NodeState {
 pub(crate) struct NodeStatus {
     standing: watch::Sender<Standing>,
     outage: Mutex<Outage>,
+    unknown_entry: Mutex<Option<(EventId, Instant)>>,
     pub(crate) progress: watch::Sender<Progress>,
 }
 
@@ -68,7 +72,12 @@ struct Standing {
 impl NodeStatus {
     pub(crate) fn new() -> Self {
         let standing = Standing { loaded: false, stopped: false, following: false, since: Instant::now() };
-        Self { standing: watch::Sender::new(standing), outage: Mutex::default(), progress: watch::Sender::default() }
+        Self {
+            standing: watch::Sender::new(standing),
+            outage: Mutex::default(),
+            unknown_entry: Mutex::default(),
+            progress: watch::Sender::default(),
+        }
     }
 
     pub(crate) fn set_loaded(&self) {
@@ -115,6 +124,8 @@ impl NodeStatus {
             outage.problem = Some(problem.clone());
             is_first
         };
+        // Tasks that wait for the load look at the problem.
+        self.standing.send_modify(|_| {});
         if is_first {
             crate::trace::away(&problem);
         }
@@ -140,8 +151,32 @@ impl NodeStatus {
         standing.loaded && !standing.stopped && (standing.following || standing.since.elapsed() < grace)
     }
 
-    pub(crate) async fn changed_to(&self, loaded: bool) {
-        // The sender is a field of `self`, so the channel cannot close.
-        let _ = self.standing.subscribe().wait_for(|standing| standing.loaded == loaded).await;
+    /// Waits until the hub is loaded, or cannot be loaded.
+    pub(crate) async fn loaded(&self) -> Result<(), Problem> {
+        let mut standing = self.standing.subscribe();
+        loop {
+            let Standing { loaded, stopped, .. } = *standing.borrow_and_update();
+            if loaded {
+                return Ok(());
+            }
+            if stopped {
+                return Err(Problem::Stopped);
+            }
+            if let Some(problem) = self.problem().filter(Problem::prevents_loading) {
+                return Err(problem);
+            }
+            // The sender is a field of `self`, so the channel cannot close.
+            let _ = standing.changed().await;
+        }
+    }
+
+    pub(crate) fn set_unknown_entry(&self, id: EventId) {
+        *self.unknown_entry.lock().unwrap_or_else(PoisonError::into_inner) = Some((id, Instant::now()));
+    }
+
+    /// The last entry that was skipped, for a while.
+    pub(crate) fn unknown_entry(&self) -> Option<Problem> {
+        let entry = *self.unknown_entry.lock().unwrap_or_else(PoisonError::into_inner);
+        entry.filter(|(_, since)| since.elapsed() < UNKNOWN_ENTRY).map(|(id, _)| Problem::UnknownEntry(id))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::model::{Client, Node};
 use crate::server::{Server, url_over};
+use crate::shared::until;
 use sse_redis::{NodeState, Redis, StartError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -47,7 +48,9 @@ pub(crate) async fn wiped(_: bool) -> String {
             }
         }
         // The gap arrives before any new event, and every new event arrives.
-        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        for client in &clients {
+            until("the gap", || client.seen().gaps() == round).await;
+        }
         for node in &nodes {
             node.ready().await;
         }

@@ -40,14 +40,16 @@ macro_rules! cases {
 }
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // The cases wait for most of their time.
+    arguments.test_threads.get_or_insert(6);
     let missing = server::missing();
     let long = std::env::var_os("SSE_REDIS_LONG").is_some();
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let cases = cases! {
+        "idle nodes" => cost::idle_nodes;
         "every node has one order" => nodes::one_order;
         "latency" => nodes::latency;
-        "idle nodes" => cost::idle_nodes;
         "several logs over one pair of connections" => shared::logs;
         "T1 the server is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;

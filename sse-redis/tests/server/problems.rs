@@ -22,6 +22,10 @@ async fn problem(node: &Node, accept: impl Fn(&Problem) -> bool) -> String {
     }
 }
 
+async fn loaded(node: &Node) -> Result<(), Problem> {
+    tokio::time::timeout(SOON, node.redis.loaded()).await.expect("it returns")
+}
+
 /// A client that changes between these nodes, or stays on the only one.
 fn client(node: &Node) -> Client {
     Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None)
@@ -52,7 +56,8 @@ pub(crate) async fn later_format(_: bool) -> String {
     let fresh = Node::start(&server.url());
     problem(&fresh, is_newer).await;
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
+    // Longer than the wait before the node reads the entry again.
+    while begun.elapsed() < Duration::from_secs(3) {
         assert_eq!(node.redis.state(), NodeState::Stale);
         assert_eq!(fresh.redis.state(), NodeState::Loading);
         assert!(node.redis.problem().is_some_and(|problem| is_newer(&problem)), "{:?}", node.redis.problem());
@@ -82,6 +87,7 @@ pub(crate) async fn unknown_entry(_: bool) -> String {
     client.wait_for(2, SOON).await;
     assert_eq!(client.check().gaps(), 0);
     assert_eq!(node.redis.stats().skipped, 1);
+    assert!(matches!(node.redis.problem(), Some(Problem::UnknownEntry(_))), "{:?}", node.redis.problem());
     assert_eq!(node.redis.state(), NodeState::Ready);
     "the event before and the event after".to_owned()
 }
@@ -92,10 +98,14 @@ pub(crate) async fn of_each_kind(_: bool) -> String {
     replica.follow(&leader);
     let node = Node::start(&replica.url());
     problem(&node, |problem| *problem == Problem::NotLeader).await;
+    assert_eq!(loaded(&node).await, Err(Problem::NotLeader));
+    node.redis.stop();
+    assert_eq!(loaded(&node).await, Err(Problem::Stopped));
 
     let stranger = Node::build(Redis::builder(&format!("redis://:wrong@{}", leader.address())));
     leader.cli(&["CONFIG", "SET", "requirepass", "right"]);
     let denied = problem(&stranger, |problem| matches!(problem, Problem::AccessDenied(_))).await;
+    assert!(matches!(loaded(&stranger).await, Err(Problem::AccessDenied(_))));
     leader.cli(&["CONFIG", "SET", "requirepass", ""]);
 
     leader.kill();

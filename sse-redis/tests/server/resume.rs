@@ -70,7 +70,10 @@ pub(crate) async fn foreign_ids(_: bool) -> String {
     // after two rounds.
     let future = format!("{}-00000001", ms + 3_600_000);
     let begun = Instant::now();
-    for id in strange.iter().chain([&future]) {
+    let ids: Vec<_> = strange.iter().chain([&future]).collect();
+    // The two rounds of all IDs begin now.
+    ids.iter().for_each(|id| drop(sse(id).subscribe(&node.hub, ["news"])));
+    for id in ids {
         loop {
             let subscription = sse(id).subscribe(&node.hub, ["news"]);
             if subscription.id().is_some() {

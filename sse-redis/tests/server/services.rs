@@ -3,6 +3,7 @@
 use crate::model::{Client, Node, sse};
 use crate::server::{Server, url_over};
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use sse_core::Event;
 use sse_core::hub::EventId;
 use sse_redis::{NodeState, NotStored, Redis, RedisPublishError, StartError};
@@ -74,8 +75,13 @@ pub(crate) async fn documented_user(_: bool) -> String {
     assert!(answer.starts_with("+OK"), "{answer}");
     let node = Node::start(&format!("redis://sse:secret@127.0.0.1:{}/0", server.port));
     works(&node).await;
+    // Without a reader beside it, a connection sends a ping each second.
+    let publisher = Redis::builder(&format!("redis://sse:secret@127.0.0.1:{}/0", server.port)).publisher();
+    let publisher = publisher.expect("it starts");
+    publisher.publish("news", "11").await.expect("it is stored");
     let before = connections(&server);
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    drop(publisher);
     // The test itself opens a connection for each question.
     let opened = connections(&server) - before - 1;
     let denied = server.cli(&["ACL", "LOG"]);
@@ -107,19 +113,21 @@ pub(crate) async fn no_replicas(_: bool) -> String {
 /// A publish waits for the connection, so it succeeds as soon as the node is loaded.
 pub(crate) async fn publish_after_loaded(_: bool) -> String {
     let server = Server::start(false);
-    let cable = server.cable().await;
-    let mut slowest = Duration::ZERO;
-    for round in 0..10 {
+    // The waits between attempts grow to 2 s, so each node is at another point of its wait when the server appears.
+    let starts = (0..10).map(async |round| {
+        let cable = server.cable().await;
         cable.pull();
         let node = Node::start(&url_over(&cable));
         tokio::time::sleep(Duration::from_millis(200 * round)).await;
         cable.plug();
-        node.redis.loaded().await;
+        node.redis.loaded().await.expect("it loads");
         let begun = Instant::now();
         node.redis.publish("news", Event::data("1")).await.expect("the event is stored");
-        slowest = slowest.max(begun.elapsed());
+        let took = begun.elapsed();
         node.redis.stop();
-    }
+        took
+    });
+    let slowest = join_all(starts).await.into_iter().max().unwrap_or_default();
     format!("10 starts, the first publish takes {slowest:.0?} at most")
 }
 
@@ -137,10 +145,15 @@ pub(crate) async fn settings(_: bool) -> String {
         works(&Node::build(builder)).await;
     }
     assert!(server.cli(&["EXISTS", "myapp:{d}:log"]).starts_with(":1"));
-    let braces = Redis::builder(&server.url()).prefix("{myapp}").start().map(drop);
-    assert_eq!(braces, Err(StartError::Log("{myapp}".into())));
+    let long = "x".repeat(129);
+    for (prefix, name, wrong) in
+        [("{myapp}", "d", "{myapp}"), ("", "{d}", "{d}"), ("", "", ""), ("", &*long, &*long), (&*long, "d", &*long)]
+    {
+        let result = Redis::builder(&server.url()).prefix(prefix).log(name).start().map(drop);
+        assert_eq!(result, Err(StartError::Log(wrong.into())));
+    }
     let (redis, _) = Redis::start(&server.url()).expect("the node starts");
-    redis.loaded().await;
+    redis.loaded().await.expect("it loads");
     assert!(redis.is_ready());
     redis.stop();
     assert!(!redis.is_ready());
@@ -152,7 +165,7 @@ pub(crate) async fn settings(_: bool) -> String {
 pub(crate) async fn readiness(_: bool) -> String {
     let mut server = Server::start(true);
     let (redis, hub) = Redis::start(&server.url()).expect("the node starts");
-    redis.loaded().await;
+    redis.loaded().await.expect("it loads");
     server.kill();
     while redis.state() != NodeState::Stale {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -22,11 +22,13 @@ pub(super) async fn follow(url: &str, options: &Options) -> io::Result<(Hub, Red
     let own = if fault("nodes-own-log") { std::process::id().to_string() } else { String::new() };
     let started = Redis::builder(url).log(&format!("{}{own}", options.log)).hub(options.hub()).start();
     let (redis, hub) = started.map_err(io::Error::other)?;
-    timeout(START, redis.loaded()).await.map_err(|_| {
-        let error = redis.last_error().unwrap_or_else(|| "it does not answer".to_owned());
-        io::Error::other(format!("the log is not available: {error}"))
-    })?;
-    Ok((hub, redis))
+    let loaded = timeout(START, redis.loaded()).await;
+    let error = match loaded {
+        Ok(Ok(())) => return Ok((hub, redis)),
+        Ok(Err(problem)) => problem.to_string(),
+        Err(_) => redis.last_error().unwrap_or_else(|| "it does not answer".to_owned()),
+    };
+    Err(io::Error::other(format!("the log is not available: {error}")))
 }
 
 /// Publishes these events in order. They are valid, so only the engine can reject them; the answer then lists the IDs
