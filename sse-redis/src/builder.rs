@@ -4,6 +4,7 @@ use crate::address::Address;
 use crate::connections::Connections;
 use crate::endpoint::Resolve;
 use crate::follower::BATCH_ENTRIES;
+use crate::retention::Retention;
 use crate::tls::Certificates;
 use sse_core::Hub;
 use std::error::Error;
@@ -46,6 +47,8 @@ pub struct RedisBuilder {
     pub(crate) name: String,
     pub(crate) hub: sse_core::hub::HubBuilder,
     pub(crate) max_entries: usize,
+    pub(crate) retention: Retention,
+    pub(crate) replicas: usize,
     pub(crate) window: (usize, usize),
     pub(crate) in_flight: usize,
     pub(crate) deadline: Duration,
@@ -83,6 +86,8 @@ impl RedisBuilder {
             name: "sse".to_owned(),
             hub: Hub::builder(),
             max_entries: 100_000,
+            retention: Retention::default(),
+            replicas: 0,
             window: (10_000, 64 * 1024 * 1024),
             in_flight: 1_024,
             deadline: Duration::from_secs(2),
@@ -162,21 +167,6 @@ impl RedisBuilder {
         self
     }
 
-    /// Sets the number of entries that the log keeps: 100,000 by default, at least 1,024. Redis keeps somewhat more
-    /// (`MAXLEN ~`), in about 1.2 times the memory of the events. All nodes should set the same number.
-    ///
-    /// The number divided by the events per second is the time for which a node may be unreachable without a gap.
-    /// [`start`](Self::start) rejects smaller numbers with [`StartError::TooShort`].
-    ///
-    /// ```
-    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").max_entries(500_000);
-    /// # let _ = builder;
-    /// ```
-    pub const fn max_entries(mut self, entries: usize) -> Self {
-        self.max_entries = entries;
-        self
-    }
-
     /// Sets how many of the newest events a node loads when it starts, so that clients can resume there: 10,000 by
     /// default, at least 1, and at most 64 MiB. A client whose ID is older than these events receives a gap. Probes do not
     /// count as events, and a probe counts as 89 bytes of the 64 MiB.
@@ -187,33 +177,6 @@ impl RedisBuilder {
     /// ```
     pub const fn window(mut self, entries: usize) -> Self {
         self.window.0 = entries;
-        self
-    }
-
-    /// Sets the number of publishes that may be in flight: 1,024 by default, from 1 to 65,536. Further publishes wait for half of
-    /// the [`deadline`](Self::deadline), and then return [`RedisPublishError::Overloaded`](crate::RedisPublishError::Overloaded).
-    ///
-    /// ```
-    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").in_flight(64);
-    /// # let _ = builder;
-    /// ```
-    pub const fn in_flight(mut self, publishes: usize) -> Self {
-        self.in_flight = publishes;
-        self
-    }
-
-    /// Sets the time limit of a publish: 2 s by default, from 1 ms to 1 hour.
-    ///
-    /// Half of this time is for waiting: for a publish in flight to end, and for a connection to the server.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").deadline(Duration::from_millis(500));
-    /// # let _ = builder;
-    /// ```
-    pub const fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
         self
     }
 

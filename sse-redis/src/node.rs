@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// A client that waits for a catch-up round waits at most this long for an inspection.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// The time between two trims by age or size.
+const TRIM_EVERY: Duration = Duration::from_secs(10);
+
 /// After this time without the log a client with an unknown ID receives a gap and keeps its stream. Before, the ID may be that of
 /// another node that has read further, and the client is asked to retry later.
 pub(crate) const OUTAGE: Duration = Duration::from_secs(5);
@@ -32,6 +35,7 @@ pub(crate) struct NodeLog {
     pub(crate) last_event: Option<Instant>,
     /// The log is not followed since this time.
     stale_since: Option<Instant>,
+    trim_at: Instant,
     /// The follower sent the last command that needs an answer.
     pub(crate) awaits: bool,
     pub(crate) effects: Vec<Effect>,
@@ -59,6 +63,7 @@ impl NodeLog {
             _user: user,
             last_event: None,
             stale_since: None,
+            trim_at: Instant::now(),
             awaits: false,
             effects,
         }
@@ -91,6 +96,15 @@ impl NodeLog {
             self.feed.set_readable(false);
             // Tasks that wait for an ID ask again.
             self.status.progress.send_modify(|progress| progress.rounds += 1);
+        }
+    }
+
+    /// Trims the log from time to time, if it has limits of age or size.
+    pub(crate) fn trim(&mut self, now: Instant, every: Duration) {
+        if self.trim_at <= now && self.writer.has_retention() && self.status.is_following() {
+            self.trim_at = now + every.max(TRIM_EVERY);
+            let writer = self.writer.clone();
+            tokio::spawn(async move { writer.trim().await });
         }
     }
 

@@ -52,6 +52,10 @@ pub enum Problem {
     /// to the contract of `docs/publishing.md`. [`RedisStats::skipped`](crate::RedisStats::skipped) counts such entries.
     #[error("the entry {0} has no topic or an invalid field, so every node skips it")]
     UnknownEntry(EventId),
+    /// The node does not trim the log by [`max_age`](crate::RedisBuilder::max_age) or
+    /// [`max_bytes`](crate::RedisBuilder::max_bytes), for this reason. The user may lack the right to call `MEMORY USAGE`.
+    #[error("the log is not trimmed by age or size: {0}")]
+    Retention(Box<str>),
     /// [`Redis::stop`](crate::Redis::stop) was called.
     #[error("the node is stopped")]
     Stopped,

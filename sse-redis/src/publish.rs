@@ -1,6 +1,7 @@
 //! The errors of a publish.
 
 use crate::PublishId;
+use sse_core::hub::EventId;
 use sse_core::{FrameError, hub};
 
 /// The error of [`Redis::publish`](crate::Redis::publish).
@@ -33,6 +34,16 @@ pub enum RedisPublishError {
     /// Nothing was stored, for this reason.
     #[error("not stored: {0}")]
     NotStored(#[from] NotStored),
+    /// The leader stored the event, and clients receive it, but not enough [`replicas`](crate::RedisBuilder::replicas)
+    /// acknowledged the event before the deadline. A failover can lose the event. Do not publish the event again: it is
+    /// in the log.
+    #[error("the event {id} is stored, but only {replicas} replicas acknowledged it")]
+    NotReplicated {
+        /// The ID of the event, or of the last event of a batch.
+        id: EventId,
+        /// The number of replicas that have the event.
+        replicas: u64,
+    },
     /// No answer came before the deadline, or the connection broke. The log may have stored the event, or may still store
     /// the event.
     ///

@@ -4,6 +4,7 @@ use crate::backoff::Backoff;
 use crate::endpoint::Endpoint;
 use crate::failure::{Failure, needs_reconnect};
 use crate::problem::Problem;
+use crate::replicas::Replication;
 use crate::session::READER_NAME;
 use crate::stats::ConnectionCounters;
 use redis::aio::MultiplexedConnection;
@@ -42,6 +43,7 @@ pub(crate) struct PublishConnection {
     /// The reason why no connection is open.
     problem: Mutex<Option<Problem>>,
     pub(crate) counters: Arc<ConnectionCounters>,
+    pub(crate) replication: Replication,
     random: Random,
 }
 
@@ -105,6 +107,7 @@ impl PublishConnection {
             has_reader: AtomicBool::new(false),
             problem: Mutex::new(None),
             counters,
+            replication: Replication::default(),
             random,
         }
     }

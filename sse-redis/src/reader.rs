@@ -118,6 +118,7 @@ impl Reader {
             log.follower.inspect_quiet_every(every);
             log.urge(now);
             log.note_outage(now);
+            log.trim(now, every);
         }
         if self.quiet.is_due(now) {
             self.quiet.restart(now, &self.random);

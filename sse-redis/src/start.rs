@@ -23,6 +23,9 @@ const MAX_ENTRIES: usize = i64::MAX as usize;
 /// The largest number of publishes in flight.
 const MAX_IN_FLIGHT: usize = 65_536;
 
+/// The largest number of replicas that a publish waits for.
+const MAX_REPLICAS: usize = 1_000;
+
 /// The shortest and the longest time limit of a publish.
 const MIN_DEADLINE: Duration = Duration::from_millis(1);
 const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
@@ -121,6 +124,8 @@ impl RedisBuilder {
             max_entries: self.max_entries.min(MAX_ENTRIES),
             in_flight: self.in_flight.clamp(1, MAX_IN_FLIGHT),
             deadline: self.deadline.clamp(MIN_DEADLINE, MAX_DEADLINE),
+            replicas: self.replicas.min(MAX_REPLICAS) as u64,
+            retention: self.retention,
         }
     }
 

@@ -23,6 +23,9 @@ pub struct RedisStats {
     pub publish_time: Duration,
     /// Publishes that were not stored: an invalid event, no connection, no log, or an error of the server.
     pub not_stored: u64,
+    /// Publishes that the leader stored, and that too few replicas acknowledged
+    /// ([`RedisBuilder::replicas`](crate::RedisBuilder::replicas)).
+    pub not_replicated: u64,
     /// Publishes that waited too long for their turn.
     pub overloaded: u64,
     /// Publishes without an answer.
@@ -57,6 +60,7 @@ pub(crate) struct RedisCounters {
     published: AtomicU64,
     publish_nanos: AtomicU64,
     not_stored: AtomicU64,
+    not_replicated: AtomicU64,
     overloaded: AtomicU64,
     maybe_stored: AtomicU64,
     lag: AtomicU64,
@@ -99,6 +103,7 @@ impl RedisCounters {
                 add(&self.published, events(stored));
                 add(&self.publish_nanos, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
             }
+            Err(RedisPublishError::NotReplicated { .. }) => add(&self.not_replicated, 1),
             Err(RedisPublishError::MaybeStored(_)) => add(&self.maybe_stored, 1),
             Err(RedisPublishError::Overloaded) => add(&self.overloaded, 1),
             Err(_) => add(&self.not_stored, 1),
@@ -134,6 +139,7 @@ impl RedisCounters {
             published: get(&self.published),
             publish_time: Duration::from_nanos(get(&self.publish_nanos)),
             not_stored: get(&self.not_stored),
+            not_replicated: get(&self.not_replicated),
             overloaded: get(&self.overloaded),
             maybe_stored: get(&self.maybe_stored),
             in_flight: in_flight as u64,

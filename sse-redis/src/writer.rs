@@ -8,12 +8,13 @@ use crate::publish::{NotStored, RedisPublishError};
 use crate::publish_connection::PublishConnection;
 use crate::publish_id::PublishId;
 use crate::replies::event_id;
+use crate::retention::Retention;
 use crate::stats::{RedisCounters, RedisStats};
 use redis::{Cmd, Value, cmd};
 use sse_core::hub::EventId;
 use sse_core::{Hub, IntoFrame, Random};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
@@ -41,6 +42,8 @@ pub(crate) struct PublishLimits {
     pub(crate) max_entries: usize,
     pub(crate) in_flight: usize,
     pub(crate) deadline: Duration,
+    pub(crate) replicas: u64,
+    pub(crate) retention: Retention,
 }
 
 /// Writes entries to one log.
@@ -56,6 +59,14 @@ pub(crate) struct LogWriter {
     random: Random,
     /// The log did not exist. The reader of this node creates the log.
     no_log: AtomicBool,
+    /// The log is not trimmed by age or size.
+    trim_problem: Mutex<Option<Problem>>,
+}
+
+/// The reply to a command that stored something, and the number of replicas that have it.
+struct Stored {
+    reply: Value,
+    replicas: u64,
 }
 
 impl LogWriter {
@@ -76,6 +87,7 @@ impl LogWriter {
             counters: RedisCounters::default(),
             random,
             no_log: AtomicBool::new(false),
+            trim_problem: Mutex::new(None),
         }
     }
 
@@ -84,9 +96,15 @@ impl LogWriter {
         self.stopped.send_replace(true);
     }
 
-    /// The reason why no connection is open, or `None`.
+    /// The reason why no connection is open or why the log is not trimmed, or `None`.
     pub(crate) fn problem(&self) -> Option<Problem> {
-        self.connection.problem()
+        let trim = || self.trim_problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.connection.problem().or_else(trim)
+    }
+
+    /// Whether the log has limits of age or size.
+    pub(crate) fn has_retention(&self) -> bool {
+        self.limits.retention != Retention::default()
     }
 
     /// Whether a publish found no log since the last call.
@@ -133,10 +151,16 @@ impl LogWriter {
         for (name, value) in record.fields() {
             add.arg(name).arg(value);
         }
-        match self.store(&add, id).await? {
-            Value::Nil => Err(self.no_log()),
-            position => event_id(position, id.tag()).ok_or(RedisPublishError::MaybeStored(id)),
-        }
+        let stored = self.store(&add, id, self.limits.replicas).await?;
+        let event = match stored.reply {
+            Value::Nil => return Err(self.no_log()),
+            position => event_id(position, id.tag()).ok_or(RedisPublishError::MaybeStored(id))?,
+        };
+        self.check_replicas(event, stored.replicas).map(|()| event)
+    }
+
+    fn check_replicas(&self, id: EventId, replicas: u64) -> Result<(), RedisPublishError> {
+        if replicas < self.limits.replicas { Err(RedisPublishError::NotReplicated { id, replicas }) } else { Ok(()) }
     }
 
     /// Publishes all events as consecutive entries, or none. The publish IDs follow from the first.
@@ -178,20 +202,34 @@ impl LogWriter {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let positions = match self.store(&add, first).await? {
+        let stored = self.store(&add, first, self.limits.replicas).await?;
+        let positions = match stored.reply {
             Value::Nil => return Err(self.no_log()),
             Value::Array(positions) if positions.len() == ids.len() => positions,
             _ => return Err(RedisPublishError::MaybeStored(first)),
         };
         let ids = positions.into_iter().zip(ids).map(|(position, id)| event_id(position, id.tag()));
-        ids.collect::<Option<_>>().ok_or(RedisPublishError::MaybeStored(first))
+        let ids = ids.collect::<Option<Vec<_>>>().ok_or(RedisPublishError::MaybeStored(first))?;
+        ids.last().map_or(Ok(()), |last| self.check_replicas(*last, stored.replicas)).map(|()| ids)
     }
 
     /// Writes a probe. The follower notices whether the probe was stored.
     pub(crate) async fn probe(&self, probe: PublishId) {
         let mut add = self.add();
         add.arg(PROBE_FIELD).arg(probe.to_string());
-        let _ = self.store(&add, probe).await;
+        let _ = self.store(&add, probe, 0).await;
+    }
+
+    /// Trims the log by age and size.
+    pub(crate) async fn trim(&self) {
+        let Some(trim) = self.limits.retention.command(&self.keys.log) else { return };
+        let trimmed = self.store(&trim, PublishId::draw(&self.random), 0).await;
+        // Without an answer the reason is the problem of the connection.
+        let problem = match trimmed {
+            Err(RedisPublishError::NotStored(NotStored::Refused(text))) => Some(Problem::Retention(text)),
+            _ => None,
+        };
+        *self.trim_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     fn add(&self) -> Cmd {
@@ -200,8 +238,8 @@ impl LogWriter {
         add
     }
 
-    /// Sends a command within the limits, and returns its reply.
-    async fn store(&self, add: &Cmd, id: PublishId) -> Result<Value, RedisPublishError> {
+    /// Sends a command within the limits, and returns its reply when this many replicas have its effect, or at the deadline.
+    async fn store(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, RedisPublishError> {
         let now = Instant::now();
         // Half of the time is for waiting, so that the other half remains for the reply.
         let (turn, deadline) = (now + self.limits.deadline / 2, now + self.limits.deadline);
@@ -217,7 +255,12 @@ impl LogWriter {
             };
             self.connection.counters.sent(1);
             match timeout_at(deadline, add.query_async::<Value>(&mut connection)).await {
-                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Ok(reply)) if replicas == 0 || reply == Value::Nil => return Ok(Stored { reply, replicas: 0 }),
+                Ok(Ok(reply)) => {
+                    self.connection.counters.sent(1);
+                    let found = self.connection.replication.wait((connection, number), replicas, deadline).await;
+                    return Ok(Stored { reply, replicas: found });
+                }
                 // The server answered with an error: the event was not stored.
                 Ok(Err(error)) if error.code().is_some() => {
                     refused = NotStored::Refused(error.to_string().into());

@@ -8,6 +8,7 @@
 
 mod cost;
 mod failovers;
+mod limits;
 mod losses;
 mod model;
 mod nodes;
@@ -80,6 +81,8 @@ fn main() {
         "three sentinels, and a failover" => failovers::sentinels;
         "a cluster, a failover and a reshard" => failovers::cluster;
         "an address that a function resolves" => failovers::resolved;
+        "replicas acknowledge a publish" => limits::acknowledged;
+        "a log with limits of age and size" => limits::age_and_size;
         "readiness without a server" => services::readiness;
         "T14 a rolling restart" => nodes::rolling_restart;
     };

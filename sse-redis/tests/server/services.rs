@@ -73,12 +73,15 @@ pub(crate) async fn documented_user(_: bool) -> String {
     let server = Server::start(false);
     let answer = server.cli(&line.split(' ').collect::<Vec<_>>());
     assert!(answer.starts_with("+OK"), "{answer}");
-    let node = Node::start(&format!("redis://sse:secret@127.0.0.1:{}/0", server.port));
+    let url = format!("redis://sse:secret@127.0.0.1:{}/0", server.port);
+    let node = Node::build(Redis::builder(&url).max_age(Duration::from_secs(3_600)).max_bytes(1_000_000));
     works(&node).await;
     // Without a reader beside it, a connection sends a ping each second.
-    let publisher = Redis::builder(&format!("redis://sse:secret@127.0.0.1:{}/0", server.port)).publisher();
-    let publisher = publisher.expect("it starts");
-    publisher.publish("news", "11").await.expect("it is stored");
+    let publisher =
+        Redis::builder(&url).replicas(1).deadline(Duration::from_millis(300)).publisher().expect("it starts");
+    let stored = publisher.publish("news", "11").await;
+    assert!(matches!(stored, Err(RedisPublishError::NotReplicated { replicas: 0, .. })), "{stored:?}");
+    assert_eq!(node.redis.problem(), None);
     let before = connections(&server);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     drop(publisher);
