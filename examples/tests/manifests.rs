@@ -47,7 +47,8 @@ fn news_needs_at_most_90_crates() {
 
 #[test]
 fn every_example_is_a_package_of_its_own() {
-    let names = "chat cluster completions custom-server example-common fragments http-servers monitor news proxy";
+    let names =
+        "chat cluster completions custom-server example-common fragments http-servers monitor news proxy tutorial";
     assert_eq!(examples().into_keys().collect::<Vec<_>>().join(" "), names);
 }
 

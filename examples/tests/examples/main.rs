@@ -7,6 +7,7 @@ mod custom_server;
 mod fragments;
 mod monitor;
 mod proxy;
+mod tutorial;
 
 use sse_test_support::browser::Page;
 use sse_test_support::process::Server;
@@ -33,12 +34,18 @@ fn main() -> ExitCode {
     fragments::add(&mut trials);
     monitor::add(&mut trials);
     proxy::add(&mut trials);
+    tutorial::add(&mut trials);
     #[cfg(unix)]
     for (name, program) in PROGRAMS {
         trials.add(format!("{name}::sigterm_ends_the_server_with_a_client_connected"), async move || {
             let server = start(program, &extra(name)).await?;
-            let (path, accept) = (if name == "completions" { "/work" } else { "/events" }, "text/event-stream");
-            let request = reqwest::Client::new().get(format!("{}{path}", server.url())).header("accept", accept);
+            let path = match name {
+                "completions" => "/work",
+                "tutorial_axum" | "tutorial_actix" | "tutorial_warp" => "/news",
+                _ => "/events",
+            };
+            let request = reqwest::Client::new().get(format!("{}{path}", server.url()));
+            let request = request.header("accept", "text/event-stream");
             let mut response = request.send().await?;
             let (status, took) = server.terminate().await?;
             assert!(status.success(), "{status}");
@@ -64,7 +71,7 @@ fn main() -> ExitCode {
     trials.run()
 }
 
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("chat", env!("CARGO_BIN_EXE_example-chat")),
     ("cluster", env!("CARGO_BIN_EXE_example-cluster")),
     ("completions", env!("CARGO_BIN_EXE_example-completions")),
@@ -72,6 +79,9 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("fragments", env!("CARGO_BIN_EXE_example-fragments")),
     ("monitor", env!("CARGO_BIN_EXE_example-monitor")),
     ("proxy", env!("CARGO_BIN_EXE_example-proxy")),
+    ("tutorial_actix", tutorial::ACTIX),
+    ("tutorial_axum", tutorial::AXUM),
+    ("tutorial_warp", tutorial::WARP),
 ];
 
 /// The proxy also runs without a server upstream.
