@@ -1,6 +1,7 @@
 //! A feed as a route.
 
-use crate::{Error, Policy, Sse, Subscription, app_data, check_under};
+use crate::extract::{app_data, check_under};
+use crate::{Error, Policy, Sse, Subscription};
 use actix_web::{HttpRequest, Route, web};
 use sse_core::Hub;
 use sse_core::hub::IntoTopics;

@@ -218,186 +218,21 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-use actix_web::body::{self, BodyStream, BoxBody};
-use actix_web::dev::Payload;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, ContentType, HeaderName, HeaderValue, UPGRADE};
-use actix_web::http::{ConnectionType, StatusCode, Version};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError, web};
-use sse_core::Request;
-use std::future::{Ready, ready};
-
+mod extract;
 mod feed;
+mod framing;
+mod respond;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod types;
 
+pub use extract::OptionalSse;
 pub use feed::{Feed, feed};
 pub use types::*;
 
 #[cfg(feature = "derive")]
 #[doc(inline)]
 pub use sse_derive::{ActixDecodeEvents as DecodeEvents, ActixEvents as Events, EventsTypeScript};
-
-/// How a route gets its policy, for the body of 403, 405 and 406.
-const ATTACH: &str = "web::resource(path).app_data(policy).to(handler)";
-
-impl FromRequest for Sse {
-    type Error = Error;
-    type Future = Ready<Result<Self, Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(check(request, Self::check))
-    }
-}
-
-/// `Some` stream if the request's `Accept` names `text/event-stream`: an argument of a handler that has another answer too. A
-/// request that names the type and opens no stream is answered in place of the handler, as with [`Sse`].
-///
-/// Take this type in place of `Option<Sse>`. With `Option<Sse>` actix-web turns 403, 405, 204 and the answer to HEAD into `None`.
-#[derive(Debug)]
-#[must_use = "no stream opens until this becomes a response"]
-pub struct OptionalSse(pub Option<Sse>);
-
-impl FromRequest for OptionalSse {
-    type Error = Error;
-    type Future = Ready<Result<Self, Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(check(request, Sse::check_optional).map(Self))
-    }
-}
-
-/// One of the two checks of [`Sse`].
-type CheckRequest<T> = fn(Option<&Policy>, Option<&Hub>, &Request<'_>) -> Result<T, Rejection>;
-
-/// Checks a request under the policy and for the hub of its route.
-fn check<T>(request: &HttpRequest, check: CheckRequest<T>) -> Result<T, Error> {
-    check_under(app_data(request), app_data(request), request, check)
-}
-
-fn check_under<T>(
-    policy: Option<&Policy>,
-    hub: Option<&Hub>,
-    request: &HttpRequest,
-    check: CheckRequest<T>,
-) -> Result<T, Error> {
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let query = Some(request.query_string());
-    let authority = request.uri().authority().map(|authority| authority.as_str());
-    let asked = Request::new(request.method().as_str(), query, headers).authority(authority);
-    check(policy, hub, &asked)
-        .map_err(|rejection| Error { ends_connection: framing(request) != Framing::Kept, ..rejection.into() })
-}
-
-/// A value in the `app_data` of the route, with or without `web::Data`.
-fn app_data<T: 'static>(request: &HttpRequest) -> Option<&T> {
-    let shared = || request.app_data::<web::Data<T>>().map(|shared| shared.get_ref());
-    request.app_data::<T>().or_else(shared)
-}
-
-/// The effect of the answer on the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    Kept,
-    /// The answer ends the connection: the client asked for another protocol, and actix-web would accept.
-    Ended,
-    /// The end of the connection is the end of the body, without chunk sizes. A client of HTTP/1.0 would take the sizes for
-    /// a part of the stream, and after `Upgrade: websocket` actix-web announces sizes that it does not write.
-    Unsized,
-}
-
-fn framing(request: &HttpRequest) -> Framing {
-    let websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
-    if request.version() < Version::HTTP_11 || request.headers().get_all(UPGRADE).any(websocket) {
-        Framing::Unsized
-    } else if request.head().upgrade() {
-        Framing::Ended
-    } else {
-        Framing::Kept
-    }
-}
-
-impl Responder for SseResponse {
-    type Body = BoxBody;
-
-    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::from(self);
-        let framing = framing(request);
-        if framing == Framing::Unsized {
-            response.head_mut().no_chunking(true);
-        }
-        if framing != Framing::Kept {
-            response.head_mut().set_connection_type(ConnectionType::Close);
-        }
-        response
-    }
-}
-
-impl Responder for Subscription {
-    type Body = BoxBody;
-
-    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        SseResponse::from(self).respond_to(request)
-    }
-}
-
-/// For a response that is built by hand. Prefer `respond_to`: only a [`Responder`] receives the request, which decides the
-/// framing for HTTP/1.0 and `Upgrade`.
-impl From<SseResponse> for HttpResponse {
-    fn from(response: SseResponse) -> Self {
-        let head = head(response.0.status(), response.0.headers());
-        head.set_body(BodyStream::new(response.0.into_body().into_results())).map_into_boxed_body()
-    }
-}
-
-/// The same as `From<SseResponse>`.
-impl From<Subscription> for HttpResponse {
-    fn from(subscription: Subscription) -> Self {
-        SseResponse::from(subscription).into()
-    }
-}
-
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        let status = self.rejection().and_then(|rejection| StatusCode::from_u16(rejection.status()).ok());
-        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let Some(rejection) = self.rejection_or_log() else {
-            // The request is not known here, and may have asked for an upgrade.
-            return HttpResponse::InternalServerError()
-                .force_close()
-                .insert_header((CACHE_CONTROL, "no-store"))
-                .content_type(ContentType::plaintext())
-                .body(Self::BODY);
-        };
-        let mut head = head(rejection.status(), rejection.headers());
-        if self.ends_connection {
-            head.head_mut().set_connection_type(ConnectionType::Close);
-        }
-        match rejection {
-            // A body without a size: an empty body would have a `content-length`, and a stream would be polled for ever.
-            Rejection::Head => head.set_body(body::None::new()).map_into_boxed_body(),
-            _ => head.set_body(rejection.body_with(ATTACH)).map_into_boxed_body(),
-        }
-    }
-}
-
-/// The core has checked every name and value.
-fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) -> HttpResponse {
-    let mut response = HttpResponse::new(StatusCode::from_u16(status).unwrap_or_default());
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    if status == 200 {
-        // For an event stream `Compress` would hold 149 KiB of memory.
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
-    }
-    response
-}
 
 #[cfg(test)]
 mod tests;

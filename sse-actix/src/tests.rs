@@ -3,7 +3,7 @@
 use super::*;
 use actix_web::http::Method;
 use actix_web::test::{self, TestRequest};
-use actix_web::{App, FromRequest};
+use actix_web::{App, FromRequest, HttpResponse, ResponseError, web};
 use futures_util::StreamExt;
 use std::rc::Rc;
 

@@ -206,15 +206,9 @@
     deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
-use axum::body::Body;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use http::header::CACHE_CONTROL;
-use http::request::Parts;
-use sse_core::Tokio;
-
+mod extract;
 mod feed;
+mod respond;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod types;
@@ -225,46 +219,6 @@ pub use types::*;
 #[cfg(feature = "derive")]
 #[doc(inline)]
 pub use sse_derive::{AxumDecodeEvents as DecodeEvents, AxumEvents as Events, EventsTypeScript};
-
-/// How a route gets its policy, for the body of 403, 405 and 406.
-const ATTACH: &str = "any(handler).layer(Extension(policy))";
-
-impl<State: Send + Sync> FromRequestParts<State> for Sse {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Error> {
-        Ok(Self::check(parts.extensions.get(), parts.extensions.get(), &(&*parts).into())?)
-    }
-}
-
-impl<State: Send + Sync> OptionalFromRequestParts<State> for Sse {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Option<Self>, Error> {
-        Ok(Self::check_optional(parts.extensions.get(), parts.extensions.get(), &(&*parts).into())?)
-    }
-}
-
-impl IntoResponse for SseResponse {
-    fn into_response(self) -> Response {
-        self.0.into_http_with(ATTACH).map(Body::new)
-    }
-}
-
-impl IntoResponse for Subscription {
-    fn into_response(self) -> Response {
-        SseResponse::from(self).into_response()
-    }
-}
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        match self.rejection_or_log() {
-            Some(rejection) => rejection.clone().into_http_with::<Tokio>(ATTACH).map(Body::new),
-            None => (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")], Self::BODY).into_response(),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

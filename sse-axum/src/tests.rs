@@ -1,6 +1,10 @@
 //! The adapter's own rules; the protocol is tested in sse-core and by the conformance kit.
 
 use super::*;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 
 fn parts(method: &str, accept: &str, policy: Option<Policy>) -> Parts {
     let request = http::Request::builder().method(method).header("accept", accept).body(());

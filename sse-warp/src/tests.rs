@@ -5,6 +5,8 @@ use futures_util::StreamExt;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::Context;
+use warp::reply::{Reply, Response};
+use warp::{Filter, reply};
 
 #[tokio::test]
 async fn a_rejected_request_is_answered_without_recover() {
