@@ -4,9 +4,10 @@ use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The tests of one framework. `$app` makes the application for a hub, and `$post` a POST of its stream.
+/// The tests of one framework. `$app` makes the application for a hub, `$post` is a POST of its stream, and `$poll` a request
+/// that the application answers when the hub drains.
 macro_rules! tests {
-    ($test:meta, $app:expr, $post:expr) => {
+    ($test:meta, $app:expr, $post:expr, $poll:expr) => {
         #[$test]
         async fn reader_receives_events_and_resumes() {
             pause();
@@ -52,6 +53,22 @@ macro_rules! tests {
         }
 
         #[$test]
+        async fn handler_that_waits_for_draining_answers_when_the_drain_starts() {
+            pause();
+            let hub = Hub::new();
+            let app = ($app)(hub.clone()).await;
+            let mut answer = std::pin::pin!(send(&app, $poll));
+            tokio::select! {
+                biased;
+                _ = &mut answer => panic!("the hub does not drain"),
+                () = advance(HOUR) => {}
+            }
+            let (response, left) = tokio::join!(answer, hub.drain(Duration::ZERO));
+            assert_eq!((response.status(), left), (200, 0));
+            assert_eq!(response.text().await.unwrap(), "bye");
+        }
+
+        #[$test]
         async fn rejected_request_has_status_and_text_and_no_event() {
             pause();
             let app = ($app)(Hub::new()).await;
@@ -67,7 +84,8 @@ macro_rules! tests {
 
 mod on_axum {
     use super::HOUR;
-    use axum::{Router, body::Body, extract::Request, routing::any};
+    use axum::routing::{any, get as get_route};
+    use axum::{Router, body::Body, extract::Request};
     use sse_axum::testing::{ReadError, advance, get, get_after, pause, send};
     use sse_axum::{Hub, Sse, feed};
     use std::time::Duration;
@@ -76,9 +94,15 @@ mod on_axum {
         tokio::test,
         async |hub: Hub| {
             let hour = any(async |sse: Sse| sse.max_lifetime(HOUR).stream(futures_util::stream::pending::<&str>()));
-            Router::new().route("/news", feed(&hub, ["news"])).route("/hour", hour)
+            let news = feed(&hub, ["news"]);
+            let poll = get_route(async move || {
+                hub.draining().await;
+                "bye"
+            });
+            Router::new().route("/news", news).route("/hour", hour).route("/poll", poll)
         },
-        Request::post("/news").body(Body::empty()).unwrap()
+        Request::post("/news").body(Body::empty()).unwrap(),
+        Request::get("/poll").body(Body::empty()).unwrap()
     }
 }
 
@@ -93,10 +117,15 @@ mod on_actix {
         actix_web::test,
         async |hub: Hub| {
             let news = async |sse: Sse, hub: web::Data<Hub>| sse.subscribe(&hub, ["news"]);
-            let app = App::new().app_data(web::Data::new(hub)).route("/news", web::to(news));
+            let poll = async |hub: web::Data<Hub>| {
+                hub.draining().await;
+                "bye"
+            };
+            let app = App::new().app_data(web::Data::new(hub)).route("/news", web::to(news)).route("/poll", web::get().to(poll));
             init_service(app.route("/hour", web::to(async |sse: Sse| sse.max_lifetime(HOUR).stream(futures_util::stream::pending::<&str>())))).await
         },
-        TestRequest::post().uri("/news")
+        TestRequest::post().uri("/news"),
+        TestRequest::get().uri("/poll")
     }
 }
 
@@ -111,9 +140,15 @@ mod on_warp {
     tests! {
         tokio::test,
         async |hub: Hub| {
+            let drained = hub.clone();
+            let poll = warp::path!("poll").and(warp::any().map(move || drained.clone())).then(async |hub: Hub| {
+                hub.draining().await;
+                "bye"
+            });
             let news = warp::path!("news").and(sse(())).map(move |sse: Sse| sse.subscribe(&hub, ["news"]));
-            news.or(warp::path!("hour").and(sse(())).map(|sse: Sse| sse.max_lifetime(HOUR).stream(futures_util::stream::pending::<&str>())))
+            poll.or(news).or(warp::path!("hour").and(sse(())).map(|sse: Sse| sse.max_lifetime(HOUR).stream(futures_util::stream::pending::<&str>())))
         },
-        Request::post("/news").body(String::new()).unwrap()
+        Request::post("/news").body(String::new()).unwrap(),
+        Request::get("/poll").body(String::new()).unwrap()
     }
 }
