@@ -240,14 +240,14 @@ macro_rules! adapter {
             ///
             /// ```
             #[doc = $import]
-            /// fn countdown(sse: Sse) -> SseResponse {
+            /// fn import(sse: Sse) -> SseResponse {
             ///     let (events, response) = sse.channel();
+            ///     // The import goes on without the client. Work for one client belongs into `run`.
             ///     tokio::spawn(async move {
-            ///         for n in (0..=10).rev() {
-            ///             events.send(n.to_string()).await?;
+            ///         for row in 0..1000 {
+            ///             let _ = events.send(row.to_string()).await;
             ///         }
             ///         events.finish();
-            ///         Ok::<(), SendError>(())
             ///     });
             ///     response
             /// }

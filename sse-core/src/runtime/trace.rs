@@ -41,7 +41,7 @@ events! {
 
     /// A send waits for room in the buffer before the first poll of the body.
     fn send_waits(id: Uuid) =
-        WARN "send.waits" { %id } "a send waits, and the body of its stream was never polled: return the response and send from a spawned task, or use `Sse::prelude` or `Sse::buffer`";
+        WARN "send.waits" { %id } "a send waits, and the body of its stream was never polled: send in the future of `Sse::run`, or use `Sse::prelude` or `Sse::buffer`";
 
     /// The hub sends a gap event. `topic` is set if the missing events belong to one topic.
     fn gap(reason: &str, topic: Option<&str>, lagged: bool) =

@@ -149,9 +149,9 @@ impl Sender {
     ///
     /// A handler must not await this *before the handler returns its response*, unless all events fit into the buffer. The
     /// server reads the stream only after the handler returned, so the send would wait for ever. Debug builds print a warning
-    /// with the line of the call on standard error, and the feature `tracing` reports `send.waits`. Return the response
-    /// and send from a spawned task, or give the events to [`Sse::prelude`](crate::Sse::prelude), or raise
-    /// [`Sse::buffer`](crate::Sse::buffer).
+    /// with the line of the call on standard error, and the feature `tracing` reports `send.waits`. Send
+    /// in the future of [`Sse::run`](crate::Sse::run), or give the events to [`Sse::prelude`](crate::Sse::prelude), or
+    /// raise [`Sse::buffer`](crate::Sse::buffer).
     ///
     /// # Errors
     /// - [`SendError::Closed`] if the stream has ended, or ends during the wait.

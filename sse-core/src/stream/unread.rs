@@ -19,7 +19,7 @@ pub(crate) fn warn(caller: &'static Location<'static>) {
     let _ = writeln!(
         std::io::stderr(),
         "warning: sse-core: the send at {caller} waits for room in the buffer of a stream that is not read yet. If the \
-         handler awaits this send before it returns the response, the send waits for ever. Return the response and send \
-         from a spawned task, or give the events to `Sse::prelude`, or raise `Sse::buffer`."
+         handler awaits this send before it returns the response, the send waits for ever. Send in the future of \
+         `Sse::run`, or give the events to `Sse::prelude`, or raise `Sse::buffer`."
     );
 }

@@ -23,7 +23,7 @@ fn send_that_waits_before_the_stream_is_read_warns_once_with_its_line() {
     }
     let [warning] = warnings[..] else { panic!("not one warning: {printed}") };
     assert!(warning.contains(&format!("{}:{}:", file!(), LINE)), "{warning}");
-    assert!(warning.contains("from a spawned task"), "{warning}");
+    assert!(warning.contains("in the future of `Sse::run`"), "{warning}");
 }
 
 /// The line of the call of `send`.
