@@ -110,8 +110,18 @@ impl EventSource {
         self
     }
 
-    /// Sets the shortest and the longest delay before a reconnect. By default 1 s and 5 min, whatever the server sends in
-    /// `retry`.
+    /// Sets the shortest and the longest delay before a reconnect. By default 1 s and 5 min, for every `retry` of the server.
+    ///
+    /// ```
+    /// # use sse_core::{Action, EventSource, Random};
+    /// # use std::time::{Duration, Instant};
+    /// # let now = Instant::now();
+    /// let second = Duration::from_secs(1);
+    /// let mut source = EventSource::new(Random::from_seed([7; 32])).retry_bounds(second, 2 * second);
+    /// assert_eq!(source.poll(now), Action::Connect);
+    /// source.handle_end(now); // no connection; without bounds the delay is at least 3 s
+    /// assert!(matches!(source.poll(now), Action::Wait { until } if until <= now + 3 * second));
+    /// ```
     #[must_use]
     pub const fn retry_bounds(mut self, min: Duration, max: Duration) -> Self {
         (self.retry.min, self.retry.max) = (min, max);
@@ -120,6 +130,17 @@ impl EventSource {
 
     /// Sets how long a server may send nothing, not even a keep-alive, before the connection counts as lost. 45 s by
     /// default; `None` waits for ever.
+    ///
+    /// ```
+    /// # use sse_core::{Action, EventSource, Random};
+    /// # use std::time::{Duration, Instant};
+    /// # let now = Instant::now();
+    /// let limit = Duration::from_secs(10);
+    /// let mut source = EventSource::new(Random::from_seed([7; 32])).max_silence(limit);
+    /// assert_eq!(source.poll(now), Action::Connect);
+    /// assert_eq!(source.poll(now), Action::Receive { until: Some(now + limit) });
+    /// assert!(matches!(source.poll(now + limit), Action::Wait { .. })); // lost
+    /// ```
     #[must_use]
     pub fn max_silence(mut self, silence: impl Into<Option<Duration>>) -> Self {
         self.max_silence = silence.into();
@@ -128,6 +149,18 @@ impl EventSource {
 
     /// Sets the largest event, in bytes of its type and data: [`MAX_EVENT_BYTES`] by default. A larger event is
     /// [`Received::Skipped`].
+    ///
+    /// ```
+    /// # use sse_core::{EventSource, Random, Received, ResponseHead};
+    /// # use std::time::Instant;
+    /// # let now = Instant::now();
+    /// let mut source = EventSource::new(Random::from_seed([7; 32])).max_event_bytes(4);
+    /// source.poll(now);
+    /// source.handle_response(ResponseHead::new(200).content_type(Some(b"text/event-stream")), now);
+    /// let mut input: &[u8] = b"data: too long\n\ndata: x\n\n";
+    /// assert!(matches!(source.decode(&mut input, now), Some(Received::Skipped(_))));
+    /// assert!(matches!(source.decode(&mut input, now), Some(Received::Event(event)) if event.data == "x"));
+    /// ```
     #[must_use]
     pub const fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.max_event_bytes = bytes;
@@ -135,7 +168,15 @@ impl EventSource {
     }
 
     /// Sets the longest event ID that a request carries, in bytes: 1,024 by default. At a longer one the event source stops
-    /// with [`StopReason::LastEventId`] when it would reconnect.
+    /// with [`StopReason::LastEventId`] instead of reconnecting.
+    ///
+    /// ```
+    /// # use sse_core::{Action, EventSource, Random, StopReason};
+    /// # use std::time::Instant;
+    /// let mut source = EventSource::new(Random::from_seed([7; 32])).max_id_bytes(4).resume_after("12345");
+    /// assert_eq!(source.poll(Instant::now()), Action::Stop);
+    /// assert!(matches!(source.stop_reason(), Some(StopReason::LastEventId { bytes: 5, limit: 4, .. })));
+    /// ```
     #[must_use]
     pub const fn max_id_bytes(mut self, bytes: usize) -> Self {
         self.max_id_bytes = bytes;
@@ -161,6 +202,17 @@ impl EventSource {
     }
 
     /// Sets the type of the event by which the server reports missing events: `gap` by default.
+    ///
+    /// ```
+    /// # use sse_core::{EventSource, Random, Received, ResponseHead};
+    /// # use std::time::Instant;
+    /// # let now = Instant::now();
+    /// let mut source = EventSource::new(Random::from_seed([7; 32])).gap_type("missed");
+    /// source.poll(now);
+    /// source.handle_response(ResponseHead::new(200).content_type(Some(b"text/event-stream")), now);
+    /// let mut input: &[u8] = b"event: missed\ndata: {}\n\n";
+    /// assert!(matches!(source.decode(&mut input, now), Some(Received::Gap(_))));
+    /// ```
     #[must_use]
     pub fn gap_type(mut self, event_type: &str) -> Self {
         event_type.clone_into(&mut self.gap_type);
@@ -261,6 +313,15 @@ impl EventSource {
     }
 
     /// Stops the event source.
+    ///
+    /// ```
+    /// # use sse_core::{Action, EventSource, Random, StopReason};
+    /// # use std::time::Instant;
+    /// let mut source = EventSource::new(Random::from_seed([7; 32]));
+    /// source.close();
+    /// assert_eq!(source.poll(Instant::now()), Action::Stop);
+    /// assert_eq!(source.stop_reason(), Some(&StopReason::Closed));
+    /// ```
     pub fn close(&mut self) {
         self.stop(StopReason::Closed);
     }

@@ -49,6 +49,13 @@ impl<R: Runtime, S> EventStream<R, S> {
     }
 
     /// The unique ID of this stream.
+    ///
+    /// ```
+    /// use sse_core::testing::Clock;
+    ///
+    /// let (events, response) = Clock::new().sse().channel();
+    /// assert_eq!(response.into_body().id(), events.id());
+    /// ```
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.membership.shared.id
@@ -185,6 +192,23 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
     }
 
     /// The next moment at which the body must be polled even if no waker fires. `None` if there is no such moment.
+    ///
+    /// ```
+    /// use sse_core::Runtime;
+    /// use sse_core::testing::Clock;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Poll, Waker};
+    /// use std::time::Duration;
+    ///
+    /// let (clock, hour) = (Clock::new(), Duration::from_secs(3600));
+    /// let now = clock.now();
+    /// let (events, response) = clock.sse().keep_alive(None).expires_at(now + hour).channel();
+    /// let mut body = pin!(response.into_body());
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// while let Poll::Ready(Some(_)) = body.as_mut().poll_chunk(now, &mut cx) {}
+    /// assert_eq!(body.deadline(), Some(now + hour));
+    /// # drop(events);
+    /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         if self.membership.ended {

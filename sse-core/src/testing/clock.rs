@@ -14,6 +14,20 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A clock for tests: a [`Runtime`] whose time moves only by [`Clock::advance`], and whose randomness repeats.
+///
+/// ```
+/// use sse_core::Hub;
+/// use sse_core::testing::Clock;
+/// use std::time::Duration;
+///
+/// let clock = Clock::new();
+/// let hub = Hub::builder().build_on(clock.clone());
+/// let sse = clock.sse().keep_alive(Duration::from_secs(5));
+/// let mut client = clock.read(sse.subscribe(&hub, ["news"]).into_response());
+/// assert!(client.text().starts_with(":\n")); // the opening block
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(client.text(), ":\n"); // the keep-alive
+/// ```
 #[derive(Debug, Clone)]
 pub struct Clock {
     inner: Arc<ClockInner>,
@@ -41,6 +55,14 @@ impl Clock {
     }
 
     /// A clock whose identifiers, tags and jitter follow from this seed.
+    ///
+    /// ```
+    /// use sse_core::testing::Clock;
+    ///
+    /// let id = |seed| Clock::seeded([seed; 32]).sse().id();
+    /// assert_eq!(id(1), id(1));
+    /// assert_ne!(id(1), id(2));
+    /// ```
     #[must_use]
     pub fn seeded(seed: [u8; 32]) -> Self {
         // 2026-01-01, so that two runs are equal.
@@ -49,7 +71,18 @@ impl Clock {
         Self { inner: Arc::new(ClockInner { random: Random::from_seed(seed), time: Mutex::new(time) }) }
     }
 
-    /// Moves the time on, and wakes whoever waited for it.
+    /// Moves the time on, and wakes the tasks whose deadline has passed.
+    ///
+    /// ```
+    /// use sse_core::Runtime;
+    /// use sse_core::testing::Clock;
+    /// use std::time::Duration;
+    ///
+    /// let (clock, second) = (Clock::new(), Duration::from_secs(1));
+    /// let before = clock.now();
+    /// clock.advance(second);
+    /// assert_eq!(clock.now() - before, second);
+    /// ```
     pub fn advance(&self, by: Duration) {
         let due = {
             let mut time = self.time();
@@ -68,6 +101,16 @@ impl Clock {
     }
 
     /// A GET of an `EventSource` that brings this last event ID.
+    ///
+    /// ```
+    /// use sse_core::testing::Clock;
+    /// use sse_core::{Hub, LastEventId};
+    ///
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().build_on(clock.clone());
+    /// let sse = clock.sse_after(LastEventId::Text("of-another-server".into()));
+    /// assert!(sse.subscribe(&hub, ["news"]).resumption().is_gap());
+    /// ```
     pub fn sse_after(&self, last_event_id: LastEventId) -> Sse<Self> {
         Sse::new(self.clone(), Accepted { last_event_id, is_get: true, names_type: true })
     }

@@ -7,7 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Reads a stream of bytes without a runtime: what is there now, and no waiting. Dropping it is the client leaving.
+/// Reads the available bytes of a stream, without a runtime and without waiting. Dropping the reader has the effect of a
+/// client that leaves.
+///
+/// ```
+/// use sse_core::testing::Clock;
+///
+/// let clock = Clock::new();
+/// let (events, response) = clock.sse().channel();
+/// let mut client = clock.read(response);
+/// client.text(); // the opening block
+/// events.try_send("hello")?;
+/// assert_eq!(client.wakes(), 1);
+/// assert_eq!(client.text(), "data: hello\n\n");
+///
+/// events.finish();
+/// assert!(client.text().contains("event: sse-end\n"));
+/// assert!(client.has_ended());
+/// # Ok::<(), sse_core::SendError>(())
+/// ```
 #[derive(Debug)]
 pub struct Reader<B> {
     body: Pin<Box<B>>,
@@ -39,7 +57,7 @@ impl<B: Stream<Item = Bytes>> Reader<B> {
         polled
     }
 
-    /// All bytes that are there now.
+    /// All available bytes.
     pub fn bytes(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while let Poll::Ready(Some(chunk)) = self.poll() {
@@ -48,12 +66,12 @@ impl<B: Stream<Item = Bytes>> Reader<B> {
         bytes
     }
 
-    /// All bytes that are there now, as text.
+    /// All available bytes, as text.
     pub fn text(&mut self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
-    /// Whether the stream has ended, once all that was there has been read.
+    /// Reads all available bytes, and returns whether the stream has ended.
     pub fn has_ended(&mut self) -> bool {
         while let Poll::Ready(Some(_)) = self.poll() {}
         self.ended
