@@ -1,6 +1,6 @@
 //! A Server-Sent Events client that reconnects and resumes, on [reqwest].
 //!
-//! [`EventReader`] requests a stream, yields its events, reconnects after the server's `retry`, and resumes after the last
+//! [`EventReader`] requests a stream, yields the events, reconnects after the server's `retry`, and resumes after the last
 //! event ID. When the server finishes the stream or answers 204, the reader ends. The rules are those of
 //! [`EventSource`], the machine in sse-core; this crate gives it a connection and a clock.
 //!

@@ -23,13 +23,13 @@ pub fn get(url: impl IntoUrl) -> EventReader {
     }
 }
 
-/// The events of one stream, over as many connections as it takes.
+/// The events of one stream, over one or more connections.
 ///
-/// As a [`Stream`] it yields a [`Signal`] for everything that happens. [`next_event`](Self::next_event) yields events
+/// As a [`Stream`] the reader yields a [`Signal`] for everything that happens. [`next_event`](Self::next_event) yields events
 /// alone. Nothing is read ahead: a program that takes no event slows the server down. Dropping the reader closes the
 /// connection.
 ///
-/// It must be polled inside a tokio runtime with time enabled.
+/// Poll the reader inside a tokio runtime with time enabled.
 #[must_use = "a reader does nothing until it is polled"]
 pub struct EventReader {
     /// A request that can be sent again, or why there is none.
@@ -78,7 +78,7 @@ impl EventReader {
         }
     }
 
-    /// Sets options of the event source: bounds, delays, statuses after which it reconnects, a stored last event ID.
+    /// Sets options of the event source: bounds, delays, statuses after which the event source reconnects, a stored last event ID.
     ///
     /// ```
     /// use std::time::Duration;
@@ -96,7 +96,7 @@ impl EventReader {
     /// The next event, gap events included; `None` once the stream has finished. Reconnects happen meanwhile.
     ///
     /// # Errors
-    /// [`Stopped`] if no later request can succeed; after it `None`.
+    /// [`Stopped`] if no later request can succeed. Later calls return `None`.
     ///
     /// # Cancel safety
     /// Dropping the future loses no event.
@@ -115,7 +115,7 @@ impl EventReader {
         }
     }
 
-    /// Why the reader ended, once it has; [`StopReason::Finished`] if the stream has finished.
+    /// The reason of the end: [`StopReason::Finished`] if the stream has finished. `None` before the end.
     #[must_use]
     pub const fn stopped(&self) -> Option<&Stopped> {
         self.stopped.as_ref()

@@ -46,13 +46,13 @@ pub enum Lost {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// The server's answer, or its event ID, stops the event source.
+    /// An answer or an event ID of the server stops the event source.
     #[error(transparent)]
     Source(StopReason),
     /// The request cannot be built: reqwest's reason.
     #[error("the request cannot be built: {0}")]
     Request(String),
-    /// The request has a streaming body, so that a reconnect could not send it again.
+    /// The request has a streaming body, which a reconnect cannot send again.
     #[error("the body of the request cannot be sent twice; give reqwest bytes or text in place of a stream")]
     StreamingBody,
 }

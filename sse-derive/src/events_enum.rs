@@ -1,4 +1,4 @@
-//! The enum that the macros read: its variants, and the options of its attributes.
+//! The enum that the macros read: the variants, and the options of the attributes.
 
 use crate::name;
 use proc_macro2::Span;
@@ -34,7 +34,7 @@ pub(crate) struct Variant {
 }
 
 impl EventsEnum {
-    /// Reads the enum, and reports everything that is wrong with it.
+    /// Reads the enum, and reports every mistake.
     pub(crate) fn parse(input: DeriveInput, krate: &str) -> Result<Self> {
         let Data::Enum(data) = input.data else {
             return Err(Error::new_spanned(
@@ -80,7 +80,7 @@ impl EventsEnum {
 }
 
 impl Variant {
-    /// The variant, and the span of its event type.
+    /// The variant, and the span of the event type.
     fn parse(variant: syn::Variant, gap: &str) -> Result<(Self, Span)> {
         let payload = match variant.fields {
             Fields::Unit => None,
@@ -177,7 +177,7 @@ impl Errors {
 mod tests {
     use super::EventsEnum;
 
-    /// The sentence of each error, and the text under its span.
+    /// The sentence of each error, and the text under the span.
     fn errors(source: &str) -> Vec<(String, String)> {
         let errors = EventsEnum::parse(syn::parse_str(source).unwrap(), "sse_core").map(drop).unwrap_err();
         errors.into_iter().map(|error| (error.to_string(), error.span().source_text().unwrap())).collect()

@@ -1,6 +1,6 @@
 //! The derive macros of `sse-core`, `sse-axum`, `sse-actix`, `sse-warp` and `sse-client`.
 //!
-//! Depend on one of these crates with its feature `derive` and import the macros from there. The page of the trait
+//! Depend on one of these crates with the feature `derive` and import the macros from there. The page of the trait
 //! `Events` has the rules and the options.
 
 #![cfg_attr(
@@ -15,7 +15,7 @@ mod typescript;
 
 use proc_macro::TokenStream;
 
-/// One macro for each crate that exports it: the generated code names the crate from which the macro was imported.
+/// One macro for each crate that exports a macro: the generated code names the crate from which the macro was imported.
 macro_rules! derives {
     ($($(#[$attribute:meta])* $derive:ident $function:ident = $expand:path, $krate:literal;)*) => {$(
         $(#[$attribute])*

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::GenericParam;
 use syn::ext::IdentExt;
 
-/// The data of gap events, as tests/CONFORMANCE.md of the repository has it.
+/// The data of gap events, as in tests/CONFORMANCE.md of the repository.
 const GAP: &str = r#"{ reason: "trimmed"; topic: string } | { reason: "unknown"; topic?: undefined }"#;
 
 /// The function `typescript` of the enum.

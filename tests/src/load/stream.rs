@@ -52,6 +52,9 @@ impl LoadTally {
 }
 
 /// A connection to `/topics?name=load`.
+///
+/// The client resumes by the independent reader, with the habits of a browser, and not by `EventSource` of `sse-core`: an error
+/// of that decoder must not hide an error of the encoder.
 #[derive(Debug)]
 pub struct LoadClient {
     body: Incoming,
