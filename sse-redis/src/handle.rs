@@ -175,7 +175,7 @@ impl Redis {
     }
 
     /// Waits until this node has received the event with this ID, or until it is certain that this ID never arrives. The
-    /// second case takes about two seconds while the log is followed, and about five while the server is unreachable. While the
+    /// second case takes about two seconds while the log is followed, and about ten while the server is unreachable. While the
     /// node loads the log, the wait has no limit, so put a timeout around the call.
     ///
     /// Call this method after a publish, so that a client finds the event at once on this node. A handler calls it with the

@@ -21,7 +21,7 @@ const TRIM_EVERY: Duration = Duration::from_secs(10);
 
 /// After this time without the log a client with an unknown ID receives a gap and keeps its stream. Before, the ID may be that of
 /// another node that has read further, and the client is asked to retry later.
-pub(crate) const OUTAGE: Duration = Duration::from_secs(5);
+pub(crate) const OUTAGE: Duration = Duration::from_secs(10);
 
 pub(crate) struct NodeLog {
     pub(crate) follower: Follower,
