@@ -4,7 +4,7 @@ use crate::endpoint::Endpoint;
 use crate::log_queue::LogQueue;
 use crate::node::NodeLog;
 use crate::publish_connection::PublishConnection;
-use crate::reader::Reader;
+use crate::reader::LogReader;
 use crate::stats::ConnectionCounters;
 use crate::writer::PublishLimits;
 use sse_core::Random;
@@ -30,6 +30,6 @@ impl Connections {
     pub(crate) fn follow(&self, runtime: &Handle, log: NodeLog, random: Random) {
         let Some(source) = self.logs.add(log) else { return };
         let (publishing, counters) = (self.publishing.clone(), self.counters.clone());
-        runtime.spawn(Reader::new(self.endpoint.clone(), publishing, counters, random).run(source));
+        runtime.spawn(LogReader::new(self.endpoint.clone(), publishing, counters, random).run(source));
     }
 }

@@ -75,7 +75,6 @@ mod session;
 mod start;
 mod state;
 mod stats;
-#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 mod trace;
 mod waiting;

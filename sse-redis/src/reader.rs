@@ -12,7 +12,7 @@ use crate::publish_connection::PublishConnection;
 use crate::round::Round;
 use crate::session::{READER_NAME, Session};
 use crate::stats::ConnectionCounters;
-use crate::waiting::{self, Waiting};
+use crate::waiting::{self, WaitingLog};
 use futures_util::future::join_all;
 use sse_core::Random;
 use std::pin::pin;
@@ -41,7 +41,7 @@ const INSPECT: (Duration, Duration) = (Duration::from_secs(8), Duration::from_mi
 /// The number of commands that may be on their way at once.
 const IN_FLIGHT: usize = 64;
 
-pub(crate) struct Reader {
+pub(crate) struct LogReader {
     endpoint: Endpoint,
     publishing: Arc<PublishConnection>,
     counters: Arc<ConnectionCounters>,
@@ -56,7 +56,7 @@ pub(crate) struct Reader {
     probed: usize,
 }
 
-impl Reader {
+impl LogReader {
     pub(crate) fn new(
         endpoint: Endpoint,
         publishing: Arc<PublishConnection>,
@@ -167,7 +167,7 @@ impl Reader {
         let busy = BUSY / many;
         let logs = waiting.iter().filter_map(|(at, after)| {
             let log = self.logs.get(*at)?;
-            Some(Waiting {
+            Some(WaitingLog {
                 keys: &log.keys,
                 after: *after,
                 is_busy: log.last_event.is_some_and(|at| at.elapsed() < busy),

@@ -1,18 +1,31 @@
 //! TLS: which certificates a node trusts, and which certificate it presents.
 
-use redis::{Client, ClientTlsConfig, ConnectionInfo, ErrorKind, RedisResult, TlsCertificates};
+use redis::{Client, ConnectionInfo, RedisResult};
+#[cfg(feature = "tls")]
+use redis::{ClientTlsConfig, ErrorKind, TlsCertificates};
+#[cfg(feature = "tls")]
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+#[cfg(feature = "tls")]
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-/// Certificates as PEM. `None`: the roots of the operating system, and no client certificate.
+/// Certificates as PEM. `None`: the roots of the operating system, and no client certificate. Empty without the feature `tls`.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
+    #[cfg(feature = "tls")]
     pub(crate) roots: Option<Vec<u8>>,
     /// The client certificate and its key.
+    #[cfg(feature = "tls")]
     pub(crate) own: Option<(Vec<u8>, Vec<u8>)>,
 }
 
+#[cfg(not(feature = "tls"))]
+impl Certificates {
+    pub(crate) fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        Client::open(info)
+    }
+}
+
+#[cfg(feature = "tls")]
 impl Certificates {
     pub(crate) fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
         // Without a provider, connecting would panic. A provider that the application installed stays.

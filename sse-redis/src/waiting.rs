@@ -9,7 +9,7 @@ use redis::{RedisResult, Value, cmd, pipe};
 use std::time::Duration;
 
 /// A log that waits for entries after a position.
-pub(crate) struct Waiting<'k> {
+pub(crate) struct WaitingLog<'k> {
     pub(crate) keys: &'k Keys,
     pub(crate) after: Position,
     /// The log is likely to have entries: its uid is read together with them, without a round trip of its own.
@@ -20,7 +20,7 @@ pub(crate) struct Waiting<'k> {
 /// `block` the server waits for the first entry.
 pub(crate) async fn read(
     session: &Session,
-    logs: &[Waiting<'_>],
+    logs: &[WaitingLog<'_>],
     count: usize,
     block: Option<Duration>,
 ) -> Result<Vec<Reply>, Failure> {
@@ -69,7 +69,7 @@ pub(crate) async fn read(
     Ok(answers)
 }
 
-fn ask_for_uid(commands: &mut redis::Pipeline, log: &Waiting<'_>) {
+fn ask_for_uid(commands: &mut redis::Pipeline, log: &WaitingLog<'_>) {
     commands.cmd("HGET").arg(&log.keys.meta).arg("uid");
 }
 
