@@ -8,7 +8,7 @@ impl RedisBuilder {
     /// (`MAXLEN ~`), in about 1.2 times the memory of the events. All nodes should set the same number.
     ///
     /// The number divided by the events per second is the time for which a node may be unreachable without a gap.
-    /// [`start`](Self::start) rejects smaller numbers with [`StartError::TooShort`].
+    /// [`start`](Self::start) rejects smaller numbers with [`StartError::TooShort`](crate::StartError::TooShort).
     ///
     /// ```
     /// let builder = sse_redis::Redis::builder("redis://127.0.0.1").max_entries(500_000);
