@@ -30,6 +30,8 @@ pub enum Group {
     Retention,
     /// Subscribers that fall behind.
     Lag,
+    /// At most one write per window.
+    Pace,
     /// Draining the hub.
     Drain,
     /// Limits on requests.
@@ -56,7 +58,7 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of a report.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Basics,
         Self::Head,
         Self::Eligibility,
@@ -70,6 +72,7 @@ impl Group {
         Self::Publish,
         Self::Retention,
         Self::Lag,
+        Self::Pace,
         Self::Drain,
         Self::Limits,
         Self::Compression,
@@ -100,6 +103,7 @@ impl Group {
             Self::Publish => "publish",
             Self::Retention => "retention",
             Self::Lag => "lag",
+            Self::Pace => "pace",
             Self::Drain => "drain",
             Self::Limits => "limits",
             Self::Compression => "compression",

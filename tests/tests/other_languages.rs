@@ -20,8 +20,8 @@ fn main() -> ExitCode {
         needing("python3", format!("the_fault_is_found::{fault}"), move || found(&fault, &case, &["python3", PYTHON]))
             .with_kind("faults")
     }));
-    // The Python server does not speak HTTP/2, so these faults are in our own server.
-    trials.extend(own_faults("http-2::").map(|(fault, case)| {
+    // The Python server does not offer these groups, so the faults are in our own server.
+    trials.extend(["http-2::", "pace::"].into_iter().flat_map(own_faults).map(|(fault, case)| {
         Trial::test(format!("the_fault_is_found::{fault}"), move || found(fault, case, &[SERVER, "--adapter", "core"]))
             .with_kind("faults")
     }));

@@ -23,6 +23,8 @@ use worker::Worker;
 pub enum Part {
     Burst,
     Paced,
+    /// Many events each second, to streams with and without a window.
+    Window,
     Growth,
     Topics,
     Large,
@@ -50,6 +52,8 @@ const GROWTH: Load = Load {
     bytes: 100,
     every: Some(Duration::from_millis(200)),
 };
+const WINDOW: Load =
+    Load { streams: &[200], topics: 1, events: 500, bytes: 100, every: Some(Duration::from_millis(4)) };
 const TOPICS: Load = Load { topics: 8, ..PACED };
 /// Less than a topic keeps, so that no stream that reads is cut off.
 const LARGE: Load = Load { streams: &[200], topics: 1, events: 40, bytes: 64 * 1024, every: None };
@@ -64,6 +68,7 @@ impl Part {
         match self {
             Self::Burst => Some(&BURST),
             Self::Paced => Some(&PACED),
+            Self::Window => Some(&WINDOW),
             Self::Growth => Some(&GROWTH),
             Self::Topics => Some(&TOPICS),
             Self::Large => Some(&LARGE),
@@ -74,6 +79,8 @@ impl Part {
     /// Whether the part applies to this server: a floor has no topics, and a recipe has no history.
     const fn is_of(self, kind: Kind) -> bool {
         match self {
+            Self::Window => matches!(kind, Kind::AxumOurs | Kind::AxumWindow),
+            _ if matches!(kind, Kind::AxumWindow) => false,
             Self::Topics => !kind.is_floor() && !matches!(kind, Kind::Raw),
             Self::Storm => kind.is_ours() || kind.is_floor(),
             _ => true,

@@ -1,6 +1,6 @@
 //! The results of the fan-out: tables, lines for the targets, and the picture.
 
-use super::{BURST, GROWTH, Kind, LARGE, Load, Measured, Outcome, PACED, Part, STORM_BEHIND, STORM_STREAMS, TOPICS};
+use super::{BURST, GROWTH, Kind, LARGE, Load, Measured, Outcome, PACED, Part, STORM_BEHIND, STORM_STREAMS, TOPICS, WINDOW};
 use crate::report::Targets;
 use clap::ValueEnum;
 use std::fmt::Write;
@@ -62,6 +62,7 @@ pub fn tables(out: &mut String, measured: &Measured) {
     throughput(out, "burst: 1,000 streams, 2,000 events of 100 B back to back", Part::Burst, &BURST);
     latency(out, "paced: 2,000 streams, an event of 100 B each 40 ms", Part::Paced, &PACED);
     latency(out, "the same, each stream with 8 topics in turn", Part::Topics, &TOPICS);
+    latency(out, "window: 200 streams, an event of 100 B each 4 ms", Part::Window, &WINDOW);
     throughput(out, "large: 200 streams, 40 events of 64 KiB back to back", Part::Large, &LARGE);
     let head = "growth: an event each 200 ms; server CPU, µs a delivery | 100 streams | 1,000 | 5,000 | 9,000 | \
                 9,000 of 1,000 | p99 ms at 9,000 | wrong";
@@ -119,6 +120,8 @@ pub fn targets(lines: &mut Targets, measured: &Measured) {
         let storm = above(Part::Storm, ours, floor, STORM_STREAMS).map(|bytes| bytes / 1024.0 / 1024.0);
         lines.at_most(&format!("replay storm on {name}, MiB beyond its floor's"), 2.0, storm);
     }
+    let window = ratio(|run| run.cpu_us, Part::Window, &WINDOW, Kind::AxumWindow, Kind::AxumOurs);
+    lines.at_most("a window of 40 ms at 250 events/s, CPU of no window", 0.2, window);
     lines.at_most("paced, the core alone, CPU of the bare loop", 1.15, cpu(Kind::Core, Kind::Raw));
     lines.at_most("growth, the core alone, CPU at 9,000 streams of 1,000", 1.15, growth(Kind::Core));
     let ours = Kind::value_variants().iter().filter(|kind| kind.is_ours());

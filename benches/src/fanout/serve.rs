@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Debug)]
 pub enum Kind {
     AxumOurs,
+    AxumWindow,
     AxumRecipe,
     AxumFloor,
     WarpOurs,
@@ -31,7 +32,7 @@ pub enum Kind {
 
 impl Kind {
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::AxumOurs | Self::WarpOurs | Self::ActixOurs | Self::Core)
+        matches!(self, Self::AxumOurs | Self::AxumWindow | Self::WarpOurs | Self::ActixOurs | Self::Core)
     }
 
     pub const fn is_floor(self) -> bool {
@@ -42,6 +43,7 @@ impl Kind {
     pub const fn title(self) -> &'static str {
         match self {
             Self::AxumOurs => "axum, ours",
+            Self::AxumWindow => "axum, ours, a window of 40 ms",
             Self::AxumRecipe => "axum, `Sse` + tokio broadcast",
             Self::AxumFloor => "axum, floor",
             Self::WarpOurs => "warp, ours",

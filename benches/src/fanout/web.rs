@@ -15,6 +15,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -82,9 +83,12 @@ async fn hyper(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Re
     let topics: Arc<[String]> = topics.into();
     let (hub, floor, sender) = (Hub::new(), Floor::default(), Broadcast::new(topics.len()));
     match kind {
-        Kind::AxumOurs => {
+        Kind::AxumOurs | Kind::AxumWindow => {
             let all = topics.clone();
-            let feed = |sse: sse_axum::Sse, State(hub): State<Hub>| async move { sse.subscribe(&hub, all.iter()) };
+            let window = if kind == Kind::AxumWindow { Duration::from_millis(40) } else { Duration::ZERO };
+            let feed = move |sse: sse_axum::Sse, State(hub): State<Hub>| async move {
+                sse.pace(window).subscribe(&hub, all.iter())
+            };
             let app = Router::new().route("/", any(feed)).with_state(hub.clone());
             tokio::spawn(async { axum::serve(listener, app).await });
             obey(on_hub(hub, topics)).await;

@@ -20,6 +20,9 @@ use warp::{Filter, path, reply};
 /// The number of stored samples, which is the number of samples on a chart.
 const KEPT: usize = 120;
 
+/// The server writes to a page at most once in this time, also with `--every-ms 4`.
+const WINDOW: Duration = Duration::from_millis(40);
+
 /// Live charts of this machine.
 #[derive(Debug, Parser)]
 struct Args {
@@ -29,6 +32,10 @@ struct Args {
     /// The time over which the server ends its streams one by one, while /readyz answers 503
     #[arg(long, value_name = "MS", default_value_t = 0)]
     drain_ms: u64,
+
+    /// The time between two samples
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    every_ms: u64,
 }
 
 #[tokio::main]
@@ -39,7 +46,7 @@ async fn main() -> io::Result<()> {
 
     let publisher = hub.clone();
     std::thread::Builder::new().name("samples".into()).spawn(move || {
-        sample::every_second(|sample| {
+        sample::each(Duration::from_millis(args.every_ms), |sample| {
             if let Err(error) = publisher.publish("machine", Event::json(sample).event("sample")) {
                 eprintln!("monitor: {error}");
             }
@@ -55,7 +62,7 @@ async fn main() -> io::Result<()> {
     let events = path!("events")
         .and(sse_warp::sse(()))
         .and(with_hub.clone())
-        .map(|sse: Sse, hub| sse.subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)));
+        .map(|sse: Sse, hub| sse.pace(WINDOW).subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)));
     let metrics = path!("metrics").and(with_hub.clone()).map(|hub: Hub| metrics::text(&hub.stats()));
     // A load balancer sends new clients to other servers as soon as the hub drains.
     let readyz = path!("readyz").and(with_hub).map(|hub: Hub| match hub.is_draining() {

@@ -1,11 +1,9 @@
-//! Measures the machine once per second.
+//! Measures the machine at an interval.
 
 use serde::Serialize;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sysinfo::{Networks, System};
-
-const EVERY: Duration = Duration::from_secs(1);
 
 /// One measurement.
 #[derive(Debug, Serialize)]
@@ -25,8 +23,8 @@ pub(crate) struct Sample {
     sent: u64,
 }
 
-/// Calls `on_sample` once per second, and never returns.
-pub(crate) fn every_second(mut on_sample: impl FnMut(&Sample)) {
+/// Calls `on_sample` at this interval, and never returns.
+pub(crate) fn each(interval: Duration, mut on_sample: impl FnMut(&Sample)) {
     let host = System::host_name().unwrap_or_else(|| "this machine".into());
     let mut system = System::new();
     let mut networks = Networks::new_with_refreshed_list();
@@ -54,6 +52,6 @@ pub(crate) fn every_second(mut on_sample: impl FnMut(&Sample)) {
             received: a_second(interfaces().map(|(_, network)| network.received()).sum()),
             sent: a_second(interfaces().map(|(_, network)| network.transmitted()).sum()),
         });
-        sleep(EVERY);
+        sleep(interval);
     }
 }

@@ -30,6 +30,13 @@ impl<D: Source + ?Sized> Source for AnySource<D> {
         }
     }
 
+    fn keeps_events(&self) -> bool {
+        match self {
+            Self::Topics(topics) => topics.keeps_events(),
+            Self::Stream(stream) => stream.keeps_events(),
+        }
+    }
+
     fn keep_alive(self: Pin<&mut Self>) -> Bytes {
         match self.get_mut() {
             Self::Topics(topics) => Pin::new(topics).keep_alive(),

@@ -30,6 +30,7 @@ pub struct Feed {
     topics: Arc<[String]>,
     replay: Replay,
     keep_alive: Option<Option<Duration>>,
+    pace: Duration,
     policy: Option<Policy>,
 }
 
@@ -39,7 +40,7 @@ impl Feed {
     /// bytes, answers every request with 400.
     pub fn new<K>(hub: &Hub, topics: impl IntoTopics<K>) -> Self {
         let topics = topics.into_topics().map(|topic| topic.as_ref().to_owned()).collect();
-        Self { hub: hub.clone(), topics, replay: Replay::None, keep_alive: None, policy: None }
+        Self { hub: hub.clone(), topics, replay: Replay::None, keep_alive: None, pace: Duration::ZERO, policy: None }
     }
 
     /// Sends stored events to a new client, see [`Subscription::replay`]. None by default.
@@ -64,6 +65,12 @@ impl Feed {
     #[must_use]
     pub fn keep_alive(self, interval: impl Into<Option<Duration>>) -> Self {
         Self { keep_alive: Some(interval.into()), ..self }
+    }
+
+    /// Writes to each client at most once per window, see [`Sse::pace`](crate::Sse::pace). No window by default.
+    #[must_use]
+    pub fn pace(self, window: Duration) -> Self {
+        Self { pace: window, ..self }
     }
 
     /// Sets the policy of the feed. Without this call the policy is that of the route.
@@ -91,6 +98,6 @@ impl Feed {
             Some(interval) => sse.keep_alive(interval),
             None => sse,
         };
-        sse.subscribe(&self.hub, &*self.topics).replay(self.replay)
+        sse.pace(self.pace).subscribe(&self.hub, &*self.topics).replay(self.replay)
     }
 }

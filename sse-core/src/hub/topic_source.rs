@@ -20,6 +20,10 @@ impl Source for TopicSource {
         self.cursor.as_mut().map_or(Poll::Pending, |cursor| cursor.poll(cx.waker()))
     }
 
+    fn keeps_events(&self) -> bool {
+        self.cursor.is_some()
+    }
+
     fn keep_alive(mut self: Pin<&mut Self>) -> Bytes {
         let position = self.cursor.as_mut().and_then(Cursor::position_update);
         position.unwrap_or(Bytes::from_static(KEEP_ALIVE))

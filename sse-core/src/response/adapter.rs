@@ -107,6 +107,19 @@ macro_rules! adapter {
                 Self(self.0.keep_alive(interval))
             }
 
+            /// Writes at most once per window. The first event leaves at once. The events of the next `window` wait for its
+            /// end, and leave as one write. Nothing is lost, and order and IDs stay. No window by default, and none for zero.
+            ///
+            /// ```
+            #[doc = $import]
+            /// fn prices(sse: Sse, hub: &Hub) -> SseResponse {
+            ///     sse.pace(std::time::Duration::from_millis(40)).subscribe(hub, ["prices"]).into()
+            /// }
+            /// ```
+            pub fn pace(self, window: ::std::time::Duration) -> Self {
+                Self(self.0.pace(window))
+            }
+
             /// Sends positions and the end of the stream as events of [`RESERVED_TYPES`], or without data. By default
             /// they are events if the request's `Accept` names `text/event-stream` or `text/*`. Over other methods than
             /// GET this changes nothing.

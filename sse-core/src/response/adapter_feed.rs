@@ -53,6 +53,17 @@ macro_rules! adapter_feed {
                 Self(self.0.keep_alive(interval))
             }
 
+            /// Writes to each client at most once per window, see [`Sse::pace`]. No window by default.
+            ///
+            /// ```
+            #[doc = $import]
+            /// let prices = Feed::new(&Hub::new(), ["prices"]).pace(std::time::Duration::from_millis(40));
+            #[doc = $route]
+            /// ```
+            pub fn pace(self, window: ::std::time::Duration) -> Self {
+                Self(self.0.pace(window))
+            }
+
             /// Sets the policy of the feed. Without this call the policy is that of the application's route, or the default.
             ///
             /// ```

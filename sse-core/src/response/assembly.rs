@@ -11,7 +11,7 @@ use crate::stream::owner::{DrainEnd, StreamOwner};
 use crate::stream::rules::Rules;
 use crate::stream::shared::Shared;
 use crate::stream::state::State;
-use crate::stream::{CloseReason, EventStream};
+use crate::stream::{CloseReason, EventStream, Timing};
 use bytes::Bytes;
 use std::fmt;
 
@@ -31,8 +31,9 @@ impl<R: Runtime> Sse<R> {
             self.runtime.now().checked_add(lifetime)
         });
         let expires_at = expires_at.into_iter().chain(self.expires_at).min();
+        let timing = Timing { keep_alive: self.keep_alive, pace: self.pace };
         let shared = Shared::new(id, control, rules, State::new(self.buffer, expires_at));
-        let mut body = EventStream::new(shared.clone(), self.runtime, self.keep_alive, source);
+        let mut body = EventStream::new(shared.clone(), self.runtime, timing, source);
         let response = if let Some(rejection) = self.rejection {
             end_unopened(&mut body, rejection.body().into(), CloseReason::Closed);
             Response::rejected(rejection, body)

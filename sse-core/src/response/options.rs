@@ -49,6 +49,7 @@ pub struct Sse<R: Runtime> {
     /// Set if the request opens no stream. Every response is then this rejection.
     pub(crate) rejection: Option<Rejection>,
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) pace: Duration,
     pub(crate) buffer: usize,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) expires_at: Option<Instant>,
@@ -84,6 +85,7 @@ impl<R: Runtime> Sse<R> {
             accepted,
             rejection: None,
             keep_alive: Some(Duration::from_secs(15)),
+            pace: Duration::ZERO,
             buffer: 64 * 1024,
             max_lifetime: None,
             expires_at: None,
@@ -193,6 +195,37 @@ impl<R: Runtime> Sse<R> {
     /// ```
     pub fn keep_alive(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.keep_alive = interval.into().filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// Writes at most once per window. The first event leaves at once. The events of the next `window` wait for its end, and
+    /// leave as one write. No window by default, and none for zero.
+    ///
+    /// No event is lost, and order and IDs stay. The end of the stream sends what waits at once. No timer runs while
+    /// nothing waits. Use a window for many events per second and many clients: the costs of a delivery are the costs of
+    /// its write. 40 ms look immediate to a reader.
+    ///
+    /// At most 64 KiB of a [stream of events](Self::stream) and [`buffer`](Self::buffer) bytes of a [`Sender`] wait for the end of
+    /// the window. The stream of events is not polled at this limit. A topic keeps its events itself, so with a window longer
+    /// than its history the client lags.
+    ///
+    /// ```
+    /// # use {sse_core::testing::Clock, std::time::Duration};
+    /// # let clock = Clock::new();
+    /// let (events, response) = clock.sse().pace(Duration::from_millis(40)).channel();
+    /// let mut client = clock.read(response);
+    /// client.text();
+    /// events.try_send("1")?;
+    /// assert_eq!(client.text(), "data: 1\n\n");
+    /// events.try_send("2")?;
+    /// events.try_send("3")?;
+    /// assert_eq!(client.text(), "");
+    /// clock.advance(Duration::from_millis(40));
+    /// assert_eq!(client.text(), "data: 2\n\ndata: 3\n\n");
+    /// # Ok::<(), sse_core::SendError>(())
+    /// ```
+    pub const fn pace(mut self, window: Duration) -> Self {
+        self.pace = window;
         self
     }
 

@@ -4,6 +4,7 @@ use super::close_reason::CloseReason;
 use super::keep_alive::KeepAlive;
 use super::membership::Membership;
 use super::owner::StreamOwner;
+use super::pace::Pace;
 use super::results::Results;
 use super::shared::Shared;
 use super::source::{Source, Step};
@@ -34,6 +35,7 @@ pin_project! {
     pub struct EventStream<R: Runtime, S> {
         pub(super) membership: Membership,
         pub(super) keep_alive: KeepAlive,
+        pace: Option<Box<Pace>>,
         pub(super) runtime: R,
         #[pin]
         pub(super) timer: Option<R::Timer>,
@@ -43,9 +45,9 @@ pin_project! {
 }
 
 impl<R: Runtime, S> EventStream<R, S> {
-    pub(crate) fn new(shared: Arc<Shared>, runtime: R, keep_alive: Option<Duration>, source: S) -> Self {
-        let keep_alive = KeepAlive::every(keep_alive);
-        Self { membership: Membership::new(shared), keep_alive, runtime, timer: None, source }
+    pub(crate) fn new(shared: Arc<Shared>, runtime: R, timing: Timing, source: S) -> Self {
+        let (keep_alive, pace) = (KeepAlive::every(timing.keep_alive), Pace::every(timing.pace));
+        Self { membership: Membership::new(shared), keep_alive, pace, runtime, timer: None, source }
     }
 
     /// The unique ID of this stream.
@@ -88,8 +90,8 @@ impl<R: Runtime, S> EventStream<R, S> {
     /// The same stream with another source.
     #[doc(hidden)]
     pub fn map_source<T>(self, map: impl FnOnce(S) -> T) -> EventStream<R, T> {
-        let Self { membership, keep_alive, runtime, timer, source } = self;
-        EventStream { membership, keep_alive, runtime, timer, source: map(source) }
+        let Self { membership, keep_alive, pace, runtime, timer, source } = self;
+        EventStream { membership, keep_alive, pace, runtime, timer, source: map(source) }
     }
 
     /// The body as a stream of results, for servers that take one. A failed stream over another method than GET ends with an
@@ -101,6 +103,13 @@ impl<R: Runtime, S> EventStream<R, S> {
     pub(crate) const fn span(&self) -> &StreamSpan {
         &self.membership.span
     }
+}
+
+/// The intervals of a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timing {
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) pace: Duration,
 }
 
 /// The result of one poll of a body.
@@ -132,16 +141,20 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
         // Registered before the state is read, so that no change is missed.
         this.membership.shared.body.register(cx.waker());
         loop {
-            let (output, room) = this.membership.shared.with(|locked| {
-                let output = locked.state.poll(now);
-                let room = if let Output::Chunk(_) = output { locked.first_in_line() } else { None };
-                (output, room)
+            let is_paused = this.pace.as_mut().is_some_and(|pace| pace.is_closed(now));
+            let (output, room, can_hold) = this.membership.shared.with(|locked| {
+                let output = locked.state.poll(now, is_paused);
+                let room = if let Output::Chunk { .. } = output { locked.first_in_line() } else { None };
+                (output, room, locked.state.can_hold())
             });
             if let Some(first_in_line) = room {
                 first_in_line.wake();
             }
             let deadline = match output {
-                Output::Chunk(chunk) => {
+                Output::Chunk { chunk, has_events } => {
+                    if let Some(pace) = this.pace.as_mut().filter(|_| has_events) {
+                        pace.wrote(now);
+                    }
                     this.keep_alive.wrote_data(now, this.membership.shared.id);
                     this.membership.span.wrote(chunk.len());
                     return Polled::Chunk(chunk);
@@ -156,7 +169,9 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                 }
                 Output::Idle(deadline) => deadline,
             };
-            let step = this.source.as_mut().poll_step(cx);
+            // A topic keeps its events, so a poll would only make the cursor ask for one more wake.
+            let polls = !is_paused || (can_hold && !this.source.keeps_events());
+            let step = if polls { this.source.as_mut().poll_step(cx) } else { Poll::Pending };
             let chunk = match step {
                 Poll::Ready(Step::End(CloseReason::Finished)) => {
                     super::sender::finish(&this.membership.shared);
@@ -170,8 +185,15 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                     this.membership.shared.fail(error);
                     continue;
                 }
-                Poll::Ready(Step::Sent) => continue,
+                Poll::Ready(Step::Sent) if !is_paused => continue,
+                Poll::Ready(Step::Chunk(chunk)) if is_paused && !chunk.is_empty() => {
+                    this.membership.shared.with(|locked| locked.state.hold(chunk));
+                    continue;
+                }
                 Poll::Ready(Step::Chunk(chunk)) if !chunk.is_empty() => {
+                    if let Some(pace) = this.pace.as_mut() {
+                        pace.wrote(now);
+                    }
                     this.keep_alive.wrote_data(now, this.membership.shared.id);
                     chunk
                 }
@@ -184,7 +206,19 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                     cx.waker().wake_by_ref();
                     return Polled::Wait(None);
                 }
-                Poll::Pending => return Polled::Wait(deadline.into_iter().chain(this.keep_alive.at()).min()),
+                Poll::Pending | Poll::Ready(Step::Sent) => {
+                    let window = this.pace.as_mut().and_then(|pace| {
+                        if !is_paused {
+                            pace.wrote_all();
+                        } else if this.source.keeps_events()
+                            || this.membership.shared.with(|locked| locked.state.has_pending())
+                        {
+                            pace.wait();
+                        }
+                        pace.at()
+                    });
+                    return Polled::Wait(deadline.into_iter().chain(this.keep_alive.at()).chain(window).min());
+                }
             };
             this.membership.span.wrote(chunk.len());
             return Polled::Chunk(chunk);
@@ -215,7 +249,8 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
             return None;
         }
         let state = self.membership.shared.with(|locked| locked.state.poll_timeout());
-        state.into_iter().chain(self.keep_alive.at()).min()
+        let window = self.pace.as_ref().and_then(|pace| pace.at());
+        state.into_iter().chain(self.keep_alive.at()).chain(window).min()
     }
 }
 

@@ -7,6 +7,7 @@ mod item_stream;
 mod keep_alive;
 mod membership;
 pub(crate) mod owner;
+mod pace;
 pub(crate) mod pending;
 mod results;
 pub(crate) mod rules;
@@ -22,6 +23,7 @@ mod waiting;
 mod watch;
 
 pub use body::EventStream;
+pub(crate) use body::Timing;
 pub use close_reason::CloseReason;
 #[doc(hidden)]
 pub use future_source::FutureSource;

@@ -24,6 +24,13 @@ pub trait Source: private::Sealed {
     #[doc(hidden)]
     fn poll_step(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step>;
 
+    /// Whether the events wait in the source until a poll takes all of them. Another source does the work of the application
+    /// at its polls, so the body polls it also while the stream must not write.
+    #[doc(hidden)]
+    fn keeps_events(&self) -> bool {
+        false
+    }
+
     /// The bytes of a keep-alive.
     #[doc(hidden)]
     fn keep_alive(self: Pin<&mut Self>) -> Bytes {

@@ -16,6 +16,7 @@
 
 use super::close_reason::CloseReason;
 use super::pending::Pending;
+use super::source::CHUNK_BYTES;
 use crate::event::control::retry_block;
 use bytes::Bytes;
 use std::time::{Duration, Instant};
@@ -40,8 +41,8 @@ pub(crate) struct Drain {
 /// The next step of the body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Send these blocks.
-    Chunk(Bytes),
+    /// Send these blocks, which have events of the application or only the opening of the stream.
+    Chunk { chunk: Bytes, has_events: bool },
     /// No pending blocks, so the body polls its source. The body must poll again at this moment, even if no waker fires.
     Idle(Option<Instant>),
     /// The body has ended for this reason.
@@ -85,6 +86,11 @@ impl State {
         !self.pending.is_empty()
     }
 
+    /// Whether one more chunk of the source may wait with the pending blocks.
+    pub(crate) const fn can_hold(&self) -> bool {
+        self.pending.len() < CHUNK_BYTES
+    }
+
     pub(crate) const fn reason(&self) -> Option<CloseReason> {
         match self.phase {
             Phase::Closed(reason) => Some(reason),
@@ -123,6 +129,12 @@ impl State {
         put(&mut self.pending);
         self.sent += self.pending.len() - before;
         opens || before == 0
+    }
+
+    /// Queues a chunk of the source, which must wait for the end of a window.
+    pub(crate) fn hold(&mut self, chunk: Bytes) {
+        self.sent += chunk.len();
+        self.pending.push(chunk);
     }
 
     /// Ends the stream after its pending blocks. The client receives `last` as the last block. Returns true for the first
@@ -171,8 +183,9 @@ impl State {
         Some(reason)
     }
 
-    /// Returns the next step at this moment. The first call opens the stream.
-    pub(crate) fn poll(&mut self, now: Instant) -> Output {
+    /// Returns the next step at this moment. The first call opens the stream. With `hold`, the pending blocks of an active
+    /// stream stay pending.
+    pub(crate) fn poll(&mut self, now: Instant, hold: bool) -> Output {
         self.read = true;
         self.open();
         if self.drain_at().is_some_and(|at| at <= now) {
@@ -181,9 +194,12 @@ impl State {
         if self.expires_at.is_some_and(|at| at <= now) {
             self.end(CloseReason::Expired, None);
         }
-        if let Some(chunk) = self.pending.take() {
+        if !(hold && self.is_active())
+            && let Some(chunk) = self.pending.take()
+        {
+            let has_events = self.sent > 0;
             self.sent = 0;
-            return Output::Chunk(chunk);
+            return Output::Chunk { chunk, has_events };
         }
         match self.phase {
             Phase::Idle | Phase::Open => Output::Idle(self.poll_timeout()),

@@ -19,6 +19,7 @@ mod lag;
 mod lifecycle;
 mod limits;
 mod nodes;
+mod pace;
 mod pipelining;
 mod publish;
 mod resumption;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Case> {
         publish::cases(),
         retention::cases(),
         lag::cases(),
+        pace::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),

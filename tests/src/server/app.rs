@@ -88,7 +88,13 @@ impl App {
         if let (Some(redis), Some(id), false) = (&self.redis, id, self.hub.is_draining()) {
             log::reached(redis, id).await;
         }
-        let (events, opened) = sse.subscribe(self, &topics, start);
+        let pace = match query.get("pace").map(|ms| ms.parse()) {
+            None => Duration::ZERO,
+            Some(Ok(_)) if faults::fault("pace-ignored") => Duration::ZERO,
+            Some(Ok(ms)) => Duration::from_millis(ms),
+            Some(Err(_)) => return Err(Plain::bad_request("no such pace")),
+        };
+        let (events, opened) = sse.subscribe(self, &topics, start, pace);
         if opened.id().is_some() {
             self.streams.add(events);
         }

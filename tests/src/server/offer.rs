@@ -4,6 +4,7 @@
 use super::app::App;
 use http::{HeaderName, HeaderValue};
 use sse_core::{LastEventId, Replay, Resumption, Sender, Uuid};
+use std::time::Duration;
 
 /// A request that may open a stream, in any adapter.
 pub(crate) trait Offer: Sized {
@@ -17,7 +18,7 @@ pub(crate) trait Offer: Sized {
     fn channel(self, app: &App, welcome: bool) -> (Sender, Opened<Self::Reply>);
 
     /// A subscription, with the server's options.
-    fn subscribe(self, app: &App, topics: &[String], start: Replay) -> (Sender, Opened<Self::Reply>);
+    fn subscribe(self, app: &App, topics: &[String], start: Replay, pace: Duration) -> (Sender, Opened<Self::Reply>);
 }
 
 /// A reply, and the headers that the application adds.
@@ -67,8 +68,8 @@ macro_rules! offer {
                 (events, Opened { reply, id, resumption: None })
             }
 
-            fn subscribe(self, app: &App, topics: &[String], start: Replay) -> (Sender, Opened<$reply>) {
-                let subscription = offer!(set_up self, app).subscribe(&app.hub, topics).replay(start);
+            fn subscribe(self, app: &App, topics: &[String], start: Replay, pace: Duration) -> (Sender, Opened<$reply>) {
+                let subscription = offer!(set_up self, app).pace(pace).subscribe(&app.hub, topics).replay(start);
                 let (id, resumption) = (subscription.id(), Some(subscription.resumption()));
                 let (events, reply) = subscription.with_sender();
                 (events, Opened { reply, id, resumption })
