@@ -57,7 +57,7 @@ macro_rules! adapter_feed {
             ///
             /// ```
             #[doc = $import]
-            /// let prices = Feed::new(&Hub::new(), ["prices"]).pace(std::time::Duration::from_millis(40));
+            /// let news = Feed::new(&Hub::new(), ["news"]).pace(std::time::Duration::from_millis(40));
             #[doc = $route]
             /// ```
             pub fn pace(self, window: ::std::time::Duration) -> Self {
