@@ -1,6 +1,6 @@
 //! Streams that open and close, and at the end a drain of all open streams.
 
-use super::{LoadClient, LoadServer, LoadTally, Result, publish};
+use super::{LoadClient, LoadServer, Result, publish};
 use std::fmt;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -104,7 +104,7 @@ impl Churn {
         for half in 0..2 {
             let mut opening = JoinSet::new();
             for _ in half * self.clients / 2..(half + 1) * self.clients / 2 {
-                opening.spawn(LoadClient::open(address, LoadTally::default(), None));
+                opening.spawn(LoadClient::open(address, None));
                 if opening.len() == 500 {
                     streams.push(opening.join_next().await.ok_or("it was spawned")???);
                 }

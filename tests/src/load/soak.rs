@@ -1,6 +1,6 @@
 //! Clients that are killed, stall and resume at random, for a chosen time.
 
-use super::{LoadClient, LoadServer, LoadTally, Result, publish};
+use super::{LoadClient, LoadServer, Result, publish};
 use sse_test_support::ledger::Tally as Counts;
 use sse_test_support::reader::Habits;
 use std::fmt;
@@ -22,6 +22,8 @@ pub struct Soak {
     pub time: Duration,
     /// Events per second, of 200 bytes each.
     pub rate: u64,
+    /// The longest time for which a client reads or stalls before the next choice.
+    pub pause: Duration,
     /// A file in which the server writes how many bytes it has in use.
     pub in_use: Option<PathBuf>,
 }
@@ -50,6 +52,8 @@ pub struct Soaked {
     pub holes: u64,
     /// Numbers that one client received twice; must be 0.
     pub duplicates: u64,
+    /// Events and last event IDs that `EventSource` read in another way than the independent reader; must be 0.
+    pub disagreements: u64,
     /// Gap events.
     pub gaps: u64,
     /// How often clients reconnected.
@@ -85,21 +89,22 @@ impl Soaked {
         if below > 0.0 { above / below } else { 0.0 }
     }
 
-    /// Whether every missing event was announced by a gap, no event came twice, and every client received the last
-    /// event.
+    /// Whether every missing event was announced by a gap, no event came twice, every client received the last event,
+    /// and both readers read the same.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.holes == 0 && self.duplicates == 0 && self.behind == 0
+        self.holes == 0 && self.duplicates == 0 && self.disagreements == 0 && self.behind == 0
     }
 }
 
 impl fmt::Display for Soaked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { published, heard, holes, duplicates, gaps, resumed, behind, .. } = self;
+        let Self { published, heard, holes, duplicates, disagreements, gaps, resumed, behind, .. } = self;
         let mib = |bytes: f64| bytes / f64::from(1 << 20);
         let most = |bytes: fn(&Memory) -> u64| self.memory.iter().map(bytes).max().unwrap_or_default() as f64;
         write!(f, "{published} events published, {heard} heard, {resumed} returns\nholes {holes}, ")?;
-        writeln!(f, "duplicates {duplicates}, gap events {gaps}, left behind {behind}")?;
+        write!(f, "duplicates {duplicates}, disagreements of the two readers {disagreements}, gap events {gaps}, ")?;
+        writeln!(f, "left behind {behind}")?;
         for (name, most, slope) in [
             ("in use", most(|memory| memory.in_use), self.slope_in_use()),
             ("resident", most(|memory| memory.resident), self.slope()),
@@ -118,10 +123,10 @@ impl fmt::Display for Soaked {
 }
 
 impl Soak {
-    /// This many clients for this long, at 100 events per second.
+    /// This many clients for this long, at 100 events per second, with pauses of up to 10 s.
     #[must_use]
     pub const fn new(clients: usize, time: Duration) -> Self {
-        Self { clients, time, rate: 100, in_use: None }
+        Self { clients, time, rate: 100, pause: Duration::from_secs(10), in_use: None }
     }
 
     /// Runs against this server.
@@ -131,34 +136,29 @@ impl Soak {
     pub async fn run(self, server: &LoadServer) -> Result<Soaked> {
         let (address, over) = (server.address(), Arc::new(AtomicBool::new(false)));
         let mut clients = JoinSet::new();
-        let time = self.time;
+        let (time, pause) = (self.time, self.pause);
         for seed in 0..self.clients as u64 {
             let over = over.clone();
             clients.spawn(async move {
                 let mut dice = Dice(seed);
+                let habits = Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()];
+                let mut client = LoadClient::new(address, habits, Some(4 * 1024), seed);
                 sleep(dice.up_to(time / 10)).await;
-                let (mut tally, mut returns) =
-                    (LoadTally::of(Habits::BROWSERS[seed as usize % Habits::BROWSERS.len()]), 0);
-                while !over.load(Ordering::Relaxed) {
-                    let Ok(mut stream) = LoadClient::open(address, tally.clone(), Some(4 * 1024)).await else {
-                        sleep(dice.up_to(Duration::from_secs(1))).await;
-                        continue;
-                    };
-                    returns += 1;
-                    let mut goes_on = true;
+                while !over.load(Ordering::Relaxed) && !client.is_stopped() {
+                    let mut goes_on = client.connect().await.is_ok();
                     while goes_on && !over.load(Ordering::Relaxed) {
-                        goes_on = stream.read_for(dice.up_to(Duration::from_secs(10))).await;
+                        goes_on = client.read_for(dice.up_to(pause)).await;
                         match dice.below(4) {
                             // Kills the client, at any byte of an event.
                             0 => break,
                             // Stalls, then reads on.
-                            1 => sleep(dice.up_to(Duration::from_secs(10))).await,
+                            1 => sleep(dice.up_to(pause)).await,
                             _ => {}
                         }
                     }
-                    tally = stream.tally.clone();
+                    client.disconnect();
                 }
-                (tally, returns)
+                client
             });
         }
         let mut soaked = Soaked::default();
@@ -178,47 +178,44 @@ impl Soak {
         // At the end every client reconnects once more and receives the rest.
         let mut ends = JoinSet::new();
         while let Some(client) = clients.join_next().await {
-            let (tally, returns) = client?;
-            soaked.resumed += returns;
-            ends.spawn(async move { hear_the_rest(address, tally, last).await });
+            ends.spawn(read_the_rest(client?, last));
             if ends.len() > 200 {
-                soaked.add(ends.join_next().await.ok_or("it was spawned")??, last);
+                soaked.add(&ends.join_next().await.ok_or("it was spawned")??, last);
             }
         }
-        while let Some(tally) = ends.join_next().await {
-            soaked.add(tally?, last);
+        while let Some(client) = ends.join_next().await {
+            soaked.add(&client?, last);
         }
         Ok(soaked)
     }
 }
 
 impl Soaked {
-    fn add(&mut self, tally: LoadTally, last: u64) {
-        let Counts { received, gaps, missing, twice, out_of_order, unknown, .. } = tally.course.tally();
+    fn add(&mut self, client: &LoadClient, last: u64) {
+        let Counts { received, gaps, missing, twice, out_of_order, unknown, .. } = client.tally.course.tally();
+        self.resumed += client.connects;
         self.heard += received;
         self.holes += missing + unknown;
         self.duplicates += twice + out_of_order;
+        self.disagreements += client.tally.disagreements;
         self.gaps += gaps;
-        self.behind += usize::from(tally.last().is_some_and(|newest| newest != last));
+        self.behind += usize::from(client.tally.last().is_some_and(|newest| newest != last));
     }
 }
 
-async fn hear_the_rest(address: std::net::SocketAddr, mut tally: LoadTally, last: u64) -> LoadTally {
-    // A client that first connected after the last event has nothing to receive.
-    if tally.last().is_none() {
-        return tally;
-    }
+async fn read_the_rest(mut client: LoadClient, last: u64) -> LoadClient {
     for _ in 0..5 {
-        if tally.last() == Some(last) {
+        // A client that first connected after the last event has nothing to receive.
+        if client.tally.last().is_none_or(|newest| newest == last) {
             break;
         }
-        if let Ok(mut stream) = LoadClient::open(address, tally.clone(), None).await {
+        if client.connect().await.is_ok() {
             // A client that misses the last number here counts as `behind`.
-            let _ = stream.read_until(last, Duration::from_secs(30)).await;
-            tally = stream.tally.clone();
+            let _ = client.read_until(last, Duration::from_secs(30)).await;
+            client.disconnect();
         }
     }
-    tally
+    client
 }
 
 /// A repeatable source of numbers (SplitMix64).

@@ -82,14 +82,14 @@ impl Stalled {
         let address = server.address();
         let mut asleep = Vec::new();
         for _ in 0..self.stalled {
-            asleep.push(LoadClient::open(address, LoadTally::default(), Some(4 * 1024)).await?);
+            asleep.push(LoadClient::open(address, Some(4 * 1024)).await?);
         }
         // The time at which each number was published.
         let sent: Arc<Mutex<Vec<Instant>>> = Arc::default();
         let (tell, told) = watch::channel(None);
         let mut readers = Vec::new();
         for _ in 0..self.healthy {
-            let stream = LoadClient::open(address, LoadTally::default(), None).await?;
+            let stream = LoadClient::open(address, None).await?;
             readers.push(tokio::spawn(listen(stream, sent.clone(), told.clone())));
         }
         let before = server.resident()?;

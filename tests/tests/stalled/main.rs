@@ -3,7 +3,7 @@
 mod vanished;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use sse_conformance::load::{LoadClient, LoadServer, LoadTally, Result, Stalled, publish};
+use sse_conformance::load::{LoadClient, LoadServer, Result, Soak, Stalled, publish};
 use sse_conformance::server::Adapter;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,6 +43,8 @@ fn main() -> ExitCode {
         add("what_lies_beneath_a_body_is_bounded", |adapter| block_on(beneath(adapter)));
         // Hazards B1 and B2.
         add("healthy_readers_lose_nothing_beside_a_thousand_that_stall", |adapter| block_on(beside(adapter)));
+        // Hazard G1.
+        add("clients_that_are_killed_resume_and_lose_nothing", |adapter| block_on(killed(adapter)));
         // Hazards C3 and C6.
         add("a_peer_that_vanished_is_closed_in_time", vanished::trial);
     }
@@ -66,7 +68,7 @@ fn start(adapter: Adapter, timeout_ms: u64) -> Result<LoadServer> {
 async fn stall(server: SocketAddr, count: usize) -> Result<Vec<LoadClient>> {
     let mut stalled = Vec::new();
     for _ in 0..count {
-        stalled.push(LoadClient::open(server, LoadTally::default(), Some(4 * 1024)).await?);
+        stalled.push(LoadClient::open(server, Some(4 * 1024)).await?);
     }
     Ok(stalled)
 }
@@ -147,7 +149,7 @@ async fn beneath(adapter: Adapter) -> Result {
     for (bound, timeout_ms) in [("bounded", 60_000), ("as the system makes it", 0)] {
         let server = start(adapter, timeout_ms)?;
         let stalled = stall(server.address(), 1).await?;
-        let address = stalled.first().ok_or("it was opened")?.address();
+        let address = stalled.first().and_then(LoadClient::address).ok_or("it was opened")?;
         flood(server.address()).await?;
         let taken = server.stat("delivered")? * 1055;
         let queues = server.queues(address)?;
@@ -175,4 +177,15 @@ async fn beside(adapter: Adapter) -> Result {
     check(report.lost() == 0, || report.to_string())?;
     // A stalled client may hold one of the four published mebibytes, and holds far less in practice.
     check(report.growth() < 1_000 * MIB / 2, || report.to_string())
+}
+
+/// `EventSource` drives these clients, and the independent reader judges what they receive.
+async fn killed(adapter: Adapter) -> Result {
+    let server = LoadServer::start(Path::new(SERVER), &["--adapter", adapter.as_str()])?;
+    let mut soak = Soak::new(100, Duration::from_secs(4));
+    soak.pause = Duration::from_secs(1);
+    let report = soak.run(&server).await?;
+    println!("{}: {report}", adapter.as_str());
+    check(report.is_clean() && report.gaps == 0, || report.to_string())?;
+    check(report.resumed > 150, || format!("hardly a client was killed: {report}"))
 }

@@ -3,7 +3,7 @@
 
 use crate::{SERVER, SLACK, TIMEOUT, TIMEOUT_MS, left, sockets};
 use libtest_mimic::Completion;
-use sse_conformance::load::{LoadClient, LoadServer, LoadTally, Result};
+use sse_conformance::load::{LoadClient, LoadServer, Result};
 use sse_conformance::server::Adapter;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -61,7 +61,7 @@ async fn vanish(adapter: &str) -> Result {
     let server = LoadServer::start(Path::new(SERVER), &arguments)?;
     let socket = TcpSocket::new_v4()?;
     socket.bind(format!("{PEER}:0").parse()?)?;
-    let mut peer = LoadClient::over(socket.connect(server.address()).await?, LoadTally::default()).await?;
+    let mut peer = LoadClient::over(socket.connect(server.address()).await?).await?;
     peer.read().await?;
     let open = server.sockets()?;
 
