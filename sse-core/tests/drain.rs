@@ -3,7 +3,7 @@
 use futures_util::stream;
 use sse_core::hub::HubBuilder;
 use sse_core::testing::{Clock, Reader};
-use sse_core::{CloseReason, EventStream, Hub, LastEventId, Policy, Request, SendError, Sender, Sse};
+use sse_core::{CloseReason, Event, EventStream, Hub, LastEventId, Policy, Request, SendError, Sender, Sse};
 use std::task::Poll;
 use std::time::Duration;
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
@@ -434,8 +434,39 @@ fn a_stream_beyond_the_limit_is_answered_retry_later() {
     assert_eq!(hub.stats().streams, 2);
     assert!(!hub.is_draining());
     drop(two);
-    let _three = open(&clock, &hub);
+    let _three = clock.sse().attach(&hub).channel();
     assert_eq!(hub.stats().streams, 2);
+}
+
+/// The text with which a channel of this hub opens.
+fn opening(clock: &Clock, hub: &Hub) -> String {
+    let (_events, response) = clock.sse().attach(hub).channel();
+    clock.read(response).text()
+}
+
+#[test]
+fn a_channel_replaces_the_wait_of_retry_later() {
+    const OPENING: &str = ":\nevent: sse-open\n\n";
+    let minute = Duration::from_secs(60);
+    let (clock, hub) = hub_with(|hub| hub.max_streams(1).drain_retry(minute..=minute));
+    let (_events, reader) = open(&clock, &hub);
+    assert_eq!(retry_later_ms(&opening(&clock, &hub)), 60_000);
+    drop(reader);
+
+    let replaced = opening(&clock, &hub);
+    assert!((2000..=4000).contains(&retry_ms(replaced.strip_prefix(OPENING).unwrap())), "{replaced:?}");
+    // The block goes before every event, and the time of the application comes later and wins.
+    let (events, response) = clock.sse().attach(&hub).welcome().prelude([Event::data("x").retry(SECOND)]).channel();
+    let text = clock.read(response).text();
+    let blocks: Vec<_> = text.strip_prefix(OPENING).unwrap().split("\n\n").collect();
+    assert!(blocks[0].starts_with("retry: ") && blocks[1].starts_with("event: welcome"), "{text:?}");
+    assert!(blocks[2].contains("retry: 1000"), "{text:?}");
+    events.close();
+    // A POST has no reconnection time.
+    assert_eq!(clock.read(post(&clock).attach(&hub).channel().1).text(), ":\n");
+
+    clock.advance(minute + 10 * minute);
+    assert_eq!(opening(&clock, &hub), OPENING);
 }
 
 // Counts.

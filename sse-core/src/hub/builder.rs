@@ -239,6 +239,11 @@ impl HubBuilder {
 
     /// Sets the reconnection time that a subscription sends first: 3 s by default, at most [`MAX_RETRY`](crate::MAX_RETRY).
     ///
+    /// A client keeps a reconnection time until it receives another one, also the one that a drain or a "retry later" sent. So
+    /// channels and streams of events that belong to the hub send this time too, in a block of its own after the opening
+    /// block, if it was set here. By default they send it only in the ten minutes after the last wait of a client that this
+    /// hub asked to retry later.
+    ///
     /// Each stream draws its own time, evenly between two thirds and four thirds of this time: 2 to 4 s by default. The
     /// clients of a server that crashed then do not all reconnect at the same moment.
     ///
@@ -249,9 +254,12 @@ impl HubBuilder {
     /// let hub = Hub::builder().retry(Duration::ZERO).build_on(clock.clone());
     /// let text = clock.read(clock.sse().subscribe(&hub, "news").into_response()).text();
     /// assert!(text.contains("\nretry: 0\n"));
+    ///
+    /// let (_events, response) = clock.sse().attach(&hub).channel();
+    /// assert_eq!(clock.read(response).text(), ":\nevent: sse-open\n\nretry: 0\n\n");
     /// ```
     pub const fn retry(mut self, time: Duration) -> Self {
-        self.limits.retry = at_most_max(time);
+        self.limits.retry = Some(at_most_max(time));
         self
     }
 

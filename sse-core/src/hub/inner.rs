@@ -60,6 +60,16 @@ impl Inner {
         self.runtime.random().duration(range)
     }
 
+    /// Draws the reconnection time that a channel sends: `None` unless the application set one, or the client of the channel
+    /// may keep the wait of a "retry later".
+    pub(crate) fn draw_channel_retry(&self) -> Option<Duration> {
+        let sends = self.limits.retry.is_some() || {
+            let now = self.runtime.now();
+            self.retry_later.lock().is_kept(now)
+        };
+        sends.then(|| self.runtime.random().duration(self.limits.retry()))
+    }
+
     /// The gap block for a client whose ID is unknown or was truncated.
     pub(crate) fn unknown_gap(&self, id: Option<EventId>) -> Vec<u8> {
         let event_type = &self.limits.gap_type;

@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The middle of the range of reconnection times, unless the application sets it.
+const DEFAULT_RETRY: Duration = Duration::from_secs(3);
+
 /// The settings of [`HubBuilder`](super::HubBuilder), whose methods describe them.
 #[derive(Debug, Clone)]
 pub(crate) struct HubLimits {
@@ -19,8 +22,8 @@ pub(crate) struct HubLimits {
     pub(crate) lag_ends: bool,
     pub(crate) gap_type: Arc<str>,
     pub(crate) max_event_bytes: usize,
-    /// The middle of the range from which each stream draws its reconnection time.
-    pub(crate) retry: Duration,
+    /// The middle of the range from which each stream draws its reconnection time, if the application set it.
+    pub(crate) retry: Option<Duration>,
     pub(crate) position_updates: bool,
     pub(crate) drain_grace: Duration,
     pub(crate) drain_retry: RangeInclusive<Duration>,
@@ -40,7 +43,7 @@ impl Default for HubLimits {
             lag_ends: true,
             gap_type: "gap".into(),
             max_event_bytes: MAX_EVENT_BYTES,
-            retry: Duration::from_secs(3),
+            retry: None,
             position_updates: false,
             drain_grace: Duration::from_secs(10),
             drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
@@ -51,7 +54,8 @@ impl Default for HubLimits {
 impl HubLimits {
     /// The range from which each stream draws its reconnection time.
     pub(crate) fn retry(&self) -> RangeInclusive<Duration> {
-        let third = self.retry / 3;
-        self.retry - third..=(self.retry + third).min(MAX_RETRY)
+        let retry = self.retry.unwrap_or(DEFAULT_RETRY);
+        let third = retry / 3;
+        retry - third..=(retry + third).min(MAX_RETRY)
     }
 }

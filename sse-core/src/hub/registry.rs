@@ -243,6 +243,10 @@ impl StreamOwner for Inner {
         self.draw_retry_later()
     }
 
+    fn channel_retry(&self) -> Option<Duration> {
+        self.draw_channel_retry()
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -278,6 +282,10 @@ pub(crate) fn owner(hub: &Arc<Inner>) -> Arc<dyn StreamOwner> {
 
         fn retry_later(&self) -> Duration {
             self.0.retry_later()
+        }
+
+        fn channel_retry(&self) -> Option<Duration> {
+            self.0.channel_retry()
         }
 
         fn address(&self) -> usize {

@@ -1,4 +1,4 @@
-//! The wait of clients that must retry later: it grows with the number of such clients.
+//! The wait of clients that must retry later: it grows with the number of such clients, and a client keeps it.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -12,8 +12,13 @@ const RETURNS_PER_SECOND: u32 = 200;
 /// The maximum of a wait that grew with the number of clients.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// How long after its wait a client is expected back.
+const EXPECTED: Duration = Duration::from_secs(600);
+
 #[derive(Debug, Default)]
 pub(crate) struct RetryLater {
+    /// Until this moment clients are expected that keep a wait.
+    kept_until: Option<Instant>,
     period_start: Option<Instant>,
     before: u32,
     now: u32,
@@ -33,7 +38,15 @@ impl RetryLater {
         self.now = self.now.saturating_add(1);
         let crowd = self.before.saturating_add(self.now) / RETURNS_PER_SECOND;
         let end = *retry.start() + Duration::from_secs(crowd.into());
-        *retry.start()..=(*retry.end()).max(end.min(LONGEST))
+        let end = (*retry.end()).max(end.min(LONGEST));
+        // A clock that cannot represent the moment forgets the wait.
+        self.kept_until = self.kept_until.max(now.checked_add(end.saturating_add(EXPECTED)));
+        *retry.start()..=end
+    }
+
+    /// Whether a client that comes now may keep a wait.
+    pub(crate) fn is_kept(&self, now: Instant) -> bool {
+        self.kept_until.is_some_and(|until| now < until)
     }
 }
 
@@ -56,5 +69,14 @@ mod tests {
         assert_eq!(last, Some(Duration::from_secs(1)..=LONGEST));
         let long = Duration::from_secs(400)..=Duration::from_secs(500);
         assert_eq!(clients.add(now, &long), long);
+    }
+
+    #[test]
+    fn the_wait_is_kept_until_ten_minutes_after_its_end() {
+        let (mut clients, now) = (RetryLater::default(), Instant::now());
+        assert!(!clients.is_kept(now));
+        let _ = clients.add(now, &(Duration::from_secs(1)..=Duration::from_secs(5)));
+        assert!(clients.is_kept(now + Duration::from_secs(604)));
+        assert!(!clients.is_kept(now + Duration::from_secs(605)));
     }
 }

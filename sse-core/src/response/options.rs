@@ -1,6 +1,6 @@
 //! The options of a stream.
 
-use crate::event::control::Control;
+use crate::event::control::{Control, retry_block};
 use crate::event::error::FrameError;
 use crate::event::frame::IntoFrame;
 use crate::event::limits::MAX_EVENT_BYTES;
@@ -466,13 +466,16 @@ impl<R: Runtime> Sse<R> {
     pub(crate) fn respond<S>(mut self, source: S) -> Response<EventStream<R, S>> {
         let owner = self.attached.take().or(self.owner.take());
         let (prelude, control) = (self.take_prelude(), self.control());
+        let retry = owner.as_ref().filter(|_| control.has_retry()).and_then(|owner| owner.channel_retry());
+        // A block of its own, so that the opening block of a channel has the same bytes always.
+        let retry = retry.map(retry_block).unwrap_or_default();
         let rules = Rules::of_stream(self.max_event_bytes.unwrap_or(MAX_EVENT_BYTES));
         let prelude = prelude.blocks(&rules, control);
         let mut opened = self.open(owner, DrainEnd::Last, rules, source);
         match prelude {
             Ok(prelude) => {
                 let opening = control.opening_after(None, opened.brought.take());
-                opened.opening(|welcome| [&*opening, welcome, &prelude].concat());
+                opened.opening(|welcome| [&*opening, &*retry, welcome, &prelude].concat());
                 opened.trace_opened(None);
             }
             Err(error) => opened.fail(error),

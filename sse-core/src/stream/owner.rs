@@ -23,6 +23,9 @@ pub(crate) trait StreamOwner: Send + Sync {
     /// Counts a client that must retry later, and draws its delay.
     fn retry_later(&self) -> Duration;
 
+    /// Draws the reconnection time that a stream without topics sends when it opens. `None` if it sends none.
+    fn channel_retry(&self) -> Option<Duration>;
+
     /// Identifies the owner.
     fn address(&self) -> usize;
 }

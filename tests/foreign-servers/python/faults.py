@@ -46,6 +46,7 @@ FAULTS = {
     'same-retry-for-all': ('drain::new_clients_are_asked_to_retry_later', 'all clients are asked to come back at the same moment'),
     'exit-code': ('drain::sigterm_with_open_streams', 'SIGTERM ends the process with 1'),
     'no-413': ('limits::larger_body_is_413', 'a body of any size is read'),
+    'refusal-kept': ('limits::channel_replaces_the_retry_of_a_refusal', 'a channel leaves the client the retry of a soft refusal'),
     'unknown-steps-skipped': ('limits::malformed_steps_are_400', 'a step that does not exist is skipped'),
     'streams-compressed': ('compression::stream_is_not_compressed', 'a stream is compressed and held back until it ends'),
     'chunks-for-http-1.0': ('http-1.0::response_has_no_chunks', 'a client of HTTP/1.0 receives chunks'),

@@ -97,7 +97,7 @@ class Server:
     def __init__(self, options):
         self.options, self.hub = options, Hub(options)
         self.streams, self.connections = {}, set()
-        self.draining, self.stopped = False, asyncio.Event()
+        self.draining, self.stopped, self.refused_at = False, asyncio.Event(), None
 
     def open_streams(self):
         if fault('streams-not-released'):
@@ -177,11 +177,18 @@ class Server:
         if request.method != 'GET':
             connection.respond(request, 503, fields=[('retry-after', '2')])
             return True
+        self.refused_at = asyncio.get_running_loop().time()
         body = encode({'retry': self.retry()})
         if self.names_the_type(request):
             body += encode({'event': 'sse-later', 'data': json.dumps({'reason': 'draining' if self.draining else 'full'})})
         connection.respond(request, 200, body, STREAM)
         return True
+
+    async def normal_again(self, stream):
+        """Replaces the retry that a client keeps of a soft refusal in the last ten minutes."""
+        recent = self.refused_at is not None and asyncio.get_running_loop().time() < self.refused_at + 600
+        if recent and stream.request.method == 'GET' and not fault('refusal-kept'):
+            await stream.write(encode({'retry': random.randint(2000, 4000)}))
 
     def retry(self):
         return 2000 if fault('same-retry-for-all') else random.randint(1000, 5000)
@@ -195,6 +202,7 @@ class Server:
             return
         stream = Stream(self, connection, request)
         await stream.open()
+        await self.normal_again(stream)
         if request.first('welcome') == '1':
             await stream.write(encode({'event': 'welcome', 'data': json.dumps({'uuid': stream.id})}))
         await stream.run(steps)
@@ -212,6 +220,7 @@ class Server:
             return connection.respond(request, 204)
         stream = Stream(self, connection, request)
         await stream.open()
+        await self.normal_again(stream)
         await stream.run([{'send': {'event': 'hello', 'data': 'hello'}}, {'finish': True}])
 
     async def follow(self, connection, request):

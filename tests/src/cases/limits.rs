@@ -55,6 +55,14 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::own(
             Group::Limits,
+            "channel_replaces_the_retry_of_a_refusal",
+            "the next stream of a client that was asked to retry later opens with the normal reconnection time",
+            "`retry: N` LF LF follows the opening block of any other GET stream, before any event.",
+            &["--max-streams", "1"],
+            |server| normal_again(server.target()),
+        ),
+        Case::own(
+            Group::Limits,
             "max_streams_counts_topic_streams",
             "every stream counts toward the limit, also a stream of topics, and HEAD does not count",
             "0: no limit; every stream counts",
@@ -192,6 +200,20 @@ fn streams(target: &Target) -> Verdict {
     check(third.head.has("x-stream-id"), || third.head.to_string())?;
     drop(other);
     Ok(())
+}
+
+fn normal_again(target: &Target) -> Verdict {
+    let steps = r#"[{"send":{"data":"x"}}]"#;
+    let mut one = target.script(steps)?;
+    let before = one.read_events(1, patience())?;
+    check(before.retry.is_none(), || format!("a `retry` before any refusal: {}", show(one.body())))?;
+    retry_later(&target.read(&Request::script(steps))?)?;
+    let id = one.stream_id()?;
+    drop(one);
+    target.ended(&id, "gone", patience())?;
+    let mut next = target.script(steps)?;
+    let seen = next.read_events(1, patience())?;
+    check(seen.retry.is_some_and(|ms| (2000..=4000).contains(&ms)), || show(next.body()))
 }
 
 fn every_stream(target: &Target) -> Verdict {
