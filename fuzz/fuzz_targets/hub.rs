@@ -15,6 +15,8 @@ use std::time::Duration;
 enum Operation {
     Publish { topic: u8, bytes: u8 },
     Batch { topic: u8, count: u8 },
+    End { topic: u8 },
+    Remove { topic: u8 },
     Subscribe { topics: u8, start: u8 },
     Resume { reader: u8 },
     Poll { reader: u8 },
@@ -110,6 +112,7 @@ fuzz_target!(|input: Input| {
     let hub = hub.max_topics(max_topics);
     let hub = if input.gap_on_lag { hub.gap_on_lag() } else { hub }.build_on(clock.clone());
     let (mut clients, mut numbers, mut opened): (Vec<Client>, _, u64) = (Vec::new(), [0_u32; 3], 0);
+    let mut ended = [false; 3];
     let open = |clients: &mut Vec<Client>, opened: &mut u64, topics: u8, id: &str, start, next| {
         let id = if id.is_empty() { LastEventId::Absent } else { LastEventId::Text(id.into()) };
         let decoder = Decoder::with_last_event_id(match &id {
@@ -130,8 +133,27 @@ fuzz_target!(|input: Input| {
                 let data = format!("{topic} {} {}", numbers[topic], "x".repeat(bytes.into()));
                 match hub.publish(NAMES[topic], data) {
                     Ok(_) => numbers[topic] += 1,
+                    Err(PublishError::Ended) => assert!(ended[topic]),
                     Err(error) => assert!(error == PublishError::TooManyTopics && max_topics < 3),
                 }
+            }
+            Operation::End { topic } => {
+                let topic = usize::from(topic % 3);
+                match hub.end(NAMES[topic], format!("{topic} {}", numbers[topic])) {
+                    Ok(_) => {
+                        assert!(!ended[topic]);
+                        ended[topic] = true;
+                        numbers[topic] += 1;
+                    }
+                    Err(PublishError::Ended) => assert!(ended[topic]),
+                    Err(error) => assert!(error == PublishError::TooManyTopics && max_topics < 3),
+                }
+                assert_eq!(hub.ended(NAMES[topic]).is_some(), ended[topic]);
+            }
+            Operation::Remove { topic } => {
+                let topic = usize::from(topic % 3);
+                assert!(hub.remove(NAMES[topic]).unwrap() || !ended[topic]);
+                ended[topic] = false;
             }
             Operation::Batch { topic, count } => {
                 let topic = usize::from(topic % 3);
@@ -141,6 +163,7 @@ fuzz_target!(|input: Input| {
                 let count = batch.len() as u32;
                 match hub.publish_all(batch) {
                     Ok(ids) => numbers[topic] += ids.len() as u32,
+                    Err(PublishError::Ended) => assert!(ended[topic] && count > 0),
                     Err(error) => assert!(error == PublishError::TooManyTopics && max_topics < 3 && count > 0),
                 }
             }
@@ -155,7 +178,8 @@ fuzz_target!(|input: Input| {
             Operation::Resume { reader } => {
                 if let Some(at) = at(reader) {
                     let old = clients.swap_remove(at);
-                    let id = old.decoder.last_event_id().to_owned();
+                    // A client of a stream that finished starts again, as another client.
+                    let id = old.decoder.last_event_id().replace("end", "");
                     let next = if id.is_empty() { [None; 3] } else { old.next };
                     drop(old.body);
                     open(&mut clients, &mut opened, old.topics, &id, Replay::None, next);

@@ -23,17 +23,18 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use world::World;
 
-/// The operations of all cases, and the topics that were dropped to make room.
+/// The operations of all cases, the topics that were dropped to make room, and the streams that finished.
 struct Done {
     operations: usize,
     dropped_topics: u64,
+    finished_streams: u64,
 }
 
 /// Runs this many cases, of 128 operations on average.
 fn check(cases: u32, follows: bool) -> Done {
     let mut runner =
         TestRunner::new(Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() });
-    let (operations, dropped_topics) = (Cell::new(0), Cell::new(0));
+    let (operations, dropped_topics, finished_streams) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let result = runner.run(&case(follows), |case| {
         let mut world = World::new(&case);
         for op in &case.ops {
@@ -42,24 +43,29 @@ fn check(cases: u32, follows: bool) -> Done {
         world.finish();
         operations.set(operations.get() + case.ops.len());
         dropped_topics.set(dropped_topics.get() + world.history.dropped_topics);
+        finished_streams.set(finished_streams.get() + world.counts.finished_streams);
         Ok(())
     });
     if let Err(TestError::Fail(reason, case)) = result {
         panic!("{reason}\n{case:?}");
     }
-    Done { operations: operations.get(), dropped_topics: dropped_topics.get() }
+    Done {
+        operations: operations.get(),
+        dropped_topics: dropped_topics.get(),
+        finished_streams: finished_streams.get(),
+    }
 }
 
 #[test]
 fn any_chain_of_connections_receives_every_event_once_or_a_gap() {
     let done = check(500, false);
-    assert!(done.operations > 50_000 && done.dropped_topics > 50);
+    assert!(done.operations > 50_000 && done.dropped_topics > 50 && done.finished_streams > 50);
 }
 
 #[test]
 fn a_follower_sends_a_gap_for_every_event_that_its_log_lost() {
     let done = check(500, true);
-    assert!(done.operations > 50_000 && done.dropped_topics > 50);
+    assert!(done.operations > 50_000 && done.dropped_topics > 50 && done.finished_streams > 50);
 }
 
 /// WebKit keeps half an ID. The block `sse-open` has no data, so the next block with data takes the half for its ID.

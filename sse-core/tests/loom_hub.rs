@@ -102,6 +102,69 @@ fn a_subscriber_of_two_topics_receives_their_events_in_order() {
 }
 
 #[test]
+fn the_end_of_a_topic_wakes_and_finishes_a_parked_subscriber() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        body.text();
+        let other = hub.clone();
+        let ends =
+            [thread::spawn(move || hub.end("a", "x").is_ok()), thread::spawn(move || other.end("a", "x").is_ok())];
+        let text = body.read_until("id: end\ndata: {}\n\n");
+        assert_eq!(received(&text), ["1"]);
+        assert!(text.ends_with("event: sse-end\nid: end\ndata: {}\n\n"));
+        assert_eq!(ends.map(|end| end.join().unwrap()).into_iter().filter(|ended| *ended).count(), 1);
+    });
+}
+
+#[test]
+fn a_removal_wakes_and_closes_a_parked_subscriber_before_later_events() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a", "b"]);
+        body.text();
+        let remover = thread::spawn(move || {
+            hub.remove("a").unwrap();
+            hub.publish("b", "x").unwrap();
+        });
+        assert_eq!(body.read_until("\n\n"), "");
+        remover.join().unwrap();
+    });
+}
+
+#[test]
+fn a_listener_hears_an_end_that_comes_while_it_parks() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock);
+        let mut listener = hub.listen("a").unwrap();
+        let publisher = thread::spawn(move || hub.end("a", "x").unwrap());
+        let mut heard = 0;
+        while block_on(poll_fn(|cx| Pin::new(&mut listener).poll_next(cx))).is_some() {
+            heard += 1;
+        }
+        assert_eq!(heard, 2);
+        publisher.join().unwrap();
+    });
+}
+
+#[test]
+fn the_last_subscriber_that_leaves_wakes_a_task_that_waits_for_this() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let topic = hub.topic("a").unwrap();
+        let body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        let leaves = thread::spawn(move || drop(body));
+        block_on(topic.abandoned(Duration::ZERO));
+        leaves.join().unwrap();
+        assert_eq!(topic.subscribers(), 0);
+    });
+}
+
+#[test]
 fn events_trimmed_while_they_are_read_cause_a_gap() {
     model(3, || {
         let clock = Clock::new();

@@ -96,6 +96,32 @@ impl HubBuilder {
         self
     }
 
+    /// Forgets a topic this long after its [end](Hub::end): no bound by default. The topic and its events are gone, and its name
+    /// can be used again.
+    ///
+    /// A subscriber that has not received everything until then receives a gap in place of the rest, and its stream finishes.
+    /// Without this bound an ended topic is kept until other bounds trim its last event or make room for another topic; among
+    /// the topics that the hub dropped for room, it knows the last 65,536, and which of them had ended.
+    ///
+    /// The hub has no timer. Each use of the hub forgets at most 32 topics.
+    ///
+    /// ```
+    /// # use sse_core::{Hub, testing::Clock};
+    /// # use std::time::Duration;
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().ended_topic_age(Duration::from_secs(3600)).build_on(clock.clone());
+    /// hub.end("deploy/7", "done")?;
+    /// assert!(hub.publish("deploy/7", "late").is_err());
+    /// clock.advance(Duration::from_secs(3600));
+    /// assert_eq!(hub.stats().topics, 0);
+    /// hub.publish("deploy/7", "again")?;
+    /// # Ok::<(), sse_core::hub::PublishError>(())
+    /// ```
+    pub const fn ended_topic_age(mut self, age: Duration) -> Self {
+        self.limits.ended_topic_age = Some(age);
+        self
+    }
+
     /// Sets the maximum size of the stored events of all topics together, in bytes as they are sent: 64 MiB by default.
     ///
     /// At the bound the hub trims its oldest event, of whichever topic. The memory can be twice this size, because trimmed

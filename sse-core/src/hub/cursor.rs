@@ -2,10 +2,11 @@
 
 use super::Inner;
 use super::stats::Counters;
-use super::topic::SharedTopic;
+use super::topic::{SharedTopic, TopicPhase};
 use crate::event::control::Control;
 use crate::runtime::sync::Arc;
 use crate::runtime::sync::atomic::Ordering;
+use crate::stream::CloseReason;
 use crate::stream::source::Step;
 use bytes::Bytes;
 use slab::Slab;
@@ -23,6 +24,8 @@ pub(crate) struct Cursor {
     epoch: u64,
     /// Whether the cursor replays. Each topic then skips the events up to a position of its own.
     replays: bool,
+    /// Whether this is a listener of the process, which does not count as a subscriber.
+    is_listener: bool,
     pub(super) control: Control,
     /// The waker that is parked on every topic.
     waker: Option<Waker>,
@@ -42,7 +45,16 @@ impl Cursor {
     pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<SharedTopic>>, control: Control) -> Self {
         let topics = topics.into_iter().map(|topic| FollowedTopic { topic, start: 0, parked: (0, 0) }).collect();
         let epoch = hub.epoch.load(Ordering::Acquire);
-        Self { hub: hub.clone(), topics, position: 0, announced: 0, epoch, replays: false, control, waker: None }
+        let (replays, is_listener) = (false, false);
+        let hub = hub.clone();
+        Self { hub, topics, position: 0, announced: 0, epoch, replays, is_listener, control, waker: None }
+    }
+
+    /// A cursor over topics that count it as a handle.
+    pub(super) fn of_listener(hub: &Arc<Inner>, topics: Vec<Arc<SharedTopic>>) -> Self {
+        let mut cursor = Self::new(hub, topics, Control::Omitted);
+        cursor.is_listener = true;
+        cursor
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<SharedTopic>> {
@@ -108,10 +120,14 @@ impl Cursor {
             // The head first: every entry up to the head is complete in every topic. Then the epoch: it covers every
             // truncation before that head.
             let head = self.hub.head.load(Ordering::Acquire);
+            // A removal is complete before the head has its position, so the cursor passes no removal.
+            if self.topics.iter().any(|followed| followed.topic.phase() == TopicPhase::Removed) {
+                return Poll::Ready(Step::End(CloseReason::Closed));
+            }
             if let Some(gap) = self.pass_truncations() {
                 return Poll::Ready(Step::Chunk(gap));
             }
-            if let Some(step) = self.take(head) {
+            if let Some(step) = self.take(head).or_else(|| self.finish()) {
                 return Poll::Ready(step);
             }
             // Park first, then look again: parking checks for new entries under the lock that a publish takes.
@@ -123,6 +139,16 @@ impl Cursor {
                 drop(self.hub.history.lock());
             }
         }
+    }
+
+    /// The end of the stream, if all topics have ended and everything is delivered.
+    fn finish(&self) -> Option<Step> {
+        let is_over = |followed: &FollowedTopic| match followed.topic.phase() {
+            TopicPhase::Ended(end) => end <= self.position_in(followed),
+            TopicPhase::Open | TopicPhase::Removed => false,
+        };
+        let is_over = !self.topics.is_empty() && self.topics.iter().all(is_over);
+        is_over.then_some(Step::End(CloseReason::Finished))
     }
 
     /// A position update, if the client does not have the cursor's position yet and the hub sends position updates.
@@ -151,7 +177,7 @@ impl Cursor {
 
     /// Moves past unseen truncations. Returns the gap block if a delivered event was truncated. The gap has no ID: a node
     /// that does not know of the truncation would resume before the truncated events. The next event has an ID again.
-    fn pass_truncations(&mut self) -> Option<Bytes> {
+    pub(super) fn pass_truncations(&mut self) -> Option<Bytes> {
         if !self.has_unseen_truncation() {
             return None;
         }
@@ -167,7 +193,7 @@ impl Cursor {
     }
 
     /// Parks the waker on every topic. Returns `false` if a topic has a new entry.
-    fn park(&mut self, waker: &Waker) -> bool {
+    pub(super) fn park(&mut self, waker: &Waker) -> bool {
         let same = self.waker.as_ref().is_some_and(|parked| parked.will_wake(waker));
         if !same {
             // Cleared until the new waker is parked on every topic, also if this call returns early.
@@ -182,7 +208,8 @@ impl Cursor {
             let position = if self.replays { self.position.max(followed.start) } else { self.position };
             let fresh = waker.clone();
             let mut locked = followed.topic.lock();
-            if locked.ring.newest() > position || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
+            let is_removed = followed.topic.phase() == TopicPhase::Removed;
+            if locked.ring.newest() > position || is_removed || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
                 return false;
             }
             let old = if followed.topic.wake_generation() == followed.parked.0 {
@@ -201,15 +228,31 @@ impl Cursor {
     }
 }
 
+impl Cursor {
+    /// Leaves one topic, which has no more events.
+    pub(super) fn leave(&mut self, index: usize) {
+        let mut topics = std::mem::take(&mut self.topics).into_vec();
+        let left = (index < topics.len()).then(|| topics.remove(index));
+        self.topics = topics.into();
+        if let Some(left) = left {
+            self.leave_topic(&left);
+        }
+    }
+
+    fn leave_topic(&self, followed: &FollowedTopic) {
+        self.hub.leave_topic(&followed.topic, self.is_listener, |locked| {
+            let parked = followed.topic.wake_generation() == followed.parked.0;
+            let waker = if parked { locked.parked.try_remove(followed.parked.1) } else { None };
+            // The last subscriber releases the memory that a crowd of wakers needed.
+            (waker, if locked.parked.is_empty() { std::mem::take(&mut locked.parked) } else { Slab::new() })
+        });
+    }
+}
+
 impl Drop for Cursor {
     fn drop(&mut self) {
         for followed in &self.topics {
-            self.hub.leave_topic(&followed.topic, |locked| {
-                let parked = followed.topic.wake_generation() == followed.parked.0;
-                let waker = if parked { locked.parked.try_remove(followed.parked.1) } else { None };
-                // The last subscriber releases the memory that a crowd of wakers needed.
-                (waker, if locked.parked.is_empty() { std::mem::take(&mut locked.parked) } else { Slab::new() })
-            });
+            self.leave_topic(followed);
         }
     }
 }

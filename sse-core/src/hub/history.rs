@@ -6,6 +6,7 @@ use super::id::EventId;
 use super::log::id_source::IdSource;
 use super::log::unknown_ids::UnknownIds;
 use super::topic::{Deferred, SharedTopic};
+use super::topic_extra::{TopicEnd, TopicExtra};
 use super::topics::{TooManyTopics, Topics};
 use crate::runtime::sync::Arc;
 use crate::runtime::sync::atomic::Ordering;
@@ -19,7 +20,7 @@ pub const MAX_TOPIC_BYTES: usize = 256;
 const EXPIRED_WORK: usize = 1024;
 
 /// The number of topics whose expired events are trimmed in one use of the hub.
-const EXPIRED_TOPICS: usize = 32;
+pub(super) const EXPIRED_TOPICS: usize = 32;
 
 pub(crate) struct History {
     pub(crate) ids: IdSource,
@@ -56,13 +57,13 @@ impl History {
     }
 
     /// Appends one event and returns its ID. `block` is the event without the line of its ID. `id` is the ID from a
-    /// followed log.
+    /// followed log. `ends` makes this event the last one of the topic.
     pub(crate) fn append(
         &mut self,
         hub: &Inner,
         now: Option<Instant>,
         topic: &Arc<SharedTopic>,
-        id: Option<EventId>,
+        (id, ends): (Option<EventId>, bool),
         mut block: Vec<u8>,
         deferred: &mut Deferred,
     ) -> EventId {
@@ -74,17 +75,21 @@ impl History {
         let _ = write!(block, "id: {id}\n\n");
         {
             let mut locked = topic.lock();
+            let (max_events, max_bytes) = TopicExtra::bounds(locked.extra.as_deref(), limits);
             let ring = &mut locked.ring;
             let before = (!ring.is_empty()).then(|| ring.newest());
             self.topics.held_events -= ring.events();
             self.topics.held_bytes -= ring.bytes();
             ring.push(position, block.into(), &mut deferred.garbage);
-            while ring.events() > 1 && (ring.events() > limits.topic_events || ring.bytes() > limits.topic_bytes) {
+            while ring.events() > 1 && (ring.events() > max_events || ring.bytes() > max_bytes) {
                 ring.trim_oldest(&mut deferred.garbage, |position, block| self.ids.of_block(position, block));
             }
             self.topics.held_events += ring.events();
             self.topics.held_bytes += ring.bytes();
             self.topics.appended(topic, &mut locked, before, position);
+            if ends {
+                self.topics.end(topic, &mut locked, TopicEnd { position, id }, now);
+            }
             topic.commit(&mut locked, deferred, || hub.head.store(position, Ordering::Release));
         }
         self.ids.remember(id, position);
@@ -97,8 +102,11 @@ impl History {
         id
     }
 
-    /// Trims expired events, at most [`EXPIRED_WORK`].
+    /// Trims expired events, at most [`EXPIRED_WORK`], and forgets topics that ended long ago.
     pub(crate) fn expire(&mut self, hub: &Inner, now: Option<Instant>, deferred: &mut Deferred) {
+        if let (Some(now), Some(age)) = (now, hub.limits.ended_topic_age) {
+            self.forget_ended(now, age, deferred);
+        }
         let (Some(now), Some(age)) = (now, hub.limits.topic_age) else { return };
         let Some(upto) = self.ages.expired(now, age) else { return };
         let mut work = EXPIRED_WORK;

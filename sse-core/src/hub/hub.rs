@@ -82,7 +82,7 @@ impl Hub {
         // `as_ref` is code of the caller, so it runs before the lock is taken.
         let topic = topic.as_ref();
         check_name(topic)?;
-        self.inner.append(|history, deferred| history.topic(&self.inner, topic, deferred), block)
+        self.inner.append(|history, deferred| history.open_topic(&self.inner, topic, deferred), block, false)
     }
 
     /// Publishes all of these events, each to its topic, or none of them. The events are consecutive in the history.
@@ -162,7 +162,7 @@ impl Hub {
         Topic::new(self.clone(), name)
     }
 
-    /// The number of subscribers of one topic at this node. A client that left counts until its server drops the body.
+    /// The number of subscribers of one topic at this node. A [listener](Self::listen) does not count. A client that left counts until its server drops the body.
     ///
     /// ```
     /// # use sse_core::{Hub, testing::Clock};
@@ -178,10 +178,7 @@ impl Hub {
     #[must_use]
     pub fn subscribers(&self, topic: impl AsRef<str>) -> usize {
         let topic = self.inner.history.lock().topics.get(topic.as_ref()).cloned();
-        topic.map_or(0, |topic| {
-            let locked = topic.lock();
-            locked.users - locked.handles
-        })
+        topic.map_or(0, |topic| topic.lock().subscribers())
     }
 
     /// Ends all streams of this hub, spread over the window, so that their clients do not reconnect at the same moment.
@@ -272,6 +269,7 @@ impl Hub {
             history.expire(inner, now, &mut deferred);
             let topics = &history.topics;
             (stats.topics, stats.dropped_topics) = (topics.len(), topics.dropped);
+            stats.ended_topics = topics.ended();
             (stats.held_events, stats.held_bytes) = (topics.held_events, topics.held_bytes);
         }
         stats.streams = inner.registry.len();

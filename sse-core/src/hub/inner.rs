@@ -49,7 +49,7 @@ impl Inner {
 
     /// The time, if events expire. The caller holds no lock, because the clock is code of the application.
     pub(crate) fn now_if_aging(&self) -> Option<Instant> {
-        self.limits.topic_age.map(|_| self.runtime.now())
+        self.limits.topic_age.or(self.limits.ended_topic_age).map(|_| self.runtime.now())
     }
 
     /// Counts a client that must retry later, and draws the wait of this client.
@@ -78,16 +78,22 @@ impl Inner {
     }
 
     /// Removes one subscriber or handle of a topic. The value that `take` returns is dropped without a lock.
-    pub(crate) fn leave_topic<T>(&self, topic: &Arc<SharedTopic>, take: impl FnOnce(&mut TopicState) -> T) {
-        let (taken, was_last) = {
+    pub(crate) fn leave_topic<T>(
+        &self,
+        topic: &Arc<SharedTopic>,
+        is_handle: bool,
+        take: impl FnOnce(&mut TopicState) -> T,
+    ) {
+        let (taken, watchers, was_last) = {
             let mut locked = topic.lock();
-            locked.users -= 1;
-            (take(&mut locked), locked.users == 0)
+            let watchers = locked.leave(is_handle);
+            (take(&mut locked), watchers, locked.users == 0)
         };
         drop(taken);
         if was_last {
             self.history.lock().topics.release(topic);
         }
+        crate::runtime::wake::all(watchers.into_values());
     }
 }
 

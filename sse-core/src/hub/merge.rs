@@ -8,6 +8,7 @@ use crate::event::control::Control;
 use crate::stream::CloseReason;
 use crate::stream::pending::Pending;
 use crate::stream::source::{CHUNK_BYTES, Step};
+use bytes::Bytes;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -16,6 +17,11 @@ const WHOLE_BYTES: usize = CHUNK_BYTES / 2;
 
 /// The topics with a new entry, by the position of that entry. The least position is the first.
 type Merge = BinaryHeap<Reverse<(u64, usize)>>;
+
+/// The position before the next entry of another topic, and at most the head.
+fn before_next(merge: &Merge, head: u64) -> u64 {
+    merge.peek().map_or(head, |Reverse((second, _))| head.min(second - 1))
+}
 
 /// The gaps at one position.
 enum Gaps {
@@ -27,7 +33,51 @@ enum Gaps {
     Lagged,
 }
 
+/// Entries of one topic of a cursor: a run of events, or a gap.
+pub(super) struct Taken {
+    /// The index of the topic.
+    pub(super) index: usize,
+    /// `None` for a gap.
+    pub(super) run: Option<Bytes>,
+}
+
 impl Cursor {
+    /// The next events of one topic up to the head, or the gaps at the next position.
+    pub(super) fn take_one(&mut self, head: u64) -> Vec<Taken> {
+        loop {
+            let mut merge: Merge = (0..self.topics.len()).filter_map(|index| self.next_in(index, head)).collect();
+            let Some(Reverse((position, index))) = merge.pop() else { return Vec::new() };
+            let Some(followed) = self.topics.get(index) else { return Vec::new() };
+            let after = self.position_in(followed);
+            let mut locked = followed.topic.lock();
+            match locked.ring.next_after(after).filter(|next| next.position() == position) {
+                // The entry was trimmed in the meantime.
+                None => {}
+                Some(Next::Gap(trimmed)) => {
+                    drop(locked);
+                    let at_position = |index: &usize| {
+                        let followed = self.topics.get(*index);
+                        followed.is_some_and(|followed| {
+                            let at = followed.topic.lock().ring.trimmed_to().position;
+                            at == trimmed.position && at > self.position_in(followed)
+                        })
+                    };
+                    let gaps: Vec<usize> = (0..self.topics.len()).filter(at_position).collect();
+                    Counters::add(&self.hub.counters.gaps, gaps.len());
+                    self.position = trimmed.position;
+                    return gaps.into_iter().map(|index| Taken { index, run: None }).collect();
+                }
+                Some(Next::Event(_)) => {
+                    let upto = before_next(&merge, head);
+                    let Some(run) = locked.ring.take(after, upto, CHUNK_BYTES) else { continue };
+                    drop(locked);
+                    self.position = run.last;
+                    return vec![Taken { index, run: Some(run.bytes) }];
+                }
+            }
+        }
+    }
+
     /// The events up to the head as one chunk of at most 64 KiB, or one larger event. `None` if there is no event.
     pub(super) fn take(&mut self, head: u64) -> Option<Step> {
         // A single topic needs no merge, unless its next entry is a gap.
@@ -79,7 +129,7 @@ impl Cursor {
                     merge.extend(same_position.into_iter().skip(1).filter_map(|index| self.next_in(index, head)));
                 }
                 Some(Next::Event(_)) => {
-                    let upto = merge.peek().map_or(head, |Reverse((second, _))| head.min(second - 1));
+                    let upto = before_next(&merge, head);
                     let room = CHUNK_BYTES - chunk.len();
                     let Some(run) = locked.ring.take(after, upto, room) else { continue };
                     drop(locked);
@@ -109,7 +159,7 @@ impl Cursor {
     }
 
     /// The position of the next entry of a topic, if the entry is not beyond the head.
-    fn next_in(&self, index: usize, head: u64) -> Option<Reverse<(u64, usize)>> {
+    pub(super) fn next_in(&self, index: usize, head: u64) -> Option<Reverse<(u64, usize)>> {
         let followed = self.topics.get(index)?;
         let after = self.position_in(followed);
         if followed.topic.newest() <= after {

@@ -17,12 +17,14 @@
 //! # Ok::<(), PublishError>(())
 //! ```
 
+mod abandoned;
 mod ages;
 mod any_source;
 mod attach;
 mod builder;
 mod cursor;
 mod drain;
+mod ending;
 mod feed;
 pub(crate) mod history;
 #[expect(clippy::module_inception, reason = "a reader looks for `Hub` in hub.rs")]
@@ -31,6 +33,7 @@ mod id;
 mod idle;
 mod inner;
 mod limits;
+mod listen;
 pub mod log;
 mod merge;
 mod opening;
@@ -44,8 +47,11 @@ mod stats;
 mod subscribe;
 mod subscription;
 mod topic;
+mod topic_bounds;
+mod topic_extra;
 mod topic_names;
 mod topic_source;
+mod topic_stats;
 mod topics;
 mod trim_point;
 
@@ -57,13 +63,16 @@ pub use feed::Feed;
 pub use history::MAX_TOPIC_BYTES;
 pub use hub::Hub;
 pub use id::{EventId, InvalidEventId};
+pub use listen::{Heard, ListenError, Listener, TopicName};
 pub use publish::{PublishError, Topic};
 pub use resume::{Replay, Resumption};
 pub use stats::Stats;
 pub use subscribe::SubscribeError;
 pub use subscription::Subscription;
+pub use topic_bounds::TopicBounds;
 pub use topic_names::{IntoTopics, Many, One};
 #[doc(hidden)]
 pub use topic_source::TopicSource;
+pub use topic_stats::TopicStats;
 
 pub(crate) use inner::Inner;

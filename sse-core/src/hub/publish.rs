@@ -2,7 +2,7 @@
 
 use super::history::{History, MAX_TOPIC_BYTES};
 use super::stats::Counters;
-use super::topic::{Deferred, SharedTopic};
+use super::topic::{Deferred, SharedTopic, TopicPhase};
 use super::topics::TooManyTopics;
 use super::{EventId, Hub, Inner};
 use crate::event::control::Control;
@@ -31,6 +31,19 @@ pub enum PublishError {
     /// The hub follows a [log](super::log). Publish to the log instead.
     #[error("the hub follows a log: publish to the log instead")]
     Followed,
+    /// The topic has [ended](Hub::end), so no event can follow. [`Hub::remove`] makes the name free again.
+    #[error("the topic has ended")]
+    Ended,
+    /// The topic of this handle was [removed](Hub::remove). Get a new handle with [`Hub::topic`] to publish to a new topic of
+    /// this name.
+    #[error("the topic of this handle was removed")]
+    Removed,
+}
+
+impl From<TooManyTopics> for PublishError {
+    fn from(_: TooManyTopics) -> Self {
+        Self::TooManyTopics
+    }
 }
 
 /// A handle of one topic, from [`Hub::topic`]. Clones publish to the same topic.
@@ -57,13 +70,18 @@ impl Topic {
         let topic = {
             let mut history = hub.inner.history.lock();
             let topic = history.topic(&hub.inner, name, &mut deferred);
-            topic.inspect(|topic| {
-                history.topics.enter(topic);
-                topic.lock().handles += 1;
-            })
+            topic.inspect(|topic| history.topics.enter(topic, true))
         };
         deferred.run();
-        Ok(Self { hub, topic: topic.map_err(|_| PublishError::TooManyTopics)? })
+        Ok(Self { hub, topic: topic? })
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<SharedTopic> {
+        &self.topic
+    }
+
+    pub(super) const fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// The name of the topic.
@@ -81,7 +99,8 @@ impl Topic {
     /// Publishes one event and returns the event's ID, as [`Hub::publish`] does.
     ///
     /// # Errors
-    /// [`PublishError::Invalid`] and [`PublishError::Followed`]. Nothing was published.
+    /// [`PublishError::Invalid`], [`PublishError::Followed`], [`PublishError::Ended`] and [`PublishError::Removed`]. Nothing
+    /// was published.
     ///
     /// ```
     /// # use sse_core::{Event, Hub};
@@ -93,15 +112,23 @@ impl Topic {
     /// ```
     pub fn publish(&self, event: impl IntoFrame) -> Result<EventId, PublishError> {
         let block = self.hub.inner.encode(event)?;
-        self.hub.inner.append(|_, _| Ok(self.topic.clone()), block)
+        self.hub.inner.append(|_, _| self.open(), block, false)
+    }
+
+    /// The topic, unless it has ended or was removed. The caller holds the lock of the history.
+    pub(super) fn open(&self) -> Result<Arc<SharedTopic>, PublishError> {
+        match self.topic.phase() {
+            TopicPhase::Open => Ok(self.topic.clone()),
+            TopicPhase::Ended(_) => Err(PublishError::Ended),
+            TopicPhase::Removed => Err(PublishError::Removed),
+        }
     }
 }
 
 impl Clone for Topic {
     fn clone(&self) -> Self {
         {
-            let mut locked = self.topic.lock();
-            (locked.users, locked.handles) = (locked.users + 1, locked.handles + 1);
+            self.topic.lock().enter(true);
         }
         Self { hub: self.hub.clone(), topic: self.topic.clone() }
     }
@@ -109,7 +136,7 @@ impl Clone for Topic {
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        self.hub.inner.leave_topic(&self.topic, |locked| locked.handles -= 1);
+        self.hub.inner.leave_topic(&self.topic, true, |_| ());
     }
 }
 
@@ -150,11 +177,12 @@ impl Inner {
         })
     }
 
-    /// Appends one encoded event to a topic.
+    /// Appends one encoded event to a topic. `ends` makes this event the last one of the topic.
     pub(super) fn append(
         &self,
-        topic: impl FnOnce(&mut History, &mut Deferred) -> Result<Arc<SharedTopic>, TooManyTopics>,
+        topic: impl FnOnce(&mut History, &mut Deferred) -> Result<Arc<SharedTopic>, PublishError>,
         block: Vec<u8>,
+        ends: bool,
     ) -> Result<EventId, PublishError> {
         let now = self.now_if_aging();
         let mut deferred = Deferred::default();
@@ -164,8 +192,8 @@ impl Inner {
                 return Err(PublishError::Followed);
             }
             history.expire(self, now, &mut deferred);
-            let topic = topic(&mut history, &mut deferred).map_err(|_| PublishError::TooManyTopics);
-            topic.map(|topic| history.append(self, now, &topic, None, block, &mut deferred))
+            let topic = topic(&mut history, &mut deferred);
+            topic.map(|topic| history.append(self, now, &topic, (None, ends), block, &mut deferred))
         };
         Counters::add(&self.counters.published, usize::from(published.is_ok()));
         deferred.run();
@@ -182,10 +210,12 @@ impl Inner {
                 return Err(PublishError::Followed);
             }
             history.expire(self, now, &mut deferred);
-            if history.topics.have_room_for(events.iter().map(|(topic, _)| *topic), self.limits.max_topics) {
+            if events.iter().any(|(topic, _)| history.topics.has_ended(topic)) {
+                Err(PublishError::Ended)
+            } else if history.topics.have_room_for(events.iter().map(|(topic, _)| *topic), self.limits.max_topics) {
                 let publish = |(topic, block)| {
-                    let topic = history.topic(self, topic, &mut deferred).map_err(|_| PublishError::TooManyTopics)?;
-                    Ok(history.append(self, now, &topic, None, block, &mut deferred))
+                    let topic = history.topic(self, topic, &mut deferred)?;
+                    Ok(history.append(self, now, &topic, (None, false), block, &mut deferred))
                 };
                 events.into_iter().map(publish).collect()
             } else {

@@ -29,7 +29,8 @@ use std::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Replay {
-    /// No stored event. The stream starts with the next publish.
+    /// No stored event. The stream starts with the next publish. If all topics of the stream have [ended](super::Hub::end), this
+    /// is [`All`](Self::All).
     #[default]
     None,
     /// All stored events, from the oldest one after which every topic is complete.
@@ -85,6 +86,8 @@ pub(super) struct Entered {
     pub(super) resumption: Resumption,
     /// Whether the hub does not know the client's ID. The stream then starts with a gap.
     pub(super) is_unknown: bool,
+    /// Whether the client has received everything, and all topics have ended.
+    pub(super) is_over: bool,
     /// The ID of the position where the stream starts, if it is known.
     pub(super) start: Option<EventId>,
 }
@@ -129,7 +132,8 @@ impl History {
             return Err(NotEntered::Behind);
         }
         let max_topics = hub.limits.max_topics;
-        let topics = self.topics.enter_all(names, max_topics, &self.ids, deferred).map_err(|_| NotEntered::Topics)?;
+        let topics =
+            self.topics.enter_all((names, false), max_topics, &self.ids, deferred).map_err(|_| NotEntered::Topics)?;
         // `expire` trims a bounded number of events, but a replay must not start with an expired event.
         if let (Some(now), Some(age)) = (now, hub.limits.topic_age)
             && let Some(upto) = self.ages.expired(now, age)
@@ -143,19 +147,20 @@ impl History {
                 cursor.start_at(position);
                 let missing = topics.iter().any(|topic| topic.lock().ring.trimmed_to().position > position);
                 let resumption = if missing { Resumption::Gap } else { Resumption::Resumed };
-                Entered { cursor, resumption, is_unknown: false, start: id }
+                let is_over = !missing && Self::are_over(&topics, position);
+                Entered { cursor, resumption, is_unknown: false, is_over, start: id }
             }
             IdLookup::Truncated(position) => {
                 // The first poll finds the truncation and sends the gap.
                 cursor.start_at_truncated(position);
-                Entered { cursor, resumption: Resumption::Gap, is_unknown: false, start: None }
+                Entered { cursor, resumption: Resumption::Gap, is_unknown: false, is_over: false, start: None }
             }
             IdLookup::Unknown => {
-                let (position, start) = self.replay_start(hub, &topics, Replay::None);
+                let (position, start) = self.replay_start(hub, &topics, self.replay_of(hub, &topics, Replay::None));
                 cursor.replay_after(position);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
                 let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
-                Entered { cursor, resumption, is_unknown: !fresh, start }
+                Entered { cursor, resumption, is_unknown: !fresh, is_over: false, start }
             }
         })
     }
@@ -176,6 +181,13 @@ impl History {
                 is_ahead.then(|| hub.head.load(Ordering::Acquire))
             }
         }
+    }
+
+    /// The replay for a new client of these topics. If all of them have ended, nothing can follow, so the client receives what
+    /// is kept.
+    pub(super) fn replay_of(&self, hub: &Inner, topics: &[Arc<SharedTopic>], replay: Replay) -> Replay {
+        let are_over = || Self::are_over(topics, hub.head.load(Ordering::Acquire));
+        if replay == Replay::None && are_over() { Replay::All } else { replay }
     }
 
     /// The position after which a replay starts, and the ID of that position if it is known.

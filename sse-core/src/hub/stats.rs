@@ -32,6 +32,7 @@ impl Counters {
         Stats {
             streams: 0,
             topics: 0,
+            ended_topics: 0,
             dropped_topics: 0,
             held_events: 0,
             held_bytes: 0,
@@ -65,6 +66,8 @@ pub struct Stats {
     pub streams: usize,
     /// Topics that hold events or have a subscriber or a handle.
     pub topics: usize,
+    /// The [ended](super::Hub::end) ones among the [`topics`](Self::topics).
+    pub ended_topics: usize,
     /// Topics that were dropped with their events to make room for new topics, because of
     /// [`max_topics`](super::HubBuilder::max_topics). Their clients receive a gap when they resume.
     pub dropped_topics: u64,

@@ -9,7 +9,7 @@ use super::topic::Deferred;
 use super::topic_names::IntoTopics;
 use super::topic_source::TopicSource;
 use super::{Hub, Subscription};
-use crate::response::assembly::{invalid, retry_later};
+use crate::response::assembly::{finished, invalid, retry_later};
 use crate::response::options::Sse;
 use crate::runtime::runtime::Runtime;
 use crate::stream::owner::DrainEnd;
@@ -113,7 +113,13 @@ pub(crate) fn open_subscription<R: Runtime, K>(
         history.enter(inner, &names, (&last_event_id, control), now, &mut deferred)
     };
     deferred.run();
-    let Entered { cursor, resumption, is_unknown, start } = match entered {
+    let Entered { cursor, resumption, is_unknown, start, .. } = match entered {
+        Ok(Entered { is_over: true, resumption, .. }) => {
+            // The cursor is dropped here, and leaves the topics.
+            subscription.opened.response = finished(headers, subscription.opened.response.into_body());
+            subscription.opening.resumption = resumption;
+            return subscription;
+        }
         Ok(entered) => entered,
         Err(reason) => {
             let brought = opened.brought.take();

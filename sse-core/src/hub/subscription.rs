@@ -73,6 +73,7 @@ impl<R: Runtime> Subscription<R> {
             if let Some(cursor) = &mut self.opened.response.body_mut().source_mut().cursor {
                 let topics = cursor.topics();
                 let history = inner.history.lock();
+                let replay = history.replay_of(&inner, &topics, replay);
                 let (position, start) = history.replay_start(&inner, &topics, replay);
                 cursor.replay_after(position);
                 self.opening.start = start;
@@ -230,8 +231,8 @@ impl<R: Runtime> Subscription<R> {
         self.error.as_ref()
     }
 
-    /// Whether the subscription opens no stream: the hub drains or is full, or there is an [`error`](Self::error). The
-    /// response is then the whole answer.
+    /// Whether the subscription opens no stream: the hub drains or is full, the client has received everything of topics that
+    /// have all [ended](Hub::end), or there is an [`error`](Self::error). The response is then the whole answer.
     ///
     /// ```
     /// # use sse_core::{Hub, testing::Clock};
@@ -244,8 +245,7 @@ impl<R: Runtime> Subscription<R> {
         self.opened.response.is_rejected()
     }
 
-    /// The identifier of the stream. `None` if the subscription opens no stream: the hub drains or is full, or there is an
-    /// [`error`](Self::error).
+    /// The identifier of the stream. `None` if the subscription opens no stream, see [`is_rejected`](Self::is_rejected).
     ///
     /// ```
     /// # use sse_core::{Hub, testing::Clock};

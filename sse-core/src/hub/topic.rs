@@ -2,11 +2,13 @@
 
 use super::id::EventId;
 use super::ring::Ring;
+use super::topic_extra::{TopicEnd, TopicExtra};
 use super::trim_point::TrimPoint;
 use crate::runtime::sync::atomic::{AtomicU64, Ordering};
 use crate::runtime::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use slab::Slab;
+use std::collections::BTreeMap;
 use std::task::Waker;
 
 pub(crate) struct SharedTopic {
@@ -16,7 +18,23 @@ pub(crate) struct SharedTopic {
     /// Counts how often the parked wakers were taken out. The waker of a cursor is still parked if this number has not
     /// changed since the cursor parked.
     wake_generation: AtomicU64,
+    /// The position of the end, for readers without the lock: 0 before the end, and [`REMOVED`] for a removed topic.
+    /// Stored under the lock, before the hub's head.
+    end: AtomicU64,
     state: Mutex<TopicState>,
+}
+
+/// Stands for the position of the end in a topic that was removed. No event has this position.
+const REMOVED: u64 = u64::MAX;
+
+/// Whether more events of a topic can come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TopicPhase {
+    Open,
+    /// The event at this position is the last one.
+    Ended(u64),
+    /// The hub has dropped the topic and its events. A newer topic may have the same name.
+    Removed,
 }
 
 pub(crate) struct TopicState {
@@ -28,13 +46,55 @@ pub(crate) struct TopicState {
     pub(crate) handles: usize,
     /// The key of this topic in the map of topics by oldest event.
     pub(crate) oldest: u64,
+    /// What most topics do not have.
+    pub(crate) extra: Option<Box<TopicExtra>>,
+}
+
+impl TopicState {
+    pub(crate) const fn subscribers(&self) -> usize {
+        self.users - self.handles
+    }
+
+    pub(crate) fn extra(&mut self) -> &mut TopicExtra {
+        self.extra.get_or_insert_default()
+    }
+
+    /// The end of the topic, if it has ended.
+    pub(crate) fn end(&self) -> Option<TopicEnd> {
+        self.extra.as_ref()?.end
+    }
+
+    /// Adds a subscriber or a handle.
+    pub(crate) fn enter(&mut self, is_handle: bool) {
+        self.users += 1;
+        self.handles += usize::from(is_handle);
+        if let Some(extra) = self.extra.as_mut().filter(|_| !is_handle) {
+            extra.arrivals += 1;
+        }
+    }
+
+    /// Removes a subscriber or a handle. Returns the tasks that wait until no subscriber is left, if none is left now.
+    pub(crate) fn leave(&mut self, is_handle: bool) -> BTreeMap<u64, Waker> {
+        self.users -= 1;
+        self.handles -= usize::from(is_handle);
+        let is_last = !is_handle && self.subscribers() == 0;
+        let extra = self.extra.as_mut().filter(|_| is_last);
+        extra.map(|extra| std::mem::take(&mut extra.watchers)).unwrap_or_default()
+    }
 }
 
 impl SharedTopic {
     pub(crate) fn new(name: &str, trimmed: TrimPoint) -> Self {
-        let state = TopicState { ring: Ring::new(trimmed), parked: Slab::new(), users: 0, handles: 0, oldest: 0 };
+        let state =
+            TopicState { ring: Ring::new(trimmed), parked: Slab::new(), users: 0, handles: 0, oldest: 0, extra: None };
         let newest = AtomicU64::new(trimmed.position);
-        Self { name: name.into(), newest, wake_generation: AtomicU64::new(1), state: Mutex::new(state) }
+        Self {
+            name: name.into(),
+            newest,
+            wake_generation: AtomicU64::new(1),
+            end: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, TopicState> {
@@ -47,6 +107,27 @@ impl SharedTopic {
 
     pub(crate) fn wake_generation(&self) -> u64 {
         self.wake_generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn phase(&self) -> TopicPhase {
+        match self.end.load(Ordering::Acquire) {
+            0 => TopicPhase::Open,
+            REMOVED => TopicPhase::Removed,
+            position => TopicPhase::Ended(position),
+        }
+    }
+
+    /// Ends the topic, or opens it again after the log lost its end. The caller holds the lock, and commits.
+    pub(crate) fn set_end(&self, state: &mut TopicState, end: Option<TopicEnd>) {
+        if end.is_some() || state.extra.is_some() {
+            state.extra().end = end;
+        }
+        self.end.store(end.map_or(0, |end| end.position), Ordering::Release);
+    }
+
+    /// Marks a topic that the hub no longer has. The caller holds the lock, and commits.
+    pub(crate) fn set_removed(&self) {
+        self.end.store(REMOVED, Ordering::Release);
     }
 
     /// Publishes a change of the ring and takes out the parked wakers, which the caller wakes without the lock.

@@ -3,10 +3,12 @@
 use super::idle::IdleTopics;
 use super::log::id_source::IdSource;
 use super::shrink::shrink;
-use super::topic::{Deferred, SharedTopic, TopicState};
-use super::trim_point::{DroppedTopics, TrimPoint};
+use super::topic::{Deferred, SharedTopic, TopicPhase, TopicState};
+use super::topic_extra::TopicEnd;
+use super::trim_point::{DroppedTopics, Tombstone, TrimPoint};
 use crate::runtime::sync::Arc;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 #[derive(Default)]
 pub(crate) struct Topics {
@@ -16,6 +18,8 @@ pub(crate) struct Topics {
     oldest: BTreeMap<u64, Arc<SharedTopic>>,
     /// Every topic that holds events and has neither a subscriber nor a handle.
     pub(crate) idle: IdleTopics,
+    /// Every topic that has ended, by the position of its end, with the time of the end if topics are forgotten after an age.
+    ended: BTreeMap<u64, (Option<Instant>, Arc<SharedTopic>)>,
     pub(crate) held_events: usize,
     pub(crate) held_bytes: usize,
     /// The trim points of topics that were dropped.
@@ -31,6 +35,11 @@ pub(crate) struct TooManyTopics;
 impl Topics {
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    /// The number of topics that have ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.len()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<SharedTopic>> {
@@ -59,16 +68,47 @@ impl Topics {
             let topic = self.idle.pop().ok_or(TooManyTopics)?;
             self.drop_with_events(topic, ids, deferred);
         }
-        let trimmed = self.trimmed.take(name).unwrap_or(TrimPoint { position: 0, id: Some(ids.origin()) });
-        let topic = Arc::new(SharedTopic::new(name, trimmed));
+        let origin = TrimPoint { position: 0, id: Some(ids.origin()) };
+        let dropped = self.trimmed.take(name).unwrap_or(Tombstone { trimmed: origin, ended: false });
+        let topic = Arc::new(SharedTopic::new(name, dropped.trimmed));
+        if dropped.ended {
+            let (position, id) = (dropped.trimmed.position, ids.of_trim_point(dropped.trimmed));
+            self.end(&topic, &mut topic.lock(), TopicEnd { position, id: id.unwrap_or(ids.origin()) }, None);
+        }
         self.by_name.insert(name.into(), topic.clone());
         Ok(topic)
     }
 
-    /// Adds a subscriber to all these topics, or to none of them. The names must differ.
+    /// Whether the topic of this name has ended, also if it was dropped since.
+    pub(crate) fn has_ended(&self, name: &str) -> bool {
+        match self.by_name.get(name) {
+            Some(topic) => topic.phase() != TopicPhase::Open,
+            None => self.trimmed.has_ended(name),
+        }
+    }
+
+    /// Ends a topic, whose last event was appended.
+    pub(crate) fn end(
+        &mut self,
+        topic: &Arc<SharedTopic>,
+        locked: &mut TopicState,
+        end: TopicEnd,
+        now: Option<Instant>,
+    ) {
+        topic.set_end(locked, Some(end));
+        self.ended.insert(end.position, (now, topic.clone()));
+    }
+
+    /// The topic that ended first, if it ended at this time or before.
+    pub(crate) fn ended_by(&self, time: Instant) -> Option<Arc<SharedTopic>> {
+        let (at, topic) = self.ended.values().find(|(at, _)| at.is_some())?;
+        at.is_some_and(|at| at <= time).then(|| topic.clone())
+    }
+
+    /// Adds a subscriber or a listener to all these topics, or to none of them. The names must differ.
     pub(crate) fn enter_all(
         &mut self,
-        names: &[String],
+        (names, is_listener): (&[String], bool),
         max_topics: usize,
         ids: &IdSource,
         deferred: &mut Deferred,
@@ -81,12 +121,12 @@ impl Topics {
         }
         // The existing topics first, so that none of them is dropped for a new topic.
         let known: Vec<Arc<SharedTopic>> = known.into_iter().cloned().collect();
-        known.iter().for_each(|topic| self.enter(topic));
+        known.iter().for_each(|topic| self.enter(topic, is_listener));
         let topics = names.iter().map(|name| {
             let is_new = !self.by_name.contains_key(name.as_str());
             let topic = self.find_or_insert(name, max_topics, ids, deferred)?;
             if is_new {
-                self.enter(&topic);
+                self.enter(&topic, is_listener);
             }
             Ok(topic)
         });
@@ -94,9 +134,9 @@ impl Topics {
     }
 
     /// Adds a subscriber or a handle to a topic.
-    pub(crate) fn enter(&mut self, topic: &Arc<SharedTopic>) {
+    pub(crate) fn enter(&mut self, topic: &Arc<SharedTopic>, is_handle: bool) {
         let mut locked = topic.lock();
-        locked.users += 1;
+        locked.enter(is_handle);
         if locked.users == 1 {
             self.idle.remove(topic, locked.ring.newest());
         }
@@ -112,7 +152,7 @@ impl Topics {
         }
         if locked.ring.is_empty() {
             self.idle.remove(topic, locked.ring.newest());
-            self.remove(topic, locked.ring.trimmed_to());
+            self.remove(topic, Tombstone { trimmed: locked.ring.trimmed_to(), ended: locked.end().is_some() });
         } else {
             self.idle.insert(topic, locked.ring.newest());
         }
@@ -221,6 +261,11 @@ impl Topics {
         }
     }
 
+    /// Notes that the log lost the ends after this position. The caller opens the topics again.
+    pub(crate) fn reopen_after(&mut self, position: u64) {
+        self.ended.split_off(&(position + 1));
+    }
+
     /// Drops the empty topics without subscribers and handles. Call this after [`change_all`](Self::change_all).
     pub(crate) fn drop_empty(&mut self) {
         for topic in self.by_name.values().cloned().collect::<Vec<_>>() {
@@ -232,20 +277,49 @@ impl Topics {
     fn drop_with_events(&mut self, topic: Arc<SharedTopic>, ids: &IdSource, deferred: &mut Deferred) {
         {
             let locked = topic.lock();
-            self.held_events -= locked.ring.events();
-            self.held_bytes -= locked.ring.bytes();
-            self.oldest.remove(&locked.oldest);
-            self.remove(&topic, locked.ring.newest_trim_point(|position, block| ids.of_block(position, block)));
+            let trimmed = locked.ring.newest_trim_point(|position, block| ids.of_block(position, block));
+            self.forget_events(&locked);
+            self.remove(&topic, Tombstone { trimmed, ended: locked.end().is_some() });
         }
         self.dropped += 1;
         deferred.topics.push(topic);
     }
 
-    fn remove(&mut self, topic: &SharedTopic, trimmed: TrimPoint) {
+    /// Drops a topic with its events, also if it is in use. `drop_events` drops the events and tells the subscribers.
+    /// `trimmed` is the trim point for later subscribers, and that of the newest event if it is `None`.
+    pub(crate) fn drop_in_use(
+        &mut self,
+        topic: &Arc<SharedTopic>,
+        trimmed: Option<TrimPoint>,
+        ids: &IdSource,
+        drop_events: impl FnOnce(&mut TopicState, TrimPoint),
+    ) {
+        let mut locked = topic.lock();
+        let newest = || locked.ring.newest_trim_point(|position, block| ids.of_block(position, block));
+        let trimmed = trimmed.unwrap_or_else(newest);
+        self.idle.remove(topic, locked.ring.newest());
+        self.forget_events(&locked);
+        self.remove(topic, Tombstone { trimmed, ended: false });
+        drop_events(&mut locked, trimmed);
+    }
+
+    /// Removes the events of a topic from the counts and from the order of the oldest events.
+    fn forget_events(&mut self, locked: &TopicState) {
+        self.held_events -= locked.ring.events();
+        self.held_bytes -= locked.ring.bytes();
+        if !locked.ring.is_empty() {
+            self.oldest.remove(&locked.oldest);
+        }
+    }
+
+    fn remove(&mut self, topic: &SharedTopic, tombstone: Tombstone) {
         self.by_name.remove(&topic.name);
         shrink(&mut self.by_name);
-        if trimmed.position > 0 {
-            self.trimmed.insert(&topic.name, trimmed);
+        if let TopicPhase::Ended(position) = topic.phase() {
+            self.ended.remove(&position);
+        }
+        if tombstone.trimmed.position > 0 {
+            self.trimmed.insert(&topic.name, tombstone);
         }
     }
 }

@@ -17,11 +17,19 @@ pub(crate) struct TrimPoint {
     pub(crate) id: Option<EventId>,
 }
 
+/// What the hub remembers of a dropped topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tombstone {
+    pub(crate) trimmed: TrimPoint,
+    /// Whether the topic had ended.
+    pub(crate) ended: bool,
+}
+
 /// The trim points of dropped topics. A client that subscribes to such a topic again receives a gap.
 #[derive(Default)]
 pub(crate) struct DroppedTopics {
     hasher: RandomState,
-    by_name: HashMap<u64, TrimPoint>,
+    by_name: HashMap<u64, Tombstone>,
     by_position: BTreeSet<(u64, u64)>,
     /// The trim point of all topics that have none of their own.
     others: Option<TrimPoint>,
@@ -33,41 +41,64 @@ impl DroppedTopics {
         Self { others: Some(trimmed), ..Self::default() }
     }
 
-    pub(crate) fn insert(&mut self, name: &str, trimmed: TrimPoint) {
-        if self.others.is_some_and(|others| others.position >= trimmed.position) {
+    pub(crate) fn insert(&mut self, name: &str, Tombstone { trimmed, ended }: Tombstone) {
+        if !ended && self.others.is_some_and(|others| others.position >= trimmed.position) {
             return;
         }
         let name = self.hasher.hash_one(name);
         // Two topics with the same hash share the later trim point.
         let before = self.by_name.get(&name).copied();
-        let trimmed = before.filter(|before| before.position > trimmed.position).unwrap_or(trimmed);
+        let kept = before.filter(|before| before.trimmed.position > trimmed.position);
+        let tombstone = kept.unwrap_or(Tombstone { trimmed, ended });
         if let Some(before) = before {
-            self.by_position.remove(&(before.position, name));
+            self.by_position.remove(&(before.trimmed.position, name));
         }
-        self.by_name.insert(name, trimmed);
-        self.by_position.insert((trimmed.position, name));
+        self.by_name.insert(name, tombstone);
+        self.by_position.insert((tombstone.trimmed.position, name));
         if self.by_name.len() > DROPPED_TOPICS
             && let Some((_, name)) = self.by_position.pop_first()
         {
-            self.others = later(self.others, self.by_name.remove(&name));
+            self.others = later(self.others, self.by_name.remove(&name).map(|dropped| dropped.trimmed));
         }
     }
 
-    /// Removes and returns the trim point of a topic.
-    pub(crate) fn take(&mut self, name: &str) -> Option<TrimPoint> {
+    /// Removes and returns the tombstone of a topic.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Tombstone> {
         let name = self.hasher.hash_one(name);
-        let trimmed = self.by_name.remove(&name);
-        if let Some(trimmed) = trimmed {
-            self.by_position.remove(&(trimmed.position, name));
+        let own = self.by_name.remove(&name);
+        if let Some(own) = own {
+            self.by_position.remove(&(own.trimmed.position, name));
+        }
+        if let Some(own) = own.filter(|own| own.ended) {
+            return Some(own);
         }
         // A reset may be later than the topic's own trim point.
-        later(trimmed, self.others)
+        let trimmed = later(own.map(|own| own.trimmed), self.others)?;
+        Some(Tombstone { trimmed, ended: false })
+    }
+
+    /// The trim point of a topic that had ended when it was dropped.
+    pub(crate) fn ended(&self, name: &str) -> Option<TrimPoint> {
+        let dropped = self.by_name.get(&self.hasher.hash_one(name));
+        dropped.filter(|dropped| dropped.ended).map(|dropped| dropped.trimmed)
+    }
+
+    pub(crate) fn has_ended(&self, name: &str) -> bool {
+        // Most hubs drop no topic.
+        !self.by_name.is_empty() && self.ended(name).is_some()
+    }
+
+    /// Forgets the end of a dropped topic, because the topic was removed.
+    pub(crate) fn remove(&mut self, name: &str, trimmed: TrimPoint) {
+        let _ = self.take(name);
+        self.insert(name, Tombstone { trimmed, ended: false });
     }
 
     /// Moves the trim points after `kept` to `end`, the end of the truncated part.
     pub(crate) fn truncate(&mut self, kept: u64, end: TrimPoint) {
         for (_, name) in self.by_position.split_off(&(kept + 1, 0)) {
-            self.by_name.insert(name, end);
+            // The end of a topic was its last event, so it was truncated too.
+            self.by_name.insert(name, Tombstone { trimmed: end, ended: false });
             self.by_position.insert((end.position, name));
         }
         self.others = self.others.map(|others| if others.position > kept { end } else { others });

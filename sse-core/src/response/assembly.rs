@@ -127,6 +127,16 @@ pub(crate) fn invalid<R: Runtime, S>(
     Response::invalid(status, headers, body)
 }
 
+/// The answer 204 to a client that has received everything of topics that have ended. The headers of the handler stay, because
+/// a page of another origin needs those of CORS to see the 204.
+pub(crate) fn finished<R: Runtime, S>(
+    headers: Vec<(String, String)>,
+    mut body: EventStream<R, S>,
+) -> Response<EventStream<R, S>> {
+    end_unopened(&mut body, Bytes::new(), CloseReason::Finished);
+    Response::invalid(204, headers, body)
+}
+
 /// Ends a stream that does not open. Its body sends these bytes.
 fn end_unopened<R: Runtime, S>(body: &mut EventStream<R, S>, bytes: Bytes, reason: CloseReason) {
     body.detach();

@@ -1,8 +1,10 @@
 //! The public API of the hub. Each test shows one promise, in bytes where possible. The clock stands still.
 
 mod beginning;
+mod ending;
 mod ids;
 mod limits;
+mod listening;
 mod publishing;
 mod reading;
 mod resumption;

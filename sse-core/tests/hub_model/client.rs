@@ -81,9 +81,10 @@ impl Client {
             let (block, rest) = bytes.split_at(end);
             let before = self.last_event_id().to_owned();
             let whole = block.ends_with(format!("\nid: {before}\n\n").as_bytes());
-            let (mut event, mut is_gap) = (None, false);
+            let (mut event, mut is_gap, mut finished) = (None, false, false);
             for dispatched in self.reader.dispatched(block) {
                 is_gap |= dispatched.event_type == "gap";
+                finished |= dispatched.event_type == "sse-end";
                 event = self.dispatch(&dispatched.event_type, &dispatched.data, &dispatched.id, history).or(event);
                 let has_no_id = matches!(&*dispatched.event_type, "sse-open" | "sse-later" | "welcome")
                     || dispatched.data.starts_with("prelude")
@@ -92,6 +93,17 @@ impl Client {
                     // The ID is of half a block of the previous response. ARCHITECTURE.md describes this case.
                     self.reader = std::mem::take(&mut self.reader).after(Some(&before));
                 }
+            }
+            if finished {
+                assert_eq!(self.last_event_id(), "end");
+                // The stream may have finished before the log lost events that the client reads only now.
+                assert!(self.has_every_gap(), "the end before a gap");
+                // The browser is answered 204 from now on. Another client of these topics follows.
+                self.reader = Reader::with(self.habits);
+                (self.at, self.truncated_to) = (None, None);
+                (self.gaps, self.gaps_due) = Default::default();
+                bytes = rest;
+                continue;
             }
             // After a truncation a gap may have the ID that the client has already.
             let again = whole && (self.unknown_gap || !self.gaps.is_empty());
@@ -110,7 +122,7 @@ impl Client {
     fn dispatch(&mut self, event_type: &str, data: &str, id: &str, history: &History) -> Option<usize> {
         match (event_type, data) {
             // After half a block of a previous response, their data is longer than the server sent.
-            ("welcome" | "sse-position" | "sse-open", _) => {}
+            ("welcome" | "sse-position" | "sse-open" | "sse-end", _) => {}
             ("gap", r#"{"reason":"unknown"}"#) if self.brought_unknown_id => self.unknown_gap = true,
             ("gap", r#"{"reason":"unknown"}"#) => {
                 let without_position = self.without_position || !self.gaps.is_empty();
@@ -171,6 +183,12 @@ impl Client {
                 if history.resets.contains(&entry.position) {
                     self.gaps_due.extend(self.topics.iter().filter(|topic| !excused.contains(topic)));
                 }
+                if let Some((_, topic)) = history.removals.iter().find(|(position, _)| *position == entry.position)
+                    && self.topics.contains(topic)
+                    && !excused.contains(topic)
+                {
+                    self.gaps_due.insert(*topic);
+                }
                 let Some(topic) = entry.topic.filter(|topic| self.topics.contains(topic)) else { continue };
                 // A client that keeps no ID of a block without data does not notice whether the block came.
                 if entry.silent && self.habits.id_needs_data {
@@ -203,7 +221,11 @@ impl Client {
 
     /// Every published event was dispatched, or a gap for it.
     pub(crate) fn misses_nothing(&self) -> bool {
-        self.gaps_due.iter().all(|topic| self.gaps.contains(topic)) && self.truncated_to.is_none()
+        self.has_every_gap() && self.truncated_to.is_none()
+    }
+
+    fn has_every_gap(&self) -> bool {
+        self.gaps_due.iter().all(|topic| self.gaps.contains(topic))
     }
 
     /// Notes whether the last event ID was truncated.

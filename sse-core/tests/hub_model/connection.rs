@@ -6,6 +6,7 @@ use crate::world::{World, parse};
 use sse_core::hub::EventId;
 use sse_core::testing::{Clock, Reader};
 use sse_core::{CloseReason, Event, EventStream, LastEventId, Replay, Resumption, Sender};
+use std::collections::BTreeSet;
 
 /// The server's end of a connection, and the model's prediction for it.
 pub(crate) struct Connection {
@@ -32,6 +33,8 @@ pub(crate) struct ModelCursor {
     pub(crate) truncations: usize,
     /// The trim point of each topic when the client subscribed.
     pub(crate) trimmed: Vec<u64>,
+    /// Topics that were removed since. The stream then ends at once.
+    pub(crate) removed: BTreeSet<usize>,
 }
 
 impl World {
@@ -54,7 +57,8 @@ impl World {
             match stream.ending {
                 None => self.counts.client_left += 1,
                 Some(CloseReason::Lagged) => self.counts.lagged_streams += 1,
-                Some(_) => self.counts.drained_streams += 1,
+                Some(CloseReason::Finished) => self.counts.finished_streams += 1,
+                Some(_) => self.counts.drained_or_closed_streams += 1,
             }
         }
     }
@@ -107,6 +111,7 @@ impl World {
         let uuid = subscription.id();
         let (beside, response) = subscription.with_sender();
         let beside = connect.beside.then_some(beside);
+        let status = response.status();
         let reader = self.clock.read(response);
         let mut new = Connection {
             reader,
@@ -120,8 +125,18 @@ impl World {
             ended: false,
             wire: Vec::new(),
         };
-        assert_eq!(uuid.is_some(), has_room);
+        let known = brings.as_str().and_then(|id| history.find(id));
+        let is_over = known.is_some_and(|position| {
+            history.complete(&client.topics) <= position && history.are_over(&client.topics, position)
+        });
+        assert_eq!(uuid.is_some(), has_room && !is_over);
         client.connect(brings.as_str().unwrap_or_default(), history);
+        if has_room && is_over {
+            assert_eq!((status, resumption), (204, Resumption::Resumed));
+            assert!(client.misses_nothing(), "204 for a client that misses events");
+            *stream = Some(Connection { ended: true, ..new });
+            return;
+        }
         let fresh = matches!(brings, LastEventId::Absent | LastEventId::Empty);
         let found = brings.as_str().and_then(|id| history.find(id));
         let truncated = brings.as_str().and_then(|id| history.find_truncated(id));
@@ -135,6 +150,8 @@ impl World {
         let position = found.or(truncated).unwrap_or_else(|| match connect.start {
             Replay::All => history.complete(&client.topics),
             Replay::Last(events) => history.last(&client.topics, events),
+            // Nothing can follow, so the client receives what is kept.
+            _ if history.are_over(&client.topics, history.head()) => history.complete(&client.topics),
             _ => history.head(),
         });
         let (position, unnamed) = if self.feed.is_some() && position == 0 && found.is_none() && history.head() > 0 {
@@ -185,6 +202,7 @@ impl World {
             position,
             announced: position,
             truncations: if truncated.is_some() { 0 } else { history.truncations.len() },
+            removed: BTreeSet::new(),
             trimmed: client.topics.iter().map(|&topic| history.trimmed[topic]).collect(),
         });
         *stream = Some(new);

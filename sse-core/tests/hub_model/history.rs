@@ -43,6 +43,10 @@ pub(crate) struct History {
     pub(crate) held: BTreeSet<usize>,
     /// The trim point of each topic.
     pub(crate) trimmed: Vec<u64>,
+    /// The position of the end of each topic.
+    pub(crate) ends: Vec<Option<u64>>,
+    /// The positions of removals, and the removed topics.
+    pub(crate) removals: Vec<(u64, usize)>,
     /// The positions of resets.
     pub(crate) resets: Vec<u64>,
     pub(crate) truncations: Vec<Truncation>,
@@ -75,6 +79,8 @@ impl History {
             entries: Vec::new(),
             held: BTreeSet::new(),
             trimmed: vec![0; TOPICS.len()],
+            ends: vec![None; TOPICS.len()],
+            removals: Vec::new(),
             resets: Vec::new(),
             truncations: Vec::new(),
             ids,
@@ -176,6 +182,25 @@ impl History {
         self.push(None, id, String::new(), now);
     }
 
+    /// Makes the newest event the last one of its topic.
+    pub(crate) fn end(&mut self, topic: usize) {
+        self.ends[topic] = Some(self.head());
+    }
+
+    /// Whether these topics have all ended at this position or before.
+    pub(crate) fn are_over(&self, topics: &[usize], position: u64) -> bool {
+        topics.iter().all(|&topic| self.ends[topic].is_some_and(|end| end <= position))
+    }
+
+    /// Removes a topic. The removal has a position.
+    pub(crate) fn remove(&mut self, topic: usize, id: String, now: u64) {
+        self.advance(id, now);
+        let events: Vec<usize> = self.of(&[topic]).collect();
+        events.into_iter().for_each(|at| self.lose(at));
+        (self.trimmed[topic], self.ends[topic]) = (self.head(), None);
+        self.removals.push((self.head(), topic));
+    }
+
     fn push(&mut self, topic: Option<usize>, id: String, block: String, at: u64) {
         let position = self.head() + 1;
         self.known.push((id.clone(), position));
@@ -205,6 +230,7 @@ impl History {
         let head = self.head();
         self.resets.push(head);
         self.trimmed.fill(head);
+        self.ends.fill(None);
     }
 
     pub(crate) fn truncate(&mut self, id: &str) {
@@ -223,6 +249,9 @@ impl History {
         // The trim point before the truncated part is no longer known.
         for trimmed in self.trimmed.iter_mut().filter(|trimmed| **trimmed > kept) {
             *trimmed = last;
+        }
+        for end in &mut self.ends {
+            *end = end.filter(|end| *end <= kept);
         }
         self.truncations.push(Truncation { kept, last });
     }

@@ -11,6 +11,9 @@ pub(crate) enum Op {
     /// One event, or several in one call.
     Publish(Vec<Send>),
     PublishInvalid(usize),
+    /// The last event of a topic.
+    End(Send),
+    Remove(usize),
     /// Polls the stream of a client this many times. Then the client reads all sent bytes, or none of them yet.
     Poll(usize, usize, bool),
     /// The connection of a client breaks after it read this many of the sent bytes.
@@ -131,6 +134,8 @@ pub(crate) fn op(topics: usize, clients: usize, follows: bool) -> impl Strategy<
         20 => prop::collection::vec(send(topics), 1..2).prop_map(Op::Publish),
         5 => prop::collection::vec(send(topics), 0..8).prop_map(Op::Publish),
         1 => (0..topics).prop_map(Op::PublishInvalid),
+        2 => send(topics).prop_map(Op::End),
+        2 => (0..topics).prop_map(Op::Remove),
         30 => (0..clients, 1..4_usize, any::<bool>()).prop_map(|(client, times, read)| Op::Poll(client, times, read)),
         10 => (0..clients, any::<u16>()).prop_map(|(client, cut)| Op::Cut(client, cut)),
         20 => (0..clients, connect(clients)).prop_map(|(client, connect)| Op::Connect(client, connect)),

@@ -34,7 +34,8 @@ impl World {
             stream.ended = true;
             match reason {
                 CloseReason::Lagged => self.counts.lagged_streams += 1,
-                _ => self.counts.drained_streams += 1,
+                CloseReason::Finished => self.counts.finished_streams += 1,
+                _ => self.counts.drained_or_closed_streams += 1,
             }
             return;
         }
@@ -73,6 +74,12 @@ impl World {
         }
         if !pending.is_empty() {
             assert_eq!(chunk, pending);
+            return;
+        }
+        if !cursor.removed.is_empty() {
+            assert_eq!(polled, Poll::Ready(None), "a stream of a removed topic ends");
+            stream.ended = true;
+            self.counts.drained_or_closed_streams += 1;
             return;
         }
         // A delivered event may have been truncated.
@@ -152,6 +159,10 @@ impl World {
                 stream.ended = true;
                 self.counts.lagged += 1;
                 self.counts.lagged_streams += 1;
+            }
+            Next::Nothing if !client.topics.is_empty() && history.are_over(&client.topics, cursor.position) => {
+                assert_eq!(chunk, "event: sse-end\nid: end\ndata: {}\n\n");
+                stream.ending = Some(CloseReason::Finished);
             }
             Next::Nothing if keep_alive_due || keep_alive_may_come && polled.is_ready() => {
                 stream.kept_alive = true;

@@ -22,7 +22,9 @@ pub(crate) struct Counts {
     pub(crate) gaps: u64,
     pub(crate) client_left: u64,
     pub(crate) lagged_streams: u64,
-    pub(crate) drained_streams: u64,
+    pub(crate) finished_streams: u64,
+    /// A stream of a removed topic may be drained first.
+    pub(crate) drained_or_closed_streams: u64,
 }
 
 pub(crate) struct World {
@@ -108,6 +110,8 @@ impl World {
         match op {
             Op::Publish(sends) => self.publish(sends),
             Op::PublishInvalid(topic) => self.publish_invalid(*topic),
+            Op::End(send) => self.end(send),
+            Op::Remove(topic) => self.remove(*topic),
             Op::Poll(client, times, read) => {
                 for _ in 0..*times {
                     self.poll(*client);
@@ -169,7 +173,12 @@ impl World {
     pub(crate) fn subscribed(&self) -> BTreeSet<usize> {
         let open =
             |(_, stream): &&(Client, Option<Connection>)| stream.as_ref().is_some_and(|stream| stream.cursor.is_some());
-        self.clients.iter().filter(open).flat_map(|(client, _)| client.topics.iter().copied()).collect()
+        let current = |(client, stream): &(Client, Option<Connection>)| {
+            let removed = stream.as_ref().and_then(|stream| Some(stream.cursor.as_ref()?.removed.clone()));
+            let removed = removed.unwrap_or_default();
+            client.topics.iter().copied().filter(|topic| !removed.contains(topic)).collect::<Vec<_>>()
+        };
+        self.clients.iter().filter(open).flat_map(current).collect()
     }
 
     pub(crate) fn publish(&mut self, sends: &[Send]) {
@@ -181,7 +190,14 @@ impl World {
                 self.history.expire(self.now);
                 let (event, fields) = event(self.history.head() + 1, send);
                 let feed = self.feed.as_mut().unwrap();
-                feed.append(parse(&id), TOPICS[send.topic].0, event).unwrap();
+                let appended = feed.append(parse(&id), TOPICS[send.topic].0, event);
+                if self.history.ends[send.topic].is_some() {
+                    assert_eq!(appended, Err(LogFeedError::Ended));
+                    feed.advance(parse(&id)).unwrap();
+                    self.history.advance(id, self.now);
+                    continue;
+                }
+                assert_eq!(appended, Ok(()));
                 let newest = feed.newest().unwrap();
                 assert_eq!(feed.append(newest, "a", "x"), Err(LogFeedError::OutOfOrder(newest, newest)));
                 if self.history.make_room(send.topic, &subscribed) {
@@ -195,6 +211,11 @@ impl World {
         }
         self.history.expire(self.now);
         let topics: Vec<usize> = sends.iter().map(|send| send.topic).collect();
+        if topics.iter().any(|&topic| self.history.ends[topic].is_some()) {
+            let events = sends.iter().map(|send| (TOPICS[send.topic].0, "x"));
+            assert_eq!(self.hub.publish_all(events), Err(PublishError::Ended));
+            return;
+        }
         if !self.history.has_room_to_publish(&topics, &subscribed) {
             let events = sends.iter().map(|send| (TOPICS[send.topic].0, "x"));
             assert_eq!(self.hub.publish_all(events), Err(PublishError::TooManyTopics));
@@ -223,6 +244,64 @@ impl World {
         let ids: Vec<_> = ids.iter().map(EventId::to_string).collect();
         let known = &self.history.known[self.history.known.len() - sends.len()..];
         assert!(known.iter().map(|(id, _)| id).eq(&ids));
+    }
+
+    pub(crate) fn end(&mut self, send: &Send) {
+        let (topic, subscribed) = (TOPICS[send.topic].0, self.subscribed());
+        self.history.expire(self.now);
+        let position = self.history.head() + 1;
+        let (event, fields) = event(position, send);
+        let has_ended = self.history.ends[send.topic].is_some();
+        let id = if self.feed.is_some() { self.next_id() } else { self.twin.id(position) };
+        if let Some(feed) = &mut self.feed {
+            let ended = feed.end(parse(&id), topic, event);
+            assert_eq!(ended, if has_ended { Err(LogFeedError::Ended) } else { Ok(()) });
+            if has_ended {
+                return;
+            }
+            if self.history.make_room(send.topic, &subscribed) {
+                self.history.append(send.topic, id, &fields, self.now);
+            } else {
+                self.history.append_trimmed(send.topic, id, &fields, self.now);
+            }
+        } else if has_ended {
+            assert_eq!(self.hub.end(topic, event), Err(PublishError::Ended));
+            return;
+        } else if !self.history.has_room_to_publish(&[send.topic], &subscribed) {
+            assert_eq!(self.hub.end(topic, event), Err(PublishError::TooManyTopics));
+            return;
+        } else {
+            assert!(self.history.make_room(send.topic, &subscribed));
+            self.history.append(send.topic, id.clone(), &fields, self.now);
+            assert_eq!(self.hub.end(topic, event).unwrap(), parse(&id));
+        }
+        self.history.end(send.topic);
+        self.counts.published += 1;
+        assert!(self.hub.ended(topic).is_some());
+    }
+
+    pub(crate) fn remove(&mut self, topic: usize) {
+        self.history.expire(self.now);
+        let name = TOPICS[topic].0;
+        let exists = self.history.topics(&self.subscribed()).contains(&topic) || self.history.ends[topic].is_some();
+        if self.feed.is_some() {
+            let id = self.next_id();
+            self.feed.as_mut().unwrap().remove(parse(&id), name).unwrap();
+            self.history.remove(topic, id, self.now);
+        } else {
+            assert_eq!(self.hub.remove(name), Ok(exists));
+            if exists {
+                let id = self.twin.id(self.history.head() + 1);
+                self.history.remove(topic, id, self.now);
+            }
+        }
+        for (client, stream) in &mut self.clients {
+            if let Some(cursor) = stream.as_mut().and_then(|stream| stream.cursor.as_mut())
+                && client.topics.contains(&topic)
+            {
+                cursor.removed.insert(topic);
+            }
+        }
     }
 
     pub(crate) fn publish_invalid(&mut self, topic: usize) {
@@ -277,7 +356,11 @@ impl World {
         assert_eq!(stats.gaps, counts.gaps);
         assert_eq!(stats.ended(CloseReason::Lagged), counts.lagged_streams);
         assert_eq!(stats.ended(CloseReason::ClientLeft), counts.client_left);
-        assert_eq!(stats.ended(CloseReason::Drained), counts.drained_streams);
+        let ended = |topic: &&usize| self.history.ends[**topic].is_some();
+        assert_eq!(stats.ended_topics, topics.iter().filter(ended).count());
+        assert_eq!(stats.ended(CloseReason::Finished), counts.finished_streams);
+        let drained_or_closed = stats.ended(CloseReason::Drained) + stats.ended(CloseReason::Closed);
+        assert_eq!(drained_or_closed, counts.drained_or_closed_streams);
     }
 
     /// Every client resumes with its own ID and reads to the end. It then has every event, or a gap for the missing ones.

@@ -1,18 +1,18 @@
 //! Many entries of the log at once, and clients that wait for entries.
 
+use super::change::{EncodedChange, LogChange};
 use super::feed::check_order;
 use super::{LogFeed, LogFeedError};
 use crate::event::frame::IntoFrame;
 use crate::hub::id::EventId;
-use crate::hub::publish::check_name;
 use crate::hub::stats::Counters;
 use crate::hub::topic::Deferred;
 
 impl LogFeed {
     /// Appends the next entries of the log under one lock, so that a subscriber wakes once for all of them. An entry is an
-    /// ID with a topic and an event, or with `None` as for [`advance`](Self::advance).
+    /// ID with a topic and an event, with `None` as for [`advance`](Self::advance), or with a [`LogChange`].
     ///
-    /// The hub skips an entry that cannot be sent. The returned list has the IDs of these entries and the errors of
+    /// The hub skips an entry that cannot be sent, and one of a topic that has ended. The returned list has the IDs of these entries and the errors of
     /// [`append`](Self::append).
     ///
     /// # Errors
@@ -30,21 +30,16 @@ impl LogFeed {
     /// assert_eq!(feed.append_all([(id(3), Some(("news", Event::data("snow"))))]), Err(log::LogFeedError::OutOfOrder(id(3), id(3))));
     /// # Ok::<(), log::LogFeedError>(())
     /// ```
-    pub fn append_all<'a, E: IntoFrame>(
+    pub fn append_all<'a, E: IntoFrame, C: Into<LogChange<'a, E>>>(
         &mut self,
-        entries: impl IntoIterator<Item = (EventId, Option<(&'a str, E)>)>,
+        entries: impl IntoIterator<Item = (EventId, C)>,
     ) -> Result<Vec<(EventId, LogFeedError)>, LogFeedError> {
         let inner = &*self.hub.inner;
         let mut skipped = Vec::new();
-        let mut encode = |(id, event): (EventId, Option<(&'a str, E)>)| {
-            let encoded = event.map(|(topic, event)| {
-                let block = inner.encode(event)?;
-                check_name(topic).map_err(|_| LogFeedError::TopicName(topic.len()))?;
-                Ok::<_, LogFeedError>((topic, block))
-            });
-            let encoded = encoded.transpose().unwrap_or_else(|error| {
+        let mut encode = |(id, change): (EventId, C)| {
+            let encoded = EncodedChange::new(inner, change.into()).unwrap_or_else(|error| {
                 skipped.push((id, error));
-                None
+                EncodedChange::Nothing
             });
             (id, encoded)
         };
@@ -56,17 +51,15 @@ impl LogFeed {
         let appended = {
             let mut history = inner.history.lock();
             history.expire(inner, now, &mut deferred);
-            entries.into_iter().try_for_each(|(id, event)| {
+            entries.into_iter().try_for_each(|(id, change)| {
                 check_order(&history.ids, id)?;
-                let Some((topic, block)) = event else {
-                    history.advance(inner, id);
-                    return Ok(());
-                };
-                match history.topic(inner, topic, &mut deferred) {
-                    Ok(topic) => drop(history.append(inner, now, &topic, Some(id), block, &mut deferred)),
-                    Err(_) => history.trim_at_once(inner, topic, id),
+                match history.apply(inner, now, (id, change), &mut deferred) {
+                    Ok(is_event) => published += usize::from(is_event),
+                    Err(error) => {
+                        history.advance(inner, id);
+                        skipped.push((id, error));
+                    }
                 }
-                published += 1;
                 Ok(())
             })
         };

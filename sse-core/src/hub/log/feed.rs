@@ -1,11 +1,10 @@
 //! The feed: the only writer of a hub that follows a log.
 
+use super::change::LogChange;
 use super::handle::LogHandle;
 use super::id_source::IdSource;
 use crate::event::error::FrameError;
 use crate::event::frame::IntoFrame;
-use crate::hub::publish::check_name;
-use crate::hub::stats::Counters;
 use crate::hub::topic::Deferred;
 use crate::hub::{EventId, Hub, HubBuilder};
 use crate::runtime::runtime::Runtime;
@@ -94,6 +93,9 @@ pub enum LogFeedError {
     /// [`LogFeed::advance`].
     #[error("the topic name has {0} bytes, and the limit is {limit}", limit = crate::hub::MAX_TOPIC_BYTES)]
     TopicName(usize),
+    /// The topic has [ended](LogFeed::end). Skip the entry with [`LogFeed::advance`].
+    #[error("the topic has ended")]
+    Ended,
 }
 
 impl LogFeed {
@@ -107,6 +109,7 @@ impl LogFeed {
     /// - [`LogFeedError::OutOfOrder`] if the ID is not after [`newest`](Self::newest).
     /// - [`LogFeedError::Invalid`] if the event cannot be sent.
     /// - [`LogFeedError::TopicName`] if the name of the topic is too long.
+    /// - [`LogFeedError::Ended`] if the topic has ended.
     ///
     /// ```
     /// # use sse_core::{Hub, hub::{EventId, log}};
@@ -118,26 +121,7 @@ impl LogFeed {
     /// # Ok::<(), log::LogFeedError>(())
     /// ```
     pub fn append(&mut self, id: EventId, topic: &str, event: impl IntoFrame) -> Result<(), LogFeedError> {
-        let inner = &*self.hub.inner;
-        let block = inner.encode(event)?;
-        check_name(topic).map_err(|_| LogFeedError::TopicName(topic.len()))?;
-        let now = inner.now_if_aging();
-        let mut deferred = Deferred::default();
-        let appended = {
-            let mut history = inner.history.lock();
-            check_order(&history.ids, id).map(|()| {
-                history.expire(inner, now, &mut deferred);
-                match history.topic(inner, topic, &mut deferred) {
-                    Ok(topic) => {
-                        history.append(inner, now, &topic, Some(id), block, &mut deferred);
-                    }
-                    Err(_) => history.trim_at_once(inner, topic, id),
-                }
-            })
-        };
-        Counters::add(&inner.counters.published, usize::from(appended.is_ok()));
-        deferred.run();
-        appended
+        self.change(id, LogChange::Event(topic, event))
     }
 
     /// Moves to this ID without an event: the position where following starts, an entry of another kind, or an entry that

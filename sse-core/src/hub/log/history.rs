@@ -6,12 +6,12 @@ use crate::hub::ages::Ages;
 use crate::hub::history::History;
 use crate::hub::id::EventId;
 use crate::hub::topic::Deferred;
-use crate::hub::trim_point::{DroppedTopics, TrimPoint};
+use crate::hub::trim_point::{DroppedTopics, Tombstone, TrimPoint};
 use crate::runtime::sync::atomic::Ordering;
 
 impl History {
     /// Moves the head without an event, and returns the new position.
-    pub(super) fn advance(&mut self, hub: &Inner, id: EventId) -> u64 {
+    pub(crate) fn advance(&mut self, hub: &Inner, id: EventId) -> u64 {
         let position = hub.head.load(Ordering::Relaxed) + 1;
         hub.head.store(position, Ordering::Release);
         self.ids.remember(id, position);
@@ -19,10 +19,10 @@ impl History {
     }
 
     /// Skips an event of a topic for which there is no room. A client that subscribes to the topic with an older ID
-    /// receives a gap.
-    pub(super) fn trim_at_once(&mut self, hub: &Inner, topic: &str, id: EventId) {
+    /// receives a gap. `ended` makes the event the last one of the topic.
+    pub(super) fn trim_at_once(&mut self, hub: &Inner, topic: &str, id: EventId, ended: bool) {
         let position = self.advance(hub, id);
-        self.topics.trimmed.insert(topic, TrimPoint { position, id: Some(id) });
+        self.topics.trimmed.insert(topic, Tombstone { trimmed: TrimPoint { position, id: Some(id) }, ended });
     }
 
     /// Trims every event of every topic, also of dropped topics, up to this ID.
@@ -31,11 +31,13 @@ impl History {
         let trimmed = TrimPoint { position, id: Some(id) };
         self.topics.change_all(|topic, locked| {
             locked.ring.reset_to(trimmed, &mut deferred.garbage);
+            topic.set_end(locked, None);
             topic.commit(locked, deferred, || {});
         });
         // Stored last, so that a cursor finds the gaps of all its topics at this position, or none of them.
         hub.head.store(position, Ordering::Release);
         self.ages = Ages::default();
+        self.topics.reopen_after(0);
         self.topics.trimmed = DroppedTopics::reset_to(trimmed);
         self.ids.reset();
         self.ids.remember(id, position);
@@ -54,8 +56,12 @@ impl History {
         hub.epoch.store(epoch, Ordering::Release);
         self.topics.change_all(|topic, locked| {
             locked.ring.truncate(kept, end, &mut deferred.garbage);
+            if locked.end().is_some_and(|end| end.position > kept) {
+                topic.set_end(locked, None);
+            }
             topic.commit(locked, deferred, || {});
         });
+        self.topics.reopen_after(kept);
         self.topics.drop_empty();
     }
 

@@ -16,6 +16,7 @@
 //! ```
 
 mod batch;
+mod change;
 mod feed;
 mod handle;
 mod history;
@@ -23,6 +24,7 @@ pub(super) mod id_source;
 mod truncation;
 pub(super) mod unknown_ids;
 
+pub use change::LogChange;
 #[cfg(feature = "tokio")]
 pub use feed::follow;
 pub use feed::{LogFeed, LogFeedError, follow_on};

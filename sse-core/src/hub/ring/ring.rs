@@ -153,11 +153,21 @@ impl Ring {
 
     /// Drops all events after a reset of the log. The trim point may be after the newest event.
     pub(crate) fn reset_to(&mut self, trimmed: TrimPoint, garbage: &mut Vec<Bytes>) {
+        self.clear(garbage);
+        (self.trimmed_to, self.reset) = (trimmed, trimmed.position);
+    }
+
+    /// Drops all events of a topic that was removed, and the trim point, so that a cursor finds nothing.
+    pub(crate) fn remove_all(&mut self, garbage: &mut Vec<Bytes>) {
+        self.clear(garbage);
+        self.trimmed_to.position = 0;
+    }
+
+    fn clear(&mut self, garbage: &mut Vec<Bytes>) {
         garbage.extend(self.segments.drain(..).map(|segment| segment.bytes));
         garbage.extend(self.tail.events.drain(..).map(|event| event.bytes));
         garbage.push(std::mem::take(&mut self.tail).joined.1);
         (self.events, self.bytes) = (0, 0);
-        (self.trimmed_to, self.reset) = (trimmed, trimmed.position);
     }
 
     /// Drops the events after this position, because the log was truncated.
