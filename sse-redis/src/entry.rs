@@ -8,6 +8,7 @@
 //! | `d` | the data, if the event has data |
 //! | `e` | the event type, if the event has one |
 //! | `w` | the reconnection time in milliseconds, if the event sets one |
+//! | `x` | `end`: this is the last event of the topic. `remove`: the topic is removed, and the entry has no event |
 //! | `r` | `1`: a repetition, whose publish ID may already be in the log |
 //! | `v` | the version of the format, 1 without this field. A node does not pass an entry with a later version |
 //! | `g` | instead of all other fields: the log was created here, or was found empty |
@@ -17,6 +18,7 @@
 
 use crate::publish_id::PublishId;
 use sse_core::hub::EventId;
+use sse_core::hub::log::LogChange;
 use sse_core::{Event, Frame};
 use std::time::Duration;
 
@@ -52,6 +54,39 @@ pub(crate) struct Record {
     pub(crate) event: Option<String>,
     pub(crate) retry: Option<Duration>,
     pub(crate) republished: bool,
+    pub(crate) kind: RecordKind,
+}
+
+/// What an entry does to its topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RecordKind {
+    /// Adds an event.
+    #[default]
+    Event,
+    /// Adds the last event.
+    End,
+    /// Removes the topic.
+    Remove,
+}
+
+impl RecordKind {
+    const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Event => None,
+            Self::End => Some("end"),
+            Self::Remove => Some("remove"),
+        }
+    }
+
+    /// Reads the field `x`. Another value is no kind of version 1.
+    fn read(field: Option<&[u8]>) -> Option<Self> {
+        match field {
+            None => Some(Self::Event),
+            Some(b"end") => Some(Self::End),
+            Some(b"remove") => Some(Self::Remove),
+            Some(_) => None,
+        }
+    }
 }
 
 /// The field of a probe, and the field of the first entry.
@@ -81,9 +116,9 @@ impl LogEntry {
             return Self { id, content: EntryContent::Probe(probe), bytes };
         }
         let retry = field("w").map(|value| str::from_utf8(value).ok()?.parse().ok());
-        let content = match (text("t"), text("d"), text("e"), retry) {
+        let content = match (text("t"), text("d"), text("e"), retry, RecordKind::read(field("x"))) {
             // Text that is not UTF-8 and times that are not numbers cannot be sent.
-            (Some(Ok(topic)), None | Some(Ok(_)), None | Some(Ok(_)), None | Some(Some(_))) => {
+            (Some(Ok(topic)), None | Some(Ok(_)), None | Some(Ok(_)), None | Some(Some(_)), Some(kind)) => {
                 EntryContent::Event(Box::new(Record {
                     topic,
                     publish,
@@ -91,6 +126,7 @@ impl LogEntry {
                     event: text("e").and_then(Result::ok),
                     retry: retry.flatten().map(Duration::from_millis),
                     republished: field("r") == Some(b"1"),
+                    kind,
                 }))
             }
             (None, ..) if field(START_FIELD).is_some() => EntryContent::Start,
@@ -131,6 +167,20 @@ impl Record {
         record
     }
 
+    /// Removes a topic.
+    pub(crate) fn removal(topic: &str) -> Self {
+        Self { topic: topic.to_owned(), kind: RecordKind::Remove, ..Self::default() }
+    }
+
+    /// Converts the entry to a change of the hub.
+    pub(crate) fn change(&self) -> LogChange<'_, Event<'_>> {
+        match self.kind {
+            RecordKind::Event => LogChange::Event(&self.topic, self.event()),
+            RecordKind::End => LogChange::End(&self.topic, self.event()),
+            RecordKind::Remove => LogChange::Remove(&self.topic),
+        }
+    }
+
     /// Converts the entry to an event for the hub.
     pub(crate) fn event(&self) -> Event<'_> {
         let mut event = Event::without_data();
@@ -153,6 +203,7 @@ impl Record {
         fields.extend(self.data.as_ref().map(|data| ("d", data.clone().into_bytes())));
         fields.extend(self.event.as_ref().map(|event| ("e", event.clone().into_bytes())));
         fields.extend(self.retry.map(|time| ("w", time.as_millis().to_string().into_bytes())));
+        fields.extend(self.kind.as_str().map(|kind| ("x", kind.into())));
         fields.extend(self.republished.then(|| ("r", b"1".to_vec())));
         fields
     }
@@ -220,6 +271,18 @@ mod tests {
         assert_eq!(entry.id, EventId::new((7, 1), 0x0011_2233));
         assert_eq!(read(&[("v", b"1"), ("d", b"x")]).content, EntryContent::Unknown);
         assert!(matches!(read(&[("v", b"1"), ("t", b"x")]).content, EntryContent::Event(_)));
+    }
+
+    #[test]
+    fn an_end_and_a_removal_read_back_as_written() {
+        let frame = Event::data("ok").event("done").frame().unwrap();
+        let end = Record { kind: RecordKind::End, ..Record::of_frame("run", &frame) };
+        for record in [end, Record::removal("run")] {
+            let fields = record.fields();
+            let entry = LogEntry::read((7, 1), fields.iter().map(|(key, value)| (key.as_bytes(), value.as_slice())));
+            assert_eq!(entry.content, EntryContent::Event(Box::new(record)));
+        }
+        assert_eq!(read(&[("t", b"x"), ("x", b"other")]).content, EntryContent::Unknown);
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod builder;
 mod cluster;
 mod commands;
 mod connections;
+mod ending;
 mod endpoint;
 mod entry;
 mod failure;

@@ -9,7 +9,7 @@ use crate::state::NodeStatus;
 use crate::trace;
 use crate::writer::LogWriter;
 use sse_core::hub::EventId;
-use sse_core::hub::log::{LogFeed, LogFeedError};
+use sse_core::hub::log::{LogChange, LogFeed, LogFeedError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -230,7 +230,7 @@ fn append(feed: &mut LogFeed, entries: &mut Vec<(EventId, Option<Box<Record>>)>)
     let mut rest = entries.as_slice();
     while !rest.is_empty() {
         let batch =
-            rest.iter().map(|(id, record)| (*id, record.as_ref().map(|record| (&*record.topic, record.event()))));
+            rest.iter().map(|(id, record)| (*id, record.as_ref().map_or(LogChange::Nothing, |record| record.change())));
         match feed.append_all(batch) {
             Ok(skipped) => {
                 skipped.iter().for_each(|(id, error)| trace::skipped(*id, error));

@@ -31,6 +31,10 @@ pub enum RedisPublishError {
     /// Answer 503 or 429.
     #[error("too many publishes are in flight: raise the limit with `in_flight`, or answer 503")]
     Overloaded,
+    /// The topic has ended, so no client receives the event. [`Redis::publish`](crate::Redis::publish) stores nothing if this
+    /// node has read the end before, and an entry that every node skips if it reads the end meanwhile.
+    #[error("the topic has ended")]
+    Ended,
     /// Nothing was stored, for this reason.
     #[error("not stored: {0}")]
     NotStored(#[from] NotStored),

@@ -54,6 +54,10 @@ impl Publisher {
         Self { inner: Arc::new(PublisherInner { builder, connections, limits, writer, _user: user }) }
     }
 
+    pub(crate) fn parts(&self) -> (&LogWriter, &Hub) {
+        (&self.inner.writer, &self.inner.limits)
+    }
+
     /// Returns a builder for a publisher of another log, over the same connection, as [`Redis::with_log`](crate::Redis::with_log).
     ///
     /// ```no_run

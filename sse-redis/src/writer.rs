@@ -1,7 +1,7 @@
 //! Writing to one log: a limit on publishes in flight, and a deadline.
 
 use crate::commands::Keys;
-use crate::entry::{PROBE_FIELD, Record};
+use crate::entry::{PROBE_FIELD, Record, RecordKind};
 use crate::failure::{is_moving, needs_reconnect};
 use crate::problem::Problem;
 use crate::publish::{NotStored, RedisPublishError};
@@ -131,20 +131,49 @@ impl LogWriter {
         event: impl IntoFrame,
         again: Option<PublishId>,
     ) -> Result<EventId, RedisPublishError> {
-        let begun = Instant::now();
-        let result = self.try_publish(hub, topic, event, again).await;
-        self.counters.published(&result, |_| 1, begun.elapsed());
-        result
+        self.publish_as(RecordKind::Event, hub, topic, event, again).await
     }
 
-    async fn try_publish(
+    /// Publishes an event, or the last event of its topic.
+    pub(crate) async fn publish_as(
         &self,
+        kind: RecordKind,
         hub: &Hub,
         topic: &str,
         event: impl IntoFrame,
         again: Option<PublishId>,
     ) -> Result<EventId, RedisPublishError> {
-        let mut record = Record::of_frame(topic, &hub.check(topic, event)?);
+        let begun = Instant::now();
+        let result = match hub.check(topic, event) {
+            Ok(frame) => self.publish_record(hub, Record { kind, ..Record::of_frame(topic, &frame) }, again).await,
+            Err(error) => Err(error.into()),
+        };
+        self.counters.published(&result, |_| 1, begun.elapsed());
+        result
+    }
+
+    /// Removes a topic from every hub that follows the log.
+    pub(crate) async fn remove(&self, topic: &str) -> Result<EventId, RedisPublishError> {
+        self.store_record(Record::removal(topic), None).await
+    }
+
+    /// Publishes an event, unless its topic has ended.
+    async fn publish_record(
+        &self,
+        hub: &Hub,
+        record: Record,
+        again: Option<PublishId>,
+    ) -> Result<EventId, RedisPublishError> {
+        let topic = record.topic.clone();
+        if hub.ended(&topic).is_some() {
+            return Err(RedisPublishError::Ended);
+        }
+        let id = self.store_record(record, again).await?;
+        // The end may have come from another node meanwhile.
+        if hub.ended(&topic).is_some_and(|end| end < id) { Err(RedisPublishError::Ended) } else { Ok(id) }
+    }
+
+    async fn store_record(&self, mut record: Record, again: Option<PublishId>) -> Result<EventId, RedisPublishError> {
         let id = again.unwrap_or_else(|| PublishId::draw(&self.random));
         (record.publish, record.republished) = (Some(id), again.is_some());
         let mut add = self.add();
@@ -191,6 +220,9 @@ impl LogWriter {
                 return Err(RedisPublishError::TooMany);
             }
             let mut record = Record::of_frame(topic.as_ref(), &hub.check(topic.as_ref(), event)?);
+            if hub.ended(topic.as_ref()).is_some() {
+                return Err(RedisPublishError::Ended);
+            }
             (record.publish, record.republished) = (Some(id), again.is_some());
             let fields = record.fields();
             add.arg(fields.len() * 2);

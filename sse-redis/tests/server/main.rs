@@ -7,6 +7,7 @@
 //! and `openssl`.
 
 mod cost;
+mod ends;
 mod failovers;
 mod limits;
 mod losses;
@@ -51,6 +52,7 @@ fn main() {
         "idle nodes" => cost::idle_nodes;
         "every node has one order" => nodes::one_order;
         "latency" => nodes::latency;
+        "every node ends a topic at one entry" => ends::one_end;
         "several logs over one pair of connections" => shared::logs;
         "T1 the server is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;

@@ -19,6 +19,10 @@ pub(super) struct Verdict {
     pub(super) received: usize,
     /// Repetitions without a gap before them, from a node on which the first entry was trimmed.
     pub(super) republished: usize,
+    /// Nodes that disagree with the log about the end of a topic.
+    pub(super) ends_differ: usize,
+    /// Runs in which a topic has ended.
+    pub(super) ends: usize,
     pub(super) stuck: usize,
     pub(super) steps: usize,
 }
@@ -54,13 +58,15 @@ impl Verdict {
         self.gaps += other.gaps;
         self.received += other.received;
         self.republished += other.republished;
+        self.ends_differ += other.ends_differ;
+        self.ends += other.ends;
         self.stuck += other.stuck;
         self.steps += other.steps;
     }
 
     /// Whether a promise was broken.
     pub(super) const fn is_wrong(&self) -> bool {
-        self.lost + self.repeated + self.retold + self.stuck > 0
+        self.lost + self.repeated + self.retold + self.ends_differ + self.stuck > 0
     }
 }
 

@@ -16,7 +16,7 @@ use super::{FollowerBounds, FollowerRules};
 use client::{Client, Verdict};
 use faults::{Faults, NONE};
 use node::Node;
-use server::{Dice, World};
+use server::{Dice, RUN, World};
 use sse_core::testing::Clock;
 use std::time::Duration;
 
@@ -63,6 +63,9 @@ impl Scene {
                 if world.dice.one_in(10) {
                     world.publish_again();
                 }
+                if world.dice.one_in(4) {
+                    world.change_run();
+                }
                 if world.dice.one_in(10) {
                     world.publish_again_first();
                 }
@@ -92,7 +95,7 @@ impl Scene {
     }
 
     /// Repairs everything, lets time pass, and checks that all nodes and clients arrive at one state.
-    fn heal(&mut self) {
+    fn heal(&mut self, may_lose: bool) {
         self.reach();
         for step in 0..2_000 {
             self.step(NONE, step < 10, false);
@@ -109,6 +112,12 @@ impl Scene {
                 break;
             }
             self.pass(10);
+        }
+        // A node that was reset does not know an end before. The log keeps all entries if nothing is trimmed.
+        if !may_lose {
+            let end = self.world.end_of_run();
+            self.verdict.ends_differ += self.nodes.iter().filter(|node| node.hub.ended(RUN) != end).count();
+            self.verdict.ends += usize::from(end.is_some());
         }
         for at in 0..self.clients.len() {
             for _ in 0..200 {
@@ -142,7 +151,7 @@ fn run(seed: u64, faults: Faults, rules: FollowerRules) -> Verdict {
     for _ in 0..4_000 {
         scene.step(faults, true, true);
     }
-    scene.heal();
+    scene.heal(faults.may_lose());
     scene.verdict.steps = 6_000;
     scene.verdict
 }
@@ -169,6 +178,7 @@ fn sound(runs: u64, faults: Faults) {
     let (total, bad) = many(runs, faults, FollowerRules::ALL);
     assert_eq!(bad, 0, "{faults:?}: {total:?}");
     assert!(total.received > 0);
+    assert!(faults.may_lose() || total.ends > 0);
     // A node that was reset does not know the publishes before, so it can send a repetition.
     assert!(faults.may_lose() || total.republished == 0, "{faults:?}");
 }

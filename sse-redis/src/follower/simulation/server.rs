@@ -1,7 +1,7 @@
 //! The Redis server, reduced to one log, with all histories that the log ever had.
 
 use super::TOPICS;
-use crate::entry::{EntryContent, LogEntry, Record};
+use crate::entry::{EntryContent, LogEntry, Record, RecordKind};
 use crate::follower::{LogHead, LogInfo, Position, Uid};
 use crate::publish_id::PublishId;
 use sse_core::Random;
@@ -78,6 +78,9 @@ pub(super) struct World {
     by_id: HashMap<String, usize>,
 }
 
+/// A topic that ends and is removed.
+pub(super) const RUN: &str = "run";
+
 impl World {
     pub(super) fn new(mut dice: Dice, max_len: usize) -> Self {
         Self {
@@ -149,6 +152,28 @@ impl World {
         let record = self.record(topic, publish, false);
         let index = self.append(EntryContent::Event(record), Some((topic, publish)));
         self.published.push(index.map_or(0, |index| self.made[index].entry.position().0));
+    }
+
+    /// Publishes to the topic `run`, which no client follows, ends it, or removes it.
+    pub(super) fn change_run(&mut self) {
+        let kind = [RecordKind::Event, RecordKind::End, RecordKind::Remove][self.dice.roll(3) as usize];
+        self.append(EntryContent::Event(Box::new(Record { topic: RUN.to_owned(), kind, ..Record::default() })), None);
+    }
+
+    /// The first end of the topic `run` after its last removal.
+    pub(super) fn end_of_run(&self) -> Option<EventId> {
+        let mut end = None;
+        for entry in self.server.log.iter().flat_map(|log| &log.entries).map(|&index| &self.made[index].entry) {
+            match &entry.content {
+                EntryContent::Event(record) if record.topic == RUN => match record.kind {
+                    RecordKind::Event => {}
+                    RecordKind::End => end = end.or(Some(entry.id)),
+                    RecordKind::Remove => end = None,
+                },
+                _ => {}
+            }
+        }
+        end
     }
 
     /// Publishes an event again, as after an unknown outcome.
