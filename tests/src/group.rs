@@ -26,6 +26,8 @@ pub enum Group {
     Resumption,
     /// Publishing to a topic.
     Publish,
+    /// Topics that end and topics that are removed.
+    EndedTopics,
     /// The events that a topic keeps.
     Retention,
     /// Subscribers that fall behind.
@@ -58,7 +60,7 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of a report.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Basics,
         Self::Head,
         Self::Eligibility,
@@ -70,6 +72,7 @@ impl Group {
         Self::Disconnect,
         Self::Resumption,
         Self::Publish,
+        Self::EndedTopics,
         Self::Retention,
         Self::Lag,
         Self::Pace,
@@ -101,6 +104,7 @@ impl Group {
             Self::Disconnect => "disconnect",
             Self::Resumption => "resumption",
             Self::Publish => "publish",
+            Self::EndedTopics => "ended-topics",
             Self::Retention => "retention",
             Self::Lag => "lag",
             Self::Pace => "pace",

@@ -22,6 +22,7 @@ mod documents {
         Cancelling "../../../docs/cancelling.md"
         Compression "../../../docs/compression.md"
         Cors "../../../docs/cors.md"
+        EndedTopics "../../../docs/ended-topics.md"
         Deploys "../../../docs/deploys.md"
         ManyConnections "../../../docs/many-connections.md"
         Migrating "../../../docs/migrating.md"

@@ -7,6 +7,7 @@ mod decoding;
 mod disconnect;
 mod drain;
 mod eligibility;
+mod ended_topics;
 mod framing;
 mod head;
 mod head_method;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Case> {
         resumption_ids::cases(),
         cut::cases(),
         publish::cases(),
+        ended_topics::cases(),
         retention::cases(),
         lag::cases(),
         pace::cases(),

@@ -4,7 +4,7 @@ use super::offer::{Offer, Opened};
 use super::options::Options;
 use super::plain::Plain;
 use super::streams::Streams;
-use super::{decode, faults, log, publish, steps};
+use super::{decode, ended_topics, faults, log, publish, steps};
 use crate::Group;
 use sse_core::hub::EventId;
 use sse_core::{CloseReason, Hub, Policy, Replay};
@@ -105,6 +105,7 @@ impl App {
     pub(crate) async fn plain(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
         match (method, path) {
             ("POST", "/publish") => publish::publish(self, body).await,
+            _ if path.starts_with("/topics/") => ended_topics::answer(self, method, path, body).await,
             _ => self.at_once(method, path, query, body),
         }
     }
@@ -163,6 +164,7 @@ impl App {
             &serde_json::json!({
                 "streams": stats.streams,
                 "topics": stats.topics,
+                "ended_topics": stats.ended_topics,
                 "held_events": stats.held_events,
                 "held_bytes": stats.held_bytes,
                 "published": stats.published,

@@ -35,12 +35,14 @@ pub(super) async fn follow(url: &str, options: &Options) -> io::Result<(Hub, Red
 /// of the stored events.
 pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plain {
     let mut ids = Vec::with_capacity(events.len());
+    let topics: Vec<String> = events.iter().map(|(topic, _)| topic.clone()).collect();
     for (topic, event) in events {
         match redis.publish(topic, event).await {
             Ok(id) => ids.push(id),
             Err(error) => {
                 let status = match error {
                     RedisPublishError::MaybeStored(_) => 504,
+                    RedisPublishError::Ended => 409,
                     _ => 503,
                 };
                 return Plain::json(status, &serde_json::json!({ "error": error.to_string(), "ids": texts(&ids) }));
@@ -50,6 +52,12 @@ pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plai
     // A client that publishes here and then asks here must find the published events.
     if let Some(last) = ids.last() {
         reached(redis, *last).await;
+    }
+    // Another server may have ended a topic meanwhile. Then no server sends the event.
+    let is_late = |(topic, id): (&String, &EventId)| redis.hub().ended(topic).is_some_and(|end| end < *id);
+    if topics.iter().zip(&ids).any(is_late) {
+        let error = RedisPublishError::Ended.to_string();
+        return Plain::json(409, &serde_json::json!({ "error": error, "ids": texts(&ids) }));
     }
     let ids = texts(&ids);
     faults::published(&ids);

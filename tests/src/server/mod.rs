@@ -6,6 +6,7 @@ mod axum;
 mod body;
 mod core;
 mod decode;
+mod ended_topics;
 mod faults;
 mod log;
 mod offer;

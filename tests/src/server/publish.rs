@@ -5,6 +5,8 @@ use super::plain::Plain;
 use super::{faults, log, steps};
 use serde::Deserialize;
 use sse_core::Event;
+use sse_core::hub::PublishError;
+use sse_redis::RedisPublishError;
 use std::time::Duration;
 
 /// One event for one topic.
@@ -59,13 +61,22 @@ pub(crate) async fn publish(app: &App, body: &[u8]) -> Plain {
                 }
             }
         }
-        let Some(error) = wrong else { return log::publish(redis, valid).await };
+        let Some(error) = wrong else {
+            // All or none: the topics are checked before the first event is stored.
+            let ended = valid.iter().any(|(topic, _)| app.hub.ended(topic).is_some());
+            let error = RedisPublishError::Ended.to_string();
+            return match ended {
+                true => Plain::json(409, &serde_json::json!({ "error": error })),
+                false => log::publish(redis, valid).await,
+            };
+        };
         if faults::fault("nodes-half-an-array") {
             log::publish(redis, valid).await;
         }
         return Plain::bad_request(error);
     }
     match app.hub.publish_all(events) {
+        Err(PublishError::Ended) => Plain::json(409, &serde_json::json!({ "error": PublishError::Ended.to_string() })),
         Ok(ids) => {
             let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
             Plain::json(200, &serde_json::json!({ "ids": ids }))
