@@ -34,6 +34,9 @@ struct Arguments {
     /// Events per second.
     #[arg(long, default_value_t = 100)]
     rate: u64,
+    /// The seconds before the slopes of the memory begin; half of the duration by default.
+    #[arg(long)]
+    warm_up: Option<u64>,
     /// Options of the server, after `--`: `-- --topic-bytes 262144`. Small bounds are full soon.
     #[arg(last = true, value_name = "OPTION")]
     server: Vec<String>,
@@ -69,7 +72,7 @@ fn run(arguments: Arguments) -> Result<bool> {
         server::run(options)?;
         return Ok(true);
     }
-    let Arguments { adapter, clients, seconds, rate, server, .. } = arguments;
+    let Arguments { adapter, clients, seconds, rate, warm_up, server, .. } = arguments;
     let in_use = std::env::temp_dir().join(format!("soak-{}", std::process::id()));
     let mut options = vec!["serve", "--in-use", in_use.to_str().ok_or("the path is not UTF-8")?];
     options.extend(["--adapter", adapter.as_str()]);
@@ -77,6 +80,7 @@ fn run(arguments: Arguments) -> Result<bool> {
     let server = LoadServer::start(&std::env::current_exe()?, &options)?;
     let mut soak = Soak::new(clients, Duration::from_secs(seconds));
     (soak.rate, soak.in_use) = (rate, Some(in_use.clone()));
+    soak.warm_up = warm_up.map_or(soak.warm_up, Duration::from_secs);
     let soaked = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(soak.run(&server));
     drop(server);
     fs::remove_file(&in_use)?;

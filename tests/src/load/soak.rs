@@ -24,6 +24,8 @@ pub struct Soak {
     pub rate: u64,
     /// The longest time for which a client reads or stalls before the next choice.
     pub pause: Duration,
+    /// When the slopes of the memory begin. By then all clients have come, and histories and allocator are full.
+    pub warm_up: Duration,
     /// A file in which the server writes how many bytes it has in use.
     pub in_use: Option<PathBuf>,
 }
@@ -62,11 +64,12 @@ pub struct Soaked {
     pub behind: usize,
     /// The server's memory, five times a second.
     pub memory: Vec<Memory>,
+    /// When the slopes begin.
+    pub warm_up: Duration,
 }
 
 impl Soaked {
-    /// The slope of resident memory in bytes a minute, by least squares over the second half of the time, when all
-    /// clients have come and the buffers of the allocator have been filled once.
+    /// The slope of resident memory in bytes a minute, by least squares over the time after the warm-up.
     #[must_use]
     pub fn slope(&self) -> f64 {
         self.slope_of(|memory| memory.resident)
@@ -80,9 +83,9 @@ impl Soaked {
     }
 
     fn slope_of(&self, bytes: impl Fn(&Memory) -> u64) -> f64 {
-        let half = self.memory.get(self.memory.len() / 2..).unwrap_or_default();
-        let points = || half.iter().map(|memory| (memory.at.as_secs_f64() / 60.0, bytes(memory) as f64));
-        let n = half.len().max(1) as f64;
+        let warm = || self.memory.iter().filter(|memory| memory.at >= self.warm_up);
+        let points = || warm().map(|memory| (memory.at.as_secs_f64() / 60.0, bytes(memory) as f64));
+        let n = warm().count().max(1) as f64;
         let (x, y) = points().fold((0.0, 0.0), |sum, point| (sum.0 + point.0 / n, sum.1 + point.1 / n));
         let (above, below) = points()
             .fold((0.0, 0.0), |sum, point| (sum.0 + (point.0 - x) * (point.1 - y), sum.1 + (point.0 - x).powi(2)));
@@ -109,7 +112,8 @@ impl fmt::Display for Soaked {
             ("in use", most(|memory| memory.in_use), self.slope_in_use()),
             ("resident", most(|memory| memory.resident), self.slope()),
         ] {
-            writeln!(f, "{name} at most {:.1} MiB, slope {:+.2} MiB a minute", mib(most), mib(slope))?;
+            write!(f, "{name} at most {:.1} MiB, after {} s ", mib(most), self.warm_up.as_secs())?;
+            writeln!(f, "{:+.2} MiB a minute", mib(slope))?;
         }
         write!(f, "mean of each minute: MiB in use, MiB resident")?;
         for minute in self.memory.chunk_by(|a, b| a.at.as_secs() / 60 == b.at.as_secs() / 60) {
@@ -123,10 +127,12 @@ impl fmt::Display for Soaked {
 }
 
 impl Soak {
-    /// This many clients for this long, at 100 events per second, with pauses of up to 10 s.
+    /// This many clients for this long, at 100 events per second, with pauses of up to 10 s. The
+    /// first half is the warm-up.
     #[must_use]
-    pub const fn new(clients: usize, time: Duration) -> Self {
-        Self { clients, time, rate: 100, pause: Duration::from_secs(10), in_use: None }
+    pub fn new(clients: usize, time: Duration) -> Self {
+        let (pause, warm_up) = (Duration::from_secs(10), time / 2);
+        Self { clients, time, rate: 100, pause, warm_up, in_use: None }
     }
 
     /// Runs against this server.
@@ -161,7 +167,7 @@ impl Soak {
                 client
             });
         }
-        let mut soaked = Soaked::default();
+        let mut soaked = Soaked { warm_up: self.warm_up, ..Soaked::default() };
         let began = Instant::now();
         while began.elapsed() < self.time {
             sleep(Duration::from_millis(200)).await;
