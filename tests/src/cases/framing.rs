@@ -9,7 +9,7 @@ use sse_test_support::reader::Reader;
 
 /// A name, the steps, and one spelling of the events that a client must read.
 #[rustfmt::skip]
-const TABLE: [(&str, &str, &str); 34] = [
+const TABLE: [(&str, &str, &str); 35] = [
     ("data_alone_is_an_event", r#"[{"send":{"data":"hello"}}]"#, "data: hello\n\n"),
     ("all_fields_of_an_event_arrive", r#"[{"send":{"id":"7","event":"note","data":"x","retry":2500,"comment":"c"}}]"#,
         ": c\nid: 7\nevent: note\nretry: 2500\ndata: x\n\n"),
@@ -35,8 +35,9 @@ const TABLE: [(&str, &str, &str); 34] = [
     ("an_id_alone_is_a_block", r#"[{"send":{"id":"7"}}]"#, "id: 7\n\n"),
     ("retry_alone_is_a_block", r#"[{"send":{"retry":0}}]"#, "retry: 0\n\n"),
     ("longest_retry_is_accepted", r#"[{"send":{"retry":2147483647}}]"#, "retry: 2147483647\n\n"),
-    ("longest_id_is_accepted", r#"[{"send":{"id":"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789abcdef"}},{"send":{"id":"01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"}}]"#,
-        "event: refused\ndata: id\n\nid: 01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567\n\n"),
+    ("longest_id_is_accepted", r#"[{"send":{"id":"01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"}}]"#,
+        "id: 01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567\n\n"),
+    ("longer_id_is_rejected", r#"[{"send":{"id":"012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678"}}]"#, "event: refused\ndata: id\n\n"),
     ("json_payload_is_one_event", r#"[{"json":{"event":"tick","payload":{"text":"a\nb","n":[1,null]}}}]"#,
         "event: tick\ndata: {\"text\":\"a\\nb\",\"n\":[1,null]}\n\n"),
     ("json_payload_may_be_a_string", r#"[{"json":{"event":"tick","payload":"x"}}]"#, "event: tick\ndata: \"x\"\n\n"),
@@ -56,10 +57,19 @@ pub(super) const READS: &str =
     "A client reads every event once and in order, with the type, the data and the ID that were sent.";
 pub(super) const REFUSED: &str = "An event of more than 1 MiB in its fields together is refused as `data`.";
 
+pub(super) const CANNOT_BE_SENT: &str = "The fields that cannot be sent are: `id` with a control character, with a space at either end or of more than 128 bytes; `event` with a line break; `retry` over 2147483647.";
+const OF_THE_PAGE: &str = "The types `error` and `open` are refused as `event` on streams over GET and in `/publish`: an `EventSource` fires them itself.";
+
 pub(super) fn cases() -> Vec<Case> {
     let promise = "a client reads exactly the content of the step";
-    let source = READS;
     let rows = TABLE.into_iter().map(|(name, steps, bytes)| {
+        let (promise, source) = match name {
+            "longer_id_is_rejected" => ("an ID of more than 128 bytes is rejected", CANNOT_BE_SENT),
+            "types_error_and_open_are_rejected" => {
+                ("the types that an `EventSource` fires itself are rejected", OF_THE_PAGE)
+            }
+            _ => (promise, READS),
+        };
         Case::on(Group::Framing, name, promise, source, move |target| {
             // A step closes the stream, so that the case reads all of it.
             let steps = format!("{},{{\"close\":true}}]", steps.trim_end_matches(']'));

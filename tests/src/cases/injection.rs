@@ -1,5 +1,6 @@
 //! Text that could break out of a field: each of six payloads in each of four fields.
 
+use super::framing::CANNOT_BE_SENT;
 use crate::failure::same;
 use crate::{Case, Group};
 use sse_test_support::reader::Reader;
@@ -14,21 +15,22 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn case(field: &'static str, name: &str, payload: &'static str) -> Case {
-    let promise = "no text of an application becomes a field or an event that the application did not mean";
-    Case::on(
-        Group::Injection,
-        format!("{name}_in_{field}"),
-        promise,
-        "No text of an application becomes a field, an event or an ID that the application did not mean.",
-        move |target| {
-            let text = format!("a{payload}data: injected{payload}{payload}b");
-            let mut fields = serde_json::Map::new();
-            fields.insert("data".into(), "meant".into());
-            fields.insert(field.into(), text.clone().into());
-            let steps = serde_json::json!([{ "send": fields }, { "close": true }]);
-            same("the events", expected(field, payload, &text), decoded(&target.run(&steps.to_string())?))
-        },
-    )
+    let (promise, source) = match (field, name) {
+        // Such an ID forges nothing: every client ignores it.
+        ("id", "nul") => ("an ID that no client keeps is rejected", CANNOT_BE_SENT),
+        _ => (
+            "no text of an application becomes a field or an event that the application did not mean",
+            "No text of an application becomes a field, an event or an ID that the application did not mean.",
+        ),
+    };
+    Case::on(Group::Injection, format!("{name}_in_{field}"), promise, source, move |target| {
+        let text = format!("a{payload}data: injected{payload}{payload}b");
+        let mut fields = serde_json::Map::new();
+        fields.insert("data".into(), "meant".into());
+        fields.insert(field.into(), text.clone().into());
+        let steps = serde_json::json!([{ "send": fields }, { "close": true }]);
+        same("the events", expected(field, payload, &text), decoded(&target.run(&steps.to_string())?))
+    })
 }
 
 /// The dispatched events, one line each, with the last event ID.
