@@ -62,6 +62,20 @@ impl<'h, B> From<&'h ::http::Request<B>> for Request<'h> {
     }
 }
 
+/// A mark in the extensions of a response: the body is a stream that the server `sse-serve` may serve outside of hyper.
+///
+/// Every stream of [`Response::into_http`] has the mark. Other servers ignore it.
+///
+/// ```
+/// use sse_core::{Detach, testing::Clock};
+///
+/// let (_events, response) = Clock::new().sse().channel();
+/// assert!(response.into_http().extensions().get::<Detach>().is_some());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a mark has no fields")]
+pub struct Detach;
+
 impl<R: Runtime, S: Into<AnySource<dyn Source + Send>>> Response<EventStream<R, S>> {
     /// Converts into a response of the crate `http`. Channels, streams of events and subscriptions have the same type of
     /// body, so a handler can return any of them.
@@ -84,8 +98,9 @@ impl<R: Runtime, S: Into<AnySource<dyn Source + Send>>> Response<EventStream<R, 
         if let Some(rejection) = self.rejection() {
             return rejection.clone().into_http_with(attach);
         }
-        let head = head(self.status(), self.headers());
+        let mut head = head(self.status(), self.headers());
         let stream = self.into_body().map_source(Into::into);
+        head.extensions_mut().insert(Detach);
         head.map(|()| HttpBody::new(Content::Stream { stream: SyncWrapper::new(stream) }))
     }
 }

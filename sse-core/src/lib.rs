@@ -137,7 +137,7 @@ pub use event::limits::{MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_PRELUDE_BYTES, MAX_RE
 #[cfg(feature = "json")]
 pub use event::typed::Events;
 #[cfg(feature = "http")]
-pub use http::HttpBody;
+pub use http::{Detach, HttpBody};
 pub use hub::{Hub, Replay, Resumption, Stats, Subscription};
 pub use request::accept::AcceptMode;
 pub use request::last_event_id::LastEventId;
