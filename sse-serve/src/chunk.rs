@@ -17,7 +17,7 @@ const SLICES: usize = 8;
 
 /// A chunk's size line, its data, and the bytes after the data, as far as they are unsent.
 #[derive(Debug)]
-pub(crate) struct Chunk<D> {
+pub(crate) struct BodyChunk<D> {
     head: [u8; HEAD],
     sent: u8,
     length: u8,
@@ -25,7 +25,7 @@ pub(crate) struct Chunk<D> {
     tail: &'static [u8],
 }
 
-impl<D: Buf> Chunk<D> {
+impl<D: Buf> BodyChunk<D> {
     /// A chunk with data, which must not be empty.
     pub(crate) fn new(data: D) -> Self {
         let mut head = [0; HEAD];

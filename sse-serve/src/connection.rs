@@ -15,10 +15,10 @@
 use crate::closing::Closing;
 use crate::live::{End, Live};
 use crate::on_hyper::{Left, OnHyper};
-use crate::serve::Shared;
+use crate::serve::ServerState;
 use crate::service::TowerService;
 use crate::trace;
-use crate::waiting::{Arrived, Waiting};
+use crate::waiting::{Arrived, WaitingConnection};
 use bytes::Bytes;
 use http::Extensions;
 use pin_project_lite::pin_project;
@@ -31,8 +31,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pin_project! {
     /// The task of a connection. Small while a stream is live: a box holds the part with hyper.
-    pub(crate) struct Connection<T, S: TowerService> {
-        shared: Arc<Shared>,
+    pub(crate) struct ConnectionTask<T, S: TowerService> {
+        shared: Arc<ServerState>,
         service: S,
         extensions: Extensions,
         // Returned when the connection ends.
@@ -40,14 +40,14 @@ pin_project! {
         // Whether the connection serves further requests after the live stream.
         keep_alive: bool,
         #[pin]
-        state: State<T, S>,
+        phase: ConnectionPhase<T, S>,
     }
 }
 
 pin_project! {
     #[project = Projected]
-    enum State<T, S: TowerService> {
-        Waiting { waiting: Waiting<T> },
+    enum ConnectionPhase<T, S: TowerService> {
+        Waiting { waiting: WaitingConnection<T> },
         OnHyper { hyper: Pin<Box<OnHyper<T, S>>> },
         Http2 { http2: Pin<Box<dyn Future<Output = ()> + Send>> },
         Live { #[pin] live: Live<T, S::Body> },
@@ -56,24 +56,24 @@ pin_project! {
     }
 }
 
-impl<T, S> Connection<T, S>
+impl<T, S> ConnectionTask<T, S>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: TowerService,
 {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<ServerState>,
         service: S,
         extensions: Extensions,
         permit: Option<OwnedSemaphorePermit>,
         socket: T,
     ) -> Self {
-        let state = State::Waiting { waiting: Waiting::new(&shared, socket) };
-        Self { shared, service, extensions, permit, keep_alive: true, state }
+        let phase = ConnectionPhase::Waiting { waiting: WaitingConnection::new(&shared, socket) };
+        Self { shared, service, extensions, permit, keep_alive: true, phase }
     }
 }
 
-impl<T, S> Future for Connection<T, S>
+impl<T, S> Future for ConnectionTask<T, S>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: TowerService,
@@ -82,15 +82,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let start = |service: &S, extensions: &Extensions, shared: &Arc<Shared>, socket, start: Bytes| {
+        let start = |service: &S, extensions: &Extensions, shared: &Arc<ServerState>, socket, start: Bytes| {
             let hyper = OnHyper::new(shared, service.clone(), extensions.clone(), socket, start);
-            State::OnHyper { hyper: Box::pin(hyper) }
+            ConnectionPhase::OnHyper { hyper: Box::pin(hyper) }
         };
         loop {
-            let next = match this.state.as_mut().project() {
+            let next = match this.phase.as_mut().project() {
                 Projected::Waiting { waiting } => match ready!(waiting.poll(cx)) {
-                    None => State::Ended,
-                    Some(Arrived::Nothing(socket)) => State::Closing { closing: Closing::new(socket, false) },
+                    None => ConnectionPhase::Ended,
+                    Some(Arrived::Nothing(socket)) => ConnectionPhase::Closing { closing: Closing::new(socket, false) },
                     Some(Arrived::Http1(socket, bytes)) => {
                         start(this.service, this.extensions, this.shared, socket, bytes)
                     }
@@ -98,41 +98,41 @@ where
                     Some(Arrived::Http2(socket, bytes)) => {
                         let (service, extensions) = (this.service.clone(), this.extensions.clone());
                         let http2 = crate::http2::serve(this.shared, service, extensions, socket, bytes);
-                        State::Http2 { http2: Box::pin(http2) }
+                        ConnectionPhase::Http2 { http2: Box::pin(http2) }
                     }
                 },
                 Projected::OnHyper { hyper } => match ready!(hyper.as_mut().poll(cx)) {
-                    None => State::Ended,
+                    None => ConnectionPhase::Ended,
                     Some(Left { socket, ahead: [read, unread], parked }) => {
                         trace::stream_left_hyper();
                         *this.keep_alive = parked.keep_alive;
-                        State::Live { live: Live::new(socket, &[&read, &unread], parked.body) }
+                        ConnectionPhase::Live { live: Live::new(socket, &[&read, &unread], parked.body) }
                     }
                 },
                 Projected::Http2 { http2 } => {
                     ready!(http2.as_mut().poll(cx));
-                    State::Ended
+                    ConnectionPhase::Ended
                 }
                 Projected::Live { live } => match ready!(live.poll(cx)) {
-                    End::Cut => State::Ended,
+                    End::Cut => ConnectionPhase::Ended,
                     End::Complete { socket, ahead } if !*this.keep_alive || this.shared.is_stopping() => {
-                        State::Closing { closing: Closing::new(socket, !ahead.is_empty()) }
+                        ConnectionPhase::Closing { closing: Closing::new(socket, !ahead.is_empty()) }
                     }
                     End::Complete { socket, ahead } if ahead.is_empty() => {
-                        State::Waiting { waiting: Waiting::new(this.shared, socket) }
+                        ConnectionPhase::Waiting { waiting: WaitingConnection::new(this.shared, socket) }
                     }
                     End::Complete { socket, ahead } => start(this.service, this.extensions, this.shared, socket, ahead),
                 },
                 Projected::Closing { closing } => {
                     ready!(closing.poll(cx));
-                    State::Ended
+                    ConnectionPhase::Ended
                 }
                 Projected::Ended => {
                     *this.permit = None;
                     return Poll::Ready(());
                 }
             };
-            this.state.set(next);
+            this.phase.set(next);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::io::Io;
 use crate::on_hyper::prepare;
-use crate::serve::Shared;
+use crate::serve::ServerState;
 use crate::service::TowerService;
 use crate::slot::Slot;
 use crate::trace;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) fn serve<T, S>(
-    shared: &Shared,
+    shared: &ServerState,
     service: S,
     extensions: Extensions,
     socket: T,

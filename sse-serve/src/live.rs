@@ -1,6 +1,6 @@
 //! A stream that left hyper: writes chunks, and reads ahead.
 
-use crate::chunk::Chunk;
+use crate::chunk::BodyChunk;
 use crate::service::BoxError;
 use crate::trace;
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pin_project! {
         socket: Option<T>,
         #[pin]
         body: B,
-        unsent: Option<Box<Chunk<B::Data>>>,
+        unsent: Option<Box<BodyChunk<B::Data>>>,
         // Requests that the client sent ahead.
         ahead: Option<Box<Vec<u8>>>,
         read_to_end: bool,
@@ -137,24 +137,28 @@ where
 
 /// The chunk of a frame, as hyper makes it: no chunk of an empty frame, the last chunk together with the last data, and
 /// trailers that no header announced end the body without being sent.
-fn next_chunk<D: bytes::Buf>(frame: Option<http_body::Frame<D>>, is_end: bool, ended: &mut bool) -> Option<Chunk<D>> {
+fn next_chunk<D: bytes::Buf>(
+    frame: Option<http_body::Frame<D>>,
+    is_end: bool,
+    ended: &mut bool,
+) -> Option<BodyChunk<D>> {
     let data = match frame.map(http_body::Frame::into_data) {
         Some(Ok(data)) => Some(data).filter(bytes::Buf::has_remaining),
         Some(Err(frame)) if frame.is_trailers() => {
             *ended = true;
-            return Some(Chunk::last());
+            return Some(BodyChunk::last());
         }
         Some(Err(_)) => return None,
         None => {
             *ended = true;
-            return Some(Chunk::last());
+            return Some(BodyChunk::last());
         }
     };
     *ended = is_end;
     match (data, is_end) {
-        (Some(data), true) => Some(Chunk::new(data).and_last()),
-        (Some(data), false) => Some(Chunk::new(data)),
-        (None, true) => Some(Chunk::last()),
+        (Some(data), true) => Some(BodyChunk::new(data).and_last()),
+        (Some(data), false) => Some(BodyChunk::new(data)),
+        (None, true) => Some(BodyChunk::last()),
         (None, false) => None,
     }
 }

@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::eligible::Asked;
 use crate::io::Io;
 use crate::request::RequestBody;
-use crate::serve::{Shared, Stop};
+use crate::serve::{ServerState, Stop};
 use crate::service::TowerService;
 use crate::slot::{Parked, Slot};
 use crate::trace;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-type Connection<T, S> = http1::UpgradeableConnection<TokioIo<Io<T, <S as TowerService>::Body>>, Service<S>>;
+type HyperConnection<T, S> = http1::UpgradeableConnection<TokioIo<Io<T, <S as TowerService>::Body>>, Service<S>>;
 
 /// A response whose head was sent, with the parts of its connection.
 pub(crate) struct Left<T, B> {
@@ -31,7 +31,7 @@ pub(crate) struct Left<T, B> {
 
 /// Returns a response that leaves hyper, or `None` at the end of the connection.
 pub(crate) struct OnHyper<T, S: TowerService> {
-    connection: Option<Connection<T, S>>,
+    connection: Option<HyperConnection<T, S>>,
     slot: Arc<Slot<S::Body>>,
     stop: Option<Stop>,
 }
@@ -41,7 +41,7 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: TowerService,
 {
-    pub(crate) fn new(shared: &Arc<Shared>, service: S, extensions: Extensions, socket: T, prefix: Bytes) -> Self {
+    pub(crate) fn new(shared: &Arc<ServerState>, service: S, extensions: Extensions, socket: T, prefix: Bytes) -> Self {
         let slot = Arc::new(Slot::new());
         let io = TokioIo::new(Io::new(socket, prefix, slot.clone()));
         let service = Service { service, extensions, slot: slot.clone() };

@@ -1,6 +1,6 @@
 //! The server: its settings, the loop that accepts connections, and the end.
 
-use crate::connection::Connection;
+use crate::connection::ConnectionTask;
 use crate::listener::Listener;
 use crate::service::HttpService;
 use crate::trace;
@@ -162,7 +162,7 @@ impl<L: Listener, S: HttpService> Serve<L, S> {
         let Self { mut listener, service, shutdown, header_read_timeout, max_connections, connect_info } = self;
         let (stop, stopped) = watch::channel(false);
         let (open, mut all_closed) = mpsc::channel(1);
-        let shared = Arc::new(Shared { stopped, header_read_timeout, _open: open });
+        let shared = Arc::new(ServerState { stopped, header_read_timeout, _open: open });
         let mut shutdown = shutdown.unwrap_or_else(|| Box::pin(std::future::pending()));
         let permits = max_connections.map(|limit| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))));
         loop {
@@ -176,7 +176,7 @@ impl<L: Listener, S: HttpService> Serve<L, S> {
             if let Some(connect_info) = &connect_info {
                 connect_info(&socket, &address, &mut extensions);
             }
-            tokio::spawn(Connection::new(shared.clone(), service.clone(), extensions, permit, socket));
+            tokio::spawn(ConnectionTask::new(shared.clone(), service.clone(), extensions, permit, socket));
         }
         drop(listener);
         drop(shared);
@@ -243,7 +243,7 @@ impl<L: Listener, S> fmt::Debug for Serve<L, S> {
 
 /// The state that all connections of a server share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ServerState {
     stopped: watch::Receiver<bool>,
     pub(crate) header_read_timeout: Option<Duration>,
     /// The server waits until every sender is dropped.
@@ -253,7 +253,7 @@ pub(crate) struct Shared {
 /// Returns when the server stops.
 pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-impl Shared {
+impl ServerState {
     pub(crate) fn is_stopping(&self) -> bool {
         // The sender is dropped with the server.
         *self.stopped.borrow() || self.stopped.has_changed().is_err()

@@ -11,7 +11,11 @@ use tower_service::Service;
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A service of HTTP requests. Every tower service with these types has this trait; the trait has no other implementation.
+/// A service that [`serve`](crate::serve) runs: a tower service of `http::Request<RequestBody>`, or of requests with any body, that
+/// returns an `http::Response` whose body is an `http_body::Body`.
+///
+/// The service must be `Clone + Send`, its future and the body `Send`, and all of them `'static`. An error of the service closes the
+/// connection. Services with these types have this trait; other implementations are not possible.
 ///
 /// ```
 /// fn takes_a_service(_: impl sse_serve::HttpService) {}

@@ -1,6 +1,6 @@
 //! A connection that waits for a request. hyper would hold 8 KiB for the wait.
 
-use crate::serve::{Shared, Stop};
+use crate::serve::{ServerState, Stop};
 use bytes::Bytes;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ pub(crate) enum Arrived<T> {
 }
 
 /// The state of a connection that waits.
-pub(crate) struct Waiting<T> {
+pub(crate) struct WaitingConnection<T> {
     socket: Option<T>,
     start: Vec<u8>,
     stop: Stop,
@@ -30,8 +30,8 @@ pub(crate) struct Waiting<T> {
 /// The first bytes of a connection of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-impl<T: AsyncRead + Unpin> Waiting<T> {
-    pub(crate) fn new(shared: &Shared, socket: T) -> Self {
+impl<T: AsyncRead + Unpin> WaitingConnection<T> {
+    pub(crate) fn new(shared: &ServerState, socket: T) -> Self {
         Self {
             socket: Some(socket),
             start: Vec::new(),

@@ -10,13 +10,14 @@ use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
 /// The libraries, with the features of docs.rs.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
     ("sse-core", "adapter,derive,http,http-body,json,socket,testing,tokio,tracing"),
     ("sse-axum", "derive,testing,tracing"),
     ("sse-actix", "derive,testing,tracing"),
     ("sse-warp", "derive,testing,tracing"),
     ("sse-redis", "tls,tracing"),
     ("sse-client", ""),
+    ("sse-serve", "axum,http2,tracing"),
 ];
 
 /// The format of rustdoc's JSON that the crate `public-api` reads.

@@ -122,6 +122,13 @@ pub fn targets(lines: &mut Targets, measured: &Measured) {
     }
     let window = ratio(|run| run.cpu_us, Part::Window, &WINDOW, Kind::AxumWindow, Kind::AxumOurs);
     lines.at_most("a window of 40 ms at 250 events/s, CPU of no window", 0.2, window);
+    let idle = measured.bytes(Part::Idle, Kind::AxumServe, 1);
+    lines.at_most("idle stream on sse-serve, bytes", 1300.0, idle);
+    let paced = cpu(Kind::AxumServe, Kind::AxumFloor);
+    lines.at_most("paced on sse-serve, CPU of axum's floor", 0.75, paced);
+    let burst = ratio(|run| run.per_second, Part::Burst, &BURST, Kind::AxumServe, Kind::AxumFloor);
+    lines.at_least("burst on sse-serve, times axum's floor", 1.0, burst);
+    lines.at_most("growth on sse-serve, CPU at 9,000 streams of 1,000", 1.15, growth(Kind::AxumServe));
     lines.at_most("paced, the core alone, CPU of the bare loop", 1.15, cpu(Kind::Core, Kind::Raw));
     lines.at_most("growth, the core alone, CPU at 9,000 streams of 1,000", 1.15, growth(Kind::Core));
     let ours = Kind::value_variants().iter().filter(|kind| kind.is_ours());

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 pub enum Kind {
     AxumOurs,
     AxumWindow,
+    AxumServe,
     AxumRecipe,
     AxumFloor,
     WarpOurs,
@@ -32,7 +33,10 @@ pub enum Kind {
 
 impl Kind {
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::AxumOurs | Self::AxumWindow | Self::WarpOurs | Self::ActixOurs | Self::Core)
+        matches!(
+            self,
+            Self::AxumOurs | Self::AxumWindow | Self::AxumServe | Self::WarpOurs | Self::ActixOurs | Self::Core
+        )
     }
 
     pub const fn is_floor(self) -> bool {
@@ -44,6 +48,7 @@ impl Kind {
         match self {
             Self::AxumOurs => "axum, ours",
             Self::AxumWindow => "axum, ours, a window of 40 ms",
+            Self::AxumServe => "axum on sse-serve, ours",
             Self::AxumRecipe => "axum, `Sse` + tokio broadcast",
             Self::AxumFloor => "axum, floor",
             Self::WarpOurs => "warp, ours",

@@ -83,14 +83,18 @@ async fn hyper(kind: Kind, listener: TcpListener, topics: Vec<String>) -> io::Re
     let topics: Arc<[String]> = topics.into();
     let (hub, floor, sender) = (Hub::new(), Floor::default(), Broadcast::new(topics.len()));
     match kind {
-        Kind::AxumOurs | Kind::AxumWindow => {
+        Kind::AxumOurs | Kind::AxumWindow | Kind::AxumServe => {
             let all = topics.clone();
             let window = if kind == Kind::AxumWindow { Duration::from_millis(40) } else { Duration::ZERO };
             let feed = move |sse: sse_axum::Sse, State(hub): State<Hub>| async move {
                 sse.pace(window).subscribe(&hub, all.iter())
             };
             let app = Router::new().route("/", any(feed)).with_state(hub.clone());
-            tokio::spawn(async { axum::serve(listener, app).await });
+            if kind == Kind::AxumServe {
+                tokio::spawn(sse_serve::serve(listener, app).into_future());
+            } else {
+                tokio::spawn(async { axum::serve(listener, app).await });
+            }
             obey(on_hub(hub, topics)).await;
         }
         Kind::AxumRecipe => {

@@ -41,6 +41,12 @@ struct Args {
     #[arg(long, conflicts_with = "framework")]
     http2: bool,
 
+    /// Keeps less memory for each open page, on axum over the server `sse-serve`; needs `--features serve` before `--`
+    #[cfg(feature = "serve")]
+    #[arg(long, conflicts_with = "framework")]
+    #[cfg_attr(feature = "http2", arg(conflicts_with = "http2"))]
+    serve: bool,
+
     /// A file whose new lines are headlines, followed as `tail -F` does
     #[arg(long, value_name = "FILE")]
     follow: Option<PathBuf>,
@@ -82,6 +88,8 @@ async fn run(args: &Args) -> io::Result<()> {
         match args.framework {
             #[cfg(feature = "http2")]
             Framework::Axum if args.http2 => serve::axum::serve_http2(listener, feed, stop).await,
+            #[cfg(feature = "serve")]
+            Framework::Axum if args.serve => serve::axum::serve_outside_hyper(listener, feed, stop).await,
             Framework::Axum => serve::axum::serve(listener, feed, stop).await,
             #[cfg(feature = "actix")]
             Framework::Actix => serve::actix::serve(listener, feed, stop).await,

@@ -1,4 +1,4 @@
-//! The news example over HTTP and in browsers, on each framework.
+//! The news example over HTTP and in browsers, on each framework, and over HTTP on `sse-serve`.
 
 mod endings;
 mod input;
@@ -27,7 +27,11 @@ impl News {
 
     async fn start_with<'a>(self, args: impl IntoIterator<Item = &'a str>) -> Result<Server> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_example-news"));
-        command.args(["--framework", self.framework]).args(args);
+        match self.framework {
+            "serve" => command.arg("--serve"),
+            framework => command.args(["--framework", framework]),
+        };
+        command.args(args);
         Server::start(command).await
     }
 }
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
         endings::add(&mut trials, news);
         page::add(&mut trials, news);
     }
+    let serve = News { framework: "serve" };
+    posts::add(&mut trials, serve);
+    endings::add(&mut trials, serve);
     trials.run()
 }
 

@@ -16,6 +16,7 @@ mod documents {
         RedisCrate "../../../sse-redis/README.md"
         ClientCrate "../../../sse-client/README.md"
         DeriveCrate "../../../sse-derive/README.md"
+        ServeCrate "../../../sse-serve/README.md"
         Actix "../../../docs/actix.md"
         Authentication "../../../docs/authentication.md"
         Axum "../../../docs/axum.md"

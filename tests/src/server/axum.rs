@@ -1,4 +1,4 @@
-//! The application behind `sse-axum`.
+//! The application behind `sse-axum`, on `axum::serve` and on `sse-serve`.
 
 use super::app::{Answer, App};
 use super::plain::Plain;
@@ -16,6 +16,23 @@ use std::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 
 pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    ready(&listener)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let server = axum::serve(listener, routes(&app)).with_graceful_shutdown(shutdown.drained(&app));
+    shutdown.enforce(&app, server.into_future()).await
+}
+
+/// The same routes on `sse-serve`.
+pub(super) async fn serve_outside_hyper(app: App, listener: TcpListener) -> io::Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    ready(&listener)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let server = sse_serve::serve(listener, routes(&app)).with_graceful_shutdown(shutdown.drained(&app));
+    shutdown.enforce(&app, server.into_future()).await
+}
+
+fn routes(app: &App) -> Router {
     let routes = Router::new()
         .route("/script", any(script))
         .route("/fetch", any(fetch).layer(Extension(App::fetch_policy())))
@@ -23,13 +40,7 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
         .route("/topics", any(topics))
         .fallback(plain)
         .with_state(app.clone());
-    let routes = if app.options.compress { routes.layer(CompressionLayer::new()) } else { routes };
-
-    let shutdown = Shutdown::on_signals()?;
-    ready(&listener)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let server = axum::serve(listener, routes).with_graceful_shutdown(shutdown.drained(&app));
-    shutdown.enforce(&app, server.into_future()).await
+    if app.options.compress { routes.layer(CompressionLayer::new()) } else { routes }
 }
 
 async fn script(sse: Sse, State(app): State<App>, RawQuery(query): RawQuery) -> Response {

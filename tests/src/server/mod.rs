@@ -61,6 +61,7 @@ pub fn run(options: Options) -> Result<(), Error> {
             let app = App::start(options).await?;
             match adapter {
                 Adapter::Axum => axum::serve(app, listener).await,
+                Adapter::Serve => axum::serve_outside_hyper(app, listener).await,
                 Adapter::Warp => warp::serve(app, listener).await,
                 _ => core::serve(app, listener).await,
             }

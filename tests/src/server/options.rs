@@ -82,6 +82,8 @@ pub enum Adapter {
     Warp,
     /// No framework: the core on hyper.
     Core,
+    /// axum, over the server `sse-serve`, whose streams leave hyper.
+    Serve,
 }
 
 /// The treatment of a subscriber that needs trimmed events.
@@ -96,7 +98,7 @@ pub enum Lag {
 
 impl Adapter {
     /// All adapters.
-    pub const ALL: [Self; 4] = [Self::Axum, Self::Actix, Self::Warp, Self::Core];
+    pub const ALL: [Self; 5] = [Self::Axum, Self::Actix, Self::Warp, Self::Core, Self::Serve];
 
     /// The name on the command line.
     #[must_use]
@@ -106,13 +108,14 @@ impl Adapter {
             Self::Actix => "actix",
             Self::Warp => "warp",
             Self::Core => "core",
+            Self::Serve => "serve",
         }
     }
 
     /// Whether the framework has a compression middleware that leaves event streams alone.
     #[must_use]
     pub const fn offers_compression(self) -> bool {
-        matches!(self, Self::Axum | Self::Actix)
+        matches!(self, Self::Axum | Self::Actix | Self::Serve)
     }
 }
 

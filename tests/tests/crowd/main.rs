@@ -171,3 +171,8 @@ fn warp() {
 fn core() {
     all(Adapter::Core);
 }
+
+#[test]
+fn serve() {
+    all(Adapter::Serve);
+}
