@@ -72,7 +72,7 @@
 //!
 //! # TLS and HTTP/2
 //!
-//! A [`Listener`] accepts connections of any type, so TLS inside the process works, and each connection keeps the buffers of its
+//! A [`SocketListener`] accepts connections of any type, so TLS inside the process works, and each connection keeps the buffers of its
 //! TLS. HTTP/2 needs the feature `http2`. Its streams gain nothing: use this server behind a proxy that speaks HTTP/1.1 to it.
 //!
 //! # Features
@@ -109,7 +109,7 @@ mod waiting;
 
 #[cfg(feature = "axum")]
 pub use listener::AxumListener;
-pub use listener::Listener;
+pub use listener::SocketListener;
 pub use request::RequestBody;
 pub use serve::{Serve, serve};
 pub use service::{FromHyper, HttpService};

@@ -11,13 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 /// Implement this trait for TLS inside the process, or for a socket of another kind:
 ///
 /// ```
-/// use sse_serve::Listener;
+/// use sse_serve::SocketListener;
 /// use std::{io, net::SocketAddr};
 /// use tokio::net::{TcpListener, TcpStream};
 ///
 /// struct NoDelay(TcpListener);
 ///
-/// impl Listener for NoDelay {
+/// impl SocketListener for NoDelay {
 ///     type Io = TcpStream;
 ///     type Addr = SocketAddr;
 ///
@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 ///     }
 /// }
 /// ```
-pub trait Listener: Send + 'static {
+pub trait SocketListener: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -44,7 +44,7 @@ pub trait Listener: Send + 'static {
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Addr)>> + Send;
 }
 
-impl Listener for TcpListener {
+impl SocketListener for TcpListener {
     type Io = TcpStream;
     type Addr = SocketAddr;
 
@@ -54,7 +54,7 @@ impl Listener for TcpListener {
 }
 
 #[cfg(unix)]
-impl Listener for tokio::net::UnixListener {
+impl SocketListener for tokio::net::UnixListener {
     type Io = tokio::net::UnixStream;
     type Addr = tokio::net::unix::SocketAddr;
 
@@ -89,7 +89,7 @@ impl<L> AxumListener<L> {
 }
 
 #[cfg(feature = "axum")]
-impl<L: axum::serve::Listener> Listener for AxumListener<L> {
+impl<L: axum::serve::Listener> SocketListener for AxumListener<L> {
     type Io = L::Io;
     type Addr = L::Addr;
 

@@ -1,7 +1,7 @@
 //! The server: its settings, the loop that accepts connections, and the end.
 
 use crate::connection::ConnectionTask;
-use crate::listener::Listener;
+use crate::listener::SocketListener;
 use crate::service::HttpService;
 use crate::trace;
 use http::Extensions;
@@ -48,7 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn serve<L: Listener, S: HttpService>(listener: L, service: S) -> Serve<L, S> {
+pub fn serve<L: SocketListener, S: HttpService>(listener: L, service: S) -> Serve<L, S> {
     Serve {
         listener,
         service,
@@ -61,11 +61,11 @@ pub fn serve<L: Listener, S: HttpService>(listener: L, service: S) -> Serve<L, S
 
 /// Adds values about a connection to each of its requests.
 type ConnectInfo<L> =
-    Box<dyn Fn(&<L as Listener>::Io, &<L as Listener>::Addr, &mut Extensions) + Send + Sync + 'static>;
+    Box<dyn Fn(&<L as SocketListener>::Io, &<L as SocketListener>::Addr, &mut Extensions) + Send + Sync + 'static>;
 
 /// A server with its settings. [`serve`] creates it, and `.await` runs it.
 #[must_use = "a server runs only while it is awaited"]
-pub struct Serve<L: Listener, S> {
+pub struct Serve<L: SocketListener, S> {
     listener: L,
     service: S,
     shutdown: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -74,7 +74,7 @@ pub struct Serve<L: Listener, S> {
     connect_info: Option<ConnectInfo<L>>,
 }
 
-impl<L: Listener, S: HttpService> Serve<L, S> {
+impl<L: SocketListener, S: HttpService> Serve<L, S> {
     /// Stops the server when the future returns: the server stops accepting, closes connections that wait for a request,
     /// and returns once the last response has ended. Never by default.
     ///
@@ -187,7 +187,7 @@ impl<L: Listener, S: HttpService> Serve<L, S> {
 }
 
 /// The next connection, or `None` after a failed accept and its pause.
-async fn accept<L: Listener>(
+async fn accept<L: SocketListener>(
     listener: &mut L,
     permits: Option<&Arc<Semaphore>>,
 ) -> Option<(L::Io, L::Addr, Option<OwnedSemaphorePermit>)> {
@@ -219,7 +219,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-impl<L: Listener, S: HttpService> IntoFuture for Serve<L, S> {
+impl<L: SocketListener, S: HttpService> IntoFuture for Serve<L, S> {
     /// Never an error. The type is that of `axum::serve`.
     type Output = io::Result<()>;
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
@@ -232,7 +232,7 @@ impl<L: Listener, S: HttpService> IntoFuture for Serve<L, S> {
     }
 }
 
-impl<L: Listener, S> fmt::Debug for Serve<L, S> {
+impl<L: SocketListener, S> fmt::Debug for Serve<L, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("header_read_timeout", &self.header_read_timeout)

@@ -8,7 +8,7 @@ use axum::routing::any;
 use axum::{Extension, Router};
 use futures_util::stream;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use sse_serve::{Detach, Listener};
+use sse_serve::{Detach, SocketListener};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 /// Accepts the connections that a test makes.
 struct Given(mpsc::UnboundedReceiver<DuplexStream>);
 
-impl Listener for Given {
+impl SocketListener for Given {
     type Io = DuplexStream;
     type Addr = ();
 

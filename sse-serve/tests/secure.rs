@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use sse_axum::{Hub, feed};
-use sse_serve::{Listener, serve};
+use sse_serve::{SocketListener, serve};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Tls {
     acceptor: TlsAcceptor,
 }
 
-impl Listener for Tls {
+impl SocketListener for Tls {
     type Io = server::TlsStream<TcpStream>;
     type Addr = SocketAddr;
 

@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{any, get};
 use sse_axum::{Hub, Sse, feed};
-use sse_serve::{FromHyper, Listener, RequestBody, serve};
+use sse_serve::{FromHyper, RequestBody, SocketListener, serve};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Giver {
     }
 }
 
-impl Listener for Given {
+impl SocketListener for Given {
     type Io = DuplexStream;
     type Addr = ();
 

@@ -3,7 +3,7 @@
 
 use crate::routes::routes;
 use sse_axum::Hub;
-use sse_serve::Listener;
+use sse_serve::SocketListener;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -60,7 +60,7 @@ fn start(name: &'static str, kind: Kind, workers: usize) -> Server {
 
 struct Dripping(TcpListener);
 
-impl Listener for Dripping {
+impl SocketListener for Dripping {
     type Io = Drip;
     type Addr = SocketAddr;
 
