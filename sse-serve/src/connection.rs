@@ -68,7 +68,7 @@ where
         permit: Option<OwnedSemaphorePermit>,
         socket: T,
     ) -> Self {
-        let phase = ConnectionPhase::Waiting { waiting: WaitingConnection::new(&shared, socket) };
+        let phase = ConnectionPhase::Waiting { waiting: WaitingConnection::new(socket) };
         Self { shared, service, extensions, permit, keep_alive: true, phase }
     }
 }
@@ -88,7 +88,7 @@ where
         };
         loop {
             let next = match this.phase.as_mut().project() {
-                Projected::Waiting { waiting } => match ready!(waiting.poll(cx)) {
+                Projected::Waiting { waiting } => match ready!(waiting.poll(cx, this.shared)) {
                     None => ConnectionPhase::Ended,
                     Some(Arrived::Nothing(socket)) => ConnectionPhase::Closing { closing: Closing::new(socket, false) },
                     Some(Arrived::Http1(socket, bytes)) => {
@@ -119,7 +119,7 @@ where
                         ConnectionPhase::Closing { closing: Closing::new(socket, !ahead.is_empty()) }
                     }
                     End::Complete { socket, ahead } if ahead.is_empty() => {
-                        ConnectionPhase::Waiting { waiting: WaitingConnection::new(this.shared, socket) }
+                        ConnectionPhase::Waiting { waiting: WaitingConnection::new(socket) }
                     }
                     End::Complete { socket, ahead } => start(this.service, this.extensions, this.shared, socket, ahead),
                 },

@@ -23,26 +23,42 @@ pub(crate) enum Arrived<T> {
 pub(crate) struct WaitingConnection<T> {
     socket: Option<T>,
     start: Vec<u8>,
+    /// Created when the socket has no bytes. Most requests are there before the first poll and need no wait, and thousands of
+    /// waits at once would leave holes in the heap.
+    wait: Option<Box<Wait>>,
+}
+
+struct Wait {
     stop: Stop,
     deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wait {
+    fn new(shared: &ServerState) -> Self {
+        let deadline = shared.header_read_timeout.map(|limit| Box::pin(tokio::time::sleep(limit)));
+        Self { stop: shared.stop(), deadline }
+    }
+
+    /// Returns when the server stops, or when the client sent nothing in time.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stop.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.deadline.as_mut().map_or(Poll::Pending, |deadline| deadline.as_mut().poll(cx))
+    }
 }
 
 /// The first bytes of a connection of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl<T: AsyncRead + Unpin> WaitingConnection<T> {
-    pub(crate) fn new(shared: &ServerState, socket: T) -> Self {
-        Self {
-            socket: Some(socket),
-            start: Vec::new(),
-            stop: shared.stop(),
-            deadline: shared.header_read_timeout.map(|limit| Box::pin(tokio::time::sleep(limit))),
-        }
+    pub(crate) const fn new(socket: T) -> Self {
+        Self { socket: Some(socket), start: Vec::new(), wait: None }
     }
 
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrived<T>>> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, shared: &ServerState) -> Poll<Option<Arrived<T>>> {
         let Some(socket) = &mut self.socket else { return Poll::Ready(None) };
-        if self.stop.as_mut().poll(cx).is_ready() {
+        if shared.is_stopping() {
             return Poll::Ready(self.socket.take().map(Arrived::Nothing));
         }
         loop {
@@ -53,11 +69,8 @@ impl<T: AsyncRead + Unpin> WaitingConnection<T> {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(self.socket.take().map(Arrived::Nothing)),
                 Poll::Pending => {
-                    if let Some(deadline) = &mut self.deadline {
-                        ready!(deadline.as_mut().poll(cx));
-                        return Poll::Ready(self.socket.take().map(Arrived::Nothing));
-                    }
-                    return Poll::Pending;
+                    ready!(self.wait.get_or_insert_with(|| Box::new(Wait::new(shared))).poll(cx));
+                    return Poll::Ready(self.socket.take().map(Arrived::Nothing));
                 }
             }
             self.start.extend_from_slice(buffer.filled());
