@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::sync::OnceLock;
 
 /// The libraries, with the features of docs.rs.
-const CRATES: [(&str, &str); 7] = [
+const CRATES: [(&str, &str); 8] = [
     ("sse-core", "adapter,derive,http,http-body,json,socket,testing,tokio,tracing"),
     ("sse-axum", "derive,testing,tracing"),
     ("sse-actix", "derive,testing,tracing"),
@@ -18,6 +18,7 @@ const CRATES: [(&str, &str); 7] = [
     ("sse-redis", "tls,tracing"),
     ("sse-client", ""),
     ("sse-serve", "axum,http2,tracing"),
+    ("sse-runs", ""),
 ];
 
 /// The format of rustdoc's JSON that the crate `public-api` reads.

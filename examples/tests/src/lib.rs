@@ -15,6 +15,7 @@ mod documents {
         WarpCrate "../../../sse-warp/README.md"
         RedisCrate "../../../sse-redis/README.md"
         ClientCrate "../../../sse-client/README.md"
+        RunsCrate "../../../sse-runs/README.md"
         DeriveCrate "../../../sse-derive/README.md"
         ServeCrate "../../../sse-serve/README.md"
         Actix "../../../docs/actix.md"

@@ -1,0 +1,142 @@
+//! The settings of the runs of a hub.
+
+use crate::Runs;
+use sse_core::Hub;
+use sse_core::hub::TopicBounds;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How the work of a run ended, for [`RunsBuilder::on_end`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// The work returned `Ok`.
+    Done,
+    /// [`Runs::stop`] or [`Runs::remove`] was called.
+    Stopped,
+    /// No client followed the run for the time of [`RunsBuilder::stop_abandoned`].
+    Abandoned,
+    /// The work returned an error with this text.
+    Failed(String),
+    /// The work panicked.
+    Panicked,
+    /// The work was dropped, because its runtime shut down.
+    Dropped,
+}
+
+impl RunEnd {
+    /// The event type and the data of the last event.
+    pub(crate) const fn event(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Done => ("done", "{}"),
+            Self::Stopped => ("stopped", r#"{"reason":"requested"}"#),
+            Self::Abandoned => ("stopped", r#"{"reason":"abandoned"}"#),
+            Self::Failed(_) => ("failed", r#"{"reason":"error"}"#),
+            Self::Panicked => ("failed", r#"{"reason":"panic"}"#),
+            Self::Dropped => ("failed", r#"{"reason":"dropped"}"#),
+        }
+    }
+}
+
+/// The function of [`RunsBuilder::on_end`].
+pub(crate) type OnRunEnd = Arc<dyn Fn(&str, &RunEnd) + Send + Sync>;
+
+/// Sets how the runs of a hub behave, from [`Runs::builder`]. No setter fails.
+///
+/// ```
+/// use sse_core::Hub;
+/// use sse_core::hub::TopicBounds;
+/// use sse_runs::Runs;
+/// use std::time::Duration;
+///
+/// // Topics are kept for an hour after their end.
+/// let hub = Hub::builder().ended_topic_age(Duration::from_secs(3600)).build();
+/// let runs = Runs::builder(&hub)
+///     .prefix("answer/")
+///     .bounds(TopicBounds::new().bytes(1024 * 1024))
+///     .stop_abandoned(Duration::from_secs(60))
+///     .max_active(1_000)
+///     .on_end(|id, end| eprintln!("run {id}: {end:?}"))
+///     .build();
+/// assert_eq!(runs.active(), 0);
+/// ```
+#[derive(Clone)]
+#[must_use = "the builder does nothing until `build`"]
+pub struct RunsBuilder {
+    pub(crate) hub: Hub,
+    pub(crate) prefix: String,
+    pub(crate) bounds: TopicBounds,
+    pub(crate) abandoned: Option<Duration>,
+    pub(crate) grace: Duration,
+    pub(crate) max_active: usize,
+    pub(crate) on_end: Option<OnRunEnd>,
+}
+
+impl RunsBuilder {
+    pub(crate) fn new(hub: &Hub) -> Self {
+        Self {
+            hub: hub.clone(),
+            prefix: "run/".to_owned(),
+            bounds: TopicBounds::new(),
+            abandoned: None,
+            grace: Duration::ZERO,
+            max_active: 10_000,
+            on_end: None,
+        }
+    }
+
+    /// Sets the text before the ID in the name of a run's topic: `run/` by default.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Sets the bounds of the history of each run: those of the hub by default. A client that attaches after events were
+    /// trimmed receives a gap in their place.
+    pub const fn bounds(mut self, bounds: TopicBounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Stops a run that no client has followed for this long: never by default. The time starts with the run, and again
+    /// whenever its last client leaves. A client that reconnects is absent for some seconds, so choose more than 10 s.
+    pub const fn stop_abandoned(mut self, after: Duration) -> Self {
+        self.abandoned = Some(after);
+        self
+    }
+
+    /// Sets how long the work of a stopped run may go on, to clean up: not at all by default, so the work is dropped at once. Work
+    /// that learns of the stop, by [`RunOutput::stopped`](crate::RunOutput::stopped) or by an error of a send, can return earlier. The
+    /// last event is sent when the work has ended.
+    pub const fn stop_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets the maximum number of runs whose work goes on: 10,000 by default. The next start returns
+    /// [`StartRunError::TooMany`](crate::StartRunError::TooMany).
+    pub const fn max_active(mut self, runs: usize) -> Self {
+        self.max_active = runs;
+        self
+    }
+
+    /// Calls a function with the ID and the end of each run, after its last event, for one, to log errors. The function runs in
+    /// the task of the run, and must neither block nor panic.
+    pub fn on_end(mut self, call: impl Fn(&str, &RunEnd) + Send + Sync + 'static) -> Self {
+        self.on_end = Some(Arc::new(call));
+        self
+    }
+
+    /// Builds the runs.
+    #[must_use]
+    pub fn build(self) -> Runs {
+        Runs::with(self)
+    }
+}
+
+impl fmt::Debug for RunsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunsBuilder").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! The sender of a run's work.
+
+use crate::active::ActiveRun;
+use sse_core::hub::{EventId, PublishError, Topic};
+use sse_core::{FrameError, IntoFrame};
+use std::fmt;
+use std::sync::Arc;
+
+/// Writes the events of one run. Clones write to the same run.
+///
+/// A send waits for no client: it writes into the history of the run, from which clients read. So slow clients and clients
+/// that left never delay the work.
+#[derive(Clone)]
+pub struct RunOutput {
+    pub(crate) id: Arc<str>,
+    pub(crate) topic: Topic,
+    pub(crate) run: Arc<ActiveRun>,
+}
+
+/// The reason why a run did not send an event. Return it from the work with `?`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// The run was stopped. Return from the work.
+    #[error("the run was stopped")]
+    Stopped,
+    /// The run has ended or was removed. Another run may have the same ID; no event of this output gets into it.
+    #[error("the run has ended")]
+    Over,
+    /// The event cannot be sent.
+    #[error(transparent)]
+    Invalid(FrameError),
+}
+
+impl From<PublishError> for OutputError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Invalid(error) => Self::Invalid(error),
+            _ => Self::Over,
+        }
+    }
+}
+
+impl RunOutput {
+    /// Sends one event to all clients of the run, also to those that attach later, and returns its ID.
+    ///
+    /// # Errors
+    /// [`OutputError`]. Nothing was sent.
+    pub fn send(&self, event: impl IntoFrame) -> Result<EventId, OutputError> {
+        if self.is_stopped() {
+            return Err(OutputError::Stopped);
+        }
+        Ok(self.topic.publish(event)?)
+    }
+
+    /// Whether the run was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.run.cause().is_some()
+    }
+
+    /// Returns when the run is stopped. Only of use with [`RunsBuilder::stop_grace`](crate::RunsBuilder::stop_grace): without a
+    /// grace the work is dropped.
+    ///
+    /// # Cancel safety
+    /// The future may be dropped at any time.
+    pub async fn stopped(&self) {
+        self.run.stopped().await;
+    }
+
+    /// The ID of the run.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The number of clients that follow the run.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.topic.subscribers()
+    }
+}
+
+impl fmt::Debug for RunOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOutput").field("id", &self.id).finish_non_exhaustive()
+    }
+}

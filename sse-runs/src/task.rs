@@ -1,0 +1,77 @@
+//! The task of a run, and its end.
+
+use crate::RunOutput;
+use crate::active::{ActiveRun, StopCause};
+use crate::builder::RunEnd;
+use crate::runs::RunsInner;
+use sse_core::hub::Topic;
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::time::timeout;
+
+/// Ends the topic of a run, in any case: also if the work panics, or if its task is dropped.
+pub(crate) struct Ending {
+    runs: Arc<RunsInner>,
+    id: Arc<str>,
+    topic: Topic,
+    run: Arc<ActiveRun>,
+    end: Option<RunEnd>,
+}
+
+impl Ending {
+    pub(crate) const fn new(runs: Arc<RunsInner>, id: Arc<str>, topic: Topic, run: Arc<ActiveRun>) -> Self {
+        Self { runs, id, topic, run, end: None }
+    }
+
+    /// Does the work. Its end is noted here and published by the drop, after the drop of the work.
+    pub(crate) async fn drive<F, E>(mut self, work: impl FnOnce(RunOutput) -> F, output: RunOutput)
+    where
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        let end = {
+            let mut work = pin!(work(output));
+            let (abandoned, grace) = (self.runs.settings.abandoned, self.runs.settings.grace);
+            let abandoned = async {
+                match abandoned {
+                    Some(after) => self.topic.abandoned(after).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let cause = tokio::select! {
+                biased;
+                cause = self.run.stopped() => Err(cause),
+                result = &mut work => Ok(result),
+                () = abandoned => Err(StopCause::Abandoned),
+            };
+            match cause {
+                Ok(Ok(())) => RunEnd::Done,
+                Ok(Err(error)) => RunEnd::Failed(error.to_string()),
+                Err(cause) => {
+                    // From here on the output refuses events.
+                    self.run.stop(cause);
+                    if !grace.is_zero() {
+                        let _ = timeout(grace, &mut work).await;
+                    }
+                    if self.run.cause() == Some(StopCause::Abandoned) { RunEnd::Abandoned } else { RunEnd::Stopped }
+                }
+            }
+        };
+        self.end = Some(end);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let unfinished = if std::thread::panicking() { RunEnd::Panicked } else { RunEnd::Dropped };
+        let end = self.end.take().unwrap_or(unfinished);
+        // The topic of a run that was removed takes no end.
+        let _ = self.topic.end(end.event());
+        self.runs.active.remove(&self.id, &self.run);
+        if let Some(on_end) = &self.runs.settings.on_end {
+            on_end(&self.id, &end);
+        }
+    }
+}
