@@ -2,6 +2,7 @@
 //!
 //! `all` writes the tables and the picture into `docs/`. Every other command prints tables.
 
+mod compression;
 mod decode;
 mod encode;
 mod fanout;
@@ -47,6 +48,8 @@ enum What {
     Decode,
     /// The hub alone.
     Hub,
+    /// Topics that are compressed once, with `--recording` those events too.
+    Compression,
     /// Instructions of all of these, which are the same in every run. Requires valgrind.
     Count {
         /// `encode`, `decode`, `hub`. The default is all.
@@ -94,6 +97,7 @@ fn main() -> io::Result<()> {
         What::Encode => print(|out| report::figures(out, &measured("encode", &args)?)),
         What::Decode => print(|out| report::figures(out, &measured("decode", &args)?)),
         What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?)),
+        What::Compression => print(|out| compression::run(out, recording, args.rounds)),
         What::Count { groups, only } => print(|out| count(out, groups, only, recording)),
         What::Fanout { only, part } => print(|out| {
             let measured = fanout::measure((part, only), args.runs)?;

@@ -1,7 +1,7 @@
 //! The responses: an event stream, a rejection, and the error of a handler.
 
 use crate::framing::{Framing, framing};
-use crate::{Error, Rejection, SseResponse, Subscription};
+use crate::{Error, SseResponse, Subscription};
 use actix_web::body::{self, BodyStream, BoxBody};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, ContentType, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
@@ -69,11 +69,11 @@ impl ResponseError for Error {
         if self.ends_connection {
             head.head_mut().set_connection_type(ConnectionType::Close);
         }
-        match rejection {
+        if rejection.is_head() {
             // A body without a size: an empty body would have a `content-length`, and a stream would be polled for ever.
-            Rejection::Head => head.set_body(body::None::new()).map_into_boxed_body(),
-            _ => head.set_body(rejection.body_with(ATTACH)).map_into_boxed_body(),
+            return head.set_body(body::None::new()).map_into_boxed_body();
         }
+        head.set_body(rejection.body_with(ATTACH)).map_into_boxed_body()
     }
 }
 
@@ -85,7 +85,7 @@ fn head<'n, 'v>(status: u16, headers: impl Iterator<Item = (&'n str, &'v str)>) 
             response.headers_mut().append(name, value);
         }
     }
-    if status == 200 {
+    if status == 200 && !response.headers().contains_key(CONTENT_ENCODING) {
         // For an event stream `Compress` would hold 149 KiB of memory.
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("identity"));
     }

@@ -149,10 +149,8 @@ impl Rejection {
     /// ```
     #[must_use]
     pub fn into_http_with<R: Runtime>(self, attach: &str) -> ::http::Response<HttpBody<R>> {
-        let content = match self {
-            Self::Head => Content::Absent,
-            _ => Content::Text { text: self.body_with(attach).into() },
-        };
+        let content =
+            if self.is_head() { Content::Absent } else { Content::Text { text: self.body_with(attach).into() } };
         head(self.status(), self.headers()).map(|()| HttpBody::new(content))
     }
 }

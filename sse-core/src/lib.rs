@@ -83,6 +83,7 @@
 //! | `tokio` | [`Tokio`]: clock, timer, and a generator seeded by the system; `Hub::new` | yes |
 //! | `http-body` | `http_body::Body` for [`EventStream`], for hyper | |
 //! | `http` | [`Request::from_http`], `into_http`, `HttpBody`: the types of the crate `http` | |
+//! | `gzip` | [`HubBuilder::gzip`](hub::HubBuilder::gzip): topics that are compressed once for all clients | |
 //! | `socket` | `apply_socket_limits`: bounds for the socket under a body | |
 //! | `tracing` | events and spans about streams for `tracing` | |
 //! | `testing` | [`testing`] | |
@@ -105,7 +106,7 @@
     )
 )]
 // The examples of the crate's page show the parts behind features too.
-#![cfg_attr(not(all(feature = "testing", feature = "tokio")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(not(all(feature = "gzip", feature = "testing", feature = "tokio")), allow(rustdoc::broken_intra_doc_links))]
 
 mod client;
 mod decoder;

@@ -40,6 +40,8 @@ pub enum Group {
     Limits,
     /// Compression around a stream.
     Compression,
+    /// Topics that are compressed once for all clients.
+    CompressedOnce,
     /// HTTP/1.0 clients.
     Http10,
     /// HTTP/1.1 framing.
@@ -79,6 +81,7 @@ impl Group {
         Self::Drain,
         Self::Limits,
         Self::Compression,
+        Self::CompressedOnce,
         Self::Http10,
         Self::Http11,
         Self::Http2,
@@ -111,6 +114,7 @@ impl Group {
             Self::Drain => "drain",
             Self::Limits => "limits",
             Self::Compression => "compression",
+            Self::CompressedOnce => "compressed-once",
             Self::Http10 => "http-1.0",
             Self::Http11 => "http-1.1",
             Self::Http2 => "http-2",

@@ -20,7 +20,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let shared: Vec<(Adapter, Shared)> = Adapter::ALL.into_iter().map(|adapter| (adapter, Shared::default())).collect();
     let trials = shared.iter().flat_map(|(adapter, server)| {
-        let cases = cases::all().into_iter().filter(|case| offers(*adapter, case.group));
+        let is_offered = |case: &Case| case.also.iter().chain([&case.group]).all(|group| offers(*adapter, *group));
+        let cases = cases::all().into_iter().filter(is_offered);
         cases.map(|case| trial(*adapter, server.clone(), case))
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
             .with_kind("faults")
     }));
     // The Python server does not offer these groups, so the faults are in our own server.
-    trials.extend(["http-2::", "pace::"].into_iter().flat_map(own_faults).map(|(fault, case)| {
+    trials.extend(["http-2::", "pace::", "compressed-once::"].into_iter().flat_map(own_faults).map(|(fault, case)| {
         Trial::test(format!("the_fault_is_found::{fault}"), move || found(fault, case, &[SERVER, "--adapter", "core"]))
             .with_kind("faults")
     }));

@@ -43,6 +43,14 @@ impl<D: Source + ?Sized> Source for AnySource<D> {
             Self::Stream(stream) => stream.as_mut().keep_alive(),
         }
     }
+
+    #[cfg(feature = "gzip")]
+    fn encode(self: Pin<&mut Self>, blocks: Bytes) -> Bytes {
+        match self.get_mut() {
+            Self::Topics(topics) => Pin::new(topics).encode(blocks),
+            Self::Stream(_) => blocks,
+        }
+    }
 }
 
 impl<D: ?Sized> From<TopicSource> for AnySource<D> {

@@ -372,6 +372,57 @@ impl HubBuilder {
         self
     }
 
+    /// Compresses the topics that this function chooses, once for all of their clients: none by default. Requires the
+    /// feature `gzip`.
+    ///
+    /// A GET whose `Accept-Encoding` accepts gzip and whose topics are all compressed is answered with
+    /// `content-encoding: gzip`. The answers of such topics have `vary: accept-encoding`. Other streams are plain.
+    ///
+    /// Do not choose a topic in which a secret and text of a stranger are near each other: who sees the sizes of the
+    /// encrypted bytes, and can publish text, can guess the secret from them. An example is a room with a token in each
+    /// event and with messages of other users.
+    ///
+    /// The compressed bytes exist while the topic has a client that needs them, and count towards
+    /// [`hub_bytes`](Self::hub_bytes).
+    ///
+    /// The function is called for each subscription, and must give the same answer for the same topic.
+    ///
+    /// ```
+    /// use sse_core::testing::Clock;
+    /// use sse_core::{Hub, Policy, Request, Sse};
+    ///
+    /// let clock = Clock::new();
+    /// let hub = Hub::builder().gzip(|topic| topic.starts_with("prices/")).build_on(clock.clone());
+    /// let head = |topic| {
+    ///     let request = Request::new("GET", None, [("accept-encoding", b"gzip".as_slice())]);
+    ///     let sse = Sse::new(clock.clone(), Policy::default().check(&request).unwrap());
+    ///     let response = sse.subscribe(&hub, [topic]).into_response();
+    ///     response.headers().any(|header| header == ("content-encoding", "gzip"))
+    /// };
+    /// assert!(head("prices/oil") && !head("mail/ann"));
+    /// ```
+    #[cfg(feature = "gzip")]
+    pub fn gzip(mut self, chooses: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.limits.gzip.chooses = Some(std::sync::Arc::new(chooses));
+        self
+    }
+
+    /// Sets the maximum number of compressors in memory, of about 300 KiB each: 64 by default. A topic has one from its first
+    /// compressed event until its last compressed stream ends.
+    ///
+    /// With more topics at work, the one that was silent for the longest time lends its compressor. Its next event is then
+    /// compressed alone, for all clients.
+    ///
+    /// ```
+    /// let hub = sse_core::Hub::builder().gzip(|_| true).gzip_compressors(8).build();
+    /// assert_eq!(hub.stats().compressed_bytes, 0);
+    /// ```
+    #[cfg(feature = "gzip")]
+    pub const fn gzip_compressors(mut self, compressors: usize) -> Self {
+        self.limits.gzip.compressors = compressors;
+        self
+    }
+
     /// Builds the hub on tokio's clock. The hub needs no tokio runtime until one of its streams is polled.
     ///
     /// ```

@@ -29,6 +29,8 @@ pub(crate) struct Cursor {
     pub(super) control: Control,
     /// The waker that is parked on every topic.
     waker: Option<Waker>,
+    #[cfg(feature = "gzip")]
+    pub(super) encoding: super::gzip::Encoding,
 }
 
 pub(super) struct FollowedTopic {
@@ -45,9 +47,19 @@ impl Cursor {
     pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<SharedTopic>>, control: Control) -> Self {
         let topics = topics.into_iter().map(|topic| FollowedTopic { topic, start: 0, parked: (0, 0) }).collect();
         let epoch = hub.epoch.load(Ordering::Acquire);
-        let (replays, is_listener) = (false, false);
-        let hub = hub.clone();
-        Self { hub, topics, position: 0, announced: 0, epoch, replays, is_listener, control, waker: None }
+        Self {
+            hub: hub.clone(),
+            topics,
+            position: 0,
+            announced: 0,
+            epoch,
+            replays: false,
+            is_listener: false,
+            control,
+            waker: None,
+            #[cfg(feature = "gzip")]
+            encoding: super::gzip::Encoding::PLAIN,
+        }
     }
 
     /// A cursor over topics that count it as a handle.
@@ -125,7 +137,7 @@ impl Cursor {
                 return Poll::Ready(Step::End(CloseReason::Closed));
             }
             if let Some(gap) = self.pass_truncations() {
-                return Poll::Ready(Step::Chunk(gap));
+                return Poll::Ready(Step::Chunk(self.encode_own(gap)));
             }
             if let Some(step) = self.take(head).or_else(|| self.finish()) {
                 return Poll::Ready(step);
@@ -251,6 +263,8 @@ impl Cursor {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
+        #[cfg(feature = "gzip")]
+        self.leave_compressed();
         for followed in &self.topics {
             self.leave_topic(followed);
         }
@@ -260,5 +274,22 @@ impl Drop for Cursor {
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cursor").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+/// A stream that is not compressed sends what it has.
+#[cfg(not(feature = "gzip"))]
+#[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "with the feature `gzip` the cursor encodes")]
+impl Cursor {
+    pub(super) const fn encode_own(&mut self, blocks: Bytes) -> Bytes {
+        blocks
+    }
+
+    pub(super) const fn encode_alone(&mut self, events: Bytes) -> Bytes {
+        events
+    }
+
+    pub(super) const fn encode_keep_alive(&mut self, keep_alive: &'static [u8]) -> Bytes {
+        Bytes::from_static(keep_alive)
     }
 }

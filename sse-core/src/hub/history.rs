@@ -96,7 +96,7 @@ impl History {
         if let (Some(now), Some(age)) = (now, limits.topic_age) {
             self.ages.published(now, position, age);
         }
-        while self.topics.held_bytes > limits.hub_bytes && self.topics.held_events > 1 {
+        while self.topics.held_bytes + hub.compressed_bytes() > limits.hub_bytes && self.topics.held_events > 1 {
             self.topics.trim_oldest(u64::MAX, None, &self.ids, deferred);
         }
         id

@@ -273,6 +273,8 @@ impl Hub {
             (stats.held_events, stats.held_bytes) = (topics.held_events, topics.held_bytes);
         }
         stats.streams = inner.registry.len();
+        #[cfg(feature = "gzip")]
+        (stats.compressed_bytes = inner.compressed_bytes());
         deferred.run();
         stats
     }

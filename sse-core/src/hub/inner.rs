@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) epoch: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
+    #[cfg(feature = "gzip")]
+    pub(crate) gzip: crate::hub::gzip::Gzip,
     retry_later: Mutex<RetryLater>,
 }
 
@@ -37,6 +39,8 @@ impl Inner {
         Self {
             runtime,
             rules: Rules::of_hub(limits.gap_type.clone(), limits.max_event_bytes),
+            #[cfg(feature = "gzip")]
+            gzip: crate::hub::gzip::Gzip::new(limits.gzip.compressors),
             limits,
             history: Mutex::new(history),
             head: AtomicU64::new(0),
@@ -68,6 +72,14 @@ impl Inner {
             self.retry_later.lock().is_kept(now)
         };
         sends.then(|| self.runtime.random().duration(self.limits.retry()))
+    }
+
+    /// The compressed bytes of stored events, which count towards `hub_bytes`.
+    pub(crate) fn compressed_bytes(&self) -> usize {
+        #[cfg(feature = "gzip")]
+        return self.gzip.held();
+        #[cfg(not(feature = "gzip"))]
+        0
     }
 
     /// The gap block for a client whose ID is unknown or was truncated.

@@ -28,6 +28,8 @@ pub(crate) struct HubLimits {
     pub(crate) position_updates: bool,
     pub(crate) drain_grace: Duration,
     pub(crate) drain_retry: RangeInclusive<Duration>,
+    #[cfg(feature = "gzip")]
+    pub(crate) gzip: crate::hub::gzip::GzipSettings,
 }
 
 impl Default for HubLimits {
@@ -49,6 +51,8 @@ impl Default for HubLimits {
             position_updates: false,
             drain_grace: Duration::from_secs(10),
             drain_retry: Duration::from_secs(1)..=Duration::from_secs(5),
+            #[cfg(feature = "gzip")]
+            gzip: crate::hub::gzip::GzipSettings::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Taking events from the topics of a cursor: one topic alone, or several topics merged by position.
 
+#[cfg(feature = "gzip")]
+use super::compressed::CompressedStep;
 use super::cursor::Cursor;
 use super::ring::Next;
 use super::stats::Counters;
@@ -86,6 +88,14 @@ impl Cursor {
             if followed.topic.newest() <= position {
                 return None;
             }
+            #[cfg(feature = "gzip")]
+            if !self.encoding.is_plain() {
+                return match self.take_compressed(position, head) {
+                    Some(CompressedStep::Step(step)) => Some(step),
+                    Some(CompressedStep::Gap) => self.take_merged(head),
+                    None => None,
+                };
+            }
             let run = followed.topic.lock().ring.take(position, head, CHUNK_BYTES);
             if let Some(run) = run {
                 Counters::add(&self.hub.counters.delivered, run.events);
@@ -119,7 +129,7 @@ impl Cursor {
                         merge.pop();
                     }
                     match self.pass_gaps(trimmed, &same_position) {
-                        Gaps::Blocks(blocks) => chunk.push(blocks.into()),
+                        Gaps::Blocks(blocks) => chunk.push(self.encode_own(blocks.into())),
                         Gaps::Moved => {}
                         Gaps::Lagged => {
                             lagged = true;
@@ -138,7 +148,7 @@ impl Cursor {
                     }
                     self.position = run.last;
                     events += run.events;
-                    chunk.push(run.bytes);
+                    chunk.push(self.encode_alone(run.bytes));
                     // A run of the only topic with news, or a large chunk, is sent without a copy.
                     if upto == head || chunk.len() >= WHOLE_BYTES {
                         break;

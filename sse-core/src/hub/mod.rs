@@ -22,10 +22,14 @@ mod ages;
 mod any_source;
 mod attach;
 mod builder;
+#[cfg(feature = "gzip")]
+mod compressed;
 mod cursor;
 mod drain;
 mod ending;
 mod feed;
+#[cfg(feature = "gzip")]
+mod gzip;
 pub(crate) mod history;
 #[expect(clippy::module_inception, reason = "a reader looks for `Hub` in hub.rs")]
 mod hub;

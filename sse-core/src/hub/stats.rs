@@ -36,6 +36,8 @@ impl Counters {
             dropped_topics: 0,
             held_events: 0,
             held_bytes: 0,
+            #[cfg(feature = "gzip")]
+            compressed_bytes: 0,
             published: read(&self.published),
             delivered: read(&self.delivered),
             lagged: read(&self.lagged),
@@ -75,6 +77,10 @@ pub struct Stats {
     pub held_events: usize,
     /// The bytes of the stored events, as they are sent.
     pub held_bytes: usize,
+    /// The compressed bytes of stored events, see [`HubBuilder::gzip`](super::HubBuilder::gzip). They count towards
+    /// [`hub_bytes`](super::HubBuilder::hub_bytes).
+    #[cfg(feature = "gzip")]
+    pub compressed_bytes: usize,
     /// Events published since the hub was built.
     pub published: u64,
     /// Events delivered to subscriptions. One event that three subscribers receive counts three times.

@@ -9,6 +9,8 @@ use super::topic::Deferred;
 use super::topic_names::IntoTopics;
 use super::topic_source::TopicSource;
 use super::{Hub, Subscription};
+#[cfg(feature = "gzip")]
+use crate::request::head::{GZIP, VARIES};
 use crate::response::assembly::{finished, invalid, retry_later};
 use crate::response::options::Sse;
 use crate::runtime::runtime::Runtime;
@@ -70,6 +72,8 @@ pub(crate) fn open_subscription<R: Runtime, K>(
     let inner = &hub.inner;
     let (last_event_id, prelude) = (sse.last_event_id().clone(), sse.take_prelude());
     let (is_get, control, headers) = (sse.is_get(), sse.control(), sse.headers());
+    #[cfg(feature = "gzip")]
+    let accepts_gzip = is_get && sse.accepts_gzip();
     let names = match unique(topics.into_topics(), inner.limits.max_topics_per_stream) {
         _ if sse.is_attached_elsewhere(hub) => Err(SubscribeError::OtherHub),
         names => names,
@@ -104,6 +108,8 @@ pub(crate) fn open_subscription<R: Runtime, K>(
         // Rejected: no stream, and no subscriber of a topic.
         return subscription;
     }
+    #[cfg(feature = "gzip")]
+    let is_compressed = inner.limits.gzip.choose_all(&names);
     // The client's position, and whether events are missing, are found under one lock.
     let now = inner.now_if_aging();
     let mut deferred = Deferred::default();
@@ -113,7 +119,8 @@ pub(crate) fn open_subscription<R: Runtime, K>(
         history.enter(inner, &names, (&last_event_id, control), now, &mut deferred)
     };
     deferred.run();
-    let Entered { cursor, resumption, is_unknown, start, .. } = match entered {
+    #[cfg_attr(not(feature = "gzip"), expect(unused_mut, reason = "only a compressed stream changes it"))]
+    let Entered { mut cursor, resumption, is_unknown, start, .. } = match entered {
         Ok(Entered { is_over: true, resumption, .. }) => {
             // The cursor is dropped here, and leaves the topics.
             subscription.opened.response = finished(headers, subscription.opened.response.into_body());
@@ -138,6 +145,14 @@ pub(crate) fn open_subscription<R: Runtime, K>(
     if is_unknown {
         let _entered = opened.response.body().span().enter();
         crate::runtime::trace::gap("unknown", None, false);
+    }
+    #[cfg(feature = "gzip")]
+    if is_compressed {
+        opened.response.add_header(VARIES);
+        if accepts_gzip {
+            opened.response.add_header(GZIP);
+            cursor.compress();
+        }
     }
     opened.response.body_mut().source_mut().cursor = Some(cursor);
     subscription.opening = Opening { retry, resumption, is_unknown, start };

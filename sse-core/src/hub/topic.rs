@@ -22,6 +22,9 @@ pub(crate) struct SharedTopic {
     /// Stored under the lock, before the hub's head.
     end: AtomicU64,
     state: Mutex<TopicState>,
+    /// Held by the client that compresses the next events for all. The lock of the topic may be taken while it is held.
+    #[cfg(feature = "gzip")]
+    pub(crate) compressing: Mutex<()>,
 }
 
 /// Stands for the position of the end in a topic that was removed. No event has this position.
@@ -44,6 +47,9 @@ pub(crate) struct TopicState {
     pub(crate) users: usize,
     /// The handles among the users.
     pub(crate) handles: usize,
+    /// The compressed streams of this topic alone.
+    #[cfg(feature = "gzip")]
+    pub(crate) compressed_streams: usize,
     /// The key of this topic in the map of topics by oldest event.
     pub(crate) oldest: u64,
     /// What most topics do not have.
@@ -85,15 +91,24 @@ impl TopicState {
 
 impl SharedTopic {
     pub(crate) fn new(name: &str, trimmed: TrimPoint) -> Self {
-        let state =
-            TopicState { ring: Ring::new(trimmed), parked: Slab::new(), users: 0, handles: 0, oldest: 0, extra: None };
-        let newest = AtomicU64::new(trimmed.position);
+        let state = TopicState {
+            ring: Ring::new(trimmed),
+            parked: Slab::new(),
+            users: 0,
+            handles: 0,
+            #[cfg(feature = "gzip")]
+            compressed_streams: 0,
+            oldest: 0,
+            extra: None,
+        };
         Self {
             name: name.into(),
-            newest,
+            newest: AtomicU64::new(trimmed.position),
             wake_generation: AtomicU64::new(1),
             end: AtomicU64::new(0),
             state: Mutex::new(state),
+            #[cfg(feature = "gzip")]
+            compressing: Mutex::new(()),
         }
     }
 

@@ -25,7 +25,18 @@ impl Source for TopicSource {
     }
 
     fn keep_alive(mut self: Pin<&mut Self>) -> Bytes {
-        let position = self.cursor.as_mut().and_then(Cursor::position_update);
-        position.unwrap_or(Bytes::from_static(KEEP_ALIVE))
+        let Some(cursor) = &mut self.cursor else { return Bytes::from_static(KEEP_ALIVE) };
+        match cursor.position_update() {
+            Some(position) => cursor.encode_own(position),
+            None => cursor.encode_keep_alive(KEEP_ALIVE),
+        }
+    }
+
+    #[cfg(feature = "gzip")]
+    fn encode(mut self: Pin<&mut Self>, blocks: Bytes) -> Bytes {
+        match &mut self.cursor {
+            Some(cursor) => cursor.encode_own(blocks),
+            None => blocks,
+        }
     }
 }

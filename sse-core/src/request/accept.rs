@@ -85,7 +85,7 @@ fn media_range(range: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Returns the value of the parameter if its name is `q`.
-fn q(parameter: &[u8]) -> Option<&[u8]> {
+pub(crate) fn q(parameter: &[u8]) -> Option<&[u8]> {
     let (name, value) = split_at_byte(parameter, b'=')?;
     trim(name).eq_ignore_ascii_case(b"q").then(|| trim(value))
 }
@@ -93,6 +93,20 @@ fn q(parameter: &[u8]) -> Option<&[u8]> {
 /// Whether the q-value is zero. A q-value has at most three digits after the point; others are invalid and count as 1.
 fn is_zero(q: &[u8]) -> bool {
     matches!(q, b"0" | b"0." | b"0.0" | b"0.00" | b"0.000")
+}
+
+/// The q-value in thousandths. `None` if it is invalid (RFC 9110 12.4.2).
+pub(crate) fn weight(q: &[u8]) -> Option<u16> {
+    let (whole, digits) = match q {
+        [whole @ (b'0' | b'1')] => (whole, &[][..]),
+        [whole @ (b'0' | b'1'), b'.', digits @ ..] if digits.len() <= 3 => (whole, digits),
+        _ => return None,
+    };
+    let mut weight = u16::from(whole - b'0') * 1000;
+    for (digit, unit) in digits.iter().zip([100, 10, 1]) {
+        weight += u16::from(char::from(*digit).to_digit(10)? as u8) * unit;
+    }
+    (weight <= 1000).then_some(weight)
 }
 
 fn split_at_byte(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {

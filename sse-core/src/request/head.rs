@@ -12,3 +12,22 @@ pub(crate) const STREAM_HEADERS: [(&str, &str); 3] = [
     ("cache-control", "no-store, no-transform"),
     ("x-accel-buffering", "no"),
 ];
+
+/// The header of a stream that is compressed for clients that accept it.
+///
+/// Source: RFC 9110 12.5.5.
+#[cfg(feature = "gzip")]
+pub(crate) const VARIES: (&str, &str) = ("vary", "accept-encoding");
+
+/// The header of a compressed stream.
+///
+/// Source: RFC 9110 8.4.1.3.
+#[cfg(feature = "gzip")]
+pub(crate) const GZIP: (&str, &str) = ("content-encoding", "gzip");
+
+/// The head of a stream whose topics are compressed: with the last header only if the client accepts gzip.
+#[cfg(feature = "gzip")]
+pub(crate) const COMPRESSED_HEADERS: [(&str, &str); 5] = {
+    let [content_type, cache_control, buffering] = STREAM_HEADERS;
+    [content_type, cache_control, buffering, VARIES, GZIP]
+};

@@ -1,6 +1,7 @@
 //! Decides which requests open a stream, and answers the others.
 
 pub(crate) mod accept;
+pub(crate) mod accept_encoding;
 pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod host;

@@ -29,6 +29,8 @@ pub struct Policy {
     accept: AcceptMode,
     last_event_id_query: Parameter,
     origins: Origins,
+    #[cfg(feature = "gzip")]
+    compressed: bool,
 }
 
 /// The query parameter with the last event ID.
@@ -61,6 +63,9 @@ pub struct Accepted {
     /// Whether `Accept` names `text/event-stream` or `text/*`. An `EventSource` names the type. This value is the default
     /// of [`Sse::control_events`](crate::Sse::control_events).
     pub names_type: bool,
+    /// Whether `Accept-Encoding` accepts gzip and does not prefer plain bytes. `false` without the header. Only a stream of
+    /// topics that the hub compresses asks for this.
+    pub accepts_gzip: bool,
 }
 
 const DEFAULT_METHODS: &str = "GET, HEAD";
@@ -119,6 +124,26 @@ impl Policy {
     #[must_use]
     pub fn last_event_id_query<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
         self.last_event_id_query = name.into().map_or(Parameter::None, |name| Parameter::Named(name.into()));
+        self
+    }
+
+    /// Notes that the streams of this route are compressed: `false` by default. Requires the feature `gzip`.
+    ///
+    /// Only the answer to HEAD needs the note, because no handler runs for HEAD. With it the answer has the head of a stream
+    /// whose topics the hub [compresses](crate::hub::HubBuilder::gzip).
+    ///
+    /// ```
+    /// # use sse_core::{Policy, Request};
+    /// let policy = Policy::default().compressed(true);
+    /// let head = policy.check(&Request::new("HEAD", None, [("accept-encoding", &b"gzip"[..])])).unwrap_err();
+    /// assert!(head.headers().any(|header| header == ("content-encoding", "gzip")));
+    /// let head = policy.check(&Request::new("HEAD", None, [])).unwrap_err();
+    /// assert!(head.headers().any(|header| header == ("vary", "accept-encoding")));
+    /// ```
+    #[cfg(feature = "gzip")]
+    #[must_use]
+    pub const fn compressed(mut self, compressed: bool) -> Self {
+        self.compressed = compressed;
         self
     }
 
@@ -261,14 +286,30 @@ impl Policy {
         self.origins.check(&request.from)?;
         // Also if the policy lists HEAD: an answer to HEAD never has a body.
         if request.method == "HEAD" {
-            return Err(Rejection::Head);
+            return Err(self.head(request));
         }
         let is_get = request.method == "GET";
         let last_event_id = request.last_event_id(self.last_event_id_query.name(is_get));
         if is_get && last_event_id.is_end() {
             return Err(Rejection::Finished);
         }
-        Ok(Accepted { last_event_id, is_get, names_type: request.accept.allows(AcceptMode::Named) })
+        let names_type = request.accept.allows(AcceptMode::Named);
+        Ok(Accepted { last_event_id, is_get, names_type, accepts_gzip: request.accept_encoding.accepts_gzip() })
+    }
+
+    #[cfg(feature = "gzip")]
+    fn head(&self, request: &Request<'_>) -> Rejection {
+        if self.compressed {
+            Rejection::CompressedHead { gzip: request.accept_encoding.accepts_gzip() }
+        } else {
+            Rejection::Head
+        }
+    }
+
+    #[cfg(not(feature = "gzip"))]
+    #[expect(clippy::unused_self, reason = "no stream of a policy is compressed")]
+    const fn head(&self, _: &Request<'_>) -> Rejection {
+        Rejection::Head
     }
 }
 

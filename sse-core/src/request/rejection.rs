@@ -1,6 +1,8 @@
 //! The answer to a request that opens no stream. Only this file maps rejections to HTTP.
 
 use crate::request::accept::AcceptMode;
+#[cfg(feature = "gzip")]
+use crate::request::head::COMPRESSED_HEADERS;
 use crate::request::head::STREAM_HEADERS;
 
 /// The reason why a request opens no stream, and the answer to the request: [`status`](Self::status),
@@ -51,6 +53,13 @@ pub enum Rejection {
     /// 200 with the headers of a stream and no body: the answer to HEAD. The response must have no `content-length`.
     #[error("a HEAD request is answered with the head of the stream alone")]
     Head,
+    /// [`Head`](Self::Head) for streams that are compressed, see [`Policy::compressed`](crate::Policy::compressed).
+    #[cfg(feature = "gzip")]
+    #[error("a HEAD request is answered with the head of the stream alone")]
+    CompressedHead {
+        /// Whether the client accepts gzip.
+        gzip: bool,
+    },
     /// 204: the client's last event ID is `end`, so the stream has finished. An `EventSource` does not reconnect after 204.
     #[error("the stream of this client has finished; 204 stops its reconnects")]
     Finished,
@@ -69,7 +78,20 @@ impl Rejection {
             Self::NotAcceptable { .. } => 406,
             Self::HostNotAllowed | Self::OriginNotAllowed => 403,
             Self::Head => 200,
+            #[cfg(feature = "gzip")]
+            Self::CompressedHead { .. } => 200,
             Self::Finished => 204,
+        }
+    }
+
+    /// Whether this is the answer to HEAD, which has no body and no `content-length`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn is_head(&self) -> bool {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::CompressedHead { .. } => true,
+            _ => matches!(self, Self::Head),
         }
     }
 
@@ -89,6 +111,10 @@ impl Rejection {
         const NO_STORE: (&str, &str) = ("cache-control", "no-store");
         let fixed: &'static [_] = match self {
             Self::Head => &STREAM_HEADERS,
+            #[cfg(feature = "gzip")]
+            Self::CompressedHead { gzip: true } => &COMPRESSED_HEADERS,
+            #[cfg(feature = "gzip")]
+            Self::CompressedHead { gzip: false } => COMPRESSED_HEADERS.split_last().map_or(&[], |(_, plain)| plain),
             Self::Finished => &[NO_STORE],
             _ => &[TEXT, NO_STORE],
         };
@@ -127,6 +153,8 @@ impl Rejection {
     #[must_use]
     pub fn body_with(&self, attach: &str) -> String {
         let (advice, policy) = match self {
+            #[cfg(feature = "gzip")]
+            Self::CompressedHead { .. } => return String::new(),
             Self::Head | Self::Finished => return String::new(),
             Self::MethodNotAllowed { allow } => (
                 "To open a stream for the method of this request too, name it in the policy of the route (`Policy::fetch()` allows \

@@ -1,12 +1,13 @@
 //! The parts of a request that a policy checks.
 
 use crate::request::accept::Accept;
+use crate::request::accept_encoding::AcceptEncoding;
 use crate::request::grammar::trim;
 use crate::request::last_event_id::{self, IdLines, LastEventId};
 use crate::request::origin::Provenance;
 
 /// The parts of an HTTP request that a [`Policy`](crate::Policy) checks: method, query, authority, and the headers
-/// `Accept`, `Last-Event-ID`, `Host`, `Origin` and `Sec-Fetch-Site`.
+/// `Accept`, `Accept-Encoding`, `Last-Event-ID`, `Host`, `Origin` and `Sec-Fetch-Site`.
 ///
 /// The type depends on no framework, and borrows all text.
 ///
@@ -24,6 +25,7 @@ pub struct Request<'h> {
     pub(crate) method: &'h str,
     query: Option<&'h str>,
     pub(crate) accept: Accept,
+    pub(crate) accept_encoding: AcceptEncoding,
     last_event_id: IdLines<'h>,
     pub(crate) from: Provenance<'h>,
 }
@@ -42,11 +44,19 @@ impl<'h> Request<'h> {
         query: Option<&'h str>,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Self {
-        let (accept, last_event_id, from) = (Accept::default(), IdLines::default(), Provenance::default());
-        let mut request = Self { method, query, accept, last_event_id, from };
+        let mut request = Self {
+            method,
+            query,
+            accept: Accept::default(),
+            accept_encoding: AcceptEncoding::default(),
+            last_event_id: IdLines::default(),
+            from: Provenance::default(),
+        };
         for (name, value) in headers {
             if name.eq_ignore_ascii_case("accept") {
                 request.accept.add_line(value);
+            } else if name.eq_ignore_ascii_case("accept-encoding") {
+                request.accept_encoding.add_line(value);
             } else if name.eq_ignore_ascii_case("last-event-id") {
                 request.last_event_id.add_line(value);
             } else if name.eq_ignore_ascii_case("host") {

@@ -105,7 +105,8 @@ impl<R: Runtime> Sse<R> {
     /// whose framework cannot answer before the handler.
     #[doc(hidden)]
     pub fn rejected(runtime: R, rejection: Rejection) -> Self {
-        let accepted = Accepted { last_event_id: LastEventId::Absent, is_get: false, names_type: false };
+        let accepted =
+            Accepted { last_event_id: LastEventId::Absent, is_get: false, names_type: false, accepts_gzip: false };
         Self { rejection: Some(rejection), ..Self::new(runtime, accepted) }
     }
 
@@ -485,6 +486,11 @@ impl<R: Runtime> Sse<R> {
 
     pub(crate) const fn is_get(&self) -> bool {
         self.accepted.is_get
+    }
+
+    #[cfg(feature = "gzip")]
+    pub(crate) const fn accepts_gzip(&self) -> bool {
+        self.accepted.accepts_gzip
     }
 
     pub(crate) fn control(&self) -> Control {

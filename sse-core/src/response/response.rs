@@ -124,6 +124,12 @@ impl<B> Response<B> {
         Response { status, headers, id, rejection, body: map(body) }
     }
 
+    /// Adds a header of the stream.
+    #[cfg(feature = "gzip")]
+    pub(crate) fn add_header(&mut self, (name, value): (&'static str, &'static str)) {
+        self.headers.push((name.into(), value.into()));
+    }
+
     /// The body. The crate page has an example.
     pub fn into_body(self) -> B {
         self.body

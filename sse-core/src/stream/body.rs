@@ -155,6 +155,8 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                     if let Some(pace) = this.pace.as_mut().filter(|_| has_events) {
                         pace.wrote(now);
                     }
+                    #[cfg(feature = "gzip")]
+                    let chunk = this.source.as_mut().encode(chunk);
                     this.keep_alive.wrote_data(now, this.membership.shared.id);
                     this.membership.span.wrote(chunk.len());
                     return Polled::Chunk(chunk);

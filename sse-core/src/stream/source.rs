@@ -36,6 +36,13 @@ pub trait Source: private::Sealed {
     fn keep_alive(self: Pin<&mut Self>) -> Bytes {
         Bytes::from_static(KEEP_ALIVE)
     }
+
+    /// Encodes blocks that are not from this source, in the order in which the client receives them.
+    #[cfg(feature = "gzip")]
+    #[doc(hidden)]
+    fn encode(self: Pin<&mut Self>, blocks: Bytes) -> Bytes {
+        blocks
+    }
 }
 
 /// One comment line. At a blank line some clients would dispatch an empty event.

@@ -112,7 +112,7 @@ impl Clock {
     /// assert!(sse.subscribe(&hub, ["news"]).resumption().is_gap());
     /// ```
     pub fn sse_after(&self, last_event_id: LastEventId) -> Sse<Self> {
-        Sse::new(self.clone(), Accepted { last_event_id, is_get: true, names_type: true })
+        Sse::new(self.clone(), Accepted { last_event_id, is_get: true, names_type: true, accepts_gzip: false })
     }
 
     /// Reads the body of a response.

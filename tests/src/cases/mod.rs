@@ -1,6 +1,7 @@
 //! The cases, one file per group.
 
 mod basics;
+mod compressed_once;
 mod compression;
 mod cut;
 mod decoding;
@@ -57,6 +58,7 @@ pub fn all() -> Vec<Case> {
         drain::cases(),
         limits::cases(),
         compression::cases(),
+        compressed_once::cases(),
         http10::cases(),
         http11::cases(),
         http2::cases(),

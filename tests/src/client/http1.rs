@@ -1,6 +1,7 @@
 //! HTTP/1 over a socket, with every byte in sight.
 
 use super::body::Framing;
+use super::gzip::Gunzip;
 use super::{Head, Request};
 use crate::Failure;
 use crate::failure::show;
@@ -29,6 +30,8 @@ pub struct Response {
     connection: Connection,
     framing: Framing,
     body: Vec<u8>,
+    /// Decompresses a compressed body for the reader.
+    gunzip: Option<Box<Gunzip>>,
     /// A reader that has read all of the body so far.
     reader: Reader,
 }
@@ -87,8 +90,10 @@ impl Connection {
                 let head = Head::parse(&self.wire[..end])?;
                 self.wire.drain(..end + 4);
                 let framing = head.framing(to_head);
+                let is_gzip = head.header("content-encoding") == Some("gzip");
+                let gunzip = is_gzip.then(|| Box::new(Gunzip::new()));
                 let reader = Reader::new();
-                return Ok(Response { head, connection: self, framing, body: Vec::new(), reader });
+                return Ok(Response { head, connection: self, framing, body: Vec::new(), gunzip, reader });
             }
             match self.fill(deadline)? {
                 Filled::More => {}
@@ -165,7 +170,7 @@ impl fmt::Display for Filled {
 }
 
 impl Response {
-    /// The body so far, without the framing.
+    /// The body so far, without the framing. The reader decompresses it if it is compressed.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -260,7 +265,10 @@ impl Response {
         loop {
             let before = self.body.len();
             self.framing.decode(&mut self.connection.wire, &mut self.body)?;
-            self.reader.read(&self.body[before..]);
+            match &mut self.gunzip {
+                Some(gunzip) => self.reader.read(&gunzip.read(&self.body[before..])?),
+                None => self.reader.read(&self.body[before..]),
+            }
             if self.is_ended() || !go_on(self) {
                 return Ok(());
             }

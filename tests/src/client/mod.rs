@@ -3,6 +3,7 @@
 mod body;
 mod events;
 mod frames;
+mod gzip;
 mod head;
 mod http1;
 mod http2;

@@ -22,7 +22,7 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
             .service(web::resource("/script").to(script))
             .service(web::resource("/fetch").app_data(App::fetch_policy()).to(fetch))
             .service(web::resource("/optional").to(optional))
-            .service(web::resource("/topics").to(topics))
+            .service(web::resource("/topics").app_data(shared.topics_policy()).to(topics))
             .default_service(web::to(plain))
     };
 

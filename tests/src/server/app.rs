@@ -41,6 +41,11 @@ impl App {
         Policy::default().methods(["GET", "POST"])
     }
 
+    /// The policy of `/topics`.
+    pub(crate) fn topics_policy(&self) -> Policy {
+        Policy::default().compressed(self.options.gzip)
+    }
+
     /// `/script`, and `/fetch` by GET.
     pub(crate) fn script<S: Offer>(&self, sse: S, query: Option<&str>) -> Answer<S::Reply> {
         let steps = Query::of(query).get("steps").ok_or_else(|| Plain::bad_request("no steps"))?;
@@ -181,6 +186,7 @@ impl App {
     fn about(&self) -> Plain {
         let groups = Group::ALL.iter().filter(|group| match group {
             Group::Compression => self.options.compress,
+            Group::CompressedOnce => self.options.gzip,
             Group::Nodes => self.redis.is_some(),
             _ => true,
         });

@@ -37,7 +37,7 @@ fn routes(app: &App) -> Router {
         .route("/script", any(script))
         .route("/fetch", any(fetch).layer(Extension(App::fetch_policy())))
         .route("/optional", any(optional))
-        .route("/topics", any(topics))
+        .route("/topics", any(topics).layer(Extension(app.topics_policy())))
         .fallback(plain)
         .with_state(app.clone());
     if app.options.compress { routes.layer(CompressionLayer::new()) } else { routes }

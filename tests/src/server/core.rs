@@ -87,7 +87,8 @@ async fn answer(app: &App, request: Request<Incoming>) -> Response<Body> {
     let (path, query) = (parts.uri.path(), parts.uri.query());
     let offered = |policy: Policy| policy.check(&read(&parts)).map(|admitted| Sse::new(Tokio, admitted));
     let sse = match path {
-        "/script" | "/topics" => offered(Policy::default()),
+        "/script" => offered(Policy::default()),
+        "/topics" => offered(app.topics_policy()),
         "/fetch" => offered(App::fetch_policy()),
         "/optional" => {
             return match Policy::default().check_optional(&read(&parts)) {
@@ -131,6 +132,9 @@ fn respond(answer: Answer<sse_core::Response<EventStream<Tokio>>>) -> Response<B
     };
     let mut response = head(opened.reply.status(), opened.reply.headers());
     response.headers_mut().extend(opened.header_map());
+    if fault("gzip-not-varied") {
+        response.headers_mut().remove(http::header::VARY);
+    }
     response.map(|()| Faulty::new(opened.reply.into_body().boxed()).boxed())
 }
 

@@ -1,5 +1,6 @@
 //! Deliberate faults of the server. `FAULT=NAME` in the environment puts one in; `conformance-server --faults` lists
-//! all. They cover the groups that the Python server does not offer: `http-2`, on the adapter `core`, `nodes` and `pace`.
+//! all. They cover the groups that the Python server does not offer: `http-2`, `pace` and `compressed-once`, on the adapter
+//! `core`, and `nodes`.
 
 use hyper::body::{Body, Frame, SizeHint};
 use std::collections::HashSet;
@@ -8,7 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 /// The name, the case that must fail, and the fault.
-pub const FAULTS: [(&str, &str, &str); 13] = [
+pub const FAULTS: [(&str, &str, &str); 15] = [
     ("http2-not-served", "http-2::stream_over_http2_has_the_same_head_and_events", "the server speaks HTTP/1 only"),
     ("http2-one-stream", "http-2::open_stream_does_not_block_another", "a connection serves one stream at a time"),
     ("http2-post-rejected", "http-2::post_over_http2_opens_a_stream", "a POST over HTTP/2 gets 405"),
@@ -25,6 +26,8 @@ pub const FAULTS: [(&str, &str, &str); 13] = [
         "http-2::topic_stream_over_http2_resumes",
         "over HTTP/2 every last event ID but `end` is ignored",
     ),
+    ("gzip-not-varied", "compressed-once::coding_is_negotiated", "the header `vary` is missing"),
+    ("gzip-delayed", "compressed-once::event_is_decoded_at_once", "an event leaves with the next one"),
     ("nodes-own-log", "nodes::both_servers_have_one_order", "each server has a log of its own"),
     ("nodes-half-an-array", "nodes::rejected_array_reaches_no_server", "the events before an invalid one are stored"),
     (
@@ -69,23 +72,27 @@ pub(super) fn change(parts: &mut http::request::Parts) {
     }
 }
 
-/// A body with a fault: never dropped, or without the error of a failed stream.
-pub(super) struct Faulty<B>(Option<B>);
+/// A body with a fault: never dropped, without the error of a failed stream, or with each chunk after the next one.
+pub(super) struct Faulty<B: Body>(Option<B>, Option<Frame<B::Data>>);
 
-impl<B> Faulty<B> {
+impl<B: Body> Faulty<B> {
     pub(super) const fn new(body: B) -> Self {
-        Self(Some(body))
+        Self(Some(body), None)
     }
 }
 
-impl<B: Body + Unpin> Body for Faulty<B> {
+impl<B: Body<Data: Unpin> + Unpin> Body for Faulty<B> {
     type Data = B::Data;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        let Self(Some(body), held) = &mut *self else { return Poll::Ready(None) };
         match Pin::new(body).poll_frame(cx) {
             Poll::Ready(Some(Err(_))) if fault("http2-failed-post-whole") => Poll::Ready(None),
+            Poll::Ready(Some(Ok(frame))) if fault("gzip-delayed") => match held.replace(frame) {
+                Some(earlier) => Poll::Ready(Some(Ok(earlier))),
+                None => self.poll_frame(cx),
+            },
             polled => polled,
         }
     }
@@ -99,7 +106,7 @@ impl<B: Body + Unpin> Body for Faulty<B> {
     }
 }
 
-impl<B> Drop for Faulty<B> {
+impl<B: Body> Drop for Faulty<B> {
     fn drop(&mut self) {
         if fault("http2-reset-unnoticed") {
             std::mem::forget(self.0.take());

@@ -58,6 +58,9 @@ pub struct Options {
     /// Puts the framework's own compression middleware around the routes.
     #[arg(long)]
     pub compress: bool,
+    /// Compresses every topic once for all of its clients that accept gzip.
+    #[arg(long)]
+    pub gzip: bool,
     /// When the socket ends a client that stalls or vanishes, in milliseconds; 0 keeps the system's defaults. Not part
     /// of the contract.
     #[arg(long, default_value_t = 30_000, hide = true)]
@@ -168,6 +171,7 @@ impl Options {
             Some(age) => hub.topic_age(age),
             None => hub,
         };
+        let hub = if self.gzip { hub.gzip(|_| true) } else { hub };
         if self.lag == Lag::Gap { hub.gap_on_lag() } else { hub }
     }
 }

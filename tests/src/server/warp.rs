@@ -33,7 +33,7 @@ pub(super) async fn serve(app: App, listener: TcpListener) -> io::Result<()> {
             Ok::<_, Error>(respond(app.optional(sse, method.as_str())))
         },
     );
-    let topics = warp::path!("topics").and(sse_warp::sse(())).and(with_app.clone()).and(query).then(
+    let topics = warp::path!("topics").and(sse_warp::sse(app.topics_policy())).and(with_app.clone()).and(query).then(
         async |sse: Sse, app: App, query: String| {
             Ok::<_, Error>(respond(app.topics(sse.into_result()?, Some(&query)).await))
         },

@@ -9,11 +9,15 @@
 //! shorter run is a copy, because a small chunk in the buffer of a slow connection must not keep 32 KiB in memory.
 //! Subscribers that take the same newest run share that copy. A single event of the tail is shared without a copy.
 
+#[cfg(feature = "gzip")]
+mod compressed;
 #[expect(clippy::module_inception, reason = "a reader looks for `Ring` in ring.rs")]
 mod ring;
 mod segment;
 mod tail;
 
+#[cfg(feature = "gzip")]
+pub(crate) use compressed::NextCompressed;
 pub(crate) use ring::Ring;
 
 use super::trim_point::TrimPoint;

@@ -15,17 +15,30 @@ pub(crate) struct Ring {
     /// The position of the last reset by a followed log. Events up to here are missing because of the log, and not
     /// because a subscriber was slow.
     reset: u64,
-    segments: VecDeque<Segment>,
-    tail: Tail,
+    pub(super) segments: VecDeque<Segment>,
+    pub(super) tail: Tail,
     events: usize,
     bytes: usize,
     /// The number of events that were ever added, without truncated events.
     added: usize,
+    /// The number of resets and truncations.
+    #[cfg(feature = "gzip")]
+    pub(super) epoch: u64,
 }
 
 impl Ring {
     pub(crate) fn new(trimmed_to: TrimPoint) -> Self {
-        Self { trimmed_to, reset: 0, segments: VecDeque::new(), tail: Tail::default(), events: 0, bytes: 0, added: 0 }
+        Self {
+            trimmed_to,
+            reset: 0,
+            segments: VecDeque::new(),
+            tail: Tail::default(),
+            events: 0,
+            bytes: 0,
+            added: 0,
+            #[cfg(feature = "gzip")]
+            epoch: 0,
+        }
     }
 
     /// The number of stored events.
@@ -168,6 +181,8 @@ impl Ring {
         garbage.extend(self.tail.events.drain(..).map(|event| event.bytes));
         garbage.push(std::mem::take(&mut self.tail).joined.1);
         (self.events, self.bytes) = (0, 0);
+        #[cfg(feature = "gzip")]
+        (self.epoch += 1);
     }
 
     /// Drops the events after this position, because the log was truncated.
@@ -187,6 +202,11 @@ impl Ring {
             self.tail.end = event.start;
             garbage.push(event.bytes);
         }
+        #[cfg(feature = "gzip")]
+        {
+            self.epoch += 1;
+            self.tail.track = None;
+        }
         // The next event reuses the offsets of the dropped events, so the joined and copied bytes no longer match.
         garbage.extend([&mut self.tail.joined.1, &mut self.tail.copied.1].map(std::mem::take));
         while let Some(segment) = self.segments.back_mut() {
@@ -199,6 +219,8 @@ impl Ring {
             self.added -= segment.events.len() - keep;
             self.bytes -= segment.bytes.len() - end.max(segment.start_of(segment.first));
             segment.events.truncate(keep);
+            #[cfg(feature = "gzip")]
+            (segment.track = None);
             garbage.push(segment.bytes.split_off(end));
             if segment.first < segment.events.len() {
                 break;
@@ -290,11 +312,14 @@ impl Ring {
 
     /// The first segment with an event after this position.
     fn segment_after(&self, position: u64) -> Option<&Segment> {
+        self.segments.get(self.segment_index_after(position)?)
+    }
+
+    pub(super) fn segment_index_after(&self, position: u64) -> Option<usize> {
         if self.newest_sealed()? <= position {
             return None;
         }
-        let at = self.segments.partition_point(|segment| segment.newest() <= position);
-        self.segments.get(at)
+        Some(self.segments.partition_point(|segment| segment.newest() <= position))
     }
 }
 

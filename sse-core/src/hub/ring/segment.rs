@@ -14,6 +14,8 @@ pub(super) struct Segment {
     pub(super) first: usize,
     /// The number of events that were added to the ring before this segment.
     pub(super) before: usize,
+    #[cfg(feature = "gzip")]
+    pub(super) track: Option<Box<crate::hub::gzip::track::Track>>,
 }
 
 #[derive(Debug, Clone, Copy)]

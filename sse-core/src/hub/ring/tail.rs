@@ -14,6 +14,8 @@ pub(super) struct Tail {
     pub(super) joined: (u64, Bytes),
     /// The last short run that was copied, and the offset of the run.
     pub(super) copied: (u64, Bytes),
+    #[cfg(feature = "gzip")]
+    pub(super) track: Option<Box<crate::hub::gzip::track::Track>>,
 }
 
 #[derive(Debug)]
@@ -131,6 +133,16 @@ impl Tail {
         let bytes = alone.unwrap_or_else(|| tail.concat());
         garbage.extend(tail.events.into_iter().map(|event| event.bytes));
         garbage.extend([tail.joined.1, tail.copied.1]);
-        Segment { bytes, events, first: 0, before }
+        Segment {
+            bytes,
+            events,
+            first: 0,
+            before,
+            #[cfg(feature = "gzip")]
+            track: tail.track.map(|mut track| {
+                track.seal();
+                track
+            }),
+        }
     }
 }

@@ -1,0 +1,186 @@
+//! A track: the compressed blocks of a segment or of the tail, and where a client can join.
+
+use crate::hub::ring::{COPY_BYTES, Run};
+use crate::runtime::sync::Arc;
+use crate::runtime::sync::atomic::{AtomicUsize, Ordering};
+use bytes::Bytes;
+
+/// A key point comes as early as this, in bytes of events since the last one, if a client waits for it.
+const EARLY_KEY_BYTES: usize = 16 * 1024;
+
+/// Blocks of consecutive events. The first block is a key point.
+#[derive(Debug)]
+pub(crate) struct Track {
+    /// The number of the track, unique in the hub.
+    id: u64,
+    /// The compressed bytes of the hub.
+    held: Arc<AtomicUsize>,
+    blocks: Vec<Block>,
+    keys: Vec<KeyPoint>,
+    /// The bytes of the first blocks, since the segment is sealed.
+    joined: Bytes,
+    /// The bytes of the other blocks.
+    parts: Vec<Bytes>,
+    /// The last blocks that were copied together, and their range.
+    copied: (usize, usize, Bytes),
+    /// The clients that are on this track.
+    riders: usize,
+    plain: usize,
+    plain_since_key: usize,
+}
+
+#[derive(Debug)]
+struct Block {
+    /// The position of the last event.
+    last: u64,
+    /// The end of the block, counted from the first byte.
+    end: usize,
+    /// The number of events up to the end of the block.
+    events: usize,
+}
+
+/// A block that refers to nothing before it.
+#[derive(Debug)]
+struct KeyPoint {
+    block: usize,
+    /// The position of the first event.
+    first: u64,
+}
+
+impl Track {
+    pub(crate) const fn new(id: u64, held: Arc<AtomicUsize>) -> Self {
+        Self {
+            id,
+            held,
+            blocks: Vec::new(),
+            keys: Vec::new(),
+            joined: Bytes::new(),
+            parts: Vec::new(),
+            copied: (0, 0, Bytes::new()),
+            riders: 0,
+            plain: 0,
+            plain_since_key: 0,
+        }
+    }
+
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The position of the last event.
+    pub(crate) fn last(&self) -> u64 {
+        self.blocks.last().map_or(0, |block| block.last)
+    }
+
+    /// The bytes of the events in it.
+    pub(crate) const fn plain_len(&self) -> usize {
+        self.plain
+    }
+
+    pub(crate) const fn join(&mut self) {
+        self.riders += 1;
+    }
+
+    pub(crate) const fn leave(&mut self) {
+        self.riders = self.riders.saturating_sub(1);
+    }
+
+    /// Whether the next block should be a key point, with this many compressed streams on the topic: a key point makes the
+    /// block larger for the clients on the track, and smaller for the others.
+    pub(crate) const fn wants_key(&self, clients: usize) -> bool {
+        let others = clients.saturating_sub(self.riders);
+        others > 0 && (others >= self.riders || self.plain_since_key >= EARLY_KEY_BYTES)
+    }
+
+    /// Adds a block. `first` is the position of its first event.
+    pub(crate) fn push(&mut self, block: Bytes, run: &Run, first: u64, is_key: bool) {
+        if is_key {
+            self.keys.push(KeyPoint { block: self.blocks.len(), first });
+            self.plain_since_key = 0;
+        }
+        self.plain += run.bytes.len();
+        self.plain_since_key += run.bytes.len();
+        let (end, events) = self.blocks.last().map_or((0, 0), |block| (block.end, block.events));
+        self.blocks.push(Block { last: run.last, end: end + block.len(), events: events + run.events });
+        self.held.fetch_add(block.len(), Ordering::Relaxed);
+        self.parts.push(block);
+    }
+
+    /// The index of the first block with an event after this position. Most clients need the newest block.
+    pub(crate) fn index_after(&self, position: u64) -> usize {
+        let newest = self.blocks.len().saturating_sub(1);
+        match newest.checked_sub(1).and_then(|before| self.blocks.get(before)) {
+            Some(before) if before.last <= position => newest + usize::from(self.last() <= position),
+            _ => self.blocks.partition_point(|block| block.last <= position),
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The block that starts with the event at this position, if it is a key point.
+    pub(crate) fn key_at(&self, first: u64) -> Option<usize> {
+        let at = self.keys.binary_search_by_key(&first, |key| key.first).ok()?;
+        self.keys.get(at).map(|key| key.block)
+    }
+
+    /// The position of the first event of the first key point after this position.
+    pub(crate) fn key_after(&self, position: u64) -> Option<u64> {
+        self.keys.get(self.keys.partition_point(|key| key.first <= position)).map(|key| key.first)
+    }
+
+    /// The blocks from this one on, up to and including the event `upto`: at most `budget` bytes, or one larger block.
+    pub(crate) fn take(&mut self, from: usize, upto: u64, budget: usize) -> Option<Run> {
+        let (start, before) = self.end_before(from);
+        let rest = self.blocks.get(from..)?;
+        let fits = |block: &Block| block.last <= upto && block.end - start <= budget;
+        let blocks = if rest.len() == 1 { 1 } else { rest.partition_point(fits).max(1) };
+        let last = rest.get(blocks - 1).filter(|block| block.last <= upto)?;
+        let (position, end, events) = (last.last, last.end, last.events - before);
+        Some(Run { bytes: self.bytes(from..from + blocks, start..end)?, events, last: position })
+    }
+
+    fn end_before(&self, index: usize) -> (usize, usize) {
+        let before = index.checked_sub(1).and_then(|before| self.blocks.get(before));
+        before.map_or((0, 0), |block| (block.end, block.events))
+    }
+
+    /// The bytes of several blocks. A short run is a copy, as in the ring.
+    fn bytes(&mut self, blocks: std::ops::Range<usize>, range: std::ops::Range<usize>) -> Option<Bytes> {
+        let joined_blocks = self.blocks.len() - self.parts.len();
+        if blocks.len() == 1 && blocks.start >= joined_blocks {
+            return self.parts.get(blocks.start - joined_blocks).cloned();
+        }
+        if range.end <= self.joined.len() && range.len() >= COPY_BYTES {
+            return Some(self.joined.slice(range));
+        }
+        if (self.copied.0, self.copied.1) != (range.start, range.end) {
+            let mut copy = Vec::with_capacity(range.len());
+            copy.extend_from_slice(
+                self.joined.get(range.start.min(self.joined.len())..range.end.min(self.joined.len()))?,
+            );
+            let parts = blocks.start.max(joined_blocks) - joined_blocks..blocks.end.max(joined_blocks) - joined_blocks;
+            self.parts.get(parts)?.iter().for_each(|part| copy.extend_from_slice(part));
+            self.copied = (range.start, range.end, copy.into());
+        }
+        Some(self.copied.2.clone())
+    }
+
+    /// Joins the blocks, because few more follow.
+    pub(crate) fn seal(&mut self) {
+        let mut joined = Vec::with_capacity(self.blocks.last().map_or(0, |block| block.end));
+        joined.extend_from_slice(&self.joined);
+        self.parts.iter().for_each(|part| joined.extend_from_slice(part));
+        self.joined = joined.into();
+        (self.parts, self.copied) = (Vec::new(), (0, 0, Bytes::new()));
+        self.blocks.shrink_to_fit();
+    }
+}
+
+impl Drop for Track {
+    fn drop(&mut self) {
+        let bytes = self.blocks.last().map_or(0, |block| block.end);
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,8 @@
+//! Topics that are compressed once for all clients.
+
+mod bounds;
+mod heads;
+mod inflate;
+mod pair;
+mod property;
+mod sharing;
