@@ -3,6 +3,7 @@
 //! engine, and the rest in Chromium.
 
 mod away;
+mod compressed;
 mod cut;
 mod down;
 mod ends;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         away::add(&mut trials, adapter, scope);
         if scope == Scope::Everything {
             runs::add(&mut trials, adapter);
+            compressed::add(&mut trials, adapter);
         }
     }
     trials.run()
