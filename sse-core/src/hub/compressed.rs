@@ -125,9 +125,8 @@ fn next(topic: &SharedTopic, position: u64, head: u64, encoding: Encoding) -> Op
 fn compress_next(gzip: &Gzip, topic: &Arc<SharedTopic>, position: u64, head: u64, encoding: Encoding) {
     let _turn = topic.compressing.lock();
     let Some(NextCompressed::Compress(events)) = next(topic, position, head, encoding) else { return };
-    let track = events.track.unwrap_or_else(|| gzip.next_track());
-    let (block, is_key) = gzip.compress(key(topic), track, events.wants_key, &events.run.bytes);
-    let new = || Track::new(track, gzip.account().clone());
+    let (block, is_key) = gzip.compress(key(topic), events.track, events.wants_key, &events.run.bytes);
+    let new = || Track::new(events.track, gzip.account().clone());
     topic.lock().ring.attach(&events, block, is_key, new);
 }
 

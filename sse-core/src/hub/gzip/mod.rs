@@ -20,7 +20,7 @@ mod pool;
 pub(super) mod track;
 
 use crate::runtime::sync::Arc;
-use crate::runtime::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::runtime::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use pieces::Pieces;
 use pool::Pool;
@@ -66,15 +66,13 @@ pub(crate) struct Gzip {
     /// All compressed bytes of the hub.
     held: Arc<AtomicUsize>,
     streams: AtomicUsize,
-    next_track: AtomicU64,
 }
 
 impl Gzip {
     pub(super) fn new(compressors: usize) -> Self {
         let held = Arc::new(AtomicUsize::new(0));
         let pieces = Pieces::new(held.clone());
-        let (streams, next_track) = (AtomicUsize::new(0), AtomicU64::new(Encoding::FIRST_TRACK));
-        Self { pool: Pool::new(compressors), pieces, held, streams, next_track }
+        Self { pool: Pool::new(compressors), pieces, held, streams: AtomicUsize::new(0) }
     }
 
     /// The compressed bytes in memory.
@@ -84,10 +82,6 @@ impl Gzip {
 
     pub(super) const fn account(&self) -> &Arc<AtomicUsize> {
         &self.held
-    }
-
-    pub(super) fn next_track(&self) -> u64 {
-        self.next_track.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn enter(&self) {
@@ -104,7 +98,7 @@ impl Gzip {
 
     /// Compresses the next events of a topic. The block refers to the blocks before it, unless `is_key` is set or the
     /// compressor of the topic was given away. Returns the block, and whether it refers to nothing.
-    pub(super) fn compress(&self, topic: usize, track: u64, is_key: bool, plain: &[u8]) -> (Bytes, bool) {
+    pub(super) fn compress(&self, topic: usize, track: u32, is_key: bool, plain: &[u8]) -> (Bytes, bool) {
         let (mut deflater, continues) = self.pool.take(topic, track);
         let is_key = is_key || !continues;
         if is_key {
@@ -142,9 +136,9 @@ impl Gzip {
     }
 }
 
-/// How a stream is encoded. One number, because every idle stream has one.
+/// How a stream is encoded. One small number, because every idle stream has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Encoding(u64);
+pub(super) struct Encoding(u32);
 
 impl Encoding {
     pub(super) const PLAIN: Self = Self(0);
@@ -152,10 +146,11 @@ impl Encoding {
     pub(super) const NEW: Self = Self(1);
     /// Compressed, and the client has received bytes that other clients have not.
     pub(super) const ALONE: Self = Self(2);
-    const FIRST_TRACK: u64 = 3;
+    /// The least number of a track.
+    pub(super) const FIRST_TRACK: u32 = 3;
 
     /// Compressed, and the client has all bytes that the next block of this track refers to.
-    pub(super) const fn on(track: u64) -> Self {
+    pub(super) const fn on(track: u32) -> Self {
         Self(track)
     }
 
@@ -168,7 +163,7 @@ impl Encoding {
     }
 
     /// The track that the client is on.
-    pub(super) const fn track(self) -> Option<u64> {
+    pub(super) const fn track(self) -> Option<u32> {
         if self.0 < Self::FIRST_TRACK { None } else { Some(self.0) }
     }
 }

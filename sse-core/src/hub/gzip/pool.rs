@@ -17,7 +17,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Resting {
     topic: usize,
-    track: u64,
+    track: u32,
     deflater: Box<Deflater>,
 }
 
@@ -27,7 +27,7 @@ impl Pool {
     }
 
     /// A compressor for this topic, and whether it has compressed all blocks of this track.
-    pub(super) fn take(&self, topic: usize, track: u64) -> (Box<Deflater>, bool) {
+    pub(super) fn take(&self, topic: usize, track: u32) -> (Box<Deflater>, bool) {
         let found = {
             let mut resting = self.resting.lock();
             let at = resting.iter().rposition(|resting| resting.topic == topic);
@@ -41,7 +41,7 @@ impl Pool {
     }
 
     /// Returns a compressor that has compressed all blocks of this track.
-    pub(super) fn put(&self, topic: usize, track: u64, deflater: Box<Deflater>) {
+    pub(super) fn put(&self, topic: usize, track: u32, deflater: Box<Deflater>) {
         let surplus = {
             let mut resting = self.resting.lock();
             if self.limit == 0 {

@@ -11,8 +11,8 @@ const EARLY_KEY_BYTES: usize = 16 * 1024;
 /// Blocks of consecutive events. The first block is a key point.
 #[derive(Debug)]
 pub(crate) struct Track {
-    /// The number of the track, unique in the hub.
-    id: u64,
+    /// The number of the track, unique in its topic.
+    id: u32,
     /// The compressed bytes of the hub.
     held: Arc<AtomicUsize>,
     blocks: Vec<Block>,
@@ -48,7 +48,7 @@ struct KeyPoint {
 }
 
 impl Track {
-    pub(crate) const fn new(id: u64, held: Arc<AtomicUsize>) -> Self {
+    pub(crate) const fn new(id: u32, held: Arc<AtomicUsize>) -> Self {
         Self {
             id,
             held,
@@ -63,7 +63,7 @@ impl Track {
         }
     }
 
-    pub(crate) const fn id(&self) -> u64 {
+    pub(crate) const fn id(&self) -> u32 {
         self.id
     }
 

@@ -2,6 +2,7 @@
 
 use super::segment::Segment;
 use super::{Next, Ring, Run, SEGMENT_BYTES};
+use crate::hub::gzip::Encoding;
 use crate::hub::gzip::track::Track;
 use bytes::Bytes;
 
@@ -15,7 +16,7 @@ pub(crate) enum NextCompressed {
     /// Events before the next one were trimmed.
     Gap,
     /// Compressed blocks, and the track that the client is on afterwards.
-    Blocks(Run, u64),
+    Blocks(Run, u32),
     /// Events that the client receives alone, because it cannot join yet.
     Alone(Run),
     /// These events must be compressed first.
@@ -26,8 +27,9 @@ pub(crate) enum NextCompressed {
 #[derive(Debug)]
 pub(crate) struct Uncompressed {
     pub(crate) run: Run,
-    /// The track; `None` if this is the first block of a new track.
-    pub(crate) track: Option<u64>,
+    pub(crate) track: u32,
+    /// Whether this is the first block of a new track.
+    is_new: bool,
     pub(crate) wants_key: bool,
     /// The position after which the track continues, and the position of the first event.
     after: u64,
@@ -44,15 +46,15 @@ impl Ring {
         after: u64,
         upto: u64,
         budget: usize,
-        on: Option<u64>,
+        on: Option<u32>,
         clients: usize,
     ) -> Option<NextCompressed> {
         if after < self.trimmed_to().position {
             return Some(NextCompressed::Gap);
         }
-        let epoch = self.epoch;
+        let (epoch, new) = (self.epoch, self.next_track);
         if let Some(at) = self.segment_index_after(after) {
-            return self.segments.get_mut(at)?.next_compressed(after, upto, budget, on, epoch);
+            return self.segments.get_mut(at)?.next_compressed(after, upto, budget, on, (epoch, new));
         }
         let tail = &mut self.tail;
         let next = tail.events.get(tail.index_after(after)).map(|event| event.position).filter(|next| *next <= upto)?;
@@ -60,7 +62,8 @@ impl Ring {
             let run = tail.take(after, upto, budget)?;
             return Some(NextCompressed::Compress(Uncompressed {
                 run,
-                track: None,
+                track: new,
+                is_new: true,
                 wants_key: true,
                 after,
                 first: next,
@@ -83,10 +86,11 @@ impl Ring {
         let is_caught_up = first == Some(next);
         if is_on || (is_caught_up && (is_full || wants_key)) {
             let run = tail.take(after, upto, budget)?;
-            let track = (!is_full).then_some(id);
+            let track = if is_full { new } else { id };
             return Some(NextCompressed::Compress(Uncompressed {
                 run,
                 track,
+                is_new: is_full,
                 wants_key: wants_key || is_full,
                 after,
                 first: next,
@@ -98,7 +102,8 @@ impl Ring {
             let run = tail.take(last.max(first - 1), next - 1, budget)?;
             return Some(NextCompressed::Compress(Uncompressed {
                 run,
-                track: Some(id),
+                track: id,
+                is_new: false,
                 wants_key: false,
                 after: first - 1,
                 first,
@@ -117,25 +122,28 @@ impl Ring {
         let sealed = self.segment_index_after(events.after).and_then(|at| self.segments.get_mut(at));
         let is_sealed = sealed.is_some();
         let slot = sealed.map_or(&mut self.tail.track, |segment| &mut segment.track);
-        match (&mut *slot, events.track) {
-            (Some(track), Some(id)) if track.id() == id && track.last() < events.first => {
-                track.push(block, &events.run, events.first, is_key);
+        match slot {
+            Some(track) if !events.is_new => {
+                if track.id() == events.track && track.last() < events.first {
+                    track.push(block, &events.run, events.first, is_key);
+                }
             }
-            (Some(track), None) if track.plain_len() < TRACK_BYTES || is_sealed => {}
-            (track, None) => {
+            Some(track) if is_sealed || track.plain_len() < TRACK_BYTES => {}
+            None if !events.is_new => {}
+            track => {
                 let mut new = new();
                 new.push(block, &events.run, events.first, true);
                 if is_sealed {
                     new.seal();
                 }
                 *track = Some(Box::new(new));
+                self.next_track = self.next_track.checked_add(1).unwrap_or(Encoding::FIRST_TRACK);
             }
-            _ => {}
         }
     }
 
     /// The client leaves this track.
-    pub(crate) fn leave_track(&mut self, id: u64) {
+    pub(crate) fn leave_track(&mut self, id: u32) {
         if let Some(track) = self.tail.track.as_mut().filter(|track| track.id() == id) {
             track.leave();
         }
@@ -154,8 +162,8 @@ impl Segment {
         after: u64,
         upto: u64,
         budget: usize,
-        on: Option<u64>,
-        epoch: u64,
+        on: Option<u32>,
+        (epoch, new): (u64, u32),
     ) -> Option<NextCompressed> {
         let index = self.index_after(after);
         let next = self.events.get(index).map(|event| event.position).filter(|next| *next <= upto)?;
@@ -164,7 +172,15 @@ impl Segment {
             // A client in the middle of a segment receives the rest alone, and joins at the next one.
             let is_whole = index == 0 && self.events.last().is_some_and(|event| event.position == run.last);
             return Some(if is_whole {
-                NextCompressed::Compress(Uncompressed { run, track: None, wants_key: true, after, first: next, epoch })
+                NextCompressed::Compress(Uncompressed {
+                    run,
+                    track: new,
+                    is_new: true,
+                    wants_key: true,
+                    after,
+                    first: next,
+                    epoch,
+                })
             } else {
                 NextCompressed::Alone(run)
             });
@@ -176,11 +192,12 @@ impl Segment {
         }
         if is_on {
             // The segment was sealed with events that no client had read.
-            let track = Some(track.id());
+            let track = track.id();
             let run = self.take(after, upto, budget)?;
             return Some(NextCompressed::Compress(Uncompressed {
                 run,
                 track,
+                is_new: false,
                 wants_key: false,
                 after,
                 first: next,

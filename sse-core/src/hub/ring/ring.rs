@@ -24,6 +24,9 @@ pub(crate) struct Ring {
     /// The number of resets and truncations.
     #[cfg(feature = "gzip")]
     pub(super) epoch: u64,
+    /// The number of the next track of compressed blocks.
+    #[cfg(feature = "gzip")]
+    pub(super) next_track: u32,
 }
 
 impl Ring {
@@ -38,6 +41,8 @@ impl Ring {
             added: 0,
             #[cfg(feature = "gzip")]
             epoch: 0,
+            #[cfg(feature = "gzip")]
+            next_track: crate::hub::gzip::Encoding::FIRST_TRACK,
         }
     }
 
