@@ -11,10 +11,10 @@ use std::sync::OnceLock;
 
 /// The libraries, with the features of docs.rs.
 const CRATES: [(&str, &str); 8] = [
-    ("sse-core", "adapter,derive,http,http-body,json,socket,testing,tokio,tracing"),
-    ("sse-axum", "derive,testing,tracing"),
-    ("sse-actix", "derive,testing,tracing"),
-    ("sse-warp", "derive,testing,tracing"),
+    ("sse-core", "adapter,derive,gzip,http,http-body,json,socket,testing,tokio,tracing"),
+    ("sse-axum", "derive,gzip,testing,tracing"),
+    ("sse-actix", "derive,gzip,testing,tracing"),
+    ("sse-warp", "derive,gzip,testing,tracing"),
     ("sse-redis", "tls,tracing"),
     ("sse-client", ""),
     ("sse-serve", "axum,http2,tracing"),
