@@ -1,6 +1,8 @@
 //! The results of the fan-out: tables, lines for the targets, and the picture.
 
-use super::{BURST, GROWTH, Kind, LARGE, Load, Measured, Outcome, PACED, Part, STORM_BEHIND, STORM_STREAMS, TOPICS, WINDOW};
+use super::{
+    BURST, GROWTH, Kind, LARGE, Load, Measured, Outcome, PACED, Part, STORM_BEHIND, STORM_STREAMS, TOPICS, WINDOW,
+};
 use crate::report::Targets;
 use clap::ValueEnum;
 use std::fmt::Write;
