@@ -34,6 +34,8 @@ pub enum Group {
     Lag,
     /// At most one write per window.
     Pace,
+    /// Topics that hold the current state.
+    State,
     /// Draining the hub.
     Drain,
     /// Limits on requests.
@@ -62,7 +64,7 @@ pub enum Group {
 
 impl Group {
     /// All groups, in the order of a report.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Basics,
         Self::Head,
         Self::Eligibility,
@@ -78,6 +80,7 @@ impl Group {
         Self::Retention,
         Self::Lag,
         Self::Pace,
+        Self::State,
         Self::Drain,
         Self::Limits,
         Self::Compression,
@@ -111,6 +114,7 @@ impl Group {
             Self::Retention => "retention",
             Self::Lag => "lag",
             Self::Pace => "pace",
+            Self::State => "state",
             Self::Drain => "drain",
             Self::Limits => "limits",
             Self::Compression => "compression",

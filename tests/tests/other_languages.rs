@@ -21,10 +21,16 @@ fn main() -> ExitCode {
             .with_kind("faults")
     }));
     // The Python server does not offer these groups, so the faults are in our own server.
-    trials.extend(["http-2::", "pace::", "compressed-once::"].into_iter().flat_map(own_faults).map(|(fault, case)| {
-        Trial::test(format!("the_fault_is_found::{fault}"), move || found(fault, case, &[SERVER, "--adapter", "core"]))
-            .with_kind("faults")
-    }));
+    trials.extend(
+        ["http-2::", "pace::", "ended-topics::", "state::", "compressed-once::"].into_iter().flat_map(own_faults).map(
+            |(fault, case)| {
+                Trial::test(format!("the_fault_is_found::{fault}"), move || {
+                    found(fault, case, &[SERVER, "--adapter", "core"])
+                })
+                .with_kind("faults")
+            },
+        ),
+    );
     trials.push(needing("python3", "a_server_that_ends_is_named_and_started_again", crash));
     trials.push(Trial::test("every_group_has_a_fault", || {
         let (mut faults, cases) = (faults(), sse_conformance::cases::all());

@@ -32,6 +32,7 @@ mod documents {
         Post "../../../docs/post.md"
         RustClient "../../../docs/rust-client.md"
         Snapshots "../../../docs/snapshots.md"
+        State "../../../docs/state.md"
         Testing "../../../docs/testing.md"
         TypedEvents "../../../docs/typed-events.md"
         Warp "../../../docs/warp.md"

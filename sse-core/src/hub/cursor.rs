@@ -1,6 +1,7 @@
 //! A cursor: a position in the history, and the topics that a subscriber follows.
 
 use super::Inner;
+use super::state::Load;
 use super::stats::Counters;
 use super::topic::{SharedTopic, TopicPhase};
 use crate::event::control::Control;
@@ -22,6 +23,8 @@ pub(crate) struct Cursor {
     pub(super) announced: u64,
     /// The truncations that the cursor has seen.
     epoch: u64,
+    /// The state that a new subscriber receives first.
+    pub(super) load: Option<Box<Load>>,
     /// Whether the cursor replays. Each topic then skips the events up to a position of its own.
     replays: bool,
     /// Whether this is a listener of the process, which does not count as a subscriber.
@@ -53,6 +56,7 @@ impl Cursor {
             position: 0,
             announced: 0,
             epoch,
+            load: None,
             replays: false,
             is_listener: false,
             control,
@@ -95,7 +99,11 @@ impl Cursor {
     /// Starts the replay of one topic after a position of its own, and returns the position of the whole cursor. `None` if
     /// the cursor does not follow the topic. The caller holds the lock of the history.
     pub(crate) fn replay_topic_after(&mut self, topic: &Arc<SharedTopic>, position: u64) -> Option<u64> {
-        self.topics.iter_mut().find(|followed| Arc::ptr_eq(&followed.topic, topic))?.start = position;
+        let followed = self.topics.iter_mut().find(|followed| Arc::ptr_eq(&followed.topic, topic))?;
+        // A state topic replays its state by itself.
+        if !topic.is_state() {
+            followed.start = position;
+        }
         self.position = self.topics.iter().map(|followed| followed.start).min()?;
         self.announced = self.position;
         Some(self.position)
@@ -110,6 +118,9 @@ impl Cursor {
     pub(crate) fn replay_not_before(&mut self, position: u64) {
         for followed in &mut self.topics {
             followed.start = followed.start.max(position);
+        }
+        if let Some(load) = &mut self.load {
+            load.not_before(position);
         }
         self.position = self.position.max(position);
         self.announced = self.position;
@@ -138,6 +149,11 @@ impl Cursor {
             }
             if let Some(gap) = self.pass_truncations() {
                 return Poll::Ready(Step::Chunk(self.encode_own(gap)));
+            }
+            if self.load.is_some()
+                && let Some(step) = self.poll_load()
+            {
+                return Poll::Ready(step);
             }
             if let Some(step) = self.take(head).or_else(|| self.finish()) {
                 return Poll::Ready(step);
@@ -170,7 +186,7 @@ impl Cursor {
         }
         let head = self.hub.head.load(Ordering::Acquire);
         let has_news = |followed: &FollowedTopic| followed.topic.newest() > self.position_in(followed);
-        if self.has_unseen_truncation() || self.topics.iter().any(has_news) {
+        if self.load.is_some() || self.has_unseen_truncation() || self.topics.iter().any(has_news) {
             return None;
         }
         // The topics have no event up to the head.

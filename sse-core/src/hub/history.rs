@@ -96,10 +96,16 @@ impl History {
         if let (Some(now), Some(age)) = (now, limits.topic_age) {
             self.ages.published(now, position, age);
         }
-        while self.topics.held_bytes + hub.compressed_bytes() > limits.hub_bytes && self.topics.held_events > 1 {
-            self.topics.trim_oldest(u64::MAX, None, &self.ids, deferred);
-        }
+        self.trim_to_hub_bytes(hub, deferred);
         id
+    }
+
+    /// Trims the oldest events of all topics to the bound of the hub. State topics have their own bounds.
+    pub(crate) fn trim_to_hub_bytes(&mut self, hub: &Inner, deferred: &mut Deferred) {
+        while self.topics.held_bytes + hub.compressed_bytes() > hub.limits.hub_bytes
+            && self.topics.held_events > 1
+            && self.topics.trim_oldest(u64::MAX, None, &self.ids, deferred)
+        {}
     }
 
     /// Trims expired events, at most [`EXPIRED_WORK`], and forgets topics that ended long ago.

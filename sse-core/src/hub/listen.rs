@@ -129,6 +129,9 @@ impl Listener {
         let history = inner.history.lock();
         let (position, _) = history.replay_start(&inner, &topics, replay);
         self.cursor.replay_after(position);
+        if replay != Replay::None {
+            self.cursor.load_state(inner.head.load(Ordering::Acquire));
+        }
         drop(history);
         self
     }
@@ -218,6 +221,12 @@ impl Stream for Listener {
             let head = this.hub.inner.head.load(Ordering::Acquire);
             if this.cursor.pass_truncations().is_some() {
                 return Poll::Ready(Some(Heard::Gap(None)));
+            }
+            if this.cursor.load.is_some()
+                && let Some((index, run)) = this.cursor.take_state()
+            {
+                this.read(Taken { index, run: Some(run.bytes) });
+                continue;
             }
             let taken = this.cursor.take_one(head);
             let is_idle = taken.is_empty();

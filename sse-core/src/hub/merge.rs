@@ -89,7 +89,7 @@ impl Cursor {
                 return None;
             }
             #[cfg(feature = "gzip")]
-            if !self.encoding.is_plain() {
+            if !self.encoding.is_plain() && !followed.topic.is_state() {
                 return match self.take_compressed(position, head) {
                     Some(CompressedStep::Step(step)) => Some(step),
                     Some(CompressedStep::Gap) => self.take_merged(head),
@@ -100,7 +100,8 @@ impl Cursor {
             if let Some(run) = run {
                 Counters::add(&self.hub.counters.delivered, run.events);
                 (self.position, self.announced) = (run.last, run.last);
-                return Some(Step::Chunk(self.control.filter(run.bytes)));
+                let events = self.control.filter(run.bytes);
+                return Some(Step::Chunk(self.encode_alone(events)));
             }
         }
         self.take_merged(head)
@@ -199,7 +200,9 @@ impl Cursor {
         }
         // A client without control events does not reconnect by itself, so the end of its stream would lose the later
         // events too.
-        if lagged && self.hub.limits.lag_ends && self.control != Control::Omitted {
+        // A client that may have missed removals must receive the whole state, and does so when it reconnects.
+        let ends = self.hub.limits.lag_ends || gaps.iter().any(|followed| followed.topic.is_state());
+        if lagged && ends && self.control != Control::Omitted {
             return Gaps::Lagged;
         }
         if lagged {

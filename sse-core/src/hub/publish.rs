@@ -34,6 +34,22 @@ pub enum PublishError {
     /// The topic has [ended](Hub::end), so no event can follow. [`Hub::remove`] makes the name free again.
     #[error("the topic has ended")]
     Ended,
+    /// The topic is a [state topic](Hub::state_topic), whose events have keys.
+    #[error("the topic is a state topic: `Hub::state_topic` returns a handle with `set` and `remove`")]
+    State,
+    /// The topic has events that were published, so it cannot be a [state topic](Hub::state_topic). [`Hub::remove`] makes the
+    /// name free again.
+    #[error("the topic has events that were published, so it cannot be a state topic")]
+    NotState,
+    /// The state topic has this number of keys. [`TopicBounds::events`](super::TopicBounds::events) changes the limit.
+    #[error("the state topic has {0} keys, its limit: `TopicBounds::events` changes it")]
+    StateKeys(usize),
+    /// The state would have more bytes than this limit.
+    #[error("the limit of the state is {0} bytes: `TopicBounds::bytes` and `HubBuilder::hub_bytes` change it")]
+    StateBytes(usize),
+    /// The key has this many bytes, more than [`MAX_STATE_KEY_BYTES`](super::MAX_STATE_KEY_BYTES).
+    #[error("the key has {0} bytes, and the limit is 256")]
+    StateKey(usize),
     /// The topic of this handle was [removed](Hub::remove). Get a new handle with [`Hub::topic`] to publish to a new topic of
     /// this name.
     #[error("the topic of this handle was removed")]
@@ -193,6 +209,7 @@ impl Inner {
             }
             history.expire(self, now, &mut deferred);
             let topic = topic(&mut history, &mut deferred);
+            let topic = topic.and_then(|topic| if topic.is_state() { Err(PublishError::State) } else { Ok(topic) });
             topic.map(|topic| history.append(self, now, &topic, (None, ends), block, &mut deferred))
         };
         Counters::add(&self.counters.published, usize::from(published.is_ok()));
@@ -212,6 +229,8 @@ impl Inner {
             history.expire(self, now, &mut deferred);
             if events.iter().any(|(topic, _)| history.topics.has_ended(topic)) {
                 Err(PublishError::Ended)
+            } else if events.iter().any(|(topic, _)| history.topics.get(topic).is_some_and(|topic| topic.is_state())) {
+                Err(PublishError::State)
             } else if history.topics.have_room_for(events.iter().map(|(topic, _)| *topic), self.limits.max_topics) {
                 let publish = |(topic, block)| {
                     let topic = history.topic(self, topic, &mut deferred)?;

@@ -3,7 +3,6 @@
 use super::Inner;
 use super::limits::HubLimits;
 use super::shrink::{is_sparse, shrink};
-use crate::runtime::sync::atomic::Ordering;
 use crate::runtime::sync::{Arc, Mutex};
 use crate::stream::close_reason::CloseReason;
 use crate::stream::owner::{DrainEnd, StreamOwner};
@@ -84,7 +83,7 @@ impl Registry {
         }
         let shared = stream.shared.clone();
         let at = locked.streams.insert(stream);
-        shared.slot.store(at, Ordering::Relaxed);
+        shared.set_slot(at);
         if let Some(key) = key {
             let streams = locked.keyed.entry(key.clone()).or_default();
             locked.keys.insert(at, StreamKey { key, index: streams.len() });
@@ -96,7 +95,7 @@ impl Registry {
     fn leave(&self, shared: &Shared) {
         let (stream, waiters) = {
             let mut locked = self.0.lock();
-            let stream = locked.remove(shared.slot.load(Ordering::Relaxed));
+            let stream = locked.remove(shared.slot());
             let waiters = if locked.streams.is_empty() { std::mem::take(&mut locked.waiters) } else { BTreeMap::new() };
             (stream, waiters)
         };
@@ -210,7 +209,7 @@ impl RegistryState {
     fn compact(&mut self) {
         let Self { streams, keyed, keys, .. } = self;
         streams.compact(|stream, from, to| {
-            stream.shared.slot.store(to, Ordering::Relaxed);
+            stream.shared.set_slot(to);
             if let Some(of) = keys.remove(&from) {
                 if let Some(at) = keyed.get_mut(&of.key).and_then(|streams| streams.get_mut(of.index)) {
                     *at = to;

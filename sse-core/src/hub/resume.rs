@@ -141,7 +141,11 @@ impl History {
             self.topics.trim_all(&topics, upto, &self.ids, deferred);
         }
         let mut cursor = Cursor::new(hub, topics.clone(), control);
-        let lookup = id.map_or(IdLookup::Unknown, |id| self.look_up(hub, id, &topics));
+        let lookup = match id.map_or(IdLookup::Unknown, |id| self.look_up(hub, id, &topics)) {
+            // The client may have missed a removal that is forgotten, so it needs the whole state.
+            IdLookup::Known(position) if Self::has_forgotten(&topics, position) => IdLookup::Unknown,
+            lookup => lookup,
+        };
         Ok(match lookup {
             IdLookup::Known(position) => {
                 cursor.start_at(position);
@@ -158,11 +162,25 @@ impl History {
             IdLookup::Unknown => {
                 let (position, start) = self.replay_start(hub, &topics, self.replay_of(hub, &topics, Replay::None));
                 cursor.replay_after(position);
+                cursor.load_state(hub.head.load(Ordering::Acquire));
+                let start = self.start_before_state(&cursor, start);
                 let fresh = matches!(client, LastEventId::Absent | LastEventId::Empty);
                 let resumption = if fresh { Resumption::Fresh } else { Resumption::Gap };
                 Entered { cursor, resumption, is_unknown: !fresh, is_over: false, start }
             }
         })
+    }
+
+    /// Whether a state topic has forgotten a removal after this position.
+    fn has_forgotten(topics: &[Arc<SharedTopic>], position: u64) -> bool {
+        let states = topics.iter().filter(|topic| topic.is_state());
+        states.into_iter().any(|topic| topic.lock().ring.trimmed_to().position > position)
+    }
+
+    /// The ID from which a client resumes before it has received the state: `start` if there is no state.
+    pub(super) fn start_before_state(&self, cursor: &Cursor, start: Option<EventId>) -> Option<EventId> {
+        let first = cursor.first_position();
+        if first < cursor.position() { self.ids.id_at(first, &cursor.topics()) } else { start }
     }
 
     /// Looks up an event ID for subscribers of these topics.
@@ -211,6 +229,8 @@ impl History {
     }
 
     fn replay_position(&self, head: u64, topics: &[Arc<SharedTopic>], replay: Replay) -> u64 {
+        // A state topic replays its state by itself.
+        let topics: &[_] = &topics.iter().filter(|topic| !topic.is_state()).cloned().collect::<Vec<_>>();
         // After this position every topic is complete.
         let complete = || topics.iter().map(|topic| topic.lock().ring.trimmed_to().position).max().unwrap_or(head);
         match replay {

@@ -76,7 +76,8 @@ impl<R: Runtime> Subscription<R> {
                 let replay = history.replay_of(&inner, &topics, replay);
                 let (position, start) = history.replay_start(&inner, &topics, replay);
                 cursor.replay_after(position);
-                self.opening.start = start;
+                cursor.load_state(inner.head.load(Ordering::Acquire));
+                self.opening.start = history.start_before_state(cursor, start);
                 if position < self.not_before {
                     cursor.replay_not_before(self.not_before);
                     self.opening.start = history.ids.id_at(self.not_before, &topics);
@@ -128,7 +129,8 @@ impl<R: Runtime> Subscription<R> {
             let history = inner.history.lock();
             let (start, _) = history.replay_start(&inner, std::slice::from_ref(topic), replay);
             if let Some(position) = cursor.replay_topic_after(topic, start.max(self.not_before)) {
-                self.opening.start = history.ids.id_at(position, &topics);
+                let start = history.ids.id_at(position, &topics);
+                self.opening.start = history.start_before_state(cursor, start);
             }
         }
         self.prepare();

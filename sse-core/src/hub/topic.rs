@@ -4,7 +4,7 @@ use super::id::EventId;
 use super::ring::Ring;
 use super::topic_extra::{TopicEnd, TopicExtra};
 use super::trim_point::TrimPoint;
-use crate::runtime::sync::atomic::{AtomicU64, Ordering};
+use crate::runtime::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::runtime::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use slab::Slab;
@@ -21,6 +21,8 @@ pub(crate) struct SharedTopic {
     /// The position of the end, for readers without the lock: 0 before the end, and [`REMOVED`] for a removed topic.
     /// Stored under the lock, before the hub's head.
     end: AtomicU64,
+    /// Whether this is a state topic. Stored under the lock of the history, and never changed back.
+    is_state: AtomicBool,
     state: Mutex<TopicState>,
     /// Held by the client that compresses the next events for all. The lock of the topic may be taken while it is held.
     #[cfg(feature = "gzip")]
@@ -65,6 +67,11 @@ impl TopicState {
         self.extra.get_or_insert_default()
     }
 
+    /// Whether this is a state topic with keys that were not removed. Such a topic makes no room for others.
+    pub(crate) fn has_state(&self) -> bool {
+        self.ring.keyed().is_some_and(|keyed| keyed.live() > 0)
+    }
+
     /// The end of the topic, if it has ended.
     pub(crate) fn end(&self) -> Option<TopicEnd> {
         self.extra.as_ref()?.end
@@ -106,6 +113,7 @@ impl SharedTopic {
             newest: AtomicU64::new(trimmed.position),
             wake_generation: AtomicU64::new(1),
             end: AtomicU64::new(0),
+            is_state: AtomicBool::new(false),
             state: Mutex::new(state),
             #[cfg(feature = "gzip")]
             compressing: Mutex::new(()),
@@ -130,6 +138,16 @@ impl SharedTopic {
             REMOVED => TopicPhase::Removed,
             position => TopicPhase::Ended(position),
         }
+    }
+
+    pub(crate) fn is_state(&self) -> bool {
+        self.is_state.load(Ordering::Acquire)
+    }
+
+    /// Makes this a state topic. It must have no events, and the caller holds the lock.
+    pub(crate) fn make_state(&self, state: &mut TopicState) {
+        state.ring.make_keyed();
+        self.is_state.store(true, Ordering::Release);
     }
 
     /// Ends the topic, or opens it again after the log lost its end. The caller holds the lock, and commits.
@@ -169,7 +187,7 @@ impl SharedTopic {
 }
 
 /// A text as a JSON string (RFC 8259, section 7).
-fn json_string(text: &str) -> String {
+pub(super) fn json_string(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
     for char in text.chars() {

@@ -22,6 +22,8 @@ pub(crate) struct Topics {
     ended: BTreeMap<u64, (Option<Instant>, Arc<SharedTopic>)>,
     pub(crate) held_events: usize,
     pub(crate) held_bytes: usize,
+    /// The part of them that belongs to state topics, which nothing trims.
+    pub(crate) state_bytes: usize,
     /// The trim points of topics that were dropped.
     pub(crate) trimmed: DroppedTopics,
     /// The number of topics that were dropped with their events to make room.
@@ -153,7 +155,7 @@ impl Topics {
         if locked.ring.is_empty() {
             self.idle.remove(topic, locked.ring.newest());
             self.remove(topic, Tombstone { trimmed: locked.ring.trimmed_to(), ended: locked.end().is_some() });
-        } else {
+        } else if !locked.has_state() {
             self.idle.insert(topic, locked.ring.newest());
         }
     }
@@ -172,6 +174,24 @@ impl Topics {
         }
         if locked.users == 0 {
             self.idle.published(topic, before, position);
+        }
+    }
+
+    /// Notes a change of a state topic. `before` are its events, their bytes, and the position of the newest one until then.
+    pub(crate) fn changed(
+        &mut self,
+        topic: &Arc<SharedTopic>,
+        locked: &mut TopicState,
+        before: (usize, usize, u64),
+        position: u64,
+    ) {
+        let (events, bytes, newest) = before;
+        self.held_events = self.held_events - events + locked.ring.events();
+        self.held_bytes = self.held_bytes - bytes + locked.ring.bytes();
+        self.state_bytes = self.state_bytes - bytes + locked.ring.bytes();
+        self.idle.remove(topic, newest);
+        if locked.users == 0 && !locked.has_state() {
+            self.idle.insert(topic, position);
         }
     }
 
@@ -307,7 +327,9 @@ impl Topics {
     fn forget_events(&mut self, locked: &TopicState) {
         self.held_events -= locked.ring.events();
         self.held_bytes -= locked.ring.bytes();
-        if !locked.ring.is_empty() {
+        if locked.ring.keyed().is_some() {
+            self.state_bytes -= locked.ring.bytes();
+        } else if !locked.ring.is_empty() {
             self.oldest.remove(&locked.oldest);
         }
     }

@@ -194,3 +194,25 @@ fn large_events_of_several_topics_are_compressed_and_small_ones_are_stored() {
     assert_eq!(client.data(), "small");
     assert!(is_stored(&client, "data: small\n"));
 }
+
+#[test]
+fn a_state_topic_is_compressed_for_each_client_alone() {
+    let clock = Clock::new();
+    let hub = hub(&clock);
+    // Subscribes before the topic becomes a state topic.
+    let mut early = Client::gzip(&clock, &hub, "a");
+    let state = hub.state_topic("a").unwrap();
+    for n in 0..200 {
+        state.set(format!("key {}", n % 20), event(n)).unwrap();
+    }
+    state.remove("key 0").unwrap();
+    let mut late = Client::new(get(&clock, Some("gzip"), None).subscribe(&hub, ["a"]), true);
+    let newest: Vec<String> = (181..200).map(event).collect();
+    let data = |client: &mut Client| client.read().into_iter().map(|(_, data, _)| data).collect::<Vec<_>>();
+    assert_eq!(data(&mut late), newest);
+    let changes = data(&mut early);
+    assert_eq!(changes[..19], newest);
+    assert_eq!(changes[19], "{\"key\":\"key 0\"}");
+    state.set("key 1", "changed").unwrap();
+    assert_eq!((data(&mut early), data(&mut late)), (vec!["changed".into()], vec!["changed".into()]));
+}

@@ -9,6 +9,7 @@ mod publishing;
 mod reading;
 mod resumption;
 mod retention;
+mod state;
 mod topics;
 
 use sse_core::hub::{EventId, HubBuilder, MAX_TOPIC_BYTES, PublishError};

@@ -28,6 +28,7 @@ mod resumption;
 mod resumption_ids;
 mod retention;
 mod slow_readers;
+mod state;
 mod stats;
 mod topics;
 
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Case> {
         retention::cases(),
         lag::cases(),
         pace::cases(),
+        state::cases(),
         drain::cases(),
         limits::cases(),
         compression::cases(),

@@ -4,7 +4,7 @@ use super::offer::{Offer, Opened};
 use super::options::Options;
 use super::plain::Plain;
 use super::streams::Streams;
-use super::{decode, ended_topics, faults, log, publish, steps};
+use super::{decode, ended_topics, faults, log, publish, state, steps};
 use crate::Group;
 use sse_core::hub::EventId;
 use sse_core::{CloseReason, Hub, Policy, Replay};
@@ -128,6 +128,7 @@ impl App {
             (_, [""] | ["about"] | ["stats"] | ["streams", _]) => Plain::method_not_allowed("GET, HEAD"),
             ("POST", ["streams", id, "close"]) => self.close(id),
             ("POST", ["drain"]) => self.drain(query),
+            ("POST", ["state"]) => state::change(self, body),
             ("POST", ["decode"]) => match query.number("chunk") {
                 Ok(chunk) => decode::decode(body, chunk.unwrap_or(0), query.get("seed").as_deref()),
                 Err(refused) => refused,
@@ -188,6 +189,7 @@ impl App {
             Group::Compression => self.options.compress,
             Group::CompressedOnce => self.options.gzip,
             Group::Nodes => self.redis.is_some(),
+            Group::State => self.redis.is_none(),
             _ => true,
         });
         Plain::json(

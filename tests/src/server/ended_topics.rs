@@ -56,7 +56,7 @@ async fn end(app: &App, name: &str, body: &[u8]) -> Plain {
     };
     let ended = match &app.redis {
         None => app.hub.end(name, last).map_err(|error| {
-            let status = if error == PublishError::Ended { 409 } else { 400 };
+            let status = if matches!(error, PublishError::Ended | PublishError::State) { 409 } else { 400 };
             (status, error.to_string())
         }),
         Some(redis) => redis.end(name, last).await.map_err(|error| {

@@ -1,6 +1,6 @@
 //! Deliberate faults of the server. `FAULT=NAME` in the environment puts one in; `conformance-server --faults` lists
-//! all. They cover the groups that the Python server does not offer: `http-2`, `pace` and `compressed-once`, on the adapter
-//! `core`, and `nodes`.
+//! all. They cover the groups that the Python server does not offer: `http-2`, `pace`, `ended-topics`, `state` and
+//! `compressed-once`, on the adapter `core`, and `nodes`.
 
 use hyper::body::{Body, Frame, SizeHint};
 use std::collections::HashSet;
@@ -9,7 +9,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 /// The name, the case that must fail, and the fault.
-pub const FAULTS: [(&str, &str, &str); 15] = [
+pub const FAULTS: [(&str, &str, &str); 17] = [
     ("http2-not-served", "http-2::stream_over_http2_has_the_same_head_and_events", "the server speaks HTTP/1 only"),
     ("http2-one-stream", "http-2::open_stream_does_not_block_another", "a connection serves one stream at a time"),
     ("http2-post-rejected", "http-2::post_over_http2_opens_a_stream", "a POST over HTTP/2 gets 405"),
@@ -37,6 +37,8 @@ pub const FAULTS: [(&str, &str, &str); 15] = [
     ),
     ("nodes-no-history", "nodes::server_started_later_has_the_history", "`from=oldest` replays no event"),
     ("pace-ignored", "pace::events_of_a_window_leave_together", "every event leaves when it is published"),
+    ("ended-open", "ended-topics::publish_after_the_end_is_409", "a publish to a topic that ended is answered 200"),
+    ("state-keeps-all", "state::new_subscriber_receives_the_newest_of_each_key", "a value that was replaced is kept"),
 ];
 
 /// Whether this fault is in.

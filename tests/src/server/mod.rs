@@ -14,6 +14,7 @@ mod options;
 mod plain;
 mod publish;
 mod shutdown;
+mod state;
 mod steps;
 mod streams;
 mod warp;

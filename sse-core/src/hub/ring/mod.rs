@@ -11,6 +11,7 @@
 
 #[cfg(feature = "gzip")]
 mod compressed;
+mod keyed;
 #[expect(clippy::module_inception, reason = "a reader looks for `Ring` in ring.rs")]
 mod ring;
 mod segment;
@@ -18,6 +19,7 @@ mod tail;
 
 #[cfg(feature = "gzip")]
 pub(crate) use compressed::NextCompressed;
+pub(crate) use keyed::Wanted;
 pub(crate) use ring::Ring;
 
 use super::trim_point::TrimPoint;

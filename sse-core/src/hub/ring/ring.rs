@@ -1,5 +1,6 @@
 //! The ring of one topic: adding, trimming, truncating and reading events.
 
+use super::keyed::{Keyed, Wanted};
 use super::segment::Segment;
 use super::tail::Tail;
 use super::{Next, Run, SEGMENT_BYTES, SEGMENT_WORK};
@@ -27,6 +28,8 @@ pub(crate) struct Ring {
     /// The number of the next track of compressed blocks.
     #[cfg(feature = "gzip")]
     pub(super) next_track: u32,
+    /// The events of a state topic, which has no segments and no tail.
+    keyed: Option<Box<Keyed>>,
 }
 
 impl Ring {
@@ -39,6 +42,7 @@ impl Ring {
             events: 0,
             bytes: 0,
             added: 0,
+            keyed: None,
             #[cfg(feature = "gzip")]
             epoch: 0,
             #[cfg(feature = "gzip")]
@@ -76,7 +80,8 @@ impl Ring {
 
     /// The position of the newest event, which may be trimmed already.
     pub(crate) fn newest(&self) -> u64 {
-        self.tail.newest().or_else(|| self.newest_sealed()).unwrap_or(self.trimmed_to.position)
+        let newest = self.tail.newest().or_else(|| self.newest_sealed());
+        newest.unwrap_or_else(|| self.keyed().map_or(0, Keyed::newest).max(self.trimmed_to.position))
     }
 
     fn newest_sealed(&self) -> Option<u64> {
@@ -166,6 +171,7 @@ impl Ring {
             let segment = self.segments.back()?;
             Some((segment.newest(), segment.block(segment.last_index())?))
         });
+        let newest = newest.or_else(|| self.keyed()?.last());
         newest.map_or(self.trimmed_to, |(position, block)| TrimPoint { position, id: Some(id(position, block)) })
     }
 
@@ -185,6 +191,7 @@ impl Ring {
         garbage.extend(self.segments.drain(..).map(|segment| segment.bytes));
         garbage.extend(self.tail.events.drain(..).map(|event| event.bytes));
         garbage.push(std::mem::take(&mut self.tail).joined.1);
+        garbage.extend(self.keyed.take().into_iter().flat_map(|keyed| keyed.into_blocks()));
         (self.events, self.bytes) = (0, 0);
         #[cfg(feature = "gzip")]
         (self.epoch += 1);
@@ -239,6 +246,9 @@ impl Ring {
         if position < self.trimmed_to.position {
             return Some(Next::Gap(self.trimmed_to));
         }
+        if let Some(keyed) = self.keyed() {
+            return keyed.next_after(position, Wanted::Changes).map(Next::Event);
+        }
         let sealed = self
             .segment_after(position)
             .and_then(|segment| segment.events.get(segment.index_after(position)).map(|event| event.position));
@@ -254,8 +264,40 @@ impl Ring {
         }
         match self.segment_after(after) {
             Some(segment) => segment.take(after, upto, budget),
-            None => self.tail.take(after, upto, budget),
+            None => match self.keyed() {
+                None => self.tail.take(after, upto, budget),
+                Some(keyed) => keyed.take(after, upto, budget, Wanted::Changes),
+            },
         }
+    }
+
+    /// The events of a state topic. `None` for another topic.
+    pub(crate) fn keyed(&self) -> Option<&Keyed> {
+        self.keyed.as_deref()
+    }
+
+    /// Makes this the ring of a state topic, and returns its events. The ring must not have events.
+    pub(crate) fn make_keyed(&mut self) {
+        self.keyed.get_or_insert_default();
+    }
+
+    /// Replaces the event of a key in a state topic. Forgets the older removals while the topic is over its bounds.
+    pub(crate) fn put(
+        &mut self,
+        position: u64,
+        key: &str,
+        event: (Bytes, bool),
+        (max_events, max_bytes): (usize, usize),
+        garbage: &mut Vec<Bytes>,
+        id: impl Fn(u64, &[u8]) -> EventId,
+    ) {
+        let Some(keyed) = &mut self.keyed else { return };
+        keyed.put(position, key, event, garbage);
+        while keyed.events() > max_events || keyed.bytes() > max_bytes {
+            let Some(trimmed) = keyed.forget_removals(garbage, &id) else { break };
+            self.trimmed_to = trimmed;
+        }
+        (self.events, self.bytes) = (keyed.events(), keyed.bytes());
     }
 
     /// The number of stored events after a position.

@@ -1,0 +1,222 @@
+//! The events of a state topic: the newest event of each key, in the order of their positions.
+
+use super::Run;
+use crate::hub::id::EventId;
+use crate::hub::trim_point::TrimPoint;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Superseded slots are removed when there are more of them than of the others, and at least this many.
+const MIN_SUPERSEDED: usize = 64;
+
+/// The newest event of each key. A removal is an event too, until the ring forgets it.
+#[derive(Debug, Default)]
+pub(crate) struct Keyed {
+    /// In the order of their positions.
+    slots: VecDeque<KeyedSlot>,
+    /// The number of slots that were removed at the front so far.
+    base: usize,
+    /// The slot of each key, counted from the first slot ever.
+    keys: HashMap<Arc<str>, usize>,
+    removals: usize,
+    bytes: usize,
+    /// The bytes of the removals.
+    removal_bytes: usize,
+    /// The position of the newest change.
+    newest: u64,
+}
+
+#[derive(Debug)]
+struct KeyedSlot {
+    position: u64,
+    /// `None` for a slot that a newer event of its key superseded.
+    event: Option<KeyedEvent>,
+}
+
+#[derive(Debug)]
+struct KeyedEvent {
+    key: Arc<str>,
+    block: Bytes,
+    is_removal: bool,
+}
+
+/// The part of a state topic that a cursor reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Every change.
+    Changes,
+    /// The state of keys that were not removed.
+    State,
+}
+
+impl Wanted {
+    fn has(self, event: &KeyedEvent) -> bool {
+        self == Self::Changes || !event.is_removal
+    }
+}
+
+impl Keyed {
+    /// The number of keys with an event, removals included.
+    pub(crate) fn events(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The number of keys that were not removed.
+    pub(crate) fn live(&self) -> usize {
+        self.keys.len() - self.removals
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The bytes of the keys that were not removed.
+    pub(crate) const fn live_bytes(&self) -> usize {
+        self.bytes - self.removal_bytes
+    }
+
+    pub(crate) const fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The size of a key's event, and whether it is a removal.
+    pub(crate) fn get(&self, key: &str) -> Option<(usize, bool)> {
+        let event = self.slots.get(self.keys.get(key)?.checked_sub(self.base)?)?.event.as_ref()?;
+        Some((event.block.len(), event.is_removal))
+    }
+
+    /// Replaces the event of a key.
+    pub(crate) fn put(
+        &mut self,
+        position: u64,
+        key: &str,
+        (block, is_removal): (Bytes, bool),
+        garbage: &mut Vec<Bytes>,
+    ) {
+        let number = self.base + self.slots.len();
+        let old = match self.keys.get_mut(key) {
+            Some(slot) => {
+                let old = std::mem::replace(slot, number);
+                self.slots.get_mut(old.saturating_sub(self.base)).and_then(|slot| slot.event.take())
+            }
+            None => None,
+        };
+        let key = match old {
+            Some(old) => {
+                self.count_out(&old);
+                garbage.push(old.block);
+                old.key
+            }
+            None => {
+                let key: Arc<str> = key.into();
+                self.keys.insert(key.clone(), number);
+                key
+            }
+        };
+        self.bytes += block.len();
+        if is_removal {
+            self.removals += 1;
+            self.removal_bytes += block.len();
+        }
+        self.newest = position;
+        self.slots.push_back(KeyedSlot { position, event: Some(KeyedEvent { key, block, is_removal }) });
+        self.compact();
+    }
+
+    fn count_out(&mut self, old: &KeyedEvent) {
+        self.bytes -= old.block.len();
+        if old.is_removal {
+            self.removals -= 1;
+            self.removal_bytes -= old.block.len();
+        }
+    }
+
+    /// Removes superseded slots, at the front at once and elsewhere when they are the majority.
+    fn compact(&mut self) {
+        while self.slots.front().is_some_and(|slot| slot.event.is_none()) {
+            self.slots.pop_front();
+            self.base += 1;
+        }
+        let superseded = self.slots.len() - self.keys.len();
+        if superseded >= MIN_SUPERSEDED && superseded > self.keys.len() {
+            self.slots.retain(|slot| slot.event.is_some());
+            self.count_again();
+        }
+    }
+
+    fn count_again(&mut self) {
+        self.base = 0;
+        for (number, slot) in self.slots.iter().enumerate() {
+            if let Some(known) = slot.event.as_ref().and_then(|event| self.keys.get_mut(&event.key)) {
+                *known = number;
+            }
+        }
+    }
+
+    /// Forgets the older half of the removals, and returns the trim point after them. `None` if there is no removal.
+    pub(crate) fn forget_removals(
+        &mut self,
+        garbage: &mut Vec<Bytes>,
+        id: impl Fn(u64, &[u8]) -> EventId,
+    ) -> Option<TrimPoint> {
+        let mut forget = self.removals.div_ceil(2);
+        let mut last = None;
+        for slot in &mut self.slots {
+            if forget == 0 {
+                break;
+            }
+            let Some(event) = slot.event.take_if(|event| event.is_removal) else { continue };
+            forget -= 1;
+            last = Some(TrimPoint { position: slot.position, id: Some(id(slot.position, &event.block)) });
+            self.keys.remove(&event.key);
+            (self.removals, self.removal_bytes) = (self.removals - 1, self.removal_bytes - event.block.len());
+            self.bytes -= event.block.len();
+            garbage.push(event.block);
+        }
+        self.slots.retain(|slot| slot.event.is_some());
+        self.count_again();
+        last
+    }
+
+    /// The position and the block of the newest event.
+    pub(crate) fn last(&self) -> Option<(u64, &[u8])> {
+        self.slots.iter().rev().find_map(|slot| Some((slot.position, &*slot.event.as_ref()?.block)))
+    }
+
+    fn after(&self, position: u64, wanted: Wanted) -> impl Iterator<Item = (u64, &KeyedEvent)> {
+        let from = self.slots.partition_point(|slot| slot.position <= position);
+        let slots = self.slots.range(from..);
+        slots.filter_map(move |slot| Some((slot.position, slot.event.as_ref().filter(|event| wanted.has(event))?)))
+    }
+
+    /// The position of the next event after a position.
+    pub(crate) fn next_after(&self, position: u64, wanted: Wanted) -> Option<u64> {
+        self.after(position, wanted).next().map(|(position, _)| position)
+    }
+
+    /// The events after `after`, up to and including `upto`: at most `budget` bytes, or one larger event.
+    pub(crate) fn take(&self, after: u64, upto: u64, budget: usize, wanted: Wanted) -> Option<Run> {
+        let mut events = self.after(after, wanted).take_while(|(position, _)| *position <= upto).peekable();
+        let (first_at, first) = events.next()?;
+        let (mut last, mut count, mut bytes) = (first_at, 1, first.block.len());
+        if events.peek().is_none_or(|(_, next)| bytes + next.block.len() > budget) {
+            return Some(Run { bytes: first.block.clone(), events: 1, last });
+        }
+        let mut joined = Vec::from(&*first.block);
+        for (position, event) in events {
+            bytes += event.block.len();
+            if bytes > budget {
+                break;
+            }
+            joined.extend_from_slice(&event.block);
+            (last, count) = (position, count + 1);
+        }
+        Some(Run { bytes: joined.into(), events: count, last })
+    }
+
+    /// All blocks, to be dropped.
+    pub(crate) fn into_blocks(self) -> impl Iterator<Item = Bytes> {
+        self.slots.into_iter().filter_map(|slot| Some(slot.event?.block))
+    }
+}

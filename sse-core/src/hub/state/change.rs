@@ -1,0 +1,157 @@
+//! Changing the state of topics: all changes of a call, or none.
+
+use crate::hub::history::History;
+use crate::hub::publish::PublishError;
+use crate::hub::stats::Counters;
+use crate::hub::topic::{Deferred, SharedTopic, TopicPhase};
+use crate::hub::topic_extra::TopicExtra;
+use crate::hub::{EventId, Inner};
+use crate::runtime::sync::Arc;
+use crate::runtime::sync::atomic::Ordering;
+use std::collections::HashMap;
+
+/// The keys of a state topic, unless its own bounds say otherwise.
+const DEFAULT_KEYS: usize = 65_536;
+
+/// At least the size of the line `id: ` with its two line feeds.
+const ID_LINE_BYTES: usize = 48;
+
+/// One change of the state of a topic.
+#[derive(Debug)]
+pub(in crate::hub) struct Change<'c> {
+    pub(in crate::hub) topic: &'c str,
+    pub(in crate::hub) key: &'c str,
+    /// The event without the line of its ID.
+    pub(in crate::hub) block: Vec<u8>,
+    pub(in crate::hub) is_removal: bool,
+}
+
+/// The state of one topic after some of the changes.
+struct Plan<'c> {
+    max: (usize, usize),
+    live: usize,
+    bytes: usize,
+    /// The size of the event of each changed key, `None` for a removed key.
+    changed: HashMap<&'c str, Option<usize>>,
+}
+
+impl Inner {
+    /// Makes all of these changes, or none of them. Returns the ID of each; `None` for the removal of a key that the topic
+    /// does not have.
+    pub(in crate::hub) fn change_all(&self, changes: Vec<Change<'_>>) -> Result<Vec<Option<EventId>>, PublishError> {
+        let now = self.now_if_aging();
+        let mut deferred = Deferred::default();
+        let ids = {
+            let mut history = self.history.lock();
+            history.expire(self, now, &mut deferred);
+            history.plan(self, &changes).and_then(|()| {
+                let change = |change| history.change(self, change, &mut deferred);
+                changes.into_iter().map(change).collect()
+            })
+        };
+        let published = ids.as_ref().map_or(0, |ids: &Vec<Option<EventId>>| ids.iter().flatten().count());
+        Counters::add(&self.counters.published, published);
+        deferred.run();
+        ids
+    }
+}
+
+impl History {
+    /// Checks whether all of these changes can be made.
+    fn plan(&self, hub: &Inner, changes: &[Change<'_>]) -> Result<(), PublishError> {
+        if self.ids.is_log() {
+            return Err(PublishError::Followed);
+        }
+        let mut plans: HashMap<&str, Plan<'_>> = HashMap::new();
+        let mut total = self.topics.state_bytes;
+        for change in changes {
+            let topic = self.topics.get(change.topic);
+            let plan = match plans.get_mut(change.topic) {
+                Some(plan) => plan,
+                None => plans.entry(change.topic).or_insert(self.plan_of(hub, topic, change.topic)?),
+            };
+            let stored = || topic?.lock().ring.keyed()?.get(change.key).filter(|(_, is_removal)| !is_removal);
+            let before = match plan.changed.get(change.key) {
+                Some(known) => *known,
+                None => stored().map(|(bytes, _)| bytes),
+            };
+            let bytes = change.block.len() + ID_LINE_BYTES;
+            (plan.live, plan.bytes) = (plan.live - usize::from(before.is_some()), plan.bytes - before.unwrap_or(0));
+            total = total.saturating_sub(before.unwrap_or(0)) + bytes;
+            if !change.is_removal {
+                (plan.live, plan.bytes) = (plan.live + 1, plan.bytes + bytes);
+                if plan.live > plan.max.0 {
+                    return Err(PublishError::StateKeys(plan.max.0));
+                }
+                if plan.bytes > plan.max.1 || total > hub.limits.hub_bytes {
+                    return Err(PublishError::StateBytes(plan.max.1.min(hub.limits.hub_bytes)));
+                }
+            }
+            plan.changed.insert(change.key, (!change.is_removal).then_some(bytes));
+        }
+        let names = changes.iter().map(|change| change.topic);
+        if self.topics.have_room_for(names, hub.limits.max_topics) { Ok(()) } else { Err(PublishError::TooManyTopics) }
+    }
+
+    fn plan_of<'c>(&self, hub: &Inner, topic: Option<&Arc<SharedTopic>>, name: &str) -> Result<Plan<'c>, PublishError> {
+        let Some(topic) = topic else {
+            let max = (DEFAULT_KEYS, hub.limits.topic_bytes);
+            let plan = Plan { max, live: 0, bytes: 0, changed: HashMap::new() };
+            return if self.topics.trimmed.has_ended(name) { Err(PublishError::Ended) } else { Ok(plan) };
+        };
+        if topic.phase() != TopicPhase::Open {
+            return Err(PublishError::Ended);
+        }
+        let locked = topic.lock();
+        let max = bounds(locked.extra.as_deref(), hub);
+        match locked.ring.keyed() {
+            Some(keyed) => Ok(Plan { max, live: keyed.live(), bytes: keyed.live_bytes(), changed: HashMap::new() }),
+            None if locked.ring.is_empty() => Ok(Plan { max, live: 0, bytes: 0, changed: HashMap::new() }),
+            None => Err(PublishError::NotState),
+        }
+    }
+
+    /// Makes one change, which was planned.
+    fn change(
+        &mut self,
+        hub: &Inner,
+        change: Change<'_>,
+        deferred: &mut Deferred,
+    ) -> Result<Option<EventId>, PublishError> {
+        use std::io::Write;
+        let topic = self.topic(hub, change.topic, deferred)?;
+        let position = hub.head.load(Ordering::Relaxed) + 1;
+        let id = self.ids.local(position);
+        let mut block = change.block;
+        // Writing to a Vec cannot fail.
+        let _ = write!(block, "id: {id}\n\n");
+        {
+            let mut locked = topic.lock();
+            topic.make_state(&mut locked);
+            let has = |locked: &crate::hub::topic::TopicState| {
+                locked.ring.keyed().and_then(|keyed| keyed.get(change.key)).is_some_and(|(_, is_removal)| !is_removal)
+            };
+            if change.is_removal && !has(&locked) {
+                return Ok(None);
+            }
+            let max = bounds(locked.extra.as_deref(), hub);
+            let ring = &mut locked.ring;
+            let before = (ring.events(), ring.bytes(), ring.newest());
+            let event = (block.into(), change.is_removal);
+            ring.put(position, change.key, event, max, &mut deferred.garbage, |position, block| {
+                self.ids.of_block(position, block)
+            });
+            self.topics.changed(&topic, &mut locked, before, position);
+            topic.commit(&mut locked, deferred, || hub.head.store(position, Ordering::Release));
+        }
+        self.ids.remember(id, position);
+        self.trim_to_hub_bytes(hub, deferred);
+        Ok(Some(id))
+    }
+}
+
+/// The bounds of a state topic: its keys, and their bytes.
+fn bounds(extra: Option<&TopicExtra>, hub: &Inner) -> (usize, usize) {
+    let own = extra.map(|extra| extra.bounds).unwrap_or_default();
+    (own.events.unwrap_or(DEFAULT_KEYS).max(1), own.bytes.unwrap_or(hub.limits.topic_bytes))
+}
