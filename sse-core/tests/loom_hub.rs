@@ -119,6 +119,19 @@ fn the_end_of_a_topic_wakes_and_finishes_a_parked_subscriber() {
 }
 
 #[test]
+fn a_removal_that_comes_while_a_subscriber_parks_closes_it() {
+    model(3, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let mut body = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        body.text();
+        let remover = thread::spawn(move || hub.remove("a").unwrap());
+        assert_eq!(body.read_until("\n\n"), "");
+        assert!(remover.join().unwrap());
+    });
+}
+
+#[test]
 fn a_removal_wakes_and_closes_a_parked_subscriber_before_later_events() {
     model(3, || {
         let clock = Clock::new();
