@@ -1,8 +1,8 @@
 //! The settings of the runs of a hub.
 
 use crate::Runs;
-use sse_core::Hub;
 use sse_core::hub::TopicBounds;
+use sse_core::{Event, Hub};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,9 @@ impl RunEnd {
 /// The function of [`RunsBuilder::on_end`].
 pub(crate) type OnRunEnd = Arc<dyn Fn(&str, &RunEnd) + Send + Sync>;
 
+/// The function of [`RunsBuilder::last_event`].
+pub(crate) type LastRunEvent = Arc<dyn Fn(&RunEnd) -> Event<'static> + Send + Sync>;
+
 /// Sets how the runs of a hub behave, from [`Runs::builder`]. No setter fails.
 ///
 /// ```
@@ -71,6 +74,7 @@ pub struct RunsBuilder {
     pub(crate) grace: Duration,
     pub(crate) max_active: usize,
     pub(crate) on_end: Option<OnRunEnd>,
+    pub(crate) last_event: Option<LastRunEvent>,
 }
 
 impl RunsBuilder {
@@ -83,6 +87,7 @@ impl RunsBuilder {
             grace: Duration::ZERO,
             max_active: 10_000,
             on_end: None,
+            last_event: None,
         }
     }
 
@@ -125,6 +130,23 @@ impl RunsBuilder {
     /// the task of the run, and must neither block nor panic.
     pub fn on_end(mut self, call: impl Fn(&str, &RunEnd) + Send + Sync + 'static) -> Self {
         self.on_end = Some(Arc::new(call));
+        self
+    }
+
+    /// Sets the last event of each run, for clients of another protocol: by default `done`, `stopped` or `failed`, as the
+    /// [crate] lists them. The function must neither block nor panic. An event that cannot be sent is replaced by the default.
+    ///
+    /// ```
+    /// # use {sse_core::{Event, Hub}, sse_runs::{RunEnd, Runs}};
+    /// // Chat completions of OpenAI end with `[DONE]`.
+    /// let runs = Runs::builder(&Hub::new()).last_event(|end| match end {
+    ///     RunEnd::Done => Event::data("[DONE]"),
+    ///     _ => Event::data(r#"{"error":{"message":"the answer stopped"}}"#),
+    /// });
+    /// # let _ = runs.build();
+    /// ```
+    pub fn last_event(mut self, event: impl Fn(&RunEnd) -> Event<'static> + Send + Sync + 'static) -> Self {
+        self.last_event = Some(Arc::new(event));
         self
     }
 

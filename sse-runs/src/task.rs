@@ -4,7 +4,7 @@ use crate::RunOutput;
 use crate::active::{ActiveRun, StopCause};
 use crate::builder::RunEnd;
 use crate::runs::RunsInner;
-use sse_core::hub::Topic;
+use sse_core::hub::{PublishError, Topic};
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::pin;
@@ -67,8 +67,11 @@ impl Drop for Ending {
     fn drop(&mut self) {
         let unfinished = if std::thread::panicking() { RunEnd::Panicked } else { RunEnd::Dropped };
         let end = self.end.take().unwrap_or(unfinished);
+        let own = self.runs.settings.last_event.as_ref().map(|event| self.topic.end(event(&end)));
         // The topic of a run that was removed takes no end.
-        let _ = self.topic.end(end.event());
+        if !matches!(own, Some(Ok(_) | Err(PublishError::Removed))) {
+            let _ = self.topic.end(end.event());
+        }
         self.runs.active.remove(&self.id, &self.run);
         if let Some(on_end) = &self.runs.settings.on_end {
             on_end(&self.id, &end);

@@ -1,7 +1,7 @@
 //! Runs in the memory of one process.
 
 use sse_core::hub::{EventId, Heard, log};
-use sse_core::{Hub, Replay};
+use sse_core::{Event, Hub, Replay};
 use sse_runs::{OutputError, RunEnd, RunOutput, Runs, StartRunError};
 use std::convert::Infallible;
 use std::future::pending;
@@ -239,4 +239,20 @@ async fn a_start_that_cannot_be_is_a_typed_error() {
     assert_eq!(full.active(), 0);
     let outside = std::thread::spawn(move || runs.start("c", forever).unwrap_err());
     assert_eq!(outside.join().unwrap(), StartRunError::NoRuntime);
+}
+
+#[tokio::test]
+async fn the_last_event_can_be_that_of_another_protocol() {
+    let hub = Hub::new();
+    let runs = Runs::builder(&hub)
+        .last_event(|end| match end {
+            RunEnd::Done => Event::data("[DONE]"),
+            // Invalid, so the default replaces it.
+            _ => Event::data("x").event("a\nb"),
+        })
+        .build();
+    let done = runs.start("done", three).unwrap();
+    assert_eq!(read(&hub, done.topic(), None).await.last().unwrap(), "message [DONE]");
+    let failed = runs.start("failed", async |_| Err("no")).unwrap();
+    assert_eq!(read(&hub, failed.topic(), None).await, [r#"failed {"reason":"error"}"#]);
 }
