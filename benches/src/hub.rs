@@ -54,6 +54,7 @@ pub fn cases() -> Vec<Case> {
     ] {
         cases.push(publish(task, contender, readers, move |at| format!("other-{}", at % topics)));
     }
+    cases.push(set(task, "set a key of 10,000 in a state topic", 10_000));
     let task = "hub: publish, take and park, for each parked cursor of the topic";
     for (contender, readers) in [("1 cursor", 1), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)] {
         cases.push(deliver(task, contender, readers, 1));
@@ -79,6 +80,27 @@ pub fn cases() -> Vec<Case> {
         cases.push(leave(task, contender, streams, keyed));
     }
     cases
+}
+
+fn set(task: &str, contender: &'static str, keys: usize) -> Case {
+    let mut made = None;
+    let text = "x".repeat(100);
+    Case::new(task, contender, EVENTS, move || {
+        let (state, names, next) = made.get_or_insert_with(|| {
+            let names: Vec<String> = (0..keys).map(|key| format!("key-{key}")).collect();
+            let state = Hub::builder().build_on(Still::new()).state_topic("prices").expect("a topic");
+            for name in &names {
+                state.set(name.as_str(), Event::data(text.as_str())).expect("room");
+            }
+            (state, names, 0_usize)
+        });
+        for _ in 0..EVENTS {
+            // Not in the order of the keys.
+            *next = (*next + 7_919) % names.len();
+            black_box(state.set(names[*next].as_str(), Event::data(text.as_str())).expect("room"));
+        }
+    })
+    .not_peer()
 }
 
 fn new_topics(task: &str, contender: &'static str, max_topics: usize) -> Case {

@@ -138,4 +138,6 @@ pub fn targets(lines: &mut Targets, figures: &[&Figure]) {
     let publish = |contender: &str| figures.iter().find(|figure| figure.contender.contains(contender))?.ns;
     let beside = publish("100,000 parked on 1,000").zip(publish("no cursor")).map(|(busy, idle)| busy / idle);
     lines.at_most("publish beside 100,000 parked cursors of other topics, of none", 1.2, beside);
+    let set = publish("set a key").zip(publish("no cursor")).map(|(set, publish)| set / publish);
+    lines.at_most("set a key of 10,000 in a state topic, of a publish", 1.3, set);
 }

@@ -189,9 +189,11 @@ impl Topics {
         self.held_events = self.held_events - events + locked.ring.events();
         self.held_bytes = self.held_bytes - bytes + locked.ring.bytes();
         self.state_bytes = self.state_bytes - bytes + locked.ring.bytes();
-        self.idle.remove(topic, newest);
-        if locked.users == 0 && !locked.has_state() {
-            self.idle.insert(topic, position);
+        if locked.users == 0 {
+            self.idle.remove(topic, newest);
+            if !locked.has_state() {
+                self.idle.insert(topic, position);
+            }
         }
     }
 

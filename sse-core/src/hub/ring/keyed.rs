@@ -41,6 +41,13 @@ struct KeyedEvent {
     is_removal: bool,
 }
 
+/// The bound that an event would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    Keys,
+    Bytes,
+}
+
 /// The part of a state topic that a cursor reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -80,35 +87,43 @@ impl Keyed {
         self.newest
     }
 
-    /// The size of a key's event, and whether it is a removal.
-    pub(crate) fn get(&self, key: &str) -> Option<(usize, bool)> {
+    /// The size of the event of a key that was not removed.
+    pub(crate) fn get(&self, key: &str) -> Option<usize> {
         let event = self.slots.get(self.keys.get(key)?.checked_sub(self.base)?)?.event.as_ref()?;
-        Some((event.block.len(), event.is_removal))
+        (!event.is_removal).then_some(event.block.len())
     }
 
-    /// Replaces the event of a key.
+    /// Replaces the event of a key. Returns `false`, and changes nothing, for the removal of a key that is not there.
     pub(crate) fn put(
         &mut self,
         position: u64,
         key: &str,
         (block, is_removal): (Bytes, bool),
+        (max_live, max_bytes): (usize, usize),
         garbage: &mut Vec<Bytes>,
-    ) {
-        let number = self.base + self.slots.len();
-        let old = match self.keys.get_mut(key) {
-            Some(slot) => {
-                let old = std::mem::replace(slot, number);
-                self.slots.get_mut(old.saturating_sub(self.base)).and_then(|slot| slot.event.take())
+    ) -> Result<bool, Full> {
+        let (number, live, live_bytes) = (self.base + self.slots.len(), self.live(), self.live_bytes());
+        let known = self.keys.get_mut(key);
+        let old = known.as_deref().and_then(|known| self.slots.get_mut(known.checked_sub(self.base)?));
+        let before = old.as_deref().and_then(|slot| slot.event.as_ref()).filter(|old| !old.is_removal);
+        let before = before.map(|old| old.block.len());
+        if is_removal {
+            if before.is_none() {
+                return Ok(false);
             }
-            None => None,
-        };
-        let key = match old {
-            Some(old) => {
+        } else if live + usize::from(before.is_none()) > max_live {
+            return Err(Full::Keys);
+        } else if live_bytes - before.unwrap_or(0) + block.len() > max_bytes {
+            return Err(Full::Bytes);
+        }
+        let key = match (known, old.and_then(|slot| slot.event.take())) {
+            (Some(known), Some(old)) => {
+                *known = number;
                 self.count_out(&old);
                 garbage.push(old.block);
                 old.key
             }
-            None => {
+            _ => {
                 let key: Arc<str> = key.into();
                 self.keys.insert(key.clone(), number);
                 key
@@ -122,6 +137,7 @@ impl Keyed {
         self.newest = position;
         self.slots.push_back(KeyedSlot { position, event: Some(KeyedEvent { key, block, is_removal }) });
         self.compact();
+        Ok(true)
     }
 
     fn count_out(&mut self, old: &KeyedEvent) {

@@ -1,6 +1,6 @@
 //! The ring of one topic: adding, trimming, truncating and reading events.
 
-use super::keyed::{Keyed, Wanted};
+use super::keyed::{Full, Keyed, Wanted};
 use super::segment::Segment;
 use super::tail::Tail;
 use super::{Next, Run, SEGMENT_BYTES, SEGMENT_WORK};
@@ -281,23 +281,25 @@ impl Ring {
         self.keyed.get_or_insert_default();
     }
 
-    /// Replaces the event of a key in a state topic. Forgets the older removals while the topic is over its bounds.
+    /// Replaces the event of a key in a state topic. Forgets the older removals while the topic is over its bounds. Returns
+    /// `false`, and changes nothing, for the removal of a key that is not there.
     pub(crate) fn put(
         &mut self,
         position: u64,
         key: &str,
         event: (Bytes, bool),
-        (max_events, max_bytes): (usize, usize),
+        max: (usize, usize),
         garbage: &mut Vec<Bytes>,
         id: impl Fn(u64, &[u8]) -> EventId,
-    ) {
-        let Some(keyed) = &mut self.keyed else { return };
-        keyed.put(position, key, event, garbage);
-        while keyed.events() > max_events || keyed.bytes() > max_bytes {
+    ) -> Result<bool, Full> {
+        let Some(keyed) = &mut self.keyed else { return Ok(false) };
+        let changed = keyed.put(position, key, event, max, garbage)?;
+        while keyed.events() > max.0 || keyed.bytes() > max.1 {
             let Some(trimmed) = keyed.forget_removals(garbage, &id) else { break };
             self.trimmed_to = trimmed;
         }
         (self.events, self.bytes) = (keyed.events(), keyed.bytes());
+        Ok(changed)
     }
 
     /// The number of stored events after a position.

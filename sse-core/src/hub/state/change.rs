@@ -2,6 +2,7 @@
 
 use crate::hub::history::History;
 use crate::hub::publish::PublishError;
+use crate::hub::ring::Full;
 use crate::hub::stats::Counters;
 use crate::hub::topic::{Deferred, SharedTopic, TopicPhase};
 use crate::hub::topic_extra::TopicExtra;
@@ -36,6 +37,25 @@ struct Plan<'c> {
 }
 
 impl Inner {
+    /// Makes one change of this topic. Returns its ID; `None` for the removal of a key that the topic does not have.
+    pub(in crate::hub) fn change(
+        &self,
+        topic: impl FnOnce() -> Result<Arc<SharedTopic>, PublishError>,
+        key: &str,
+        event: (Vec<u8>, bool),
+    ) -> Result<Option<EventId>, PublishError> {
+        let now = self.now_if_aging();
+        let mut deferred = Deferred::default();
+        let id = {
+            let mut history = self.history.lock();
+            history.expire(self, now, &mut deferred);
+            topic().and_then(|topic| history.change(self, &topic, key, event, &mut deferred))
+        };
+        Counters::add(&self.counters.published, usize::from(matches!(id, Ok(Some(_)))));
+        deferred.run();
+        id
+    }
+
     /// Makes all of these changes, or none of them. Returns the ID of each; `None` for the removal of a key that the topic
     /// does not have.
     pub(in crate::hub) fn change_all(&self, changes: Vec<Change<'_>>) -> Result<Vec<Option<EventId>>, PublishError> {
@@ -45,7 +65,10 @@ impl Inner {
             let mut history = self.history.lock();
             history.expire(self, now, &mut deferred);
             history.plan(self, &changes).and_then(|()| {
-                let change = |change| history.change(self, change, &mut deferred);
+                let change = |Change { topic, key, block, is_removal }| {
+                    let topic = history.topic(self, topic, &mut deferred)?;
+                    history.change(self, &topic, key, (block, is_removal), &mut deferred)
+                };
                 changes.into_iter().map(change).collect()
             })
         };
@@ -70,10 +93,9 @@ impl History {
                 Some(plan) => plan,
                 None => plans.entry(change.topic).or_insert(self.plan_of(hub, topic, change.topic)?),
             };
-            let stored = || topic?.lock().ring.keyed()?.get(change.key).filter(|(_, is_removal)| !is_removal);
             let before = match plan.changed.get(change.key) {
                 Some(known) => *known,
-                None => stored().map(|(bytes, _)| bytes),
+                None => topic.and_then(|topic| topic.lock().ring.keyed()?.get(change.key)),
             };
             let bytes = change.block.len() + ID_LINE_BYTES;
             (plan.live, plan.bytes) = (plan.live - usize::from(before.is_some()), plan.bytes - before.unwrap_or(0));
@@ -111,37 +133,37 @@ impl History {
         }
     }
 
-    /// Makes one change, which was planned.
+    /// Makes one change.
     fn change(
         &mut self,
         hub: &Inner,
-        change: Change<'_>,
+        topic: &Arc<SharedTopic>,
+        key: &str,
+        (mut block, is_removal): (Vec<u8>, bool),
         deferred: &mut Deferred,
     ) -> Result<Option<EventId>, PublishError> {
         use std::io::Write;
-        let topic = self.topic(hub, change.topic, deferred)?;
         let position = hub.head.load(Ordering::Relaxed) + 1;
         let id = self.ids.local(position);
-        let mut block = change.block;
         // Writing to a Vec cannot fail.
         let _ = write!(block, "id: {id}\n\n");
         {
             let mut locked = topic.lock();
             topic.make_state(&mut locked);
-            let has = |locked: &crate::hub::topic::TopicState| {
-                locked.ring.keyed().and_then(|keyed| keyed.get(change.key)).is_some_and(|(_, is_removal)| !is_removal)
-            };
-            if change.is_removal && !has(&locked) {
-                return Ok(None);
-            }
-            let max = bounds(locked.extra.as_deref(), hub);
+            let (keys, bytes) = bounds(locked.extra.as_deref(), hub);
             let ring = &mut locked.ring;
             let before = (ring.events(), ring.bytes(), ring.newest());
-            let event = (block.into(), change.is_removal);
-            ring.put(position, change.key, event, max, &mut deferred.garbage, |position, block| {
-                self.ids.of_block(position, block)
-            });
-            self.topics.changed(&topic, &mut locked, before, position);
+            // What the other state topics leave of the bound of the hub.
+            let room = hub.limits.hub_bytes.saturating_sub(self.topics.state_bytes - ring.bytes());
+            let (event, max) = ((block.into(), is_removal), (keys, bytes.min(room)));
+            let id_of = |position, block: &[u8]| self.ids.of_block(position, block);
+            match ring.put(position, key, event, max, &mut deferred.garbage, id_of) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(Full::Keys) => return Err(PublishError::StateKeys(keys)),
+                Err(Full::Bytes) => return Err(PublishError::StateBytes(bytes.min(hub.limits.hub_bytes))),
+            }
+            self.topics.changed(topic, &mut locked, before, position);
             topic.commit(&mut locked, deferred, || hub.head.store(position, Ordering::Release));
         }
         self.ids.remember(id, position);

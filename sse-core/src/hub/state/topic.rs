@@ -143,7 +143,7 @@ impl StateChange {
     /// Removes a key. Subscribers receive the event `removed` with the data `{"key":"..."}`.
     pub fn remove(key: impl Into<String>) -> Self {
         let key = key.into();
-        let event = Event::data(format!("{{\"key\":{}}}", json_string(&key))).event(REMOVED);
+        let event = removal(&key);
         Self::remove_with(key, event)
     }
 
@@ -153,11 +153,18 @@ impl StateChange {
     }
 
     fn encode(&self, hub: &Hub) -> Result<Vec<u8>, PublishError> {
-        if self.key.len() > MAX_STATE_KEY_BYTES {
-            return Err(PublishError::StateKey(self.key.len()));
-        }
+        check_key(&self.key)?;
         Ok(hub.inner.encode(self.event.clone())?)
     }
+}
+
+/// The event that tells the removal of a key.
+fn removal(key: &str) -> Event<'static> {
+    Event::data(format!("{{\"key\":{}}}", json_string(key))).event(REMOVED)
+}
+
+fn check_key(key: &str) -> Result<(), PublishError> {
+    if key.len() > MAX_STATE_KEY_BYTES { Err(PublishError::StateKey(key.len())) } else { Ok(()) }
 }
 
 /// A handle of a state topic, from [`Hub::state_topic`]. The hub keeps the topic as long as a handle exists.
@@ -188,10 +195,9 @@ impl StateTopic {
     /// assert_eq!(hub.stats().held_events, 1);
     /// # Ok::<(), sse_core::hub::PublishError>(())
     /// ```
-    pub fn set(&self, key: impl Into<String>, event: impl IntoFrame) -> Result<EventId, PublishError> {
-        let ids = self.change(StateChange::set(key, event))?;
+    pub fn set(&self, key: impl AsRef<str>, event: impl IntoFrame) -> Result<EventId, PublishError> {
         // A set always has an ID.
-        ids.ok_or(PublishError::Removed)
+        self.change(key.as_ref(), event, false)?.ok_or(PublishError::Removed)
     }
 
     /// Removes a key, and returns the ID of the removal: `None` if the topic does not have the key. Subscribers receive the event
@@ -208,8 +214,9 @@ impl StateTopic {
     /// assert!(prices.remove("ACME")?.is_none());
     /// # Ok::<(), sse_core::hub::PublishError>(())
     /// ```
-    pub fn remove(&self, key: impl Into<String>) -> Result<Option<EventId>, PublishError> {
-        self.change(StateChange::remove(key))
+    pub fn remove(&self, key: impl AsRef<str>) -> Result<Option<EventId>, PublishError> {
+        let key = key.as_ref();
+        self.change(key, removal(key), true)
     }
 
     /// Removes a key, and tells subscribers with an event of the application.
@@ -229,14 +236,15 @@ impl StateTopic {
     /// assert!(client.text().starts_with("event: left\ndata: ann\n"));
     /// # Ok::<(), sse_core::hub::PublishError>(())
     /// ```
-    pub fn remove_with(&self, key: impl Into<String>, event: impl IntoFrame) -> Result<Option<EventId>, PublishError> {
-        self.change(StateChange::remove_with(key, event))
+    pub fn remove_with(&self, key: impl AsRef<str>, event: impl IntoFrame) -> Result<Option<EventId>, PublishError> {
+        self.change(key.as_ref(), event, true)
     }
 
-    fn change(&self, change: StateChange) -> Result<Option<EventId>, PublishError> {
-        self.topic.open()?;
-        let ids = self.topic.hub().change_all([(self.name(), change)])?;
-        Ok(ids.into_iter().next().flatten())
+    fn change(&self, key: &str, event: impl IntoFrame, is_removal: bool) -> Result<Option<EventId>, PublishError> {
+        check_key(key)?;
+        let inner = &self.topic.hub().inner;
+        let block = inner.encode(event)?;
+        inner.change(|| self.topic.open(), key, (block, is_removal))
     }
 }
 
