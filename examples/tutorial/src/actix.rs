@@ -97,8 +97,8 @@ async fn answer(sse: Sse, question: Form<Question>) -> impl Responder {
     })
 }
 
-async fn start_job(app: Data<App>) -> actix_web::Result<String> {
-    app.start_job().ok_or_else(|| ErrorServiceUnavailable("too many jobs"))
+async fn start_job(app: Data<App>) -> Result<actix_web::Result<String>, Error> {
+    Ok(app.start_job()?.ok_or_else(|| ErrorServiceUnavailable("too many jobs")))
 }
 
 async fn progress(sse: Sse, app: Data<App>, job: Path<String>) -> actix_web::Result<impl Responder> {

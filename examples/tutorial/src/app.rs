@@ -15,6 +15,7 @@ pub(crate) static PAGE: LazyLock<&str> = LazyLock::new(|| page(include_str!("../
 pub(crate) const MAX_FORM_BYTES: usize = 4096;
 
 const LOGIN_LASTS: Duration = Duration::from_secs(3600);
+const MAX_LOGINS: usize = 10_000;
 const MAX_JOBS: usize = 100;
 
 #[derive(Debug, clap::Parser)]
@@ -99,6 +100,11 @@ impl App {
         let now = Instant::now();
         let mut logins = lock(&self.logins);
         logins.retain(|_, login| login.ends > now);
+        if logins.len() >= MAX_LOGINS {
+            // The login that ends first makes room.
+            let first = logins.iter().min_by_key(|(_, login)| login.ends).map(|(id, _)| id.clone());
+            logins.retain(|id, _| Some(id) != first.as_ref());
+        }
         logins.insert(id, Login { name, ends: now + LOGIN_LASTS });
         Ok(cookie)
     }
@@ -111,13 +117,13 @@ impl App {
     }
 
     /// Starts a job that takes about a second. Returns its name, or `None` if too many jobs run.
-    pub(crate) fn start_job(&self) -> Option<String> {
+    pub(crate) fn start_job(&self) -> Result<Option<String>, getrandom::Error> {
         let (percent, progress) = watch::channel(0);
-        let job = random().ok()?;
+        let job = random()?;
         {
             let mut jobs = lock(&self.jobs);
             if jobs.len() >= MAX_JOBS {
-                return None;
+                return Ok(None);
             }
             jobs.insert(job.clone(), progress);
         }
@@ -130,7 +136,7 @@ impl App {
             }
             lock(&jobs).remove(&name);
         });
-        Some(job)
+        Ok(Some(job))
     }
 
     /// The progress of a running job.

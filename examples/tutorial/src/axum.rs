@@ -90,8 +90,8 @@ async fn answer(sse: Sse, Form(question): Form<Question>) -> impl IntoResponse {
     })
 }
 
-async fn start_job(State(app): State<App>) -> Result<String, StatusCode> {
-    app.start_job().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+async fn start_job(State(app): State<App>) -> Result<Result<String, StatusCode>, Error> {
+    Ok(app.start_job()?.ok_or(StatusCode::SERVICE_UNAVAILABLE)) // too many jobs
 }
 
 async fn progress(sse: Sse, State(app): State<App>, Path(job): Path<String>) -> Result<impl IntoResponse, StatusCode> {

@@ -107,8 +107,8 @@ fn answer(sse: Sse, question: Question) -> impl Reply {
     })
 }
 
-fn start_job(app: App) -> Result<String, StatusCode> {
-    app.start_job().ok_or(StatusCode::SERVICE_UNAVAILABLE)
+fn start_job(app: App) -> Result<Result<String, StatusCode>, Error> {
+    Ok(app.start_job()?.ok_or(StatusCode::SERVICE_UNAVAILABLE)) // too many jobs
 }
 
 fn progress(job: String, sse: Sse, app: App) -> Result<Response, Error> {
