@@ -104,7 +104,6 @@ async fn stream_over_tls_gets_each_event_and_then_serves_the_next_request() {
     assert!(text.ends_with("\r\n\r\nplain"));
 }
 
-#[cfg(feature = "http2")]
 mod http2 {
     use super::*;
     use bytes::Bytes;
