@@ -208,3 +208,7 @@ impl Segment {
         self.take(after, upto, budget).map(NextCompressed::Alone)
     }
 }
+
+#[cfg(test)]
+#[path = "compressed_tests.rs"]
+mod tests;
