@@ -93,6 +93,7 @@ mod tests {
         });
         let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observing.md")).unwrap();
         let (_, section) = text.split_once("### `sse_redis`").expect("a section");
+        let section = section.split("\n#").next().unwrap_or_default();
         let row = |line: &str| {
             let mut cells = line.split('|').skip(1).map(|cell| cell.trim().to_owned());
             let row = [cells.next()?, cells.next()?, cells.next()?];
