@@ -13,10 +13,9 @@ use actix_web::{App, HttpServer, Responder};
 use clap::Parser;
 use example_common::{Listen, page, stop_signal};
 use login::{Login, Logins};
-use messages::Chat;
 use sse_actix::{Error, Hub, Replay, Sse};
 use std::io;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// The rooms. Every login may read all of them.
@@ -41,7 +40,9 @@ async fn main() -> io::Result<()> {
     let listener = args.listen.bind()?;
     // A browser opens six connections. Five streams leave one connection for other requests.
     let hub = Hub::builder().max_streams_per_key(5).drain_grace(Duration::from_millis(500)).build();
-    let logins = Data::new(Logins::new(hub.clone(), Duration::from_secs(args.login_seconds)));
+    let lasts = Duration::from_secs(args.login_seconds);
+    let logins = Data::new(Logins::new(hub.clone(), lasts).map_err(io::Error::other)?);
+    tokio::spawn(Arc::clone(&logins).watch());
     let shared = Data::new(hub.clone());
     let app = move || {
         App::new()
@@ -75,8 +76,9 @@ async fn main() -> io::Result<()> {
 /// Decides on every request which topics the login may read. The client's last event ID selects only the position.
 async fn events(login: Login, sse: Sse, hub: Data<Hub>, logins: Data<Logins>) -> Result<impl Responder, Error> {
     let topics = [&*login.topic].into_iter().chain(ROOMS);
-    let feed = sse.expires_at(login.ends).key(&login.key)?.subscribe(&hub, topics.clone().chain(["people"]));
-    // Only the newest list of people matters, so the stream starts with this list and replays no older one.
-    let feed = topics.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100)));
-    Ok(feed.prelude([Chat::People(logins.people())]))
+    let here = Arc::clone(&logins).arrive(&login);
+    let sse = sse.expires_at(login.ends).key(&login.key)?.on_end(move |_, _| drop(here));
+    // `people` is a state topic, so a new page receives the newest event of each user, and needs no replay of them.
+    let feed = sse.subscribe(&hub, topics.clone().chain(["people"]));
+    Ok(topics.fold(feed, |feed, topic| feed.replay_topic(topic, Replay::Last(100))))
 }

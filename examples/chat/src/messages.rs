@@ -20,8 +20,18 @@ pub(crate) struct Message {
 #[cfg_attr(test, derive(sse_actix::EventsTypeScript))]
 pub(crate) enum Chat {
     Said(Said),
-    /// The names of all users, in order.
-    People(Vec<String>),
+    /// A user has logged in, came here, or went away.
+    Person(Person),
+    /// The login of the user with this name has ended.
+    Left(String),
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(crate) struct Person {
+    pub(crate) name: String,
+    /// Whether a page of the user is open.
+    pub(crate) here: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -3,10 +3,11 @@
 use crate::{BACK, LIVE, SOON, shows, start};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::json;
-use sse_test_support::Result;
 use sse_test_support::http::Reader;
 use sse_test_support::process::Server;
 use sse_test_support::trials::Trials;
+use sse_test_support::{Result, eventually};
+use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_example-chat");
 
@@ -57,13 +58,18 @@ fn said(reader: &Reader) -> Vec<[String; 3]> {
     from.into_iter().zip(to).zip(text).map(|((from, to), text)| [from, to, text]).collect()
 }
 
+/// The data of the event that tells whether a user is here.
+fn person(name: &str, here: bool) -> String {
+    format!(r#"{{"name":"{name}","here":{here}}}"#)
+}
+
 pub(crate) fn add(trials: &mut Trials) {
     trials.add("chat::rooms_and_private_messages_share_one_stream", async || {
         let server = start(PROGRAM, &[]).await?;
         let (ann, bob) = (Person::enter(&server, "ann").await?, Person::enter(&server, "bob").await?);
         let carl = Person::enter(&server, "carl").await?;
         let (mut to_ann, mut to_bob, mut to_carl) = (ann.listen().await?, bob.listen().await?, carl.listen().await?);
-        to_ann.until("people", r#"["ann","bob","carl"]"#, SOON).await?;
+        to_ann.until("person", &person("carl", true), SOON).await?;
         ann.say("#rust", "to all").await?;
         ann.say("@bob", "to you").await?;
         bob.say("#general", "the last").await?;
@@ -113,7 +119,8 @@ pub(crate) fn add(trials: &mut Trials) {
         }
         let mut reader = ann.listen().await?;
         reader.until_field("said", "text", "still here", SOON).await?;
-        assert_eq!(reader.data_of("people").collect::<Vec<_>>(), [r#"["ann"]"#]);
+        reader.until("person", &person("ann", true), SOON).await?;
+        assert_eq!(reader.data_of("person").count(), 1, "{}", reader.text());
         Ok(())
     });
 
@@ -124,7 +131,44 @@ pub(crate) fn add(trials: &mut Trials) {
         assert_eq!(ann.post("/logout", &json!({})).await?.status(), StatusCode::NO_CONTENT);
         one.to_end(SOON).await?;
         two.to_end(SOON).await?;
-        other.until("people", r#"["bob"]"#, SOON).await
+        other.until("left", "\"ann\"", SOON).await
+    });
+
+    trials.add("chat::a_user_is_here_while_a_stream_is_open", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let bob = Person::enter(&server, "bob").await?;
+        let mut to_bob = bob.listen().await?;
+        to_bob.until("person", &person("bob", true), SOON).await?;
+        let ann = Person::enter(&server, "ann").await?;
+        to_bob.until("person", &person("ann", false), SOON).await?;
+        let mut streams = Vec::new();
+        for _ in 0..5 {
+            streams.push(ann.listen().await?);
+        }
+        to_bob.until("person", &person("ann", true), SOON).await?;
+        // A stream over the limit ends without the state.
+        let opens = async || Ok(ann.listen().await?.until("person", &person("bob", true), SOON).await.is_ok());
+        // A login has five streams, so a sixth one opens as soon as the server has noticed that one of them left.
+        assert!(!opens().await?);
+        streams.pop();
+        eventually("the server notices that a stream left", SOON, opens).await?;
+        ann.say("#rust", "still here").await?;
+        to_bob.until_field("said", "text", "still here", SOON).await?;
+        assert_eq!(to_bob.data_of("person").filter(|data| data.contains("ann")).count(), 2, "{}", to_bob.text());
+
+        let id = to_bob.last_event_id().to_owned();
+        drop(streams);
+        bob.listen_after(Some(&id)).await?.until("person", &person("ann", false), SOON).await
+    });
+
+    trials.add("chat::end_of_a_login_without_a_stream_removes_the_user", async || {
+        let server = start(PROGRAM, &["--login-seconds", "12"]).await?;
+        Person::enter(&server, "ann").await?;
+        // Bob's login ends six seconds after ann's, and no request comes in between.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let mut to_bob = Person::enter(&server, "bob").await?.listen().await?;
+        to_bob.until("person", &person("ann", false), SOON).await?;
+        to_bob.until("left", "\"ann\"", SOON).await
     });
 
     trials.add("chat::requests_without_a_login_are_rejected", async || {
@@ -139,6 +183,22 @@ pub(crate) fn add(trials: &mut Trials) {
         let nobody = json!({ "to": "@nobody", "text": "x" });
         assert_eq!(ann.post("/messages", &nobody).await?.status(), StatusCode::NOT_FOUND);
         Ok(())
+    });
+
+    trials.add_in_each_browser("chat::page_shows_who_is_here_and_who_is_away", async |browser| {
+        let server = start(PROGRAM, &[]).await?;
+        let ann = browser.open(server.url()).await?;
+        ann.run("login.elements.name.value = 'ann'; login.requestSubmit()").await?;
+        ann.wait(LIVE, SOON).await?;
+        let bob = Person::enter(&server, "bob").await?;
+        ann.wait(AWAY, SOON).await?;
+        let stream = bob.listen().await?;
+        ann.wait(&format!("!{AWAY} && document.querySelector('#rooms').textContent.includes('@bob')"), SOON).await?;
+        drop(stream);
+        ann.wait(AWAY, SOON).await?;
+        bob.post("/logout", &json!({})).await?.error_for_status()?;
+        ann.wait("!document.querySelector('#rooms').textContent.includes('@bob')", SOON).await?;
+        ann.close().await
     });
 
     trials.add_in_each_browser("chat::page_sends_and_receives_until_the_login_ends", async |browser| {
@@ -164,6 +224,8 @@ pub(crate) fn add(trials: &mut Trials) {
         ann.close().await
     });
 }
+
+const AWAY: &str = "[...document.querySelectorAll('#rooms .away')].some((button) => button.textContent === '@bob')";
 
 fn status(opened: Result<Reader>) -> Option<StatusCode> {
     opened.err()?.downcast_ref::<reqwest::Error>()?.status()
