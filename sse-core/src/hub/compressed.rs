@@ -50,7 +50,7 @@ impl Cursor {
 
     fn deliver(&mut self, run: Run, encode: impl FnOnce(&mut Self, Bytes) -> Bytes) -> CompressedStep {
         Counters::add(&self.hub.counters.delivered, run.events);
-        (self.position, self.announced) = (run.last, run.last);
+        (self.position, self.is_announced) = (run.last, true);
         CompressedStep::Step(Step::Chunk(encode(self, run.bytes)))
     }
 

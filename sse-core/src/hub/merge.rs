@@ -99,7 +99,7 @@ impl Cursor {
             let run = followed.topic.lock().ring.take(position, head, CHUNK_BYTES);
             if let Some(run) = run {
                 Counters::add(&self.hub.counters.delivered, run.events);
-                (self.position, self.announced) = (run.last, run.last);
+                (self.position, self.is_announced) = (run.last, true);
                 let events = self.control.filter(run.bytes);
                 return Some(Step::Chunk(self.encode_alone(events)));
             }
@@ -160,7 +160,7 @@ impl Cursor {
         }
         Counters::add(&self.hub.counters.delivered, events);
         if let Some(chunk) = chunk.take() {
-            self.announced = self.position;
+            self.is_announced = true;
             return Some(Step::Chunk(self.control.filter(chunk)));
         }
         lagged.then(|| {

@@ -61,7 +61,7 @@ impl Cursor {
                 None => {
                     // From here on the client resumes after the whole state.
                     let id = self.hub.history.lock().ids.id_at(self.position, &self.topics());
-                    self.announced = self.position;
+                    self.is_announced = true;
                     chunk.push(id.and_then(|id| self.control.position(id)).map(Bytes::from).unwrap_or_default());
                 }
             }
