@@ -79,7 +79,7 @@
 //!
 //! | feature | adds | default |
 //! |---|---|---|
-//! | `axum` | [`AxumListener`], for listeners of axum | |
+//! | `axum` | `AxumListener`, for listeners of axum | |
 //! | `http2` | HTTP/2 with prior knowledge, or by ALPN | |
 //! | `tracing` | events about connections, with the names in `docs/observing.md` | yes |
 
