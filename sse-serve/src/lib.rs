@@ -43,7 +43,8 @@
 //! - HTTP/1.0, and HTTP/2, whose streams share one connection
 //! - HEAD and CONNECT, requests with `Upgrade`
 //! - another status than 200; a `content-length`, `transfer-encoding` or `trailer`; a body of known size
-//! - a request whose body the handler did not read to its end
+//! - a request whose body the handler did not read to its end. hyper can then leave the connection open and read no further
+//!   request, as below `axum::serve`
 //!
 //! On any other server, such as `axum::serve`, the mark means nothing.
 //!
