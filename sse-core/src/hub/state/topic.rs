@@ -127,7 +127,7 @@ pub struct StateChange {
 }
 
 impl StateChange {
-    /// Sets the event of a key. The event tells the client its key itself, in its data or its type. [`Hub::change_all`] returns
+    /// Sets the event of a key. Put the key into the event, because the client receives nothing else. [`Hub::change_all`] returns
     /// the error of an event that cannot be sent.
     ///
     /// ```
@@ -180,8 +180,8 @@ impl StateTopic {
         self.topic.name()
     }
 
-    /// Sets the event of a key, and returns the ID of the event. The event tells the client its key itself, in its data or
-    /// its type. A key has at most [`MAX_STATE_KEY_BYTES`](super::MAX_STATE_KEY_BYTES) bytes.
+    /// Sets the event of a key, and returns the ID of the event. Put the key into the event, because the client receives
+    /// nothing else. A key has at most [`MAX_STATE_KEY_BYTES`](super::MAX_STATE_KEY_BYTES) bytes.
     ///
     /// # Errors
     /// [`PublishError`]. Nothing was changed.
