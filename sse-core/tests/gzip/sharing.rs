@@ -216,3 +216,26 @@ fn a_state_topic_is_compressed_for_each_client_alone() {
     state.set("key 1", "changed").unwrap();
     assert_eq!((data(&mut early), data(&mut late)), (vec!["changed".into()], vec!["changed".into()]));
 }
+
+#[test]
+fn a_paced_client_joins_the_others_and_decodes_each_window_at_its_end() {
+    let clock = Clock::new();
+    let hub = hub(&clock);
+    let window = Duration::from_millis(40);
+    let mut paced = Client::new(get(&clock, Some("gzip"), None).pace(window).subscribe(&hub, ["a"]), true);
+    let mut other = Client::gzip(&clock, &hub, "a");
+    paced.read();
+    let (mut seen, mut sent) = (Vec::new(), Vec::new());
+    for n in 0..400 {
+        hub.publish("a", event(n)).unwrap();
+        sent.push(event(n));
+        assert_eq!(other.data(), event(n));
+        let read = paced.read();
+        assert!(n == 0 || read.is_empty() || n % 4 == 0, "only at the end of a window: {n}");
+        seen.extend(read.into_iter().map(|(_, data, _)| data));
+        clock.advance(window / 4);
+    }
+    seen.extend(paced.read().into_iter().map(|(_, data, _)| data));
+    assert_eq!(seen, sent);
+    assert!(paced.wire < 400 * event(0).len() / 2, "{} bytes", paced.wire);
+}
