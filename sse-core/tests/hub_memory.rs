@@ -357,6 +357,20 @@ fn trimmed_events_of_many_topics_hold_no_memory() {
     held.at_most(2 * HUB + TOPICS * 2 * KIB, "forgotten tails");
 }
 
+#[test]
+fn a_key_that_is_set_and_removed_again_and_again_holds_no_memory() {
+    let hub = hub_on(&Clock::new());
+    let state = hub.state_topic("state").unwrap();
+    let cycle = |n: usize| {
+        state.set("key", n.to_string()).unwrap();
+        state.remove("key").unwrap();
+    };
+    (0..1_000).for_each(cycle);
+    let held = Held::from_now();
+    (0..100_000).for_each(cycle);
+    held.at_most(4 * KIB, "superseded events");
+}
+
 /// The bytes of an idle subscription of this many topics, without the timer of its runtime.
 fn idle(topics: usize) -> usize {
     const STREAMS: usize = 1_024;

@@ -264,6 +264,7 @@ impl Cursor {
         let mut topics = std::mem::take(&mut self.topics).into_vec();
         let left = (index < topics.len()).then(|| topics.remove(index));
         self.topics = topics.into();
+        self.renew_load();
         if let Some(left) = left {
             self.leave_topic(&left);
         }

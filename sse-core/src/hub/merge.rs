@@ -18,7 +18,7 @@ use std::collections::BinaryHeap;
 const WHOLE_BYTES: usize = CHUNK_BYTES / 2;
 
 /// The topics with a new entry, by the position of that entry. The least position is the first.
-type Merge = BinaryHeap<Reverse<(u64, usize)>>;
+pub(super) type Merge = BinaryHeap<Reverse<(u64, usize)>>;
 
 /// The position before the next entry of another topic, and at most the head.
 fn before_next(merge: &Merge, head: u64) -> u64 {

@@ -1,6 +1,7 @@
 //! Publishing events to the topics of a hub.
 
 use super::history::{History, MAX_TOPIC_BYTES};
+use super::state::MAX_STATE_KEY_BYTES;
 use super::stats::Counters;
 use super::topic::{Deferred, SharedTopic, TopicPhase};
 use super::topics::TooManyTopics;
@@ -42,13 +43,17 @@ pub enum PublishError {
     #[error("the topic has events that were published, so it cannot be a state topic")]
     NotState,
     /// The state topic has this number of keys. [`TopicBounds::events`](super::TopicBounds::events) changes the limit.
-    #[error("the state topic has {0} keys, its limit: `TopicBounds::events` changes it")]
+    #[error(
+        "the state topic has {0} keys, which is its limit: `TopicBounds::events` in `Hub::state_topic_with` changes it"
+    )]
     StateKeys(usize),
     /// The state would have more bytes than this limit.
-    #[error("the limit of the state is {0} bytes: `TopicBounds::bytes` and `HubBuilder::hub_bytes` change it")]
+    #[error(
+        "the limit of the state is {0} bytes: `TopicBounds::bytes` in `Hub::state_topic_with`, and `HubBuilder::hub_bytes`, change it"
+    )]
     StateBytes(usize),
     /// The key has this many bytes, more than [`MAX_STATE_KEY_BYTES`](super::MAX_STATE_KEY_BYTES).
-    #[error("the key has {0} bytes, and the limit is 256")]
+    #[error("the key has {0} bytes, and the limit is {MAX_STATE_KEY_BYTES}")]
     StateKey(usize),
     /// The topic of this handle was [removed](Hub::remove). Get a new handle with [`Hub::topic`] to publish to a new topic of
     /// this name.

@@ -173,8 +173,7 @@ impl History {
 
     /// Whether a state topic has forgotten a removal after this position.
     fn has_forgotten(topics: &[Arc<SharedTopic>], position: u64) -> bool {
-        let states = topics.iter().filter(|topic| topic.is_state());
-        states.into_iter().any(|topic| topic.lock().ring.trimmed_to().position > position)
+        topics.iter().any(|topic| topic.is_state() && topic.lock().ring.trimmed_to().position > position)
     }
 
     /// The ID from which a client resumes before it has received the state: `start` if there is no state.

@@ -177,6 +177,50 @@ fn a_topic_with_keys_makes_no_room_and_one_without_does() {
 }
 
 #[test]
+fn the_removal_of_an_unknown_key_creates_no_topic() {
+    let clock = Clock::new();
+    let hub = Hub::builder().max_topics(2).build_on(clock.clone());
+    for topic in ["one", "two", "three"] {
+        assert_eq!(hub.change_all([(topic, StateChange::remove("a"))]), Ok(vec![None]));
+    }
+    assert_eq!(hub.stats().topics, 0);
+    hub.publish("four", "x").unwrap();
+    // Also not a state topic out of one that somebody follows.
+    let _client = client(&clock, &hub, &["five"], None);
+    hub.change_all([("five", StateChange::remove("a"))]).unwrap();
+    hub.publish("five", "x").unwrap();
+}
+
+#[test]
+fn changes_of_more_topics_than_the_hub_has_room_for_change_nothing() {
+    let clock = Clock::new();
+    let hub = Hub::builder().max_topics(2).build_on(clock.clone());
+    let changes = ["one", "two", "three"].map(|topic| (topic, StateChange::set("a", "1")));
+    assert_eq!(hub.change_all(changes), Err(PublishError::TooManyTopics));
+    assert_eq!((hub.stats().topics, hub.stats().published), (0, 0));
+    // A topic of the same call makes no room for another one.
+    hub.change_all([("one", StateChange::set("a", "1")), ("one", StateChange::remove("a"))]).unwrap();
+    let changes = ["two", "one", "three"].map(|topic| (topic, StateChange::set("a", "1")));
+    assert_eq!(hub.change_all(changes), Err(PublishError::TooManyTopics));
+    assert_eq!(hub.stats().published, 2);
+}
+
+#[test]
+fn another_handle_and_a_failed_call_change_no_bounds() {
+    let (_, hub) = hub();
+    let first = hub.state_topic_with("state", TopicBounds::new().events(1)).unwrap();
+    first.set("a", "1").unwrap();
+    let second = hub.state_topic("state").unwrap();
+    assert_eq!(second.set("b", "1"), Err(PublishError::StateKeys(1)));
+    for n in 0..5 {
+        hub.publish("news", n.to_string()).unwrap();
+    }
+    assert_eq!(hub.state_topic_with("news", TopicBounds::new().events(1)).unwrap_err(), PublishError::NotState);
+    hub.publish("news", "5").unwrap();
+    assert_eq!(hub.topic_stats("news").unwrap().held_events, 6);
+}
+
+#[test]
 fn a_removal_that_a_subscriber_missed_ends_its_stream() {
     let (clock, hub) = hub();
     let state = hub.state_topic_with("state", TopicBounds::new().events(1)).unwrap();

@@ -20,6 +20,8 @@ pub(crate) struct Keyed {
     /// The slot of each key, counted from the first slot ever.
     keys: HashMap<Arc<str>, usize>,
     removals: usize,
+    /// The slots of the removals, the oldest first. A slot that was superseded since is no removal any more.
+    removal_slots: VecDeque<usize>,
     bytes: usize,
     /// The bytes of the removals.
     removal_bytes: usize,
@@ -133,6 +135,7 @@ impl Keyed {
         if is_removal {
             self.removals += 1;
             self.removal_bytes += block.len();
+            self.removal_slots.push_back(number);
         }
         self.newest = position;
         self.slots.push_back(KeyedSlot { position, event: Some(KeyedEvent { key, block, is_removal }) });
@@ -154,45 +157,44 @@ impl Keyed {
             self.slots.pop_front();
             self.base += 1;
         }
+        while self.removal_slots.front().is_some_and(|slot| *slot < self.base) {
+            self.removal_slots.pop_front();
+        }
         let superseded = self.slots.len() - self.keys.len();
-        if superseded >= MIN_SUPERSEDED && superseded > self.keys.len() {
-            self.slots.retain(|slot| slot.event.is_some());
-            self.count_again();
-        }
-    }
-
-    fn count_again(&mut self) {
-        self.base = 0;
-        for (number, slot) in self.slots.iter().enumerate() {
-            if let Some(known) = slot.event.as_ref().and_then(|event| self.keys.get_mut(&event.key)) {
-                *known = number;
-            }
-        }
-    }
-
-    /// Forgets the older half of the removals, and returns the trim point after them. `None` if there is no removal.
-    pub(crate) fn forget_removals(
-        &mut self,
-        garbage: &mut Vec<Bytes>,
-        id: impl Fn(u64, &[u8]) -> EventId,
-    ) -> Option<TrimPoint> {
-        let mut forget = self.removals.div_ceil(2);
-        let mut last = None;
-        for slot in &mut self.slots {
-            if forget == 0 {
-                break;
-            }
-            let Some(event) = slot.event.take_if(|event| event.is_removal) else { continue };
-            forget -= 1;
-            last = Some(TrimPoint { position: slot.position, id: Some(id(slot.position, &event.block)) });
-            self.keys.remove(&event.key);
-            (self.removals, self.removal_bytes) = (self.removals - 1, self.removal_bytes - event.block.len());
-            self.bytes -= event.block.len();
-            garbage.push(event.block);
+        if superseded < MIN_SUPERSEDED || superseded <= self.keys.len() {
+            return;
         }
         self.slots.retain(|slot| slot.event.is_some());
-        self.count_again();
-        last
+        self.base = 0;
+        self.removal_slots.clear();
+        for (number, slot) in self.slots.iter().enumerate() {
+            let Some(event) = &slot.event else { continue };
+            if let Some(known) = self.keys.get_mut(&event.key) {
+                *known = number;
+            }
+            if event.is_removal {
+                self.removal_slots.push_back(number);
+            }
+        }
+    }
+
+    /// Forgets the oldest removal, and returns the trim point after it. `None` if there is no removal.
+    pub(crate) fn forget_removal(
+        &mut self,
+        garbage: &mut Vec<Bytes>,
+        id: impl FnOnce(u64, &[u8]) -> EventId,
+    ) -> Option<TrimPoint> {
+        while let Some(number) = self.removal_slots.pop_front() {
+            let Some(slot) = number.checked_sub(self.base).and_then(|at| self.slots.get_mut(at)) else { continue };
+            let Some(event) = slot.event.take_if(|event| event.is_removal) else { continue };
+            let trimmed = TrimPoint { position: slot.position, id: Some(id(slot.position, &event.block)) };
+            self.keys.remove(&event.key);
+            self.count_out(&event);
+            garbage.push(event.block);
+            self.compact();
+            return Some(trimmed);
+        }
+        None
     }
 
     /// The position and the block of the newest event.

@@ -281,7 +281,7 @@ impl Ring {
         self.keyed.get_or_insert_default();
     }
 
-    /// Replaces the event of a key in a state topic. Forgets the older removals while the topic is over its bounds. Returns
+    /// Replaces the event of a key in a state topic. Forgets the oldest removals while the topic is over its bounds. Returns
     /// `false`, and changes nothing, for the removal of a key that is not there.
     pub(crate) fn put(
         &mut self,
@@ -295,7 +295,7 @@ impl Ring {
         let Some(keyed) = &mut self.keyed else { return Ok(false) };
         let changed = keyed.put(position, key, event, max, garbage)?;
         while keyed.events() > max.0 || keyed.bytes() > max.1 {
-            let Some(trimmed) = keyed.forget_removals(garbage, &id) else { break };
+            let Some(trimmed) = keyed.forget_removal(garbage, &id) else { break };
             self.trimmed_to = trimmed;
         }
         (self.events, self.bytes) = (keyed.events(), keyed.bytes());

@@ -64,13 +64,7 @@ impl Inner {
         let ids = {
             let mut history = self.history.lock();
             history.expire(self, now, &mut deferred);
-            history.plan(self, &changes).and_then(|()| {
-                let change = |Change { topic, key, block, is_removal }| {
-                    let topic = history.topic(self, topic, &mut deferred)?;
-                    history.change(self, &topic, key, (block, is_removal), &mut deferred)
-                };
-                changes.into_iter().map(change).collect()
-            })
+            history.plan(self, &changes).and_then(|names| history.change_all(self, &names, changes, &mut deferred))
         };
         let published = ids.as_ref().map_or(0, |ids: &Vec<Option<EventId>>| ids.iter().flatten().count());
         Counters::add(&self.counters.published, published);
@@ -80,8 +74,8 @@ impl Inner {
 }
 
 impl History {
-    /// Checks whether all of these changes can be made.
-    fn plan(&self, hub: &Inner, changes: &[Change<'_>]) -> Result<(), PublishError> {
+    /// Checks whether the topics can take all of these changes, and returns the names of the topics.
+    fn plan(&self, hub: &Inner, changes: &[Change<'_>]) -> Result<Vec<String>, PublishError> {
         if self.ids.is_log() {
             return Err(PublishError::Followed);
         }
@@ -111,8 +105,30 @@ impl History {
             }
             plan.changed.insert(change.key, (!change.is_removal).then_some(bytes));
         }
-        let names = changes.iter().map(|change| change.topic);
-        if self.topics.have_room_for(names, hub.limits.max_topics) { Ok(()) } else { Err(PublishError::TooManyTopics) }
+        Ok(plans.into_keys().map(str::to_owned).collect())
+    }
+
+    /// Makes these changes, which were planned. The hub keeps the topics meanwhile, so that none makes room for another one.
+    fn change_all(
+        &mut self,
+        hub: &Inner,
+        names: &[String],
+        changes: Vec<Change<'_>>,
+        deferred: &mut Deferred,
+    ) -> Result<Vec<Option<EventId>>, PublishError> {
+        let topics = self.topics.enter_all((names, true), hub.limits.max_topics, &self.ids, deferred)?;
+        let by_name: HashMap<&str, &Arc<SharedTopic>> = topics.iter().map(|topic| (&*topic.name, topic)).collect();
+        let changes = changes.into_iter().map(|Change { topic, key, block, is_removal }| {
+            let topic = by_name.get(topic).ok_or(PublishError::TooManyTopics)?;
+            self.change(hub, topic, key, (block, is_removal), deferred)
+        });
+        let ids = changes.collect();
+        for topic in &topics {
+            // A handle that leaves wakes no task.
+            let _ = topic.lock().leave(true);
+            self.topics.release(topic);
+        }
+        ids
     }
 
     fn plan_of<'c>(&self, hub: &Inner, topic: Option<&Arc<SharedTopic>>, name: &str) -> Result<Plan<'c>, PublishError> {
@@ -149,7 +165,9 @@ impl History {
         let _ = write!(block, "id: {id}\n\n");
         {
             let mut locked = topic.lock();
-            topic.make_state(&mut locked);
+            if !is_removal {
+                topic.make_state(&mut locked);
+            }
             let (keys, bytes) = bounds(locked.extra.as_deref(), hub);
             let ring = &mut locked.ring;
             let before = (ring.events(), ring.bytes(), ring.newest());

@@ -50,10 +50,21 @@ impl Hub {
     /// # Ok::<(), PublishError>(())
     /// ```
     pub fn state_topic(&self, name: impl AsRef<str>) -> Result<StateTopic, PublishError> {
-        self.state_topic_with(name, TopicBounds::new())
+        if self.inner.history.lock().ids.is_log() {
+            return Err(PublishError::Followed);
+        }
+        let topic = self.topic(name)?;
+        {
+            let mut locked = topic.shared().lock();
+            if locked.ring.keyed().is_none() && !locked.ring.is_empty() {
+                return Err(PublishError::NotState);
+            }
+            topic.shared().make_state(&mut locked);
+        }
+        Ok(StateTopic { topic })
     }
 
-    /// Returns a handle of a state topic, as [`state_topic`](Self::state_topic) does, and sets its bounds.
+    /// Returns a handle of a state topic, as [`state_topic`](Self::state_topic) does, and sets its bounds, for all its handles.
     /// [`TopicBounds::events`] is the number of keys. Removed keys count until their removal is forgotten: at a bound the hub
     /// forgets the oldest removals, and a client that may have missed one of them receives a gap and then the whole state.
     ///
@@ -71,19 +82,9 @@ impl Hub {
     /// # Ok::<(), PublishError>(())
     /// ```
     pub fn state_topic_with(&self, name: impl AsRef<str>, bounds: TopicBounds) -> Result<StateTopic, PublishError> {
-        let topic = self.topic_with(name, bounds)?;
-        if self.inner.history.lock().ids.is_log() {
-            return Err(PublishError::Followed);
-        }
-        let is_state = {
-            let mut locked = topic.shared().lock();
-            let can_be = locked.ring.keyed().is_some() || locked.ring.is_empty();
-            if can_be {
-                topic.shared().make_state(&mut locked);
-            }
-            can_be
-        };
-        if is_state { Ok(StateTopic { topic }) } else { Err(PublishError::NotState) }
+        let state = self.state_topic(name)?;
+        state.topic.shared().lock().extra().bounds = bounds;
+        Ok(state)
     }
 
     /// Makes all of these changes of state topics, or none of them. Returns the ID of each change, and `None` for the removal
