@@ -148,7 +148,7 @@ impl StateChange {
         Self::remove_with(key, event)
     }
 
-    /// Removes a key, and tells subscribers with an event of the application.
+    /// Removes a key, and sends an event of the application to the subscribers.
     pub fn remove_with(key: impl Into<String>, event: impl IntoFrame) -> Self {
         Self { is_removal: true, ..Self::set(key, event) }
     }
@@ -159,7 +159,7 @@ impl StateChange {
     }
 }
 
-/// The event that tells the removal of a key.
+/// The event of a removed key.
 fn removal(key: &str) -> Event<'static> {
     Event::data(format!("{{\"key\":{}}}", json_string(key))).event(REMOVED)
 }
@@ -220,7 +220,7 @@ impl StateTopic {
         self.change(key, removal(key), true)
     }
 
-    /// Removes a key, and tells subscribers with an event of the application.
+    /// Removes a key, and sends an event of the application to the subscribers.
     ///
     /// # Errors
     /// [`PublishError`]. Nothing was changed.
