@@ -259,14 +259,14 @@ impl Cursor {
 }
 
 impl Cursor {
-    /// Leaves one topic, which has no more events.
-    pub(super) fn leave(&mut self, index: usize) {
-        let mut topics = std::mem::take(&mut self.topics).into_vec();
-        let left = (index < topics.len()).then(|| topics.remove(index));
-        self.topics = topics.into();
+    /// Leaves these topics, which have no more events.
+    pub(super) fn leave_if(&mut self, mut leaves: impl FnMut(&Self, &FollowedTopic) -> bool) {
+        let topics = std::mem::take(&mut self.topics);
+        let (left, kept): (Vec<_>, Vec<_>) = topics.into_iter().partition(|followed| leaves(self, followed));
+        self.topics = kept.into();
         self.renew_load();
-        if let Some(left) = left {
-            self.leave_topic(&left);
+        for followed in &left {
+            self.leave_topic(followed);
         }
     }
 

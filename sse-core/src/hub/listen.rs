@@ -1,12 +1,13 @@
 //! Listening to topics inside the process, for workers, bridges and tests.
 
 use super::Hub;
-use super::cursor::Cursor;
+use super::cursor::{Cursor, FollowedTopic};
 use super::history::MAX_TOPIC_BYTES;
 use super::id::EventId;
 use super::log::id_source::IdLookup;
 use super::merge::Taken;
 use super::resume::Replay;
+use super::subscribe::{SubscribeError, unique};
 use super::topic::{Deferred, TopicPhase};
 use super::topic_names::IntoTopics;
 use crate::decoder::decoder::Decoder;
@@ -44,9 +45,9 @@ pub enum ListenError {
     /// The name of a topic has this many bytes, more than [`MAX_TOPIC_BYTES`].
     #[error("a topic name has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
     TopicName(usize),
-    /// The hub has `max_topics` topics, and each of them has a subscriber or a handle.
-    /// [`HubBuilder::max_topics`](super::HubBuilder::max_topics) changes the limit.
-    #[error("the hub has `max_topics` topics, and each is in use: `HubBuilder::max_topics` changes the limit")]
+    /// With these topics the hub would have more than `max_topics` topics that are in use: with a subscriber, a handle or a
+    /// listener. [`HubBuilder::max_topics`](super::HubBuilder::max_topics) changes the limit.
+    #[error("the hub has no room for these topics: `HubBuilder::max_topics` changes the limit")]
     TooManyTopics,
 }
 
@@ -90,21 +91,18 @@ impl Hub {
     /// # }).unwrap();
     /// ```
     pub fn listen<K>(&self, topics: impl IntoTopics<K>) -> Result<Listener, ListenError> {
-        let mut names: Vec<String> = Vec::new();
-        for topic in topics.into_topics() {
-            let name = topic.as_ref();
-            if name.len() > MAX_TOPIC_BYTES {
-                return Err(ListenError::TopicName(name.len()));
-            }
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
         let inner = &self.inner;
+        // More names than the hub can have topics never find room.
+        let names = unique(topics.into_topics(), inner.limits.max_topics).map_err(|error| match error {
+            SubscribeError::TopicName(bytes) => ListenError::TopicName(bytes),
+            SubscribeError::TooManyTopics(_) | SubscribeError::OtherHub => ListenError::TooManyTopics,
+        })?;
+        let now = inner.now_if_aging();
         let mut deferred = Deferred::default();
         let cursor = {
             let mut history = inner.history.lock();
             let history = &mut *history;
+            history.expire(inner, now, &mut deferred);
             let entered =
                 history.topics.enter_all((&names, true), inner.limits.max_topics, &history.ids, &mut deferred);
             entered.map(|topics| {
@@ -189,19 +187,26 @@ impl Listener {
 
     /// Leaves the topics that have no more events.
     fn leave_ended(&mut self) {
-        let mut index = 0;
-        while let Some(followed) = self.cursor.topics.get(index) {
-            let end: fn(TopicName) -> Heard = match followed.topic.phase() {
-                TopicPhase::Removed => Heard::Removed,
-                TopicPhase::Ended(end) if end <= self.cursor.position_in(followed) => Heard::End,
-                TopicPhase::Open | TopicPhase::Ended(_) => {
-                    index += 1;
-                    continue;
-                }
-            };
-            self.cursor.leave(index);
-            self.read.push_back(end(self.names.remove(index)));
+        let end = |cursor: &Cursor, followed: &FollowedTopic| -> Option<fn(TopicName) -> Heard> {
+            match followed.topic.phase() {
+                TopicPhase::Removed => Some(Heard::Removed),
+                TopicPhase::Ended(end) if end <= cursor.position_in(followed) => Some(Heard::End),
+                TopicPhase::Open | TopicPhase::Ended(_) => None,
+            }
+        };
+        if !self.cursor.topics.iter().any(|followed| end(&self.cursor, followed).is_some()) {
+            return;
         }
+        let mut names = std::mem::take(&mut self.names).into_iter();
+        let (read, kept) = (&mut self.read, &mut self.names);
+        self.cursor.leave_if(|cursor, followed| {
+            let end = end(cursor, followed);
+            match end {
+                Some(end) => read.extend(names.next().map(end)),
+                None => kept.extend(names.next()),
+            }
+            end.is_some()
+        });
     }
 }
 

@@ -44,7 +44,7 @@ impl SubscribeError {
 }
 
 /// The topic names of a subscription, without duplicates.
-fn unique(topics: impl IntoIterator<Item: AsRef<str>>, limit: usize) -> Result<Vec<String>, SubscribeError> {
+pub(super) fn unique(topics: impl IntoIterator<Item: AsRef<str>>, limit: usize) -> Result<Vec<String>, SubscribeError> {
     let (mut names, mut known) = (Vec::new(), HashSet::new());
     for topic in topics {
         let name = topic.as_ref();

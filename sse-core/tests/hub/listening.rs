@@ -45,6 +45,27 @@ fn a_listener_hears_events_in_order_and_each_end_after_the_last_event() {
 }
 
 #[test]
+fn names_beyond_max_topics_are_an_error_and_are_not_collected() {
+    let world = World::with(|bounds| bounds.max_topics(2));
+    let mut read = 0;
+    let names = ["a", "b", "a", "b"].into_iter().map(String::from).chain((0..1_000).map(|n| n.to_string()));
+    let listened = world.hub.listen(names.inspect(|_| read += 1)).map(drop);
+    assert_eq!((listened.unwrap_err(), read), (ListenError::TooManyTopics, 5));
+}
+
+#[test]
+fn a_listener_hears_ends_and_removals_in_the_order_of_its_topics() {
+    let world = World::new();
+    let mut all = world.hub.listen(["a", "b", "c", "d"]).unwrap();
+    world.hub.end("d", "1").unwrap();
+    world.hub.remove("b").unwrap();
+    world.hub.end("a", "2").unwrap();
+    assert_eq!(heard(&mut all), ["d: 1", "removed b", "end d", "a: 2", "end a"]);
+    world.publish("c", ["3"]);
+    assert_eq!(heard(&mut all), ["c: 3"]);
+}
+
+#[test]
 fn a_listener_is_no_subscriber_and_keeps_its_topics() {
     let world = World::with(|bounds| bounds.max_topics(1));
     let listener = world.hub.listen("a").unwrap();
