@@ -50,6 +50,19 @@ fn entries_after_the_end_are_skipped_until_the_topic_is_removed() {
 }
 
 #[test]
+fn an_end_without_room_for_its_topic_is_forgotten_after_the_age() {
+    let (clock, hub, mut feed) = follower(|bounds| bounds.max_topics(1).ended_topic_age(Duration::from_secs(60)));
+    let _client = read(&clock, &hub, "a");
+    feed.end(id(1), "b", "last").unwrap();
+    assert_eq!(hub.ended("b"), Some(id(1)));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(hub.ended("b"), None);
+    // A truncation before the end, when the end is forgotten.
+    feed.truncate(id(1)).unwrap();
+    feed.append(id(2), "b", "again").unwrap();
+}
+
+#[test]
 fn a_truncation_before_the_end_opens_the_topic_again() {
     let (clock, hub, mut feed) = follower(|bounds| bounds);
     feed.append(id(1), "a", "1").unwrap();

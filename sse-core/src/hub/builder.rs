@@ -101,7 +101,8 @@ impl HubBuilder {
     ///
     /// A subscriber that has not received everything until then receives a gap in place of the rest, and its stream finishes.
     /// Without this bound an ended topic is kept until other bounds trim its last event or make room for another topic; among
-    /// the topics that the hub dropped for room, it knows the last 65,536, and which of them had ended.
+    /// the topics that the hub dropped for room, it knows the last 65,536, and which of them had ended. The bound also holds for
+    /// these: their names can be used again.
     ///
     /// The hub has no timer. Each use of the hub forgets at most 32 topics.
     ///

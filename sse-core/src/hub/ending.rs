@@ -89,7 +89,7 @@ impl Hub {
     }
 
     /// The ID of the last event of a topic that has ended. `None` while the topic goes on, and for a topic that the hub does
-    /// not have.
+    /// not have. The call forgets topics of [`ended_topic_age`](super::HubBuilder::ended_topic_age) first.
     ///
     /// ```
     /// # use sse_core::Hub;
@@ -103,11 +103,18 @@ impl Hub {
     #[must_use]
     pub fn ended(&self, topic: impl AsRef<str>) -> Option<EventId> {
         let topic = topic.as_ref();
-        let history = self.inner.history.lock();
-        match history.topics.get(topic) {
-            Some(topic) => topic.lock().end().map(|end| end.id),
-            None => history.topics.trimmed.ended(topic).and_then(|trimmed| history.ids.of_trim_point(trimmed)),
-        }
+        let now = self.inner.now_if_aging();
+        let mut deferred = Deferred::default();
+        let ended = {
+            let mut history = self.inner.history.lock();
+            history.expire(&self.inner, now, &mut deferred);
+            match history.topics.get(topic) {
+                Some(topic) => topic.lock().end().map(|end| end.id),
+                None => history.topics.trimmed.ended(topic).and_then(|trimmed| history.ids.of_trim_point(trimmed)),
+            }
+        };
+        deferred.run();
+        ended
     }
 }
 
@@ -181,11 +188,16 @@ impl History {
         true
     }
 
-    /// Forgets topics that ended this long ago. A subscriber that has not received everything receives a gap.
+    /// Forgets topics that ended this long ago, also those that were dropped since. A subscriber that has not received everything receives a gap.
     pub(super) fn forget_ended(&mut self, now: Instant, age: Duration, deferred: &mut Deferred) {
         let Some(time) = now.checked_sub(age) else { return };
         for _ in 0..EXPIRED_TOPICS {
-            let Some(topic) = self.topics.ended_by(time) else { return };
+            let Some(topic) = self.topics.ended_by(time) else {
+                if !self.topics.trimmed.forget_end(time) {
+                    return;
+                }
+                continue;
+            };
             self.topics.drop_in_use(&topic, None, &self.ids, |locked, trimmed| {
                 locked.ring.reset_to(trimmed, &mut deferred.garbage);
                 topic.commit(locked, deferred, || {});

@@ -8,6 +8,7 @@ use super::log::unknown_ids::UnknownIds;
 use super::topic::{Deferred, SharedTopic};
 use super::topic_extra::{TopicEnd, TopicExtra};
 use super::topics::{TooManyTopics, Topics};
+use super::trim_point::EndTime;
 use crate::runtime::sync::Arc;
 use crate::runtime::sync::atomic::Ordering;
 use std::time::Instant;
@@ -88,7 +89,8 @@ impl History {
             self.topics.held_bytes += ring.bytes();
             self.topics.appended(topic, &mut locked, before, position);
             if ends {
-                self.topics.end(topic, &mut locked, TopicEnd { position, id }, now);
+                let at = EndTime(limits.ended_topic_age.and(now));
+                self.topics.end(topic, &mut locked, TopicEnd { position, id }, at);
             }
             topic.commit(&mut locked, deferred, || hub.head.store(position, Ordering::Release));
         }

@@ -87,9 +87,12 @@ pub struct Topic {
 impl Topic {
     /// Looks up the topic, or creates it, and adds a handle to it.
     pub(super) fn new(hub: Hub, name: &str) -> Result<Self, PublishError> {
+        let now = hub.inner.now_if_aging();
         let mut deferred = Deferred::default();
         let topic = {
             let mut history = hub.inner.history.lock();
+            // The handle must not be of a topic that the next use of the hub forgets.
+            history.expire(&hub.inner, now, &mut deferred);
             let topic = history.topic(&hub.inner, name, &mut deferred);
             topic.inspect(|topic| history.topics.enter(topic, true))
         };

@@ -5,7 +5,7 @@ use super::log::id_source::IdSource;
 use super::shrink::shrink;
 use super::topic::{Deferred, SharedTopic, TopicPhase, TopicState};
 use super::topic_extra::TopicEnd;
-use super::trim_point::{DroppedTopics, Tombstone, TrimPoint};
+use super::trim_point::{DroppedTopics, EndTime, Tombstone, TrimPoint};
 use crate::runtime::sync::Arc;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
@@ -18,8 +18,8 @@ pub(crate) struct Topics {
     oldest: BTreeMap<u64, Arc<SharedTopic>>,
     /// Every topic that holds events and has neither a subscriber nor a handle.
     pub(crate) idle: IdleTopics,
-    /// Every topic that has ended, by the position of its end, with the time of the end if topics are forgotten after an age.
-    ended: BTreeMap<u64, (Option<Instant>, Arc<SharedTopic>)>,
+    /// Every topic that has ended, by the position of its end, with the time of the end.
+    ended: BTreeMap<u64, (EndTime, Arc<SharedTopic>)>,
     pub(crate) held_events: usize,
     pub(crate) held_bytes: usize,
     /// The part of them that belongs to state topics, which nothing trims.
@@ -71,11 +71,11 @@ impl Topics {
             self.drop_with_events(topic, ids, deferred);
         }
         let origin = TrimPoint { position: 0, id: Some(ids.origin()) };
-        let dropped = self.trimmed.take(name).unwrap_or(Tombstone { trimmed: origin, ended: false });
+        let dropped = self.trimmed.take(name).unwrap_or(Tombstone { trimmed: origin, ended: None });
         let topic = Arc::new(SharedTopic::new(name, dropped.trimmed));
-        if dropped.ended {
+        if let Some(at) = dropped.ended {
             let (position, id) = (dropped.trimmed.position, ids.of_trim_point(dropped.trimmed));
-            self.end(&topic, &mut topic.lock(), TopicEnd { position, id: id.unwrap_or(ids.origin()) }, None);
+            self.end(&topic, &mut topic.lock(), TopicEnd { position, id: id.unwrap_or(ids.origin()) }, at);
         }
         self.by_name.insert(name.into(), topic.clone());
         Ok(topic)
@@ -90,20 +90,14 @@ impl Topics {
     }
 
     /// Ends a topic, whose last event was appended.
-    pub(crate) fn end(
-        &mut self,
-        topic: &Arc<SharedTopic>,
-        locked: &mut TopicState,
-        end: TopicEnd,
-        now: Option<Instant>,
-    ) {
+    pub(crate) fn end(&mut self, topic: &Arc<SharedTopic>, locked: &mut TopicState, end: TopicEnd, at: EndTime) {
         topic.set_end(locked, Some(end));
-        self.ended.insert(end.position, (now, topic.clone()));
+        self.ended.insert(end.position, (at, topic.clone()));
     }
 
     /// The topic that ended first, if it ended at this time or before.
     pub(crate) fn ended_by(&self, time: Instant) -> Option<Arc<SharedTopic>> {
-        let (at, topic) = self.ended.values().find(|(at, _)| at.is_some())?;
+        let (_, (EndTime(at), topic)) = self.ended.first_key_value()?;
         at.is_some_and(|at| at <= time).then(|| topic.clone())
     }
 
@@ -154,7 +148,7 @@ impl Topics {
         }
         if locked.ring.is_empty() {
             self.idle.remove(topic, locked.ring.newest());
-            self.remove(topic, Tombstone { trimmed: locked.ring.trimmed_to(), ended: locked.end().is_some() });
+            self.remove(topic, locked.ring.trimmed_to(), true);
         } else if !locked.has_state() {
             self.idle.insert(topic, locked.ring.newest());
         }
@@ -301,7 +295,7 @@ impl Topics {
             let locked = topic.lock();
             let trimmed = locked.ring.newest_trim_point(|position, block| ids.of_block(position, block));
             self.forget_events(&locked);
-            self.remove(&topic, Tombstone { trimmed, ended: locked.end().is_some() });
+            self.remove(&topic, trimmed, true);
         }
         self.dropped += 1;
         deferred.topics.push(topic);
@@ -321,7 +315,7 @@ impl Topics {
         let trimmed = trimmed.unwrap_or_else(newest);
         self.idle.remove(topic, locked.ring.newest());
         self.forget_events(&locked);
-        self.remove(topic, Tombstone { trimmed, ended: false });
+        self.remove(topic, trimmed, false);
         drop_events(&mut locked, trimmed);
     }
 
@@ -336,14 +330,16 @@ impl Topics {
         }
     }
 
-    fn remove(&mut self, topic: &SharedTopic, tombstone: Tombstone) {
+    /// Removes a topic from the tables. `remembers_end` is whether a topic that has ended stays ended.
+    fn remove(&mut self, topic: &SharedTopic, trimmed: TrimPoint, remembers_end: bool) {
         self.by_name.remove(&topic.name);
         shrink(&mut self.by_name);
-        if let TopicPhase::Ended(position) = topic.phase() {
-            self.ended.remove(&position);
-        }
-        if tombstone.trimmed.position > 0 {
-            self.trimmed.insert(&topic.name, tombstone);
+        let ended = match topic.phase() {
+            TopicPhase::Ended(position) => self.ended.remove(&position).map(|(at, _)| at),
+            TopicPhase::Open | TopicPhase::Removed => None,
+        };
+        if trimmed.position > 0 {
+            self.trimmed.insert(&topic.name, Tombstone { trimmed, ended: ended.filter(|_| remembers_end) });
         }
     }
 }

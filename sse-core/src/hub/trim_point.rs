@@ -1,8 +1,9 @@
 //! Trim points: up to which position the events of a topic were trimmed. The hub remembers them also for dropped topics.
 
 use super::id::EventId;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
 
 /// The number of dropped topics with a trim point of their own.
 const DROPPED_TOPICS: usize = 65_536;
@@ -21,9 +22,13 @@ pub(crate) struct TrimPoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tombstone {
     pub(crate) trimmed: TrimPoint,
-    /// Whether the topic had ended.
-    pub(crate) ended: bool,
+    /// When the topic ended. `None` if the topic had not ended.
+    pub(crate) ended: Option<EndTime>,
 }
+
+/// The time of the end of a topic. `None` if the hub does not forget topics an age after their end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EndTime(pub(crate) Option<Instant>);
 
 /// The trim points of dropped topics. A client that subscribes to such a topic again receives a gap.
 #[derive(Default)]
@@ -31,6 +36,8 @@ pub(crate) struct DroppedTopics {
     hasher: RandomState,
     by_name: HashMap<u64, Tombstone>,
     by_position: BTreeSet<(u64, u64)>,
+    /// The ends that have a time, by position.
+    ends: BTreeMap<u64, (Instant, u64)>,
     /// The trim point of all topics that have none of their own.
     others: Option<TrimPoint>,
 }
@@ -42,45 +49,53 @@ impl DroppedTopics {
     }
 
     pub(crate) fn insert(&mut self, name: &str, Tombstone { trimmed, ended }: Tombstone) {
-        if !ended && self.others.is_some_and(|others| others.position >= trimmed.position) {
+        if ended.is_none() && self.others.is_some_and(|others| others.position >= trimmed.position) {
             return;
         }
         let name = self.hasher.hash_one(name);
         // Two topics with the same hash share the later trim point.
-        let before = self.by_name.get(&name).copied();
+        let before = self.take_own(name);
         let kept = before.filter(|before| before.trimmed.position > trimmed.position);
         let tombstone = kept.unwrap_or(Tombstone { trimmed, ended });
-        if let Some(before) = before {
-            self.by_position.remove(&(before.trimmed.position, name));
-        }
+        let position = tombstone.trimmed.position;
         self.by_name.insert(name, tombstone);
-        self.by_position.insert((tombstone.trimmed.position, name));
-        if self.by_name.len() > DROPPED_TOPICS
-            && let Some((_, name)) = self.by_position.pop_first()
-        {
-            self.others = later(self.others, self.by_name.remove(&name).map(|dropped| dropped.trimmed));
+        self.by_position.insert((position, name));
+        if let Some(EndTime(Some(time))) = tombstone.ended {
+            self.ends.insert(position, (time, name));
         }
+        if self.by_name.len() > DROPPED_TOPICS
+            && let Some(&(_, name)) = self.by_position.first()
+        {
+            self.others = later(self.others, self.take_own(name).map(|dropped| dropped.trimmed));
+        }
+    }
+
+    /// Removes and returns the tombstone with this hash.
+    fn take_own(&mut self, name: u64) -> Option<Tombstone> {
+        let own = self.by_name.remove(&name)?;
+        self.by_position.remove(&(own.trimmed.position, name));
+        if own.ended.is_some() {
+            self.ends.remove(&own.trimmed.position);
+        }
+        Some(own)
     }
 
     /// Removes and returns the tombstone of a topic.
     pub(crate) fn take(&mut self, name: &str) -> Option<Tombstone> {
         let name = self.hasher.hash_one(name);
-        let own = self.by_name.remove(&name);
-        if let Some(own) = own {
-            self.by_position.remove(&(own.trimmed.position, name));
-        }
-        if let Some(own) = own.filter(|own| own.ended) {
+        let own = self.take_own(name);
+        if let Some(own) = own.filter(|own| own.ended.is_some()) {
             return Some(own);
         }
         // A reset may be later than the topic's own trim point.
         let trimmed = later(own.map(|own| own.trimmed), self.others)?;
-        Some(Tombstone { trimmed, ended: false })
+        Some(Tombstone { trimmed, ended: None })
     }
 
     /// The trim point of a topic that had ended when it was dropped.
     pub(crate) fn ended(&self, name: &str) -> Option<TrimPoint> {
         let dropped = self.by_name.get(&self.hasher.hash_one(name));
-        dropped.filter(|dropped| dropped.ended).map(|dropped| dropped.trimmed)
+        dropped.filter(|dropped| dropped.ended.is_some()).map(|dropped| dropped.trimmed)
     }
 
     pub(crate) fn has_ended(&self, name: &str) -> bool {
@@ -91,14 +106,25 @@ impl DroppedTopics {
     /// Forgets the end of a dropped topic, because the topic was removed.
     pub(crate) fn remove(&mut self, name: &str, trimmed: TrimPoint) {
         let _ = self.take(name);
-        self.insert(name, Tombstone { trimmed, ended: false });
+        self.insert(name, Tombstone { trimmed, ended: None });
+    }
+
+    /// Forgets the first end, if that was at this time or before. Returns whether an end was forgotten. The trim point remains.
+    pub(crate) fn forget_end(&mut self, time: Instant) -> bool {
+        let Some(first) = self.ends.first_entry().filter(|first| first.get().0 <= time) else { return false };
+        let (_, name) = first.remove();
+        if let Some(dropped) = self.by_name.get_mut(&name) {
+            dropped.ended = None;
+        }
+        true
     }
 
     /// Moves the trim points after `kept` to `end`, the end of the truncated part.
     pub(crate) fn truncate(&mut self, kept: u64, end: TrimPoint) {
+        self.ends.split_off(&(kept + 1));
         for (_, name) in self.by_position.split_off(&(kept + 1, 0)) {
             // The end of a topic was its last event, so it was truncated too.
-            self.by_name.insert(name, Tombstone { trimmed: end, ended: false });
+            self.by_name.insert(name, Tombstone { trimmed: end, ended: None });
             self.by_position.insert((end.position, name));
         }
         self.others = self.others.map(|others| if others.position > kept { end } else { others });

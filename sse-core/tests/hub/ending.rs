@@ -196,6 +196,52 @@ fn a_topic_is_forgotten_an_age_after_its_end() {
 }
 
 #[test]
+fn a_topic_that_made_room_is_forgotten_an_age_after_its_end() {
+    let world = World::with(|bounds| bounds.max_topics(1).ended_topic_age(SECOND * 60));
+    let [first] = world.publish("run", ["1"]);
+    world.hub.end("run", "last").unwrap();
+    world.publish("other", ["x"]);
+    world.clock.advance(SECOND * 59);
+    assert_eq!(world.hub.publish("run", "late"), Err(PublishError::Ended));
+    world.clock.advance(SECOND);
+    assert_eq!(world.hub.ended("run"), None);
+    world.publish("run", ["again"]);
+    // The client from before still receives a gap.
+    assert_eq!(world.after(first, ["run"]).resumption(), Resumption::Gap);
+}
+
+#[test]
+fn a_topic_that_made_room_and_has_a_handle_is_forgotten_an_age_after_its_end() {
+    let world = World::with(|bounds| bounds.max_topics(1).ended_topic_age(SECOND * 60));
+    world.hub.end("run", "last").unwrap();
+    world.publish("other", ["x"]);
+    world.hub.remove("other").unwrap();
+    let _handle = world.hub.topic("run").unwrap();
+    assert_eq!(world.hub.stats().ended_topics, 1);
+    world.clock.advance(SECOND * 60);
+    assert_eq!(world.hub.stats().ended_topics, 0);
+    world.publish("run", ["again"]);
+}
+
+#[test]
+fn every_use_of_the_hub_forgets_a_topic_an_age_after_its_end() {
+    let world = World::with(|bounds| bounds.ended_topic_age(SECOND * 60));
+    let end = || {
+        world.hub.end("run", "last").unwrap();
+        world.clock.advance(SECOND * 60);
+    };
+    end();
+    assert_eq!(world.hub.ended("run"), None);
+    end();
+    let handle = world.hub.topic("run").unwrap();
+    assert!(handle.publish("again").is_ok());
+    end();
+    assert!(world.hub.listen("run").is_ok());
+    assert_eq!(world.hub.stats().topics, 0);
+    world.hub.publish("run", "again").unwrap();
+}
+
+#[test]
 fn an_ended_topic_does_not_outlive_a_drain_differently() {
     let world = World::new();
     let mut client = read(world.fresh(["run"]));

@@ -8,6 +8,7 @@ use crate::hub::id::EventId;
 use crate::hub::publish::{PublishError, check_name};
 use crate::hub::stats::Counters;
 use crate::hub::topic::Deferred;
+use crate::hub::trim_point::EndTime;
 use crate::hub::{Inner, log::LogFeed};
 use std::time::Instant;
 
@@ -71,7 +72,10 @@ impl History {
             EncodedChange::Event { topic, block, ends } => match self.open_topic(hub, topic, deferred) {
                 Ok(topic) => drop(self.append(hub, now, &topic, (Some(id), ends), block, deferred)),
                 Err(PublishError::Ended) => return Err(LogFeedError::Ended),
-                Err(_) => self.trim_at_once(hub, topic, id, ends),
+                Err(_) => {
+                    let at = EndTime(hub.limits.ended_topic_age.and(now));
+                    self.trim_at_once(hub, topic, id, ends.then_some(at));
+                }
             },
             EncodedChange::Remove(topic) => {
                 self.remove(hub, topic, Some(id), deferred);

@@ -6,7 +6,7 @@ use crate::hub::ages::Ages;
 use crate::hub::history::History;
 use crate::hub::id::EventId;
 use crate::hub::topic::Deferred;
-use crate::hub::trim_point::{DroppedTopics, Tombstone, TrimPoint};
+use crate::hub::trim_point::{DroppedTopics, EndTime, Tombstone, TrimPoint};
 use crate::runtime::sync::atomic::Ordering;
 
 impl History {
@@ -19,8 +19,8 @@ impl History {
     }
 
     /// Skips an event of a topic for which there is no room. A client that subscribes to the topic with an older ID
-    /// receives a gap. `ended` makes the event the last one of the topic.
-    pub(super) fn trim_at_once(&mut self, hub: &Inner, topic: &str, id: EventId, ended: bool) {
+    /// receives a gap. `ended` is the time of the end if the event is the last one of the topic.
+    pub(super) fn trim_at_once(&mut self, hub: &Inner, topic: &str, id: EventId, ended: Option<EndTime>) {
         let position = self.advance(hub, id);
         self.topics.trimmed.insert(topic, Tombstone { trimmed: TrimPoint { position, id: Some(id) }, ended });
     }
