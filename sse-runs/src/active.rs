@@ -1,4 +1,4 @@
-//! The runs whose work goes on, and the signal that stops each.
+//! The runs whose work continues, and the signal that stops each.
 
 use crate::StartRunError;
 use std::collections::HashMap;
@@ -10,6 +10,8 @@ use tokio::sync::watch;
 pub(crate) enum StopCause {
     Requested,
     Abandoned,
+    /// The run was removed, so its topic is not used any more.
+    Removed,
 }
 
 /// The work of one run.
@@ -32,6 +34,11 @@ impl ActiveRun {
         })
     }
 
+    /// Stops the work, and keeps it from writing to its topic.
+    pub(crate) fn remove(&self) {
+        self.stop.send_replace(Some(StopCause::Removed));
+    }
+
     pub(crate) fn cause(&self) -> Option<StopCause> {
         *self.stop.borrow()
     }
@@ -47,41 +54,61 @@ impl ActiveRun {
     }
 }
 
-/// All active runs, by ID.
+/// All active runs.
 #[derive(Debug, Default)]
-pub(crate) struct ActiveRuns(Mutex<HashMap<String, Arc<ActiveRun>>>);
+pub(crate) struct ActiveRuns(Mutex<ActiveTable>);
+
+#[derive(Debug, Default)]
+struct ActiveTable {
+    by_id: HashMap<String, Arc<ActiveRun>>,
+    /// The number of runs whose work has not ended, also of runs that were removed.
+    working: usize,
+}
 
 impl ActiveRuns {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<ActiveRun>>> {
+    fn lock(&self) -> MutexGuard<'_, ActiveTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().working
     }
 
-    /// Adds a run, unless a run has the ID or there are `most` runs.
+    /// Adds a run, unless a run has the ID or the work of `most` runs continues.
     pub(crate) fn insert(&self, id: &str, run: &Arc<ActiveRun>, most: usize) -> Result<(), StartRunError> {
         let mut runs = self.lock();
-        if runs.contains_key(id) {
+        if runs.by_id.contains_key(id) {
             return Err(StartRunError::Exists);
         }
-        if runs.len() >= most {
+        if runs.working >= most {
             return Err(StartRunError::TooMany);
         }
-        runs.insert(id.to_owned(), run.clone());
+        runs.by_id.insert(id.to_owned(), run.clone());
+        runs.working += 1;
         Ok(())
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<ActiveRun>> {
-        self.lock().get(id).cloned()
+        self.lock().by_id.get(id).cloned()
     }
 
-    /// Removes this run, unless another run has the ID since.
+    /// Frees the ID of this run, unless another run has the ID since. The work of the run still counts.
+    pub(crate) fn free_id(&self, id: &str, run: &Arc<ActiveRun>) {
+        self.lock().free_id(id, run);
+    }
+
+    /// Removes a run whose work has ended. Each run is removed once.
     pub(crate) fn remove(&self, id: &str, run: &Arc<ActiveRun>) {
         let mut runs = self.lock();
-        if runs.get(id).is_some_and(|known| Arc::ptr_eq(known, run)) {
-            runs.remove(id);
+        runs.free_id(id, run);
+        runs.working -= 1;
+    }
+}
+
+impl ActiveTable {
+    fn free_id(&mut self, id: &str, run: &Arc<ActiveRun>) {
+        if self.by_id.get(id).is_some_and(|known| Arc::ptr_eq(known, run)) {
+            self.by_id.remove(id);
         }
     }
 }

@@ -127,14 +127,14 @@ impl RunsBuilder {
     }
 
     /// Calls a function with the ID and the end of each run, after its last event, for one, to log errors. The function runs in
-    /// the task of the run, and must neither block nor panic.
+    /// the task of the run, and must not block. Its panic is caught.
     pub fn on_end(mut self, call: impl Fn(&str, &RunEnd) + Send + Sync + 'static) -> Self {
         self.on_end = Some(Arc::new(call));
         self
     }
 
     /// Sets the last event of each run, for clients of another protocol: by default `done`, `stopped` or `failed`, as the
-    /// [crate] lists them. The function must neither block nor panic. An event that cannot be sent is replaced by the default.
+    /// [crate] lists them. The function must not block. The default replaces an event that cannot be sent, and that of a function that panics.
     ///
     /// ```
     /// # use {sse_core::{Event, Hub}, sse_runs::{RunEnd, Runs}};

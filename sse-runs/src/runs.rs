@@ -31,8 +31,9 @@ pub enum StartRunError {
     /// The prefix and the ID together have this many bytes, more than [`MAX_TOPIC_BYTES`].
     #[error("the topic of the run has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
     IdTooLong(usize),
-    /// As many runs are active as [`RunsBuilder::max_active`] or the hub allows.
-    #[error("too many runs are active")]
+    /// As many runs are active as [`RunsBuilder::max_active`] or [`HubBuilder::max_topics`](sse_core::HubBuilder::max_topics)
+    /// allows.
+    #[error("too many runs are active: `RunsBuilder::max_active` and `HubBuilder::max_topics` change the limits")]
     TooMany,
     /// The hub follows a log. These runs live in the memory of one process.
     #[error("the hub follows a log, and these runs live in the memory of one process")]
@@ -157,17 +158,18 @@ impl Runs {
     }
 
     /// Stops a run and removes its events. Streams of the run are closed, its ID is free, and what its work still sends is
-    /// refused, also when another run has the ID. Returns whether there was such a run.
+    /// refused, also when another run has the ID. The work counts for [`RunsBuilder::max_active`] until it has ended. Returns whether
+    /// there was such a run.
     pub fn remove(&self, id: impl AsRef<str>) -> bool {
         let Ok((id, topic)) = self.names(id.as_ref()) else { return false };
         let run = self.inner.active.get(&id);
         if let Some(run) = &run {
-            run.stop(StopCause::Requested);
+            run.remove();
         }
         let was_kept = self.hub().remove(topic).unwrap_or(false);
         // Only now is the ID free, so that no new run loses its topic.
         if let Some(run) = &run {
-            self.inner.active.remove(&id, run);
+            self.inner.active.free_id(&id, run);
         }
         run.is_some() || was_kept
     }

@@ -7,6 +7,7 @@ use crate::runs::RunsInner;
 use sse_core::hub::{PublishError, Topic};
 use std::fmt::Display;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -63,18 +64,29 @@ impl Ending {
     }
 }
 
+impl Ending {
+    fn end_topic(&self, end: &RunEnd) {
+        let own = self.runs.settings.last_event.as_ref();
+        // The panic of an application's function must not leave the run without its end.
+        let own = own.and_then(|event| catch_unwind(AssertUnwindSafe(|| event(end))).ok());
+        if !matches!(own.map(|event| self.topic.end(event)), Some(Ok(_) | Err(PublishError::Removed))) {
+            let _ = self.topic.end(end.event());
+        }
+    }
+}
+
 impl Drop for Ending {
     fn drop(&mut self) {
         let unfinished = if std::thread::panicking() { RunEnd::Panicked } else { RunEnd::Dropped };
         let end = self.end.take().unwrap_or(unfinished);
-        let own = self.runs.settings.last_event.as_ref().map(|event| self.topic.end(event(&end)));
-        // The topic of a run that was removed takes no end.
-        if !matches!(own, Some(Ok(_) | Err(PublishError::Removed))) {
-            let _ = self.topic.end(end.event());
+        // A run that was removed while it started can share its topic with the next run of its ID.
+        if self.run.cause() != Some(StopCause::Removed) {
+            self.end_topic(&end);
         }
         self.runs.active.remove(&self.id, &self.run);
         if let Some(on_end) = &self.runs.settings.on_end {
-            on_end(&self.id, &end);
+            // A second panic during the panic of the work would abort the process.
+            let _ = catch_unwind(AssertUnwindSafe(|| on_end(&self.id, &end)));
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Runs in the memory of one process.
 
 use sse_core::hub::{EventId, Heard, log};
-use sse_core::{Event, Hub, Replay};
+use sse_core::testing::Clock;
+use sse_core::{Event, Hub, Random, Replay, Runtime};
 use sse_runs::{OutputError, RunEnd, RunOutput, Runs, StartRunError};
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -28,6 +29,16 @@ async fn read(hub: &Hub, topic: &str, after: Option<EventId>) -> Vec<String> {
         }
     }
     events
+}
+
+/// Returns when no work continues.
+async fn idle(runs: &Runs) {
+    let ended = async {
+        while runs.active() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(MOST, ended).await.expect("the work ends");
 }
 
 async fn three(output: RunOutput) -> Result<(), OutputError> {
@@ -200,6 +211,81 @@ async fn a_stale_producer_writes_nothing_into_the_run_that_has_its_id_now() {
     assert_eq!(late.send("late"), Err(OutputError::Over));
 }
 
+#[tokio::test]
+async fn a_removed_run_counts_until_its_work_has_ended() {
+    let runs = Runs::builder(&Hub::new()).stop_grace(MOST).max_active(1).build();
+    let (send, cleaned) = oneshot::channel::<()>();
+    let run = runs.start("a", async |output: RunOutput| {
+        output.stopped().await;
+        cleaned.await
+    });
+    run.unwrap();
+    tokio::task::yield_now().await;
+    assert!(runs.remove("a") && runs.get("a").is_none());
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+        assert_eq!((runs.active(), runs.start("a", three).unwrap_err()), (1, StartRunError::TooMany));
+    }
+    send.send(()).unwrap();
+    idle(&runs).await;
+    runs.start("a", three).unwrap();
+}
+
+/// A clock during whose first call in a start another task removes the run and starts the next one.
+#[derive(Clone)]
+struct Interrupting(Clock, Arc<Mutex<Option<Runs>>>);
+
+impl Runtime for Interrupting {
+    type Timer = <Clock as Runtime>::Timer;
+
+    fn now(&self) -> Instant {
+        let other = self.1.lock().unwrap().take_if(|runs| runs.active() > 0);
+        if let Some(other) = other {
+            assert!(other.remove("a"));
+            other.start("a", three).unwrap();
+        }
+        Runtime::now(&self.0)
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.0.wall()
+    }
+
+    fn timer(&self) -> Self::Timer {
+        self.0.timer()
+    }
+
+    fn random(&self) -> &Random {
+        self.0.random()
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_removed_while_it_starts_writes_nothing_into_the_next_run() {
+    let runtime = Interrupting(Clock::new(), Arc::default());
+    let hub = Hub::builder().ended_topic_age(MOST).build_on(runtime.clone());
+    let runs = Runs::new(&hub);
+    *runtime.1.lock().unwrap() = Some(runs.clone());
+    runs.start("a", forever).unwrap();
+    assert_eq!(read(&hub, "run/a", None).await, ["message 1", "message 2", "message 3", "done {}"]);
+    assert!(runtime.1.lock().unwrap().is_none());
+    idle(&runs).await;
+}
+
+#[tokio::test]
+async fn a_function_of_the_builder_that_panics_leaves_no_run_without_its_end() {
+    let hub = Hub::new();
+    let runs = Runs::builder(&hub)
+        .last_event(|_| panic!("a deliberate panic"))
+        .on_end(|_, _| panic!("a deliberate panic"))
+        .build();
+    let done = runs.start("done", three).unwrap();
+    assert_eq!(read(&hub, done.topic(), None).await.last().unwrap(), "done {}");
+    let panicked = runs.start("panic", async |_| -> Result<(), Infallible> { panic!("a deliberate panic") }).unwrap();
+    assert_eq!(read(&hub, panicked.topic(), None).await, [r#"failed {"reason":"panic"}"#]);
+    idle(&runs).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_nobody_follows_is_stopped() {
     let hub = Hub::new();
@@ -231,6 +317,7 @@ async fn a_start_that_cannot_be_is_a_typed_error() {
     assert_eq!(runs.start("b", forever).unwrap_err(), StartRunError::TooMany);
     assert_eq!(runs.start("x".repeat(300), forever).unwrap_err(), StartRunError::IdTooLong(304));
     runs.remove("a");
+    idle(&runs).await;
     runs.start("b", forever).unwrap();
     let (follower, _feed) = log::follow(Hub::builder());
     assert_eq!(Runs::new(&follower).start("a", forever).unwrap_err(), StartRunError::Followed);
