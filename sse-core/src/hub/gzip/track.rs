@@ -107,7 +107,7 @@ impl Track {
     }
 
     /// The index of the first block with an event after this position. Most clients need the newest block.
-    pub(crate) fn index_after(&self, position: u64) -> usize {
+    fn index_after(&self, position: u64) -> usize {
         let newest = self.blocks.len().saturating_sub(1);
         match newest.checked_sub(1).and_then(|before| self.blocks.get(before)) {
             Some(before) if before.last <= position => newest + usize::from(self.last() <= position),
@@ -115,12 +115,15 @@ impl Track {
         }
     }
 
-    pub(crate) const fn len(&self) -> usize {
-        self.blocks.len()
+    /// The block that a client after this position receives next, if there is one. A client that is not on the track needs
+    /// a key point that starts with its next event.
+    pub(crate) fn block_for(&self, is_on: bool, after: u64, next: u64) -> Option<usize> {
+        let block = if is_on { Some(self.index_after(after)) } else { self.key_at(next) };
+        block.filter(|block| *block < self.blocks.len())
     }
 
     /// The block that starts with the event at this position, if it is a key point.
-    pub(crate) fn key_at(&self, first: u64) -> Option<usize> {
+    fn key_at(&self, first: u64) -> Option<usize> {
         let at = self.keys.binary_search_by_key(&first, |key| key.first).ok()?;
         self.keys.get(at).map(|key| key.block)
     }

@@ -38,6 +38,18 @@ pub(crate) struct Uncompressed {
     epoch: u64,
 }
 
+impl Uncompressed {
+    /// The next block of this track. `range` is the position after which it continues, and that of its first event.
+    const fn next(run: Run, track: u32, (after, first): (u64, u64), epoch: u64) -> Self {
+        Self { run, track, is_new: false, wants_key: false, after, first, epoch }
+    }
+
+    /// The first block of a new track.
+    fn start(run: Run, track: u32, range: (u64, u64), epoch: u64) -> Self {
+        Self { is_new: true, wants_key: true, ..Self::next(run, track, range, epoch) }
+    }
+}
+
 impl Ring {
     /// What a client after this position sends next, up to and including `upto`: at most `budget` bytes, or one larger
     /// event. The client is on the track `on`, and the topic has this many compressed streams.
@@ -60,19 +72,10 @@ impl Ring {
         let next = tail.events.get(tail.index_after(after)).map(|event| event.position).filter(|next| *next <= upto)?;
         let Some(track) = tail.track.as_deref_mut() else {
             let run = tail.take(after, upto, budget)?;
-            return Some(NextCompressed::Compress(Uncompressed {
-                run,
-                track: new,
-                is_new: true,
-                wants_key: true,
-                after,
-                first: next,
-                epoch,
-            }));
+            return Some(NextCompressed::Compress(Uncompressed::start(run, new, (after, next), epoch)));
         };
         let is_on = Some(track.id()) == on;
-        let block = if is_on { Some(track.index_after(after)) } else { track.key_at(next) };
-        if let Some(block) = block.filter(|block| *block < track.len()) {
+        if let Some(block) = track.block_for(is_on, after, next) {
             let run = track.take(block, upto, budget)?;
             if !is_on {
                 track.join();
@@ -86,29 +89,16 @@ impl Ring {
         let is_caught_up = first == Some(next);
         if is_on || (is_caught_up && (is_full || wants_key)) {
             let run = tail.take(after, upto, budget)?;
-            let track = if is_full { new } else { id };
-            return Some(NextCompressed::Compress(Uncompressed {
-                run,
-                track,
-                is_new: is_full,
-                wants_key: wants_key || is_full,
-                after,
-                first: next,
-                epoch,
+            return Some(NextCompressed::Compress(if is_full {
+                Uncompressed::start(run, new, (after, next), epoch)
+            } else {
+                Uncompressed { wants_key, ..Uncompressed::next(run, id, (after, next), epoch) }
             }));
         }
         if let Some(first) = first.filter(|first| *first < next) {
             // Clients on the track may be slow or gone. Without this block no key point would come.
             let run = tail.take(last.max(first - 1), next - 1, budget)?;
-            return Some(NextCompressed::Compress(Uncompressed {
-                run,
-                track: id,
-                is_new: false,
-                wants_key: false,
-                after: first - 1,
-                first,
-                epoch,
-            }));
+            return Some(NextCompressed::Compress(Uncompressed::next(run, id, (first - 1, first), epoch)));
         }
         let upto = next_key.map_or(upto, |key| upto.min(key - 1));
         tail.take(after, upto, budget).map(NextCompressed::Alone)
@@ -172,37 +162,20 @@ impl Segment {
             // A client in the middle of a segment receives the rest alone, and joins at the next one.
             let is_whole = index == 0 && self.events.last().is_some_and(|event| event.position == run.last);
             return Some(if is_whole {
-                NextCompressed::Compress(Uncompressed {
-                    run,
-                    track: new,
-                    is_new: true,
-                    wants_key: true,
-                    after,
-                    first: next,
-                    epoch,
-                })
+                NextCompressed::Compress(Uncompressed::start(run, new, (after, next), epoch))
             } else {
                 NextCompressed::Alone(run)
             });
         };
         let is_on = Some(track.id()) == on;
-        let block = if is_on { Some(track.index_after(after)) } else { track.key_at(next) };
-        if let Some(block) = block.filter(|block| *block < track.len()) {
+        if let Some(block) = track.block_for(is_on, after, next) {
             return track.take(block, upto, budget).map(|run| NextCompressed::Blocks(run, track.id()));
         }
         if is_on {
             // The segment was sealed with events that no client had read.
             let track = track.id();
             let run = self.take(after, upto, budget)?;
-            return Some(NextCompressed::Compress(Uncompressed {
-                run,
-                track,
-                is_new: false,
-                wants_key: false,
-                after,
-                first: next,
-                epoch,
-            }));
+            return Some(NextCompressed::Compress(Uncompressed::next(run, track, (after, next), epoch)));
         }
         let upto = track.key_after(next).map_or(upto, |key| upto.min(key - 1));
         self.take(after, upto, budget).map(NextCompressed::Alone)
