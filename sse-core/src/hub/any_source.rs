@@ -51,6 +51,14 @@ impl<D: Source + ?Sized> Source for AnySource<D> {
             Self::Stream(_) => blocks,
         }
     }
+
+    #[cfg(feature = "gzip")]
+    fn encode_empty(self: Pin<&mut Self>) -> Option<Bytes> {
+        match self.get_mut() {
+            Self::Topics(topics) => Pin::new(topics).encode_empty(),
+            Self::Stream(_) => None,
+        }
+    }
 }
 
 impl<D: ?Sized> From<TopicSource> for AnySource<D> {

@@ -1,7 +1,7 @@
 //! The part of a cursor that compresses: blocks that all clients share, pieces, and bytes for one client alone.
 
 use super::cursor::Cursor;
-use super::gzip::blocks::{HEAD, NOTHING, stored_len, write_stored};
+use super::gzip::blocks::{EMPTY, HEAD, NOTHING, stored_len, write_stored};
 use super::gzip::track::Track;
 use super::gzip::{Encoding, Gzip};
 use super::ring::{NextCompressed, Run};
@@ -83,6 +83,15 @@ impl Cursor {
             Encoding::NEW => self.encode_own(Bytes::from_static(keep_alive)),
             _ => Bytes::from_static(NOTHING),
         }
+    }
+
+    /// The body of a stream that ends before its first byte, because the application closed it. Some clients report an empty
+    /// body under the header of gzip as an error.
+    pub(super) fn encode_empty(&mut self) -> Option<Bytes> {
+        self.encoding.is_new().then(|| {
+            self.encoding = Encoding::ALONE;
+            Bytes::from_static(EMPTY)
+        })
     }
 
     /// Leaves the blocks that all clients share. Returns whether the stream has not sent its head.

@@ -39,4 +39,9 @@ impl Source for TopicSource {
             None => blocks,
         }
     }
+
+    #[cfg(feature = "gzip")]
+    fn encode_empty(mut self: Pin<&mut Self>) -> Option<Bytes> {
+        self.cursor.as_mut()?.encode_empty()
+    }
 }

@@ -167,6 +167,10 @@ impl<R: Runtime, S: Source> EventStream<R, S> {
                         reason == CloseReason::Failed && this.membership.shared.control == Control::Omitted;
                     this.keep_alive.end();
                     this.membership.leave(reason);
+                    #[cfg(feature = "gzip")]
+                    if let Some(bytes) = this.source.as_mut().encode_empty() {
+                        return Polled::Chunk(bytes);
+                    }
                     return Polled::End;
                 }
                 Output::Idle(deadline) => deadline,

@@ -43,6 +43,13 @@ pub trait Source: private::Sealed {
     fn encode(self: Pin<&mut Self>, blocks: Bytes) -> Bytes {
         blocks
     }
+
+    /// The bytes of a body that ends before its first byte: `None` if it can be empty, or is not.
+    #[cfg(feature = "gzip")]
+    #[doc(hidden)]
+    fn encode_empty(self: Pin<&mut Self>) -> Option<Bytes> {
+        None
+    }
 }
 
 /// One comment line. At a blank line some clients would dispatch an empty event.

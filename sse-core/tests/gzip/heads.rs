@@ -112,3 +112,36 @@ fn every_end_is_decoded_and_has_no_trailer() {
     let text = String::from_utf8_lossy(&drained.plain);
     assert!(drained.ended && text.rsplit_once("retry: ").is_some_and(|(_, last)| last.ends_with("\n\n")));
 }
+
+#[test]
+fn a_stream_that_ends_before_its_first_byte_is_an_empty_gzip_file() {
+    let clock = Clock::new();
+    let hub = hub(&clock);
+    let sse = get(&clock, Some("gzip"), None).key("ann").unwrap();
+    let mut client = Client::new(sse.subscribe(&hub, ["a"]), true);
+    assert_eq!(hub.close_by_key("ann"), 1);
+    client.read();
+    assert!(client.ended && client.plain.is_empty());
+    assert_eq!(client.chunks.concat(), b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0");
+    assert_eq!(hub.stats().streams, 0);
+
+    // A stream that has a head is left as it is.
+    let sse = get(&clock, Some("gzip"), None).key("bob").unwrap();
+    let mut client = Client::new(sse.subscribe(&hub, ["a"]), true);
+    client.read();
+    let before = client.wire;
+    assert_eq!(hub.close_by_key("bob"), 1);
+    client.read();
+    assert!(client.ended && client.wire == before);
+}
+
+#[test]
+fn a_stream_that_fails_before_its_first_event_is_decoded() {
+    let clock = Clock::new();
+    let hub = hub(&clock);
+    let subscription = get(&clock, Some("gzip"), None).subscribe(&hub, ["a"]).prelude(["x".repeat(2 * 1024 * 1024)]);
+    let mut client = Client::new(subscription, true);
+    client.read();
+    let text = String::from_utf8_lossy(&client.plain).into_owned();
+    assert!(client.ended && text.starts_with(":\n") && text.contains("retry: "), "{text}");
+}

@@ -1,7 +1,7 @@
 //! Another inflater than the one of the server's library, fed chunk by chunk, as a client receives them.
 
 use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZFlush};
+use miniz_oxide::{DataFormat, MZFlush, MZStatus};
 
 /// The head of a gzip member without name and time (RFC 1952 2.3).
 const HEAD: usize = 10;
@@ -29,6 +29,11 @@ impl Inflater {
             bytes = &bytes[result.bytes_consumed..];
             plain.extend_from_slice(&out[..result.bytes_written]);
             match result.status {
+                Ok(MZStatus::StreamEnd) => {
+                    // The checksum and the length of nothing, because only an empty stream has an end.
+                    assert_eq!(bytes, [0; 8]);
+                    return plain;
+                }
                 Ok(_) if !bytes.is_empty() || result.bytes_written == out.len() => {}
                 Ok(_) | Err(miniz_oxide::MZError::Buf) => return plain,
                 Err(error) => panic!("{error:?}"),

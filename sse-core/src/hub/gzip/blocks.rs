@@ -5,6 +5,9 @@ use bytes::Bytes;
 /// The head of a gzip member: deflate, no name, no time, unknown system.
 pub(crate) const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
+/// A whole gzip member without bytes: the head, a last block, the checksum and the length.
+pub(crate) const EMPTY: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// A stored block without bytes. It decodes to nothing and changes nothing that a later block can refer to.
 pub(crate) const NOTHING: &[u8] = &[0, 0, 0, 0xff, 0xff];
 
