@@ -84,6 +84,38 @@ fn most_clients_need_a_key_point_so_it_comes_at_once() {
     assert_eq!(last_chunk(&first).as_ptr(), last_chunk(&second).as_ptr());
 }
 
+/// The bytes of a client on the wire while `others` run before each event.
+fn wire_beside(mut others: impl FnMut(&Clock, &Hub)) -> usize {
+    let clock = Clock::new();
+    let hub = hub(&clock);
+    let mut client = Client::gzip(&clock, &hub, "a");
+    for n in 0..1_000 {
+        others(&clock, &hub);
+        hub.publish("a", event(n)).unwrap();
+        assert_eq!(client.data(), event(n));
+    }
+    client.wire
+}
+
+#[test]
+fn clients_that_stall_or_join_and_leave_again_and_again_do_not_make_each_event_a_key_point() {
+    let alone = wire_beside(|_, _| {});
+    let mut stalled = Vec::new();
+    let beside_stalled = wire_beside(|clock, hub| {
+        if stalled.len() < 3 {
+            stalled.push(Client::gzip(clock, hub, "a"));
+        }
+    });
+    let mut last = None;
+    let beside_joining = wire_beside(|clock, hub| {
+        last.take().map(|mut last: Client| last.read());
+        last = Some(Client::gzip(clock, hub, "a"));
+    });
+    for wire in [beside_stalled, beside_joining] {
+        assert!(wire * 2 < alone * 3, "{wire} bytes beside the others, {alone} bytes without them");
+    }
+}
+
 #[test]
 fn a_client_on_the_track_that_stalls_does_not_keep_others_from_joining() {
     let clock = Clock::new();

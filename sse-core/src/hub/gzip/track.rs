@@ -86,10 +86,18 @@ impl Track {
     }
 
     /// Whether the next block should be a key point, with this many compressed streams on the topic: a key point makes the
-    /// block larger for the clients on the track, and smaller for the others.
+    /// block larger for the clients on the track, and smaller for the others. Each key point makes the next one rarer,
+    /// because the others can be clients that stall, or that join and leave all the time.
     pub(crate) const fn wants_key(&self, clients: usize) -> bool {
         let others = clients.saturating_sub(self.riders);
-        others > 0 && (others >= self.riders || self.plain_since_key >= EARLY_KEY_BYTES)
+        let earliest = match self.keys.len() {
+            _ if self.riders == 0 => 0,
+            _ if others < self.riders => EARLY_KEY_BYTES,
+            0 | 1 => 0,
+            // 1 KiB, then 2, 4, 8 and 16 KiB.
+            keys => EARLY_KEY_BYTES >> 6_usize.saturating_sub(keys),
+        };
+        others > 0 && self.plain_since_key >= earliest
     }
 
     /// Adds a block. `first` is the position of its first event.
