@@ -40,7 +40,7 @@ impl Inner {
             runtime,
             rules: Rules::of_hub(limits.gap_type.clone(), limits.max_event_bytes),
             #[cfg(feature = "gzip")]
-            gzip: crate::hub::gzip::Gzip::new(limits.gzip.compressors),
+            gzip: crate::hub::gzip::Gzip::new(limits.gzip.compressors, limits.hub_bytes),
             limits,
             history: Mutex::new(history),
             head: AtomicU64::new(0),

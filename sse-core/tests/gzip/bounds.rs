@@ -1,8 +1,9 @@
 //! What compressed topics keep in memory.
 
-use crate::pair::Client;
+use crate::pair::{Client, get};
 use sse_core::Hub;
 use sse_core::testing::Clock;
+use std::time::Duration;
 
 fn event(n: usize) -> String {
     format!("{n} {}", "the rain in spain ".repeat(6))
@@ -27,13 +28,21 @@ fn compressed_bytes_exist_only_while_a_client_uses_them() {
     assert_eq!(hub.stats().compressed_bytes, 0);
 }
 
+/// Text of 400 bytes that shrinks little.
+fn noise(n: u64) -> String {
+    let mut state = n + 1;
+    let next = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(33 + ((state >> 33) % 94) as u8)
+    };
+    (0..400).map(next).collect()
+}
+
 #[test]
 fn compressed_bytes_count_towards_the_bound_of_the_hub() {
     let clock = Clock::new();
     let hub = Hub::builder().gzip(|_| true).hub_bytes(200_000).build_on(clock.clone());
     let mut client = Client::gzip(&clock, &hub, "a");
-    let noise =
-        |n: u64| (0..400).map(|at| char::from(33 + ((n * 31 + at) * 2_654_435_761 % 94) as u8)).collect::<String>();
     for n in 0..2_000 {
         hub.publish("a", noise(n)).unwrap();
         assert_eq!(client.data(), noise(n));
@@ -51,9 +60,54 @@ fn a_topic_that_keeps_one_event_keeps_few_compressed_bytes() {
     for n in 0..5_000 {
         hub.publish("a", event(n)).unwrap();
         assert_eq!(client.data(), event(n));
-        assert!(hub.stats().compressed_bytes < 40_000);
+        assert!(hub.stats().compressed_bytes < 400, "{:?}", hub.stats());
     }
     assert!(client.wire < 5_000 * 40, "{}", client.wire);
+}
+
+#[test]
+fn compressed_bytes_of_trimmed_events_do_not_take_the_room_of_other_topics() {
+    let clock = Clock::new();
+    let builder = || Hub::builder().gzip(|_| true).hub_bytes(200_000);
+    let topics: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let publish = |hub: &Hub| {
+        let mut clients: Vec<Client> = topics.iter().map(|topic| Client::gzip(&clock, hub, topic)).collect();
+        for n in 0..60 {
+            for (topic, client) in topics.iter().zip(&mut clients) {
+                hub.publish(topic, noise(n)).unwrap();
+                assert_eq!(client.data(), noise(n));
+            }
+        }
+        clients
+    };
+    let hub = builder().topic_events(1).build_on(clock.clone());
+    let clients = publish(&hub);
+    assert_eq!(hub.stats().held_events, 20, "{:?}", hub.stats());
+    drop(clients);
+    assert_eq!(hub.stats().compressed_bytes, 0);
+
+    let hub = builder().topic_age(Duration::from_secs(60)).build_on(clock.clone());
+    let clients = publish(&hub);
+    clock.advance(Duration::from_secs(120));
+    let stats = hub.stats();
+    assert_eq!((stats.held_events, stats.compressed_bytes), (0, 0), "{stats:?}");
+    drop(clients);
+    assert_eq!(hub.stats().compressed_bytes, 0);
+}
+
+#[test]
+fn pieces_take_little_of_the_bound_of_the_hub() {
+    let clock = Clock::new();
+    let hub = Hub::builder().gzip(|_| true).hub_bytes(200_000).build_on(clock.clone());
+    let mut client = Client::new(get(&clock, Some("gzip"), None).subscribe(&hub, ["a", "b"]), true);
+    client.read();
+    for n in 0..30 {
+        let large = format!("{n} {}", "rain ".repeat(4_000));
+        hub.publish("a", &*large).unwrap();
+        assert_eq!(client.data(), large);
+    }
+    let stats = hub.stats();
+    assert!(stats.compressed_bytes <= 25_000 && stats.held_bytes > 150_000, "{stats:?}");
 }
 
 #[test]

@@ -69,9 +69,9 @@ pub(crate) struct Gzip {
 }
 
 impl Gzip {
-    pub(super) fn new(compressors: usize) -> Self {
+    pub(super) fn new(compressors: usize, hub_bytes: usize) -> Self {
         let held = Arc::new(AtomicUsize::new(0));
-        let pieces = Pieces::new(held.clone());
+        let pieces = Pieces::new(held.clone(), hub_bytes);
         Self { pool: Pool::new(compressors), pieces, held, streams: AtomicUsize::new(0) }
     }
 

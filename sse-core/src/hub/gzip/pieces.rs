@@ -11,8 +11,13 @@ const PIECES: usize = 8;
 /// The bytes of all pieces in memory, except that the newest piece may be larger.
 const PIECES_BYTES: usize = 1024 * 1024;
 
+/// All pieces have at most this part of `hub_bytes`, and a larger piece is not kept. The hub trims events to make room and not
+/// pieces, so without this bound the pieces would take the room of all events of a small hub.
+const PART_OF_HUB: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct Pieces {
+    max_bytes: usize,
     held: Arc<AtomicUsize>,
     newest: Mutex<VecDeque<Piece>>,
 }
@@ -35,8 +40,8 @@ impl Piece {
 }
 
 impl Pieces {
-    pub(super) fn new(held: Arc<AtomicUsize>) -> Self {
-        Self { held, newest: Mutex::new(VecDeque::new()) }
+    pub(super) fn new(held: Arc<AtomicUsize>, hub_bytes: usize) -> Self {
+        Self { max_bytes: hub_bytes / PART_OF_HUB, held, newest: Mutex::new(VecDeque::new()) }
     }
 
     pub(super) fn get(&self, plain: &Bytes, compress: impl FnOnce() -> Bytes) -> Bytes {
@@ -47,13 +52,16 @@ impl Pieces {
         }
         let piece = compress();
         let new = Piece { plain: plain.clone(), piece: piece.clone() };
+        if new.len() > self.max_bytes {
+            return piece;
+        }
         self.held.fetch_add(new.len(), Ordering::Relaxed);
         let mut old = Vec::new();
         {
             let mut newest = self.newest.lock();
             newest.push_back(new);
             let mut bytes = newest.iter().map(Piece::len).sum::<usize>();
-            while newest.len() > PIECES || (bytes > PIECES_BYTES && newest.len() > 1) {
+            while newest.len() > PIECES || (bytes > self.max_bytes.min(PIECES_BYTES) && newest.len() > 1) {
                 let Some(oldest) = newest.pop_front() else { break };
                 bytes -= oldest.len();
                 old.push(oldest);

@@ -4,6 +4,7 @@ use crate::hub::ring::{COPY_BYTES, Run};
 use crate::runtime::sync::Arc;
 use crate::runtime::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 /// A key point comes as early as this, in bytes of events since the last one, if a client waits for it.
 const EARLY_KEY_BYTES: usize = 16 * 1024;
@@ -17,10 +18,12 @@ pub(crate) struct Track {
     held: Arc<AtomicUsize>,
     blocks: Vec<Block>,
     keys: Vec<KeyPoint>,
-    /// The bytes of the first blocks, since the segment is sealed.
+    /// The bytes at the start that were freed. Their blocks come first.
+    freed: usize,
+    /// The bytes of the next blocks, since the segment is sealed.
     joined: Bytes,
     /// The bytes of the other blocks.
-    parts: Vec<Bytes>,
+    parts: VecDeque<Bytes>,
     /// The last blocks that were copied together, and their range.
     copied: (usize, usize, Bytes),
     /// The clients that are on this track.
@@ -54,8 +57,9 @@ impl Track {
             held,
             blocks: Vec::new(),
             keys: Vec::new(),
+            freed: 0,
             joined: Bytes::new(),
-            parts: Vec::new(),
+            parts: VecDeque::new(),
             copied: (0, 0, Bytes::new()),
             riders: 0,
             plain: 0,
@@ -111,7 +115,7 @@ impl Track {
         let (end, events) = self.blocks.last().map_or((0, 0), |block| (block.end, block.events));
         self.blocks.push(Block { last: run.last, end: end + block.len(), events: events + run.events });
         self.held.fetch_add(block.len(), Ordering::Relaxed);
-        self.parts.push(block);
+        self.parts.push_back(block);
     }
 
     /// The index of the first block with an event after this position. Most clients need the newest block.
@@ -157,41 +161,60 @@ impl Track {
         before.map_or((0, 0), |block| (block.end, block.events))
     }
 
+    /// The number of blocks that have no bytes of their own: those that were freed, and those that were joined.
+    fn before_parts(&self) -> usize {
+        self.blocks.len() - self.parts.len()
+    }
+
     /// The bytes of several blocks. A short run is a copy, as in the ring.
     fn bytes(&mut self, blocks: std::ops::Range<usize>, range: std::ops::Range<usize>) -> Option<Bytes> {
-        let joined_blocks = self.blocks.len() - self.parts.len();
-        if blocks.len() == 1 && blocks.start >= joined_blocks {
-            return self.parts.get(blocks.start - joined_blocks).cloned();
+        let before_parts = self.before_parts();
+        if blocks.len() == 1 && blocks.start >= before_parts {
+            return self.parts.get(blocks.start - before_parts).cloned();
         }
-        if range.end <= self.joined.len() && range.len() >= COPY_BYTES {
-            return Some(self.joined.slice(range));
+        let (start, end) = (range.start.checked_sub(self.freed)?, range.end.checked_sub(self.freed)?);
+        if end <= self.joined.len() && range.len() >= COPY_BYTES {
+            return Some(self.joined.slice(start..end));
         }
         if (self.copied.0, self.copied.1) != (range.start, range.end) {
             let mut copy = Vec::with_capacity(range.len());
-            copy.extend_from_slice(
-                self.joined.get(range.start.min(self.joined.len())..range.end.min(self.joined.len()))?,
-            );
-            let parts = blocks.start.max(joined_blocks) - joined_blocks..blocks.end.max(joined_blocks) - joined_blocks;
-            self.parts.get(parts)?.iter().for_each(|part| copy.extend_from_slice(part));
+            copy.extend_from_slice(self.joined.get(start.min(self.joined.len())..end.min(self.joined.len()))?);
+            let parts = blocks.start.max(before_parts) - before_parts..blocks.end.max(before_parts) - before_parts;
+            self.parts.range(parts).for_each(|part| copy.extend_from_slice(part));
             self.copied = (range.start, range.end, copy.into());
         }
         Some(self.copied.2.clone())
     }
 
+    /// Frees the blocks of a tail before its oldest event, which is at this position. Later blocks can still refer to them: the
+    /// clients on the track have received them.
+    pub(crate) fn free_before(&mut self, oldest: u64, garbage: &mut Vec<Bytes>) {
+        let rest = self.blocks.get(self.before_parts()..).unwrap_or_default();
+        let blocks = rest.iter().take_while(|block| block.last < oldest).count();
+        let Some(end) = blocks.checked_sub(1).and_then(|last| rest.get(last)).map(|block| block.end) else { return };
+        self.held.fetch_sub(end - self.freed, Ordering::Relaxed);
+        self.freed = end;
+        garbage.extend(self.parts.drain(..blocks));
+        garbage.push(std::mem::take(&mut self.copied).2);
+    }
+
     /// Joins the blocks, because few more follow.
     pub(crate) fn seal(&mut self) {
-        let mut joined = Vec::with_capacity(self.blocks.last().map_or(0, |block| block.end));
+        let mut joined = Vec::with_capacity(self.end() - self.freed);
         joined.extend_from_slice(&self.joined);
         self.parts.iter().for_each(|part| joined.extend_from_slice(part));
         self.joined = joined.into();
-        (self.parts, self.copied) = (Vec::new(), (0, 0, Bytes::new()));
+        (self.parts, self.copied) = (VecDeque::new(), (0, 0, Bytes::new()));
         self.blocks.shrink_to_fit();
+    }
+
+    fn end(&self) -> usize {
+        self.blocks.last().map_or(0, |block| block.end)
     }
 }
 
 impl Drop for Track {
     fn drop(&mut self) {
-        let bytes = self.blocks.last().map_or(0, |block| block.end);
-        self.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.held.fetch_sub(self.end() - self.freed, Ordering::Relaxed);
     }
 }

@@ -95,8 +95,13 @@ impl Tail {
         self.copied.1.clone()
     }
 
-    /// Drops the joined and copied bytes of events that the tail no longer holds.
+    /// Drops the joined, copied and compressed bytes of events that the tail no longer holds.
     pub(super) fn drop_copies(&mut self, garbage: &mut Vec<Bytes>) {
+        #[cfg(feature = "gzip")]
+        if let Some(track) = &mut self.track {
+            let oldest = self.events.front().map_or(u64::MAX, |event| event.position);
+            track.free_before(oldest, garbage);
+        }
         let start = self.start();
         if start >= self.joined_end() && !self.joined.1.is_empty() {
             garbage.push(std::mem::take(&mut self.joined.1));
