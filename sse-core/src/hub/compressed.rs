@@ -40,7 +40,7 @@ impl Cursor {
                 NextCompressed::Blocks(run, track) => {
                     let is_new = self.encoding.is_new();
                     self.encoding = Encoding::on(track);
-                    self.deliver(run, |_, blocks| if is_new { [&HEAD, &*blocks].concat().into() } else { blocks })
+                    self.deliver(run, |_, blocks| with_head(is_new, blocks))
                 }
                 NextCompressed::Alone(run) => self.deliver(run, Self::encode_alone),
                 NextCompressed::Gap => CompressedStep::Gap,
@@ -60,7 +60,7 @@ impl Cursor {
             return events;
         }
         let piece = self.hub.gzip.alone(&events);
-        if self.leave_track() { [&HEAD, &*piece].concat().into() } else { piece }
+        with_head(self.leave_track(), piece)
     }
 
     /// Encodes blocks for this client alone. They are stored: their size tells nothing about what they repeat.
@@ -121,6 +121,11 @@ impl Cursor {
         }
         self.hub.gzip.leave();
     }
+}
+
+/// These blocks, after the head of the gzip format if the stream is new.
+fn with_head(is_new: bool, blocks: Bytes) -> Bytes {
+    if is_new { [&HEAD, &*blocks].concat().into() } else { blocks }
 }
 
 fn next(topic: &SharedTopic, position: u64, head: u64, encoding: Encoding) -> Option<NextCompressed> {
