@@ -31,8 +31,8 @@ pub enum StartRunError {
     /// The prefix and the ID together have this many bytes, more than [`MAX_TOPIC_BYTES`].
     #[error("the topic of the run has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
     IdTooLong(usize),
-    /// As many runs are active as [`RunsBuilder::max_active`] or [`HubBuilder::max_topics`](sse_core::HubBuilder::max_topics)
-    /// allows.
+    /// As many runs are active as [`RunsBuilder::max_active`] allows, or the hub has
+    /// [`max_topics`](sse_core::hub::HubBuilder::max_topics) topics that are in use.
     #[error("too many runs are active: `RunsBuilder::max_active` and `HubBuilder::max_topics` change the limits")]
     TooMany,
     /// The hub follows a log. These runs live in the memory of one process.
@@ -158,7 +158,7 @@ impl Runs {
     }
 
     /// Stops a run and removes its events. Streams of the run are closed, its ID is free, and what its work still sends is
-    /// refused, also when another run has the ID. The work counts for [`RunsBuilder::max_active`] until it has ended. Returns whether
+    /// refused, also when another run has the ID. The work counts for [`RunsBuilder::max_active`] until its end. Returns whether
     /// there was such a run.
     pub fn remove(&self, id: impl AsRef<str>) -> bool {
         let Ok((id, topic)) = self.names(id.as_ref()) else { return false };
