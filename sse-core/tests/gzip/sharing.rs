@@ -250,6 +250,24 @@ fn a_state_topic_is_compressed_for_each_client_alone() {
 }
 
 #[test]
+fn bytes_of_two_state_topics_are_never_compressed_together() {
+    let secret = "token=Zq81xPw0vv7Lk2Mm9QtR";
+    let wire_with = |guess: &str| {
+        let clock = Clock::new();
+        let hub = hub(&clock);
+        let (theirs, ours) = (hub.state_topic("a").unwrap(), hub.state_topic("b").unwrap());
+        theirs.set("key", format!("{} {secret}", "x".repeat(2_000))).unwrap();
+        ours.set("key", format!("{} {guess}", "y".repeat(2_000))).unwrap();
+        let mut client = Client::new(get(&clock, Some("gzip"), None).subscribe(&hub, ["a", "b"]), true);
+        assert_eq!(client.read().len(), 2);
+        client.wire
+    };
+    // The text of a stranger is as long after compression whether it repeats the secret of another topic or not.
+    let (right, wrong) = (wire_with(secret), wire_with("token=qA93nYd1uu8Hj4Bb6WxS"));
+    assert!(right.abs_diff(wrong) < 8, "{right} and {wrong} bytes");
+}
+
+#[test]
 fn a_paced_client_joins_the_others_and_decodes_each_window_at_its_end() {
     let clock = Clock::new();
     let hub = hub(&clock);

@@ -68,18 +68,21 @@ impl Cursor {
             match self.take_state() {
                 Some((_, run)) => {
                     Counters::add(&self.hub.counters.delivered, run.events);
-                    chunk.push(run.bytes);
+                    // Each run alone: bytes of two topics are never compressed together.
+                    let events = self.control.filter(run.bytes);
+                    chunk.push(self.encode_alone(events));
                 }
                 None => {
                     // From here on the client resumes after the whole state.
                     let id = self.hub.history.lock().ids.id_at(self.position, &self.topics());
                     self.is_announced = true;
-                    chunk.push(id.and_then(|id| self.control.position(id)).map(Bytes::from).unwrap_or_default());
+                    if let Some(position) = id.and_then(|id| self.control.position(id)) {
+                        chunk.push(self.encode_own(position.into()));
+                    }
                 }
             }
         }
-        let chunk = self.control.filter(chunk.take()?);
-        Some(Step::Chunk(self.encode_alone(chunk)))
+        chunk.take().map(Step::Chunk)
     }
 
     /// The next run of the state of one topic, and the index of the topic. `None` when the load is complete.
