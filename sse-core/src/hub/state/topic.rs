@@ -23,7 +23,7 @@ impl Hub {
     /// returns receives the newest event of each key that changed since, once. A subscriber that is slow skips values that
     /// were replaced in the meantime. So no client receives an old value after a new one, and no client lags.
     ///
-    /// The state has at most 65,536 keys and [`topic_bytes`](super::HubBuilder::topic_bytes), unless
+    /// The state has at most 65,536 keys and [`topic_bytes`](crate::hub::HubBuilder::topic_bytes), unless
     /// [`state_topic_with`](Self::state_topic_with) sets other bounds. Neither `topic_events` nor `topic_age` nor the trimming
     /// of the hub removes a key, and a topic with keys never makes room for other topics.
     ///
@@ -182,7 +182,7 @@ impl StateTopic {
     }
 
     /// Sets the event of a key, and returns the ID of the event. Put the key into the event, because the client receives
-    /// nothing else. A key has at most [`MAX_STATE_KEY_BYTES`](super::MAX_STATE_KEY_BYTES) bytes.
+    /// nothing else. A key has at most [`MAX_STATE_KEY_BYTES`](crate::hub::MAX_STATE_KEY_BYTES) bytes.
     ///
     /// # Errors
     /// [`PublishError`]. Nothing was changed.
