@@ -47,6 +47,7 @@ impl Loss {
 #[cfg(all(test, feature = "tracing"))]
 mod tests {
     use super::*;
+    use sse_test_support::observing::{Row, documented_events};
     use std::collections::BTreeSet;
     use std::sync::{Arc, Mutex};
     use tracing::span::{Attributes, Id, Record};
@@ -54,7 +55,7 @@ mod tests {
 
     /// Collects name, level and fields of each event.
     #[derive(Clone, Default)]
-    struct Collector(Arc<Mutex<BTreeSet<[String; 3]>>>);
+    struct Collector(Arc<Mutex<BTreeSet<Row>>>);
 
     impl Subscriber for Collector {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -63,10 +64,9 @@ mod tests {
 
         fn event(&self, event: &Event<'_>) {
             let is = event.metadata();
-            let fields = is.fields().iter().filter(|field| field.name() != "message");
-            let fields = fields.map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
-            let level = is.level().as_str().to_lowercase();
-            self.0.lock().unwrap().insert([format!("`{}`", is.name()), level, fields]);
+            let fields =
+                is.fields().iter().map(|field| field.name().to_owned()).filter(|name| name != "message").collect();
+            self.0.lock().unwrap().insert((is.name().to_owned(), is.level().as_str().to_lowercase(), fields));
         }
 
         fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -91,16 +91,7 @@ mod tests {
             truncated(id);
             skipped(id, &"x");
         });
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observing.md")).unwrap();
-        let (_, section) = text.split_once("### `sse_redis`").expect("a section");
-        let section = section.split("\n#").next().unwrap_or_default();
-        let row = |line: &str| {
-            let mut cells = line.split('|').skip(1).map(|cell| cell.trim().to_owned());
-            let row = [cells.next()?, cells.next()?, cells.next()?];
-            row[0].starts_with('`').then_some(row)
-        };
-        let documented: BTreeSet<_> = section.lines().filter_map(row).collect();
         let emitted = collector.0.lock().unwrap().clone();
-        assert_eq!(emitted, documented);
+        assert_eq!(emitted, documented_events("sse_redis"));
     }
 }

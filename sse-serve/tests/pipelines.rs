@@ -1,33 +1,21 @@
 //! Random pipelines over a connection in memory: heads of random length, cut anywhere, with pauses, through pipes of random size.
 //! Every response arrives once, complete and in order, whatever the pieces.
 
+mod given;
+
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::IntoResponse;
 use axum::routing::any;
 use axum::{Extension, Router};
 use futures_util::stream;
+use given::given;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use sse_serve::{Detach, SocketListener};
+use sse_serve::Detach;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::sync::{mpsc, oneshot};
-
-/// Accepts the connections that a test makes.
-struct Given(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl SocketListener for Given {
-    type Io = DuplexStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> io::Result<(DuplexStream, ())> {
-        match self.0.recv().await {
-            Some(socket) => Ok((socket, ())),
-            None => std::future::pending().await,
-        }
-    }
-}
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -167,15 +155,12 @@ fn parse(mut rest: &str) -> (Vec<(u16, String)>, &str) {
 /// Returns everything that the server sent, and whether it then sent nothing for ten minutes of the virtual clock. Panics if the
 /// server does not end.
 async fn run(pipeline: &Pipeline) -> (String, bool) {
-    let (connections, listener) = mpsc::unbounded_channel();
+    let (giver, listener) = given();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = sse_serve::serve(Given(listener), routes())
-        .with_graceful_shutdown(async move { drop(stopped.await) })
-        .into_future();
+    let server =
+        sse_serve::serve(listener, routes()).with_graceful_shutdown(async move { drop(stopped.await) }).into_future();
     let server = tokio::spawn(server);
-    let (client, socket) = duplex(pipeline.pipe);
-    connections.send(socket).expect("a server");
-    let (mut from_server, mut to_server) = tokio::io::split(client);
+    let (mut from_server, mut to_server) = tokio::io::split(giver.connect_through(pipeline.pipe));
 
     let last = pipeline.requests.len() - 1;
     let requests: String =

@@ -1,67 +1,25 @@
 //! The limits of the server, its end, and the kinds of listeners and services.
 
+mod given;
+
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{any, get};
+use given::given;
 use sse_axum::{Hub, Sse, feed};
-use sse_serve::{FromHyper, RequestBody, SocketListener, serve};
+use sse_serve::{FromHyper, RequestBody, serve};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 const BOUND: Duration = Duration::from_secs(30);
 const GET: &[u8] = b"GET /news HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n";
 const CLOSE: &[u8] = b"GET /plain HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-
-/// A listener whose connections and errors a test makes.
-struct Given {
-    accepts: mpsc::UnboundedReceiver<io::Result<DuplexStream>>,
-    accepted: Arc<AtomicUsize>,
-}
-
-#[derive(Clone)]
-struct Giver {
-    accepts: mpsc::UnboundedSender<io::Result<DuplexStream>>,
-    accepted: Arc<AtomicUsize>,
-}
-
-fn given() -> (Giver, Given) {
-    let (sender, accepts) = mpsc::unbounded_channel();
-    let accepted = Arc::new(AtomicUsize::new(0));
-    (Giver { accepts: sender, accepted: accepted.clone() }, Given { accepts, accepted })
-}
-
-impl Giver {
-    fn connect(&self) -> DuplexStream {
-        let (client, server) = duplex(1 << 16);
-        self.accepts.send(Ok(server)).unwrap();
-        client
-    }
-
-    fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
-    }
-}
-
-impl SocketListener for Given {
-    type Io = DuplexStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> io::Result<(DuplexStream, ())> {
-        let accepted = match self.accepts.recv().await {
-            Some(accepted) => accepted,
-            None => std::future::pending().await,
-        };
-        self.accepted.fetch_add(1, Ordering::SeqCst);
-        accepted.map(|socket| (socket, ()))
-    }
-}
 
 fn routes(hub: &Hub) -> Router {
     Router::new().route("/news", feed(hub, ["news"])).route("/plain", get(async || "plain"))
@@ -93,7 +51,7 @@ async fn open(socket: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     read_until(socket, OPENED).await;
 }
 
-/// A stream, an event, and another request on the same connection.
+/// Opens a stream and receives an event.
 async fn serves_a_stream(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), hub: &Hub) {
     open(socket).await;
     hub.publish("news", "rain").unwrap();
@@ -156,7 +114,7 @@ async fn server_pauses_after_a_failed_accept() {
     let (giver, listener) = given();
     let errors = 20;
     for _ in 0..errors {
-        giver.accepts.send(Err(io::Error::other("too many open files"))).unwrap();
+        giver.fail(io::Error::other("too many open files"));
     }
     let start = Instant::now();
     tokio::spawn(serve(listener, routes(&Hub::new())).into_future());
@@ -165,7 +123,7 @@ async fn server_pauses_after_a_failed_accept() {
     assert!(read_to_end(&mut client).await.ends_with("plain"));
     assert_eq!(start.elapsed().as_millis(), 100 * errors);
 
-    giver.accepts.send(Err(io::ErrorKind::ConnectionAborted.into())).unwrap();
+    giver.fail(io::ErrorKind::ConnectionAborted.into());
     let start = Instant::now();
     let mut client = giver.connect();
     client.write_all(CLOSE).await.unwrap();
@@ -228,6 +186,30 @@ async fn requests_have_the_values_of_their_connection() {
     assert!(read_to_end(&mut client).await.ends_with(&expected));
 }
 
+#[tokio::test]
+async fn values_of_a_connection_are_made_once() {
+    let (giver, listener) = given();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let app = Router::new().route("/plain", get(async |made: axum::Extension<usize>| made.to_string()));
+    tokio::spawn(serve(listener, app).connect_info(move |_, ()| counted.fetch_add(1, Ordering::SeqCst)).into_future());
+    let mut client = giver.connect();
+    client.write_all(b"GET /plain HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    client.write_all(CLOSE).await.unwrap();
+    assert!(read_to_end(&mut client).await.ends_with("0"));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn error_of_the_service_closes_the_connection() {
+    let fails = async |_: http::Request<RequestBody>| Err::<http::Response<String>, _>(io::Error::other("no database"));
+    let (giver, listener) = given();
+    tokio::spawn(serve(listener, tower::service_fn(fails)).into_future());
+    let mut client = giver.connect();
+    client.write_all(GET).await.unwrap();
+    assert_eq!(read_to_end(&mut client).await, "");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn unix_socket_serves_streams() {
@@ -274,9 +256,9 @@ async fn bare_hyper_service_serves_streams() {
     serves_a_stream(&mut giver.connect(), &hub).await;
 }
 
-/// A client keeps its socket, and a stream of a task that was aborted ends: no task of the server remains.
+/// The stream always has a frame that it cannot write. A read finds that the client left.
 #[tokio::test(start_paused = true)]
-async fn client_that_never_reads_is_dropped_with_its_connection() {
+async fn stream_of_a_client_that_stopped_reading_ends_when_the_client_leaves() {
     let hub = Hub::new();
     let app = Router::new().route("/news", any(async |sse: Sse| sse.stream(futures_util::stream::repeat("x"))));
     let (giver, listener) = given();

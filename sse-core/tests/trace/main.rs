@@ -5,6 +5,7 @@ mod collector;
 use collector::Collector;
 use sse_core::testing::Clock;
 use sse_core::{Event, Hub, LastEventId, SendError};
+use sse_test_support::observing::documented_events;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
@@ -66,20 +67,6 @@ fn everything_at_once() {
     everything(&clock, &small_hub(&clock));
 }
 
-/// The rows of the document's table for a target: name, level, fields.
-fn documented(target: &str) -> BTreeSet<(String, String, Vec<String>)> {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/observing.md")).unwrap();
-    let (_, section) = text.split_once(&format!("### `{target}`")).expect("a section for the target");
-    let section = section.split("\n#").next().unwrap_or_default();
-    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
-    let row = |line: &str| {
-        let mut cells = line.strip_prefix("| `")?.split('|');
-        let name = cells.next()?.trim().trim_end_matches('`').to_owned();
-        Some((name, cells.next()?.trim().to_owned(), words(cells.next()?)))
-    };
-    section.lines().filter_map(row).collect()
-}
-
 #[test]
 fn recorded_events_equal_the_table_of_the_document() {
     let collector = Collector::down_to(Level::TRACE);
@@ -93,7 +80,7 @@ fn recorded_events_equal_the_table_of_the_document() {
             (told.name.to_owned(), told.level.to_string().to_lowercase(), fields)
         })
         .collect();
-    assert_eq!(told, documented("sse_core"));
+    assert_eq!(told, documented_events("sse_core"));
 }
 
 /// A subscriber is foreign code, which may call the hub.

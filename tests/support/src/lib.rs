@@ -1,7 +1,7 @@
 //! The tools that the suites of this workspace share, each defined once.
 //!
-//! Without features: an independent [reader] of event streams, the [ledger] that checks order, a [child] process, and
-//! an [allocator](alloc) that counts. With the feature `cable`: a [cable] that can be cut. With the feature `servers`,
+//! Without features: an independent [reader] of event streams, the [ledger] that checks order, a [child] process, an
+//! [allocator](alloc) that counts, and the documented [events](observing) for `tracing`. With the feature `cable`: a [cable] that can be cut. With the feature `servers`,
 //! which is on by default: the cable, a [browser], event streams over [HTTP](http), a child for [futures](process), and
 //! [trials] that run or name a missing program.
 
@@ -14,6 +14,7 @@ pub mod child;
 #[cfg(feature = "servers")]
 pub mod http;
 pub mod ledger;
+pub mod observing;
 #[cfg(feature = "servers")]
 pub mod process;
 pub mod reader;
