@@ -11,11 +11,14 @@
 //!                          v                                  |  cut, or `connection: close`
 //!                        Ended <--------- Closing <-----------+
 //! ```
+//!
+//! A connection also goes from Waiting to Closing, if no byte arrives in time or the server stops. A connection of HTTP/2 goes from
+//! Waiting to Http2, and then to Ended.
 
 use crate::closing::Closing;
 use crate::live::{End, Live};
 use crate::on_hyper::{Left, OnHyper};
-use crate::serve::ServerState;
+use crate::serve::{Permit, ServerState};
 use crate::service::TowerService;
 use crate::trace;
 use crate::waiting::{Arrived, WaitingConnection};
@@ -27,7 +30,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 
 pin_project! {
     /// The task of a connection. Small while a stream is live: a box holds the part with hyper.
@@ -35,8 +37,7 @@ pin_project! {
         shared: Arc<ServerState>,
         service: S,
         extensions: Extensions,
-        // Returned when the connection ends.
-        permit: Option<OwnedSemaphorePermit>,
+        permit: Option<Permit>,
         // Whether the connection serves further requests after the live stream.
         keep_alive: bool,
         #[pin]
@@ -65,7 +66,7 @@ where
         shared: Arc<ServerState>,
         service: S,
         extensions: Extensions,
-        permit: Option<OwnedSemaphorePermit>,
+        permit: Option<Permit>,
         socket: T,
     ) -> Self {
         let phase = ConnectionPhase::Waiting { waiting: WaitingConnection::new(socket) };
@@ -82,22 +83,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let start = |service: &S, extensions: &Extensions, shared: &Arc<ServerState>, socket, start: Bytes| {
-            let hyper = OnHyper::new(shared, service.clone(), extensions.clone(), socket, start);
+        let (shared, service, extensions, permit) = (&*this.shared, &*this.service, &*this.extensions, &*this.permit);
+        let start = |socket, start: Bytes| {
+            let hyper = OnHyper::new(shared, service.clone(), extensions.clone(), permit.clone(), socket, start);
             ConnectionPhase::OnHyper { hyper: Box::pin(hyper) }
         };
         loop {
             let next = match this.phase.as_mut().project() {
-                Projected::Waiting { waiting } => match ready!(waiting.poll(cx, this.shared)) {
+                Projected::Waiting { waiting } => match ready!(waiting.poll(cx, shared)) {
                     None => ConnectionPhase::Ended,
                     Some(Arrived::Nothing(socket)) => ConnectionPhase::Closing { closing: Closing::new(socket, false) },
-                    Some(Arrived::Http1(socket, bytes)) => {
-                        start(this.service, this.extensions, this.shared, socket, bytes)
-                    }
+                    Some(Arrived::Http1(socket, bytes)) => start(socket, bytes),
                     #[cfg(feature = "http2")]
                     Some(Arrived::Http2(socket, bytes)) => {
-                        let (service, extensions) = (this.service.clone(), this.extensions.clone());
-                        let http2 = crate::http2::serve(this.shared, service, extensions, socket, bytes);
+                        let http2 = crate::http2::serve(shared, service.clone(), extensions.clone(), socket, bytes);
                         ConnectionPhase::Http2 { http2: Box::pin(http2) }
                     }
                 },
@@ -115,22 +114,19 @@ where
                 }
                 Projected::Live { live } => match ready!(live.poll(cx)) {
                     End::Cut => ConnectionPhase::Ended,
-                    End::Complete { socket, ahead } if !*this.keep_alive || this.shared.is_stopping() => {
+                    End::Complete { socket, ahead } if !*this.keep_alive || shared.is_stopping() => {
                         ConnectionPhase::Closing { closing: Closing::new(socket, !ahead.is_empty()) }
                     }
                     End::Complete { socket, ahead } if ahead.is_empty() => {
                         ConnectionPhase::Waiting { waiting: WaitingConnection::new(socket) }
                     }
-                    End::Complete { socket, ahead } => start(this.service, this.extensions, this.shared, socket, ahead),
+                    End::Complete { socket, ahead } => start(socket, ahead),
                 },
                 Projected::Closing { closing } => {
                     ready!(closing.poll(cx));
                     ConnectionPhase::Ended
                 }
-                Projected::Ended => {
-                    *this.permit = None;
-                    return Poll::Ready(());
-                }
+                Projected::Ended => return Poll::Ready(()),
             };
             this.phase.set(next);
         }

@@ -29,7 +29,7 @@ where
     S: TowerService,
 {
     let mut stop = shared.stop();
-    let io = TokioIo::new(Io::new(socket, prefix, Arc::new(Slot::<()>::new())));
+    let io = TokioIo::new(Io::new(socket, prefix, Arc::new(Slot::<()>::new()), None));
     async move {
         let service =
             service_fn(move |request: Request<Incoming>| service.clone().answer(prepare(request, &extensions)));

@@ -1,5 +1,6 @@
 //! The socket below hyper: gives hyper the bytes that were read before, and notices flushes.
 
+use crate::serve::Permit;
 use crate::slot::Slot;
 use bytes::Bytes;
 use std::io;
@@ -14,11 +15,13 @@ pub(crate) struct Io<T, B> {
     /// Bytes of the client that hyper has not read yet.
     pub(crate) prefix: Bytes,
     slot: Arc<Slot<B>>,
+    /// Held until the socket is closed: after an upgrade the application has this socket, and the task of the connection ends.
+    _permit: Option<Permit>,
 }
 
 impl<T, B> Io<T, B> {
-    pub(crate) const fn new(socket: T, prefix: Bytes, slot: Arc<Slot<B>>) -> Self {
-        Self { socket, prefix, slot }
+    pub(crate) const fn new(socket: T, prefix: Bytes, slot: Arc<Slot<B>>, permit: Option<Permit>) -> Self {
+        Self { socket, prefix, slot, _permit: permit }
     }
 }
 

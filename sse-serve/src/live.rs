@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The most bytes that are read before the stream ends.
+/// The most bytes of further requests that a stream holds.
 const AHEAD: usize = 8 * 1024;
 
 /// The frames of one poll, so that a fast stream does not keep other tasks waiting.
@@ -68,8 +68,8 @@ where
 
     /// Reads until the socket has no more bytes. An error means that the client left.
     ///
-    /// The end of the requests means that the client left, unless requests are waiting: the client can close its half of the
-    /// connection and still read, as hyper allows here too. A client that left is then found by a write.
+    /// If no request is waiting, the end of the client's bytes means that the client left. Otherwise the client may have closed
+    /// only its half of the connection, and may still read. A write then fails if the client left. hyper does the same.
     fn poll_read_ahead(self: Pin<&mut Self>, cx: &mut Context<'_>) -> io::Result<()> {
         let this = self.project();
         let Some(socket) = this.socket else { return Ok(()) };

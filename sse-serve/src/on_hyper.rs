@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::eligible::Asked;
 use crate::io::Io;
 use crate::request::RequestBody;
-use crate::serve::{ServerState, Stop};
+use crate::serve::{Permit, ServerState, Stop};
 use crate::service::TowerService;
 use crate::slot::{Parked, Slot};
 use crate::trace;
@@ -41,9 +41,16 @@ where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: TowerService,
 {
-    pub(crate) fn new(shared: &Arc<ServerState>, service: S, extensions: Extensions, socket: T, prefix: Bytes) -> Self {
+    pub(crate) fn new(
+        shared: &Arc<ServerState>,
+        service: S,
+        extensions: Extensions,
+        permit: Option<Permit>,
+        socket: T,
+        prefix: Bytes,
+    ) -> Self {
         let slot = Arc::new(Slot::new());
-        let io = TokioIo::new(Io::new(socket, prefix, slot.clone()));
+        let io = TokioIo::new(Io::new(socket, prefix, slot.clone(), permit));
         let service = Service { service, extensions, slot: slot.clone() };
         // `pipeline_flush` must stay off: hyper would then keep a head in its write buffer while requests wait.
         let mut builder = http1::Builder::new();

@@ -5,14 +5,13 @@ use crate::listener::SocketListener;
 use crate::service::HttpService;
 use crate::trace;
 use http::Extensions;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Longer than the 60 s for which nginx keeps an unused connection, so that the proxy closes first.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
@@ -80,6 +79,10 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
     ///
     /// Event streams do not end by themselves, so drain the hub in the future.
     ///
+    /// The wait has no limit of its own. A client that has sent a part of a head has the time of
+    /// [`header_read_timeout`](Self::header_read_timeout), but an upload or a response can take any time. To set a limit, stop
+    /// the program some time after the signal.
+    ///
     /// ```no_run
     /// # use std::time::Duration;
     /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, hub: sse_axum::Hub) -> std::io::Result<()> {
@@ -114,9 +117,9 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
         self
     }
 
-    /// The most open connections, streams included. At the limit the server stops accepting until a connection ends, and
-    /// new clients wait in the queue of the kernel. No limit by default: the limit is then that of the process for open
-    /// files, and the server pauses 100 ms after each accept that fails. A limit of 0 counts as 1.
+    /// The most open connections. Streams and upgraded connections count, too. At the limit the server stops accepting until a
+    /// connection ends, and new clients wait in the queue of the kernel. No limit by default: the limit is then that of the
+    /// process for open files, and the server pauses 100 ms after each accept that fails. A limit of 0 counts as 1.
     ///
     /// ```no_run
     /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
@@ -161,15 +164,14 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
     async fn run(self) {
         let Self { mut listener, service, shutdown, header_read_timeout, max_connections, connect_info } = self;
         let (stop, stopped) = watch::channel(false);
-        let (open, mut all_closed) = mpsc::channel(1);
-        let shared = Arc::new(ServerState { stopped, header_read_timeout, _open: open });
+        let shared = Arc::new(ServerState { stopped, header_read_timeout });
         let mut shutdown = shutdown.unwrap_or_else(|| Box::pin(std::future::pending()));
-        let permits = max_connections.map(|limit| Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))));
+        let mut permits = max_connections.map(Permits::new);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                accepted = accept(&mut listener, permits.as_ref()) => accepted,
+                accepted = accept(&mut listener, permits.as_mut()) => accepted,
             };
             let Some((socket, address, permit)) = accepted else { continue };
             let mut extensions = Extensions::new();
@@ -182,24 +184,19 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
         drop(shared);
         // An error means that no connection is open.
         let _ = stop.send(true);
-        let _ = all_closed.recv().await;
+        // Each connection has a receiver.
+        stop.closed().await;
     }
 }
 
 /// The next connection, or `None` after a failed accept and its pause.
 async fn accept<L: SocketListener>(
     listener: &mut L,
-    permits: Option<&Arc<Semaphore>>,
-) -> Option<(L::Io, L::Addr, Option<OwnedSemaphorePermit>)> {
+    permits: Option<&mut Permits>,
+) -> Option<(L::Io, L::Addr, Option<Permit>)> {
     let permit = match permits {
         None => None,
-        Some(permits) => match permits.clone().try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) => {
-                trace::connections_full();
-                permits.clone().acquire_owned().await.ok()
-            }
-        },
+        Some(permits) => permits.next().await,
     };
     match listener.accept().await {
         Ok((socket, address)) => Some((socket, address, permit)),
@@ -211,6 +208,35 @@ async fn accept<L: SocketListener>(
             }
             None
         }
+    }
+}
+
+/// Held by an open connection, and by the socket of an upgraded one.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
+
+/// The connections that the server may still accept.
+struct Permits {
+    free: Arc<Semaphore>,
+    is_full: bool,
+}
+
+impl Permits {
+    fn new(limit: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(limit.clamp(1, Semaphore::MAX_PERMITS))), is_full: false }
+    }
+
+    /// Waits until a connection ends, if all permits are held.
+    async fn next(&mut self) -> Option<Permit> {
+        if let Ok(permit) = self.free.clone().try_acquire_owned() {
+            self.is_full = false;
+            return Some(Arc::new(permit));
+        }
+        // Once, and not for each client that takes the place of another one.
+        if !self.is_full {
+            self.is_full = true;
+            trace::connections_full();
+        }
+        self.free.clone().acquire_owned().await.ok().map(Arc::new)
     }
 }
 
@@ -244,10 +270,9 @@ impl<L: SocketListener, S> fmt::Debug for Serve<L, S> {
 /// The state that all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct ServerState {
+    /// The server waits until every receiver is dropped.
     stopped: watch::Receiver<bool>,
     pub(crate) header_read_timeout: Option<Duration>,
-    /// The server waits until every sender is dropped.
-    _open: mpsc::Sender<Infallible>,
 }
 
 /// Returns when the server stops.
