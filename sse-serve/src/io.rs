@@ -1,5 +1,6 @@
-//! The socket below hyper: gives hyper the bytes that were read before, and notices flushes.
+//! The socket below hyper: gives hyper the bytes that were read before, limits its reads, and notices flushes.
 
+use crate::live::AHEAD;
 use crate::serve::Permit;
 use crate::slot::Slot;
 use bytes::Bytes;
@@ -27,8 +28,17 @@ impl<T, B> Io<T, B> {
 
 impl<T: AsyncRead + Unpin, B> AsyncRead for Io<T, B> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
+        if self.prefix.is_empty() && buffer.remaining() <= AHEAD {
             return Pin::new(&mut self.socket).poll_read(cx, buffer);
+        }
+        if self.prefix.is_empty() {
+            // hyper reads up to 408 KiB of a body at once. The bytes after the body are further requests, and a stream that leaves
+            // hyper holds them until its end.
+            let mut limited = ReadBuf::new(buffer.initialize_unfilled_to(AHEAD));
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut limited))?;
+            let read = limited.filled().len();
+            buffer.advance(read);
+            return Poll::Ready(Ok(()));
         }
         let length = self.prefix.len().min(buffer.remaining());
         buffer.put_slice(&self.prefix.split_to(length));

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most bytes of further requests that a stream holds.
-const AHEAD: usize = 8 * 1024;
+pub(crate) const AHEAD: usize = 8 * 1024;
 
 /// The frames of one poll, so that a fast stream does not keep other tasks waiting.
 const FRAMES: usize = 16;

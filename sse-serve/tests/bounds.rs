@@ -86,6 +86,19 @@ async fn stream_takes_8_kib_of_further_requests() {
     assert_eq!(taken(&mut client, 64).await, 8 * 1024);
 }
 
+/// hyper reads larger and larger pieces of a body, and the last piece can contain further requests.
+#[tokio::test(start_paused = true)]
+async fn stream_after_an_upload_takes_no_more_of_further_requests() {
+    let pipe = 1 << 20;
+    let (giver, listener) = given();
+    tokio::spawn(serve(listener, routes()).into_future());
+    let mut client = giver.connect_through(pipe);
+    let body = 1_500_000;
+    let head = request("/open", &format!("content-length: {body}\r\n"));
+    client.write_all((head + &"b".repeat(body)).as_bytes()).await.unwrap();
+    assert_eq!(taken(&mut client, pipe).await, 8 * 1024);
+}
+
 #[tokio::test(start_paused = true)]
 async fn upgraded_connection_counts_until_it_ends() {
     let (giver, listener) = given();
