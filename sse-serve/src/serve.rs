@@ -16,6 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 /// Longer than the 60 s for which nginx keeps an unused connection, so that the proxy closes first.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// hyper adds the timeout to the present time, which panics for a timeout of some centuries.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
+
 /// How long the server waits after a failed accept, for example while the process has no free file descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -103,8 +106,8 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
     /// no limit.
     ///
     /// A proxy keeps unused connections open. Set a longer time than the proxy has, or the proxy can send a request on a
-    /// connection that the server closes. nginx has 60 s. The limit does not concern streams, bodies of requests, and
-    /// HTTP/2.
+    /// connection that the server closes. nginx has 60 s. The limit does not concern streams, HTTP/2, and bodies of requests. A limit
+    /// of more than a year counts as a year.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -164,6 +167,7 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
     async fn run(self) {
         let Self { mut listener, service, shutdown, header_read_timeout, max_connections, connect_info } = self;
         let (stop, stopped) = watch::channel(false);
+        let header_read_timeout = header_read_timeout.map(|limit| limit.min(LONGEST_TIMEOUT));
         let shared = Arc::new(ServerState { stopped, header_read_timeout });
         let mut shutdown = shutdown.unwrap_or_else(|| Box::pin(std::future::pending()));
         let mut permits = max_connections.map(Permits::new);

@@ -137,6 +137,22 @@ async fn first_byte_is_awaited_for_75_seconds_by_default() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn longest_header_timeout_is_no_limit() {
+    for limit in [None, Some(Duration::MAX)] {
+        let (giver, listener) = given();
+        tokio::spawn(serve(listener, routes()).header_read_timeout(limit).into_future());
+        let mut client = giver.connect();
+        tokio::time::sleep(Duration::from_secs(100_000)).await;
+        let request = request("/plain", "connection: close\r\n");
+        let (first, rest) = request.split_at(9);
+        client.write_all(first.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(100_000)).await;
+        client.write_all(rest.as_bytes()).await.unwrap();
+        assert!(read_to_end(&mut client).await.ends_with("plain"), "{limit:?}");
+    }
+}
+
 /// The client keeps its socket open after a response with `connection: close`.
 #[tokio::test(start_paused = true)]
 async fn closed_connection_reads_for_5_seconds_and_256_kib_at_most() {
