@@ -50,7 +50,7 @@
 //!
 //! # What a client sees
 //!
-//! The same bytes as on `axum::serve`, in one case excepted. If a body fails in its first polls, hyper closes the connection
+//! The same bytes as on `axum::serve`, with one exception. If a body fails in its first polls, hyper closes the connection
 //! with the head unsent. This server has sent the head by then; it sends the frames before the failure, and closes the
 //! connection without the last chunk. Both are errors for every client.
 //!
@@ -62,9 +62,11 @@
 //! | limit | default | |
 //! |---|---|---|
 //! | [`header_read_timeout`](Serve::header_read_timeout) | 75 s | `axum::serve` has none |
+//! | an unanswered PING over HTTP/2 | 20 s | sent after `header_read_timeout` without a byte of the client |
 //! | [`max_connections`](Serve::max_connections) | none | the process's limit of open files; the server pauses when it is reached |
 //! | requests read ahead | 8 KiB | the rest waits in the kernel |
 //! | bytes read after a `connection: close` | 256 KiB, 5 s | prevents that a reset destroys the last chunk |
+//! | the wait of a graceful shutdown | none | an upload or a response can take any time |
 //!
 //! The sockets end clients that stall: call `sse_core::apply_socket_limits` on the listener.
 //!

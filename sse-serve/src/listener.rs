@@ -38,6 +38,9 @@ pub trait SocketListener: Send + 'static {
     /// Returns the next connection. The server calls this method again after a connection and after an error, and may drop
     /// the future before it returns.
     ///
+    /// Clients wait while this method waits. So a handshake of TLS belongs in a task of its own with a timeout, as in the crate
+    /// `tls-listener`, or in the first read of `Io`. Return `ConnectionAborted` for a client whose handshake failed.
+    ///
     /// # Errors
     /// The server pauses 100 ms after an error, except after an error of one client (`ConnectionAborted`,
     /// `ConnectionRefused`, `ConnectionReset`).

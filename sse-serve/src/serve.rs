@@ -106,8 +106,11 @@ impl<L: SocketListener, S: HttpService> Serve<L, S> {
     /// no limit.
     ///
     /// A proxy keeps unused connections open. Set a longer time than the proxy has, or the proxy can send a request on a
-    /// connection that the server closes. nginx has 60 s. The limit does not concern streams, HTTP/2, and bodies of requests. A limit
+    /// connection that the server closes. nginx has 60 s. The limit does not concern streams and bodies of requests. A limit
     /// of more than a year counts as a year.
+    ///
+    /// Over HTTP/2 the server sends a PING after this time without a byte of the client. The server closes the connection if
+    /// the client does not answer within 20 s.
     ///
     /// ```no_run
     /// # use std::time::Duration;

@@ -204,3 +204,28 @@ async fn graceful_shutdown_waits_for_half_a_head_until_its_timeout() {
     timeout(Duration::from_secs(600), server).await.expect("the server ends").unwrap().unwrap();
     assert_eq!(start.elapsed().as_secs(), 74);
 }
+
+/// The client sent the beginning of HTTP/2 and answers no PING.
+#[cfg(feature = "http2")]
+#[tokio::test(start_paused = true)]
+async fn silent_http2_client_is_disconnected_20_seconds_after_a_ping() {
+    for stops in [false, true] {
+        let (giver, listener) = given();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = serve(listener, routes()).with_graceful_shutdown(async move { drop(stopped.await) });
+        let server = tokio::spawn(server.into_future());
+        let mut client = giver.connect();
+        client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        let start = Instant::now();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let stop = stops.then(|| stop.send(()).unwrap());
+        let ending = async {
+            client.read_to_end(&mut Vec::new()).await.unwrap();
+            if stops {
+                server.await.unwrap().unwrap();
+            }
+        };
+        timeout(Duration::from_secs(600), ending).await.expect("an end");
+        assert_eq!(start.elapsed().as_secs(), 75 + 20, "{stop:?}");
+    }
+}
