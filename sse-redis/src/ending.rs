@@ -87,11 +87,12 @@ impl Redis {
     }
 
     /// Removes a topic from the hubs of all nodes, as [`Hub::remove`] does, and returns the ID of the entry. The name can be
-    /// used again. The future completes when this node has read the entry. The entries of the topic stay in the log until it
-    /// is trimmed, and no node sends them.
+    /// used again. The future completes when this node has read the entry. The entries of the topic stay in the log until the
+    /// log is trimmed, and no node sends them.
     ///
     /// # Errors
-    /// [`RedisPublishError`].
+    /// [`RedisPublishError`]. After [`RedisPublishError::MaybeStored`] call this again: a second removal changes nothing, unless
+    /// the name was used again in the meantime.
     ///
     /// # Cancel safety
     /// A dropped future may have stored the removal.
@@ -133,7 +134,7 @@ impl Publisher {
     /// Removes a topic, as [`Redis::remove`].
     ///
     /// # Errors
-    /// [`RedisPublishError`].
+    /// As [`Redis::remove`].
     ///
     /// # Cancel safety
     /// A dropped future may have stored the removal.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 pub(crate) enum StopCause {
     Requested,
     Abandoned,
-    /// The run was removed, so its topic is not used any more.
+    /// The run was removed, so no event is written to the topic any more.
     Removed,
 }
 
@@ -34,7 +34,7 @@ impl ActiveRun {
         })
     }
 
-    /// Stops the work, and keeps it from writing to its topic.
+    /// Stops the work, and rejects every later event of the run, also the last one.
     pub(crate) fn remove(&self) {
         self.stop.send_replace(Some(StopCause::Removed));
     }

@@ -21,7 +21,7 @@ pub enum RunEnd {
     Failed(String),
     /// The work panicked.
     Panicked,
-    /// The work was dropped, because its runtime shut down.
+    /// The work was dropped, because the runtime shut down.
     Dropped,
 }
 
@@ -105,36 +105,37 @@ impl RunsBuilder {
     }
 
     /// Stops a run that no client has followed for this long: never by default. The time starts with the run, and again
-    /// whenever its last client leaves. A client that reconnects is absent for some seconds, so choose more than 10 s.
+    /// whenever the last client leaves. A client that reconnects is absent for some seconds, so choose more than 10 s.
     pub const fn stop_abandoned(mut self, after: Duration) -> Self {
         self.abandoned = Some(after);
         self
     }
 
     /// Sets how long the work of a stopped run may go on, to clean up: not at all by default, so the work is dropped at once. Work
-    /// that learns of the stop, by [`RunOutput::stopped`](crate::RunOutput::stopped) or by an error of a send, can return earlier. The
-    /// last event is sent when the work has ended.
+    /// can return earlier, after [`RunOutput::stopped`](crate::RunOutput::stopped) or [`OutputError::Stopped`](crate::OutputError).
+    /// The last event is sent when the work has ended. An error or a result of the work after the stop is ignored.
     pub const fn stop_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
     /// Sets the maximum number of runs whose work goes on: 10,000 by default. The next start returns
-    /// [`StartRunError::TooMany`](crate::StartRunError::TooMany).
+    /// [`StartRunError::TooMany`](crate::StartRunError::TooMany). A stopped or removed run counts until the work has ended.
     pub const fn max_active(mut self, runs: usize) -> Self {
         self.max_active = runs;
         self
     }
 
-    /// Calls a function with the ID and the end of each run, after its last event, for one, to log errors. The function runs in
-    /// the task of the run, and must not block. Its panic is caught.
+    /// Calls a function with the ID and the end of each run, after its last event, for example to log errors: no function by
+    /// default. The function runs in the task of the run, and must not block. A panic of the function is caught.
     pub fn on_end(mut self, call: impl Fn(&str, &RunEnd) + Send + Sync + 'static) -> Self {
         self.on_end = Some(Arc::new(call));
         self
     }
 
     /// Sets the last event of each run, for clients of another protocol: by default `done`, `stopped` or `failed`, as the
-    /// [crate] lists them. The function must not block. The default replaces an event that cannot be sent, and that of a function that panics.
+    /// [crate] lists them. The function must not block. If the event cannot be sent, or the function panics, the run sends the
+    /// default.
     ///
     /// ```
     /// # use {sse_core::{Event, Hub}, sse_runs::{RunEnd, Runs}};

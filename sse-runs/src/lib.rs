@@ -1,8 +1,8 @@
-//! Work that outlives its connection: a model's answer, an export, a deployment.
+//! Work that outlives the connection: a model's answer, an export, a deployment.
 //!
 //! A run is a [topic](sse_core::Hub::end) of a hub, and a future that writes to the topic. The future goes on when clients leave.
 //! Clients attach at any time, from the beginning or after their last event ID, and see the same events. The last event is
-//! always one of these, and after it nothing follows:
+//! always one of these, and no event follows it:
 //!
 //! | type | data | the work |
 //! |---|---|---|
@@ -11,7 +11,7 @@
 //! | `stopped` | `{"reason":"abandoned"}` | had no client for the time of [`RunsBuilder::stop_abandoned`] |
 //! | `failed` | `{"reason":"error"}` | returned an error, whose text goes to [`RunsBuilder::on_end`] and to no client |
 //! | `failed` | `{"reason":"panic"}` | panicked |
-//! | `failed` | `{"reason":"dropped"}` | was dropped, because its runtime shut down |
+//! | `failed` | `{"reason":"dropped"}` | was dropped, because the runtime shut down |
 //!
 //! ```
 //! use sse_core::hub::Heard;

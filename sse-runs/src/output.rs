@@ -8,8 +8,26 @@ use std::sync::Arc;
 
 /// Writes the events of one run. Clones write to the same run.
 ///
-/// A send waits for no client: it writes into the history of the run, from which clients read. So slow clients and clients
-/// that left never delay the work.
+/// A send waits for no client, because a send writes into the history of the run, and clients read from there. So slow clients
+/// and clients that left never delay the work. A clone that outlives the work keeps the topic of the run in the hub.
+///
+/// ```
+/// # use {sse_core::{Event, Hub}, sse_runs::{OutputError, Runs}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let runs = Runs::new(&Hub::new());
+/// let (send, sent) = tokio::sync::oneshot::channel();
+/// let run = runs.start_new(async |output| {
+///     let hello = output.send(("token", "Hello"));
+///     let invalid = output.send(Event::data("x").event("a\nb"));
+///     let _ = send.send((hello, invalid));
+///     Ok::<_, OutputError>(())
+/// });
+/// let (hello, invalid) = sent.await.unwrap();
+/// assert!(hello.is_ok() && matches!(invalid, Err(OutputError::Invalid(_))));
+/// # drop(run);
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RunOutput {
     pub(crate) id: Arc<str>,
@@ -42,7 +60,8 @@ impl From<PublishError> for OutputError {
 }
 
 impl RunOutput {
-    /// Sends one event to all clients of the run, also to those that attach later, and returns its ID.
+    /// Sends one event to all clients of the run, also to those that attach later, and returns the event's ID.
+    /// [`RunOutput`] has an example.
     ///
     /// # Errors
     /// [`OutputError`]. Nothing was sent.

@@ -4,7 +4,9 @@ use crate::Runs;
 use sse_core::Hub;
 use std::sync::Arc;
 
-/// A run: its ID, and its topic. Subscribe a client with `sse.subscribe(run.hub(), run.topic()).replay(Replay::All)`.
+/// The ID and the topic of a run. Subscribe a client with `sse.subscribe(run.hub(), run.topic()).replay(Replay::All)`.
+///
+/// The handle names the run by the ID. After [`Runs::remove`] the next run with this ID is meant.
 #[derive(Debug, Clone)]
 pub struct RunHandle {
     runs: Runs,
@@ -41,7 +43,7 @@ impl RunHandle {
         self.hub().ended(&*self.topic).is_none() && self.runs.is_active(&self.id)
     }
 
-    /// Stops the run, as [`Runs::stop`].
+    /// Stops the run, as [`Runs::stop`]. Returns whether the run was active and not stopped before.
     pub fn stop(&self) -> bool {
         self.runs.stop(&*self.id)
     }

@@ -44,7 +44,10 @@ pub enum StartRunError {
 }
 
 impl Runs {
-    /// The runs of this hub, with the default settings.
+    /// Returns the runs of this hub, with the default settings of [`RunsBuilder`].
+    ///
+    /// Call this once for each hub, and share clones. Two separate `Runs` with one prefix do not know the active runs of each
+    /// other, so both could start a run with one ID.
     #[must_use]
     pub fn new(hub: &Hub) -> Self {
         Self::builder(hub).build()
@@ -59,8 +62,8 @@ impl Runs {
         Self { inner: Arc::new(RunsInner { settings, active: ActiveRuns::default() }) }
     }
 
-    /// Starts the work of a new run with this ID, in a task of its own, and returns the run. The work writes to its [`RunOutput`]
-    /// and goes on without clients. It ends when it returns, when it is stopped, or when it panics, and each end is an event.
+    /// Starts the work of a new run with this ID, in a task of its own, and returns the run. The work writes to the [`RunOutput`]
+    /// and goes on without clients. The run ends when the work returns, is stopped or panics, and each end is an event.
     ///
     /// # Errors
     /// [`StartRunError`]. Nothing was started.
@@ -94,7 +97,7 @@ impl Runs {
         }
         let run = ActiveRun::new();
         self.inner.active.insert(&id, &run, settings.max_active)?;
-        // The hub is called without the lock, because it may wake streams.
+        // The hub is called without the lock, because the hub may wake streams.
         let topic = match self.is_kept(&topic_name) {
             true => Err(StartRunError::Exists),
             false => settings.hub.topic_with(&topic_name, settings.bounds).map_err(|_| StartRunError::TooMany),
@@ -107,10 +110,20 @@ impl Runs {
         Ok(RunHandle::new(self, id, &topic_name))
     }
 
-    /// Starts a run with a random ID, which nobody can guess, as [`start`](Self::start).
+    /// Starts a run with a random ID that no client can guess, a UUID of version 4, as [`start`](Self::start).
     ///
     /// # Errors
     /// [`StartRunError`]. Nothing was started.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_runs::{OutputError, Runs, StartRunError}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), StartRunError> {
+    /// let run = Runs::new(&Hub::new()).start_new(async |output| output.send("Hello").map(drop))?;
+    /// assert_eq!(run.id().len(), 36);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_new<W, F, E>(&self, work: W) -> Result<RunHandle, StartRunError>
     where
         W: FnOnce(RunOutput) -> F + Send + 'static,
@@ -125,6 +138,18 @@ impl Runs {
     ///
     /// # Errors
     /// [`StartRunError`], and never [`StartRunError::Exists`].
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_runs::{OutputError, RunOutput, Runs, StartRunError}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), StartRunError> {
+    /// let runs = Runs::new(&Hub::new());
+    /// let work = async |output: RunOutput| output.send("Hello").map(drop);
+    /// assert!(runs.start_or_get("7", work)?.1);
+    /// assert!(!runs.start_or_get("7", work)?.1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start_or_get<W, F, E>(&self, id: impl AsRef<str>, work: W) -> Result<(RunHandle, bool), StartRunError>
     where
         W: FnOnce(RunOutput) -> F + Send + 'static,
@@ -141,25 +166,64 @@ impl Runs {
         }
     }
 
-    /// The run with this ID, if it goes on or is kept. `None` for an unknown ID, so that no client waits for ever: answer 404, or
-    /// 204 if the client of the protocol asks for that.
+    /// Returns the run with this ID, if the work goes on or the hub keeps the topic. `None` for an unknown ID, so that no client
+    /// waits for ever: answer 404, or 204 if the client of the protocol asks for that.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_runs::{OutputError, Runs, StartRunError}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), StartRunError> {
+    /// let runs = Runs::new(&Hub::new());
+    /// assert!(runs.get("7").is_none());
+    /// runs.start("7", async |output| output.send("Hello").map(drop))?;
+    /// assert!(runs.get("7").is_some_and(|run| run.is_active()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn get(&self, id: impl AsRef<str>) -> Option<RunHandle> {
         let (id, topic) = self.names(id.as_ref()).ok()?;
         (self.is_active(&id) || self.is_kept(&topic)).then(|| RunHandle::new(self, id, &topic))
     }
 
-    /// Stops a run: its clients receive `stopped`. Returns whether the run was active and not stopped before.
+    /// Stops a run: the clients receive `stopped`. Returns whether the run was active and not stopped before.
     ///
-    /// Who may stop a run is for the handler to check. The work is dropped at its next await point, or after
-    /// [`RunsBuilder::stop_grace`]; work that blocks its thread goes on until then, and sends nothing.
+    /// The handler must check which clients may stop a run. The work is dropped at the next await point, or after
+    /// [`RunsBuilder::stop_grace`]. Work that blocks a thread goes on until then, and sends nothing.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_runs::{RunOutput, Runs, StartRunError}, std::future::pending};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), StartRunError> {
+    /// let runs = Runs::new(&Hub::new());
+    /// runs.start("7", |_: RunOutput| pending::<Result<(), String>>())?;
+    /// assert!(runs.stop("7"));
+    /// assert!(!runs.stop("7"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stop(&self, id: impl AsRef<str>) -> bool {
         self.inner.active.get(id.as_ref()).is_some_and(|run| run.stop(StopCause::Requested))
     }
 
-    /// Stops a run and removes its events. Streams of the run are closed, its ID is free, and what its work still sends is
-    /// refused, also when another run has the ID. The work counts for [`RunsBuilder::max_active`] until its end. Returns whether
-    /// there was such a run.
+    /// Stops a run and removes the events. Streams of the run are closed, and the ID is free. Later sends of the work return
+    /// an error, also when another run has the ID. The work counts for [`RunsBuilder::max_active`] until the work has ended.
+    /// Returns whether there was such a run.
+    ///
+    /// Use this in place of [`Hub::remove`], which removes the events and does not stop the work.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_runs::{RunOutput, Runs, StartRunError}, std::future::pending};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), StartRunError> {
+    /// let runs = Runs::new(&Hub::new());
+    /// let work = |_: RunOutput| pending::<Result<(), String>>();
+    /// runs.start("7", work)?;
+    /// assert!(runs.remove("7"));
+    /// runs.start("7", work)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn remove(&self, id: impl AsRef<str>) -> bool {
         let Ok((id, topic)) = self.names(id.as_ref()) else { return false };
         let run = self.inner.active.get(&id);
@@ -174,7 +238,7 @@ impl Runs {
         run.is_some() || was_kept
     }
 
-    /// The number of runs whose work goes on.
+    /// The number of runs whose work goes on, also of runs that were stopped or removed.
     #[must_use]
     pub fn active(&self) -> usize {
         self.inner.active.len()
@@ -188,7 +252,7 @@ impl Runs {
         self.inner.active.get(id).is_some()
     }
 
-    /// Whether the hub has events of this topic, or knows its end. A topic that clients wait for is no run yet.
+    /// Whether the hub has events of this topic, or remembers the end. A topic that clients wait for is no run yet.
     fn is_kept(&self, topic: &str) -> bool {
         self.hub().topic_stats(topic).is_some_and(|stats| stats.held_events > 0) || self.hub().ended(topic).is_some()
     }

@@ -1,4 +1,4 @@
-//! The task of a run, and its end.
+//! The task of a run, and the end of the run.
 
 use crate::RunOutput;
 use crate::active::{ActiveRun, StopCause};
@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::time::timeout;
 
-/// Ends the topic of a run, in any case: also if the work panics, or if its task is dropped.
+/// Ends the topic of a run, in any case: also if the work panics, or if the task is dropped.
 pub(crate) struct Ending {
     runs: Arc<RunsInner>,
     id: Arc<str>,
@@ -26,7 +26,7 @@ impl Ending {
         Self { runs, id, topic, run, end: None }
     }
 
-    /// Does the work. Its end is noted here and published by the drop, after the drop of the work.
+    /// Does the work, and notes the end. The drop publishes the end, after the drop of the work.
     pub(crate) async fn drive<F, E>(mut self, work: impl FnOnce(RunOutput) -> F, output: RunOutput)
     where
         F: Future<Output = Result<(), E>>,
@@ -67,7 +67,7 @@ impl Ending {
 impl Ending {
     fn end_topic(&self, end: &RunEnd) {
         let own = self.runs.settings.last_event.as_ref();
-        // The panic of an application's function must not leave the run without its end.
+        // The panic of an application's function must not leave the run without an end.
         let own = own.and_then(|event| catch_unwind(AssertUnwindSafe(|| event(end))).ok());
         if !matches!(own.map(|event| self.topic.end(event)), Some(Ok(_) | Err(PublishError::Removed))) {
             let _ = self.topic.end(end.event());
@@ -79,7 +79,7 @@ impl Drop for Ending {
     fn drop(&mut self) {
         let unfinished = if std::thread::panicking() { RunEnd::Panicked } else { RunEnd::Dropped };
         let end = self.end.take().unwrap_or(unfinished);
-        // A run that was removed while it started can share its topic with the next run of its ID.
+        // A run that was removed while it started can share a topic with the next run of the ID.
         if self.run.cause() != Some(StopCause::Removed) {
             self.end_topic(&end);
         }

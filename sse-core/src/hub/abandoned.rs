@@ -1,4 +1,4 @@
-//! Waiting until nobody follows a topic.
+//! Waiting until no subscriber follows a topic.
 
 use super::Inner;
 use super::publish::Topic;
@@ -29,7 +29,7 @@ impl Topic {
         self.shared().lock().subscribers()
     }
 
-    /// Returns when the topic has had no subscriber at this node for this long, for one, to stop work that nobody waits for.
+    /// Returns when the topic has had no subscriber at this node for this long, for example to stop work without a client.
     /// The time starts at the first poll of the future, and again whenever the last subscriber leaves. The future does not
     /// borrow the handle.
     ///

@@ -1,4 +1,4 @@
-//! The part of a topic that most topics do not have: its own bounds, its end, and tasks that wait until nobody follows it.
+//! The part of a topic that most topics do not have: its own bounds, its end, and tasks that wait until no subscriber follows the topic.
 
 use super::id::EventId;
 use super::limits::HubLimits;
