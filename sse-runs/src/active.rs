@@ -92,9 +92,9 @@ impl ActiveRuns {
         self.lock().by_id.get(id).cloned()
     }
 
-    /// Frees the ID of this run, unless another run has the ID since. The work of the run still counts.
-    pub(crate) fn free_id(&self, id: &str, run: &Arc<ActiveRun>) {
-        self.lock().free_id(id, run);
+    /// Frees the ID of this run, and returns whether the run had the ID until now. The work of the run still counts.
+    pub(crate) fn free_id(&self, id: &str, run: &Arc<ActiveRun>) -> bool {
+        self.lock().free_id(id, run)
     }
 
     /// Removes a run whose work has ended. Each run is removed once.
@@ -106,9 +106,11 @@ impl ActiveRuns {
 }
 
 impl ActiveTable {
-    fn free_id(&mut self, id: &str, run: &Arc<ActiveRun>) {
-        if self.by_id.get(id).is_some_and(|known| Arc::ptr_eq(known, run)) {
+    fn free_id(&mut self, id: &str, run: &Arc<ActiveRun>) -> bool {
+        let has_id = self.by_id.get(id).is_some_and(|known| Arc::ptr_eq(known, run));
+        if has_id {
             self.by_id.remove(id);
         }
+        has_id
     }
 }

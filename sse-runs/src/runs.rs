@@ -226,16 +226,20 @@ impl Runs {
     /// ```
     pub fn remove(&self, id: impl AsRef<str>) -> bool {
         let Ok((id, topic)) = self.names(id.as_ref()) else { return false };
-        let run = self.inner.active.get(&id);
-        if let Some(run) = &run {
-            run.remove();
+        let mut removed = false;
+        loop {
+            let run = self.inner.active.get(&id);
+            if let Some(run) = &run {
+                run.remove();
+            }
+            removed |= self.hub().remove(&topic).unwrap_or(false) || run.is_some();
+            // The ID was not free until now, so that no new run loses a topic.
+            let was_same = run.is_some_and(|run| self.inner.active.free_id(&id, &run));
+            // After another removal a new run may have started in between. That run has lost the topic, so the run is removed.
+            if was_same || !self.is_active(&id) {
+                return removed;
+            }
         }
-        let was_kept = self.hub().remove(topic).unwrap_or(false);
-        // Only now is the ID free, so that no new run loses its topic.
-        if let Some(run) = &run {
-            self.inner.active.free_id(&id, run);
-        }
-        run.is_some() || was_kept
     }
 
     /// The number of runs whose work goes on, also of runs that were stopped or removed.

@@ -231,18 +231,21 @@ async fn a_removed_run_counts_until_its_work_has_ended() {
     runs.start("a", three).unwrap();
 }
 
-/// A clock during whose first call in a start another task removes the run and starts the next one.
+/// A clock that calls a function, until that returns `true`, as another thread between two steps of a call.
 #[derive(Clone)]
-struct Interrupting(Clock, Arc<Mutex<Option<Runs>>>);
+struct Interrupting(Clock, Arc<Mutex<Option<Interruption>>>);
+
+type Interruption = Box<dyn FnMut() -> bool + Send>;
 
 impl Runtime for Interrupting {
     type Timer = <Clock as Runtime>::Timer;
 
     fn now(&self) -> Instant {
-        let other = self.1.lock().unwrap().take_if(|runs| runs.active() > 0);
-        if let Some(other) = other {
-            assert!(other.remove("a"));
-            other.start("a", three).unwrap();
+        let call = self.1.lock().unwrap().take();
+        if let Some(mut call) = call
+            && !call()
+        {
+            *self.1.lock().unwrap() = Some(call);
         }
         Runtime::now(&self.0)
     }
@@ -265,10 +268,37 @@ async fn a_run_that_is_removed_while_it_starts_writes_nothing_into_the_next_run(
     let runtime = Interrupting(Clock::new(), Arc::default());
     let hub = Hub::builder().ended_topic_age(MOST).build_on(runtime.clone());
     let runs = Runs::new(&hub);
-    *runtime.1.lock().unwrap() = Some(runs.clone());
+    let other = runs.clone();
+    *runtime.1.lock().unwrap() = Some(Box::new(move || {
+        let has_begun = other.active() > 0;
+        if has_begun {
+            assert!(other.remove("a"));
+            other.start("a", three).unwrap();
+        }
+        has_begun
+    }));
     runs.start("a", forever).unwrap();
     assert_eq!(read(&hub, "run/a", None).await, ["message 1", "message 2", "message 3", "done {}"]);
     assert!(runtime.1.lock().unwrap().is_none());
+    idle(&runs).await;
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_topic_to_a_second_removal_is_removed() {
+    let runtime = Interrupting(Clock::new(), Arc::default());
+    let hub = Hub::builder().ended_topic_age(MOST).build_on(runtime.clone());
+    let runs = Runs::new(&hub);
+    let ended = runs.start("a", three).unwrap();
+    read(&hub, ended.topic(), None).await;
+    idle(&runs).await;
+    let other = runs.clone();
+    *runtime.1.lock().unwrap() = Some(Box::new(move || {
+        assert!(other.remove("a"));
+        other.start("a", forever).unwrap();
+        true
+    }));
+    assert!(runs.remove("a"));
+    assert!(runs.get("a").is_none());
     idle(&runs).await;
 }
 
