@@ -54,6 +54,7 @@ mod connections;
 mod ending;
 mod endpoint;
 mod entry;
+mod extension;
 mod failure;
 mod follower;
 mod handle;
@@ -83,6 +84,8 @@ mod writer;
 
 pub use address::Address;
 pub use builder::{RedisBuilder, StartError};
+#[doc(hidden)]
+pub use extension::ScriptEntry;
 pub use handle::Redis;
 pub use problem::Problem;
 pub use publish::{NotStored, RedisPublishError};

@@ -51,12 +51,12 @@ pub(crate) struct LogWriter {
     connection: Arc<PublishConnection>,
     /// Wakes the reader.
     wake: Arc<Notify>,
-    keys: Keys,
-    limits: PublishLimits,
+    pub(crate) keys: Keys,
+    pub(crate) limits: PublishLimits,
     permits: Semaphore,
     stopped: watch::Sender<bool>,
     pub(crate) counters: RedisCounters,
-    random: Random,
+    pub(crate) random: Random,
     /// The log did not exist. The reader of this node creates the log.
     no_log: AtomicBool,
     /// The log is not trimmed by age or size.
@@ -64,8 +64,8 @@ pub(crate) struct LogWriter {
 }
 
 /// The reply to a command that stored something, and the number of replicas that have it.
-struct Stored {
-    reply: Value,
+pub(crate) struct Stored {
+    pub(crate) reply: Value,
     replicas: u64,
 }
 
@@ -112,7 +112,7 @@ impl LogWriter {
         self.no_log.swap(false, Ordering::Relaxed)
     }
 
-    fn no_log(&self) -> RedisPublishError {
+    pub(crate) fn no_log(&self) -> RedisPublishError {
         self.no_log.store(true, Ordering::Relaxed);
         self.wake.notify_one();
         NotStored::NoLog.into()
@@ -271,7 +271,12 @@ impl LogWriter {
     }
 
     /// Sends a command within the limits, and returns its reply when this many replicas have its effect, or at the deadline.
-    async fn store(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, RedisPublishError> {
+    pub(crate) async fn store(
+        &self,
+        add: &Cmd,
+        id: PublishId,
+        replicas: u64,
+    ) -> Result<Stored, RedisPublishError> {
         let now = Instant::now();
         // Half of the time is for waiting, so that the other half remains for the reply.
         let (turn, deadline) = (now + self.limits.deadline / 2, now + self.limits.deadline);
