@@ -1,7 +1,9 @@
 //! The runs whose work continues, and the signal that stops each.
 
 use crate::StartRunError;
+use crate::nodes::queue::RunQueue;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -12,17 +14,34 @@ pub(crate) enum StopCause {
     Abandoned,
     /// The run was removed, so no event is written to the topic any more.
     Removed,
+    /// Other nodes have ended the run, or the server lost it.
+    Lost,
+}
+
+/// The claim of an attempt, on several nodes.
+pub(crate) struct Claim {
+    /// Differs for each attempt.
+    pub(crate) token: Arc<str>,
+    pub(crate) queue: RunQueue,
+    /// The server has the claim.
+    pub(crate) is_made: AtomicBool,
+}
+
+impl Claim {
+    pub(crate) fn is_made(&self) -> bool {
+        self.is_made.load(Ordering::Acquire)
+    }
 }
 
 /// The work of one run.
-#[derive(Debug)]
 pub(crate) struct ActiveRun {
     stop: watch::Sender<Option<StopCause>>,
+    pub(crate) claim: Option<Claim>,
 }
 
 impl ActiveRun {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { stop: watch::Sender::new(None) })
+    pub(crate) fn new(claim: Option<Claim>) -> Arc<Self> {
+        Arc::new(Self { stop: watch::Sender::new(None), claim })
     }
 
     /// Stops the work. Returns whether it was not stopped before.
@@ -34,9 +53,10 @@ impl ActiveRun {
         })
     }
 
-    /// Stops the work, and rejects every later event of the run, also the last one.
-    pub(crate) fn remove(&self) {
-        self.stop.send_replace(Some(StopCause::Removed));
+    /// Stops the work for this cause, also if it was stopped before. `Removed` and `Lost` reject every later event of the run,
+    /// also the last one.
+    pub(crate) fn replace_cause(&self, cause: StopCause) {
+        self.stop.send_replace(Some(cause));
     }
 
     pub(crate) fn cause(&self) -> Option<StopCause> {
@@ -55,10 +75,10 @@ impl ActiveRun {
 }
 
 /// All active runs.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ActiveRuns(Mutex<ActiveTable>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct ActiveTable {
     by_id: HashMap<String, Arc<ActiveRun>>,
     /// The number of runs whose work has not ended, also of runs that were removed.
@@ -86,6 +106,17 @@ impl ActiveRuns {
         runs.by_id.insert(id.to_owned(), run.clone());
         runs.working += 1;
         Ok(())
+    }
+
+    /// All runs that have their ID.
+    pub(crate) fn all(&self) -> Vec<Arc<ActiveRun>> {
+        self.lock().by_id.values().cloned().collect()
+    }
+
+    /// The number of runs whose claim was made at the server.
+    pub(crate) fn claimed(&self) -> usize {
+        let is_claimed = |run: &&Arc<ActiveRun>| run.claim.as_ref().is_some_and(Claim::is_made);
+        self.lock().by_id.values().filter(is_claimed).count()
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<ActiveRun>> {

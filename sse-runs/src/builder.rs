@@ -1,6 +1,7 @@
 //! The settings of the runs of a hub.
 
 use crate::Runs;
+use crate::nodes::Nodes;
 use sse_core::hub::TopicBounds;
 use sse_core::{Event, Hub};
 use std::fmt;
@@ -23,6 +24,8 @@ pub enum RunEnd {
     Panicked,
     /// The work was dropped, because the runtime shut down.
     Dropped,
+    /// On several nodes: other nodes took the node of the run for dead and ended the run, or the server lost the run.
+    Lost,
 }
 
 impl RunEnd {
@@ -35,6 +38,7 @@ impl RunEnd {
             Self::Failed(_) => ("failed", r#"{"reason":"error"}"#),
             Self::Panicked => ("failed", r#"{"reason":"panic"}"#),
             Self::Dropped => ("failed", r#"{"reason":"dropped"}"#),
+            Self::Lost => ("failed", r#"{"reason":"lost"}"#),
         }
     }
 }
@@ -75,7 +79,14 @@ pub struct RunsBuilder {
     pub(crate) max_active: usize,
     pub(crate) on_end: Option<OnRunEnd>,
     pub(crate) last_event: Option<LastRunEvent>,
+    pub(crate) batch: Duration,
+    pub(crate) max_unsent: usize,
+    #[cfg(feature = "redis")]
+    pub(crate) redis: Option<sse_redis::Redis>,
 }
+
+/// The shortest and the longest time between two writes of a run.
+const BATCH: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 impl RunsBuilder {
     pub(crate) fn new(hub: &Hub) -> Self {
@@ -88,6 +99,10 @@ impl RunsBuilder {
             max_active: 10_000,
             on_end: None,
             last_event: None,
+            batch: Duration::from_millis(25),
+            max_unsent: 1024 * 1024,
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 
@@ -151,10 +166,59 @@ impl RunsBuilder {
         self
     }
 
+    /// Shares the runs between all nodes of this log: every node attaches to them and stops them, and a node that dies does not
+    /// leave a run without its end. The hub is then that of the log. All nodes must have the same settings. `docs/runs.md` lists the
+    /// guarantees.
+    ///
+    /// Call [`build`](Self::build) inside the runtime of the node. Each `Runs` sends one command to the server each second,
+    /// whatever the number of runs.
+    ///
+    /// ```no_run
+    /// # fn start() -> Result<(), sse_redis::StartError> {
+    /// let (redis, hub) = sse_redis::Redis::start("redis://127.0.0.1:6379")?;
+    /// let runs = sse_runs::Runs::builder(&hub).redis(&redis).build();
+    /// # let _ = runs;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    pub fn redis(mut self, redis: &sse_redis::Redis) -> Self {
+        self.hub = redis.hub().clone();
+        self.redis = Some(redis.clone());
+        self
+    }
+
+    /// Sets the time between two writes of a run to the log of several nodes: 25 ms by default, at least 20 ms and at most 1 s.
+    /// So a run sends at most 50 commands per second, whatever the number of events and clients. The first event is written at
+    /// once. Runs in the memory of one process have no such delay.
+    pub const fn batch(mut self, time: Duration) -> Self {
+        self.batch = time;
+        self
+    }
+
+    /// Sets the maximum size of the events of one run that the log of several nodes has not stored yet, in bytes as they are
+    /// sent: 1 MiB by default. A send beyond the limit returns [`OutputError::Full`](crate::OutputError::Full), which happens while
+    /// the server is unreachable. One event always has room.
+    pub const fn max_unsent(mut self, bytes: usize) -> Self {
+        self.max_unsent = bytes;
+        self
+    }
+
     /// Builds the runs.
     #[must_use]
     pub fn build(self) -> Runs {
-        Runs::with(self)
+        #[cfg(feature = "redis")]
+        let nodes = self.redis.as_ref().map(|redis| {
+            Nodes::new(Arc::new(crate::nodes::redis_ledger::RedisLedger::new(redis, &self.prefix)))
+        });
+        #[cfg(not(feature = "redis"))]
+        let nodes = None::<Nodes>;
+        self.build_on(nodes)
+    }
+
+    pub(crate) fn build_on(mut self, nodes: Option<Nodes>) -> Runs {
+        self.batch = self.batch.clamp(BATCH.0, BATCH.1);
+        Runs::with(self, nodes)
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `failed` | `{"reason":"error"}` | returned an error, whose text goes to [`RunsBuilder::on_end`] and to no client |
 //! | `failed` | `{"reason":"panic"}` | panicked |
 //! | `failed` | `{"reason":"dropped"}` | was dropped, because the runtime shut down |
+//! | `failed` | `{"reason":"lost"}` | was at a node that died, or the server of the log lost the run; only on several nodes |
 //!
 //! ```
 //! use sse_core::hub::Heard;
@@ -25,7 +26,7 @@
 //! let run = runs.start("answer", async |output| {
 //!     output.send(("token", "Hello"))?;
 //!     Ok::<_, OutputError>(())
-//! })?;
+//! }).await?;
 //!
 //! let mut types = Vec::new();
 //! let mut heard = hub.listen(run.topic())?.replay(Replay::All);
@@ -48,6 +49,8 @@
 
 mod active;
 mod builder;
+#[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "without a log only the types are used"))]
+mod nodes;
 mod output;
 mod run;
 mod runs;
@@ -56,4 +59,4 @@ mod task;
 pub use builder::{RunEnd, RunsBuilder};
 pub use output::{OutputError, RunOutput};
 pub use run::RunHandle;
-pub use runs::{Runs, StartRunError};
+pub use runs::{RunLogError, Runs, StartRunError};

@@ -1,7 +1,7 @@
 //! The sender of a run's work.
 
-use crate::active::ActiveRun;
-use sse_core::hub::{EventId, PublishError, Topic};
+use crate::active::{ActiveRun, StopCause};
+use sse_core::hub::{PublishError, Topic};
 use sse_core::{FrameError, IntoFrame};
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// Writes the events of one run. Clones write to the same run.
 ///
 /// A send waits for no client, because a send writes into the history of the run, and clients read from there. So slow clients
-/// and clients that left never delay the work. A clone that outlives the work keeps the topic of the run in the hub.
+/// and clients that left never delay the work. On several nodes a send does not wait for the log either: the events of some
+/// milliseconds are written together, and [`flush`](Self::flush) waits for them. A clone that outlives the work keeps the topic of the run in the hub.
 ///
 /// ```
 /// # use {sse_core::{Event, Hub}, sse_runs::{OutputError, Runs}};
@@ -22,7 +23,7 @@ use std::sync::Arc;
 ///     let invalid = output.send(Event::data("x").event("a\nb"));
 ///     let _ = send.send((hello, invalid));
 ///     Ok::<_, OutputError>(())
-/// });
+/// }).await;
 /// let (hello, invalid) = sent.await.unwrap();
 /// assert!(hello.is_ok() && matches!(invalid, Err(OutputError::Invalid(_))));
 /// # drop(run);
@@ -45,6 +46,14 @@ pub enum OutputError {
     /// The run has ended or was removed. Another run may have the same ID; no event of this output gets into it.
     #[error("the run has ended")]
     Over,
+    /// On several nodes: other nodes took this node for dead and ended the run, or the server lost the run. Return from the work.
+    /// No event that the log had not stored gets into the run, nor into another run of the same ID.
+    #[error("the run was ended as failed, because its node was taken for dead")]
+    Lost,
+    /// On several nodes: events of this many bytes wait for the log, which does not store them.
+    /// [`RunsBuilder::max_unsent`](crate::RunsBuilder::max_unsent) is the limit.
+    #[error("events of {0} bytes wait for the log, which is the limit: `RunsBuilder::max_unsent` changes it")]
+    Full(usize),
     /// The event cannot be sent.
     #[error(transparent)]
     Invalid(FrameError),
@@ -60,16 +69,49 @@ impl From<PublishError> for OutputError {
 }
 
 impl RunOutput {
-    /// Sends one event to all clients of the run, also to those that attach later, and returns the event's ID.
-    /// [`RunOutput`] has an example.
+    /// Sends one event to all clients of the run, also to those that attach later. [`RunOutput`] has an example.
     ///
     /// # Errors
     /// [`OutputError`]. Nothing was sent.
-    pub fn send(&self, event: impl IntoFrame) -> Result<EventId, OutputError> {
-        if self.is_stopped() {
-            return Err(OutputError::Stopped);
+    pub fn send(&self, event: impl IntoFrame) -> Result<(), OutputError> {
+        match self.run.cause() {
+            None => {}
+            Some(StopCause::Lost) => return Err(OutputError::Lost),
+            Some(_) => return Err(OutputError::Stopped),
         }
-        Ok(self.topic.publish(event)?)
+        match &self.run.claim {
+            None => self.topic.publish(event).map(drop)?,
+            Some(claim) => claim.queue.push(claim.queue.hub().check(self.topic.name(), event)?)?,
+        }
+        Ok(())
+    }
+
+    /// Returns when the history of the run has all events that were sent before: at once in the memory of one process, and on
+    /// several nodes when the log has stored them.
+    ///
+    /// # Errors
+    /// [`OutputError::Lost`] and [`OutputError::Over`]: some of the events get to no client.
+    ///
+    /// # Cancel safety
+    /// The future may be dropped at any time.
+    ///
+    /// ```
+    /// # use {sse_core::Hub, sse_runs::{OutputError, RunOutput, Runs}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), sse_runs::StartRunError> {
+    /// async fn work(output: RunOutput) -> Result<(), OutputError> {
+    ///     output.send("Hello")?;
+    ///     output.flush().await
+    /// }
+    /// Runs::new(&Hub::new()).start_new(work).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn flush(&self) -> Result<(), OutputError> {
+        match &self.run.claim {
+            None => Ok(()),
+            Some(claim) => claim.queue.flushed().await,
+        }
     }
 
     /// Whether the run was stopped.
@@ -93,7 +135,7 @@ impl RunOutput {
         &self.id
     }
 
-    /// The number of clients that follow the run.
+    /// The number of clients that follow the run at this node.
     #[must_use]
     pub fn clients(&self) -> usize {
         self.topic.subscribers()

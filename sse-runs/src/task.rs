@@ -4,10 +4,9 @@ use crate::RunOutput;
 use crate::active::{ActiveRun, StopCause};
 use crate::builder::RunEnd;
 use crate::runs::RunsInner;
-use sse_core::hub::{PublishError, Topic};
+use sse_core::hub::Topic;
 use std::fmt::Display;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -36,9 +35,10 @@ impl Ending {
             let mut work = pin!(work(output));
             let (abandoned, grace) = (self.runs.settings.abandoned, self.runs.settings.grace);
             let abandoned = async {
-                match abandoned {
-                    Some(after) => self.topic.abandoned(after).await,
-                    None => std::future::pending().await,
+                match (abandoned, &self.runs.nodes) {
+                    (Some(after), None) => self.topic.abandoned(after).await,
+                    (Some(after), Some(nodes)) => nodes.abandoned(&self.topic, after).await,
+                    (None, _) => std::future::pending().await,
                 }
             };
             let cause = tokio::select! {
@@ -56,7 +56,11 @@ impl Ending {
                     if !grace.is_zero() {
                         let _ = timeout(grace, &mut work).await;
                     }
-                    if self.run.cause() == Some(StopCause::Abandoned) { RunEnd::Abandoned } else { RunEnd::Stopped }
+                    match self.run.cause() {
+                        Some(StopCause::Abandoned) => RunEnd::Abandoned,
+                        Some(StopCause::Lost) => RunEnd::Lost,
+                        _ => RunEnd::Stopped,
+                    }
                 }
             }
         };
@@ -64,29 +68,19 @@ impl Ending {
     }
 }
 
-impl Ending {
-    fn end_topic(&self, end: &RunEnd) {
-        let own = self.runs.settings.last_event.as_ref();
-        // The panic of an application's function must not leave the run without an end.
-        let own = own.and_then(|event| catch_unwind(AssertUnwindSafe(|| event(end))).ok());
-        if !matches!(own.map(|event| self.topic.end(event)), Some(Ok(_) | Err(PublishError::Removed))) {
-            let _ = self.topic.end(end.event());
-        }
-    }
-}
-
 impl Drop for Ending {
     fn drop(&mut self) {
         let unfinished = if std::thread::panicking() { RunEnd::Panicked } else { RunEnd::Dropped };
         let end = self.end.take().unwrap_or(unfinished);
+        if let Some(claim) = &self.run.claim {
+            // The writer of the run does the rest.
+            return claim.queue.finish(end);
+        }
         // A run that was removed while it started can share a topic with the next run of the ID.
         if self.run.cause() != Some(StopCause::Removed) {
-            self.end_topic(&end);
+            let _ = self.runs.last_frame(&end).map(|last| self.topic.end(last));
         }
         self.runs.active.remove(&self.id, &self.run);
-        if let Some(on_end) = &self.runs.settings.on_end {
-            // A second panic during the panic of the work would abort the process.
-            let _ = catch_unwind(AssertUnwindSafe(|| on_end(&self.id, &end)));
-        }
+        self.runs.report(&self.id, &end);
     }
 }

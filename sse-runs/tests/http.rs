@@ -15,7 +15,7 @@ use tokio::time::timeout;
 const MOST: Duration = Duration::from_secs(30);
 
 async fn attach(sse: Sse, State(runs): State<Runs>, Path(id): Path<String>) -> Response {
-    let Some(run) = runs.get(&id) else { return StatusCode::NOT_FOUND.into_response() };
+    let Ok(Some(run)) = runs.get(&id).await else { return StatusCode::NOT_FOUND.into_response() };
     sse.subscribe(run.hub(), run.topic()).replay(Replay::All).into_response()
 }
 
@@ -41,7 +41,7 @@ async fn tabs_attach_leave_and_return_and_see_the_same_run() {
         }
         Ok::<_, OutputError>(())
     });
-    let run = run.unwrap();
+    let run = run.await.unwrap();
     let url_of_run = format!("{url}/{}", run.id());
     let tab = || sse_client::get(&url_of_run);
     let mut first = tab();
@@ -56,7 +56,7 @@ async fn tabs_attach_leave_and_return_and_see_the_same_run() {
     }
     let mut third = tab();
     assert_eq!(next(&mut third).await.as_deref(), Some("token Hello"));
-    assert!(run.stop());
+    assert!(run.stop().await.unwrap());
     assert_eq!(next(&mut second).await.as_deref(), Some(r#"stopped {"reason":"requested"}"#));
     assert_eq!(next(&mut second).await, None);
     for expected in [Some("token world"), Some(r#"stopped {"reason":"requested"}"#), None] {

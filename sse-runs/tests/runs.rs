@@ -6,7 +6,9 @@ use sse_core::{Event, Hub, Random, Replay, Runtime};
 use sse_runs::{OutputError, RunEnd, RunOutput, Runs, StartRunError};
 use std::convert::Infallible;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -29,6 +31,23 @@ async fn read(hub: &Hub, topic: &str, after: Option<EventId>) -> Vec<String> {
         }
     }
     events
+}
+
+/// The ID of the first event of a topic.
+async fn id_of(hub: &Hub, topic: &str) -> EventId {
+    let mut listener = hub.listen(topic).unwrap().replay(Replay::All);
+    match timeout(MOST, listener.next()).await.expect("an event") {
+        Some(Heard::Event(_, event)) => EventId::parse(&event.last_event_id).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The result of a future that does not wait, as all of runs in one process.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("the future waits"),
+    }
 }
 
 /// Returns when no work continues.
@@ -58,13 +77,13 @@ async fn forever(output: RunOutput) -> Result<(), Infallible> {
 async fn a_run_goes_on_without_clients_and_every_client_sees_all_of_it() {
     let hub = Hub::new();
     let runs = Runs::new(&hub);
-    let run = runs.start("a", three).unwrap();
+    let run = runs.start("a", three).await.unwrap();
     let tabs = tokio::join!(read(&hub, run.topic(), None), read(&hub, run.topic(), None));
     let all = ["message 1", "message 2", "message 3", "done {}"];
     assert_eq!((&tabs.0[..], &tabs.1[..]), (&all.map(String::from)[..], &all.map(String::from)[..]));
     assert_eq!(read(&hub, run.topic(), None).await, all);
-    assert!(!run.is_active() && runs.get("a").is_some() && runs.get("b").is_none());
-    assert_eq!((runs.active(), runs.stop("a")), (0, false));
+    assert!(!run.is_active() && runs.get("a").await.unwrap().is_some() && runs.get("b").await.unwrap().is_none());
+    assert_eq!((runs.active(), runs.stop("a").await.unwrap()), (0, false));
 }
 
 #[tokio::test]
@@ -74,10 +93,12 @@ async fn a_client_attaches_after_its_last_event() {
     let run = Runs::new(&hub)
         .start("a", async |output: RunOutput| {
             let _ = send.send(output.send("1"));
-            output.send("2").map(drop)
+            output.send("2")
         })
+        .await
         .unwrap();
-    let first = first.await.unwrap().unwrap();
+    first.await.unwrap().unwrap();
+    let first = id_of(&hub, run.topic()).await;
     assert_eq!(read(&hub, run.topic(), Some(first)).await, ["message 2", "done {}"]);
 }
 
@@ -91,12 +112,13 @@ async fn a_stop_drops_the_work_and_clients_see_it() {
             let _held = held;
             forever(output).await
         })
+        .await
         .unwrap();
     tokio::task::yield_now().await;
-    assert!(run.is_active() && runs.stop("a") && !runs.stop("a"));
+    assert!(run.is_active() && runs.stop("a").await.unwrap() && !runs.stop("a").await.unwrap());
     assert!(timeout(MOST, dropped).await.expect("the work is dropped").is_err());
     assert_eq!(read(&hub, run.topic(), None).await, ["message begun", r#"stopped {"reason":"requested"}"#]);
-    assert!(!runs.stop("unknown"));
+    assert!(!runs.stop("unknown").await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,10 +132,11 @@ async fn work_with_a_grace_learns_of_the_stop_and_sends_nothing_more() {
             let _ = send.send(output.send("too late"));
             Ok::<_, OutputError>(())
         })
+        .await
         .unwrap();
-    let slow = runs.start("slow", forever).unwrap();
+    let slow = runs.start("slow", forever).await.unwrap();
     tokio::task::yield_now().await;
-    assert!(run.stop() && slow.stop());
+    assert!(run.stop().await.unwrap() && slow.stop().await.unwrap());
     assert_eq!(after.await.unwrap(), Err(OutputError::Stopped));
     let begun = tokio::time::Instant::now();
     assert_eq!(read(&hub, run.topic(), None).await, [r#"stopped {"reason":"requested"}"#]);
@@ -129,7 +152,7 @@ async fn an_error_and_a_panic_end_the_run_as_failed_and_clients_see_no_text() {
     let noted = ends.clone();
     let runs =
         Runs::builder(&hub).on_end(move |id, end| noted.lock().unwrap().push((id.to_owned(), end.clone()))).build();
-    let failed = runs.start("error", async |_| Err("the password is hunter2")).unwrap();
+    let failed = runs.start("error", async |_| Err("the password is hunter2")).await.unwrap();
     assert_eq!(read(&hub, failed.topic(), None).await, [r#"failed {"reason":"error"}"#]);
     let panicked = runs
         .start("panic", async |output: RunOutput| {
@@ -137,6 +160,7 @@ async fn an_error_and_a_panic_end_the_run_as_failed_and_clients_see_no_text() {
             assert!(output.is_stopped(), "a deliberate panic");
             Ok::<_, OutputError>(())
         })
+        .await
         .unwrap();
     assert_eq!(read(&hub, panicked.topic(), None).await, ["message 1", r#"failed {"reason":"panic"}"#]);
     // The function is called after the last event.
@@ -152,11 +176,12 @@ fn a_runtime_that_shuts_down_ends_its_runs_as_failed() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (run, begun) = runtime.block_on(async {
         let (send, begun) = oneshot::channel();
-        let run = Runs::new(&hub).start("a", async |output| {
+        let runs = Runs::new(&hub);
+        let run = runs.start("a", async |output| {
             let _ = send.send(());
             forever(output).await
         });
-        (run.unwrap(), begun.await)
+        (run.await.unwrap(), begun.await)
     });
     assert!(begun.is_ok());
     drop(runtime);
@@ -169,15 +194,15 @@ fn a_runtime_that_shuts_down_ends_its_runs_as_failed() {
 async fn the_same_id_is_an_error_or_the_same_run() {
     let hub = Hub::new();
     let runs = Runs::new(&hub);
-    let run = runs.start("a", forever).unwrap();
-    assert_eq!(runs.start("a", three).unwrap_err(), StartRunError::Exists);
-    let (same, is_new) = runs.start_or_get("a", three).unwrap();
+    let run = runs.start("a", forever).await.unwrap();
+    assert_eq!(runs.start("a", three).await.unwrap_err(), StartRunError::Exists);
+    let (same, is_new) = runs.start_or_get("a", three).await.unwrap();
     assert!(!is_new && same.topic() == run.topic());
-    run.stop();
+    assert!(run.stop().await.unwrap());
     read(&hub, run.topic(), None).await;
     // Also after its end, as long as the hub knows the run.
-    assert_eq!(runs.start("a", three).unwrap_err(), StartRunError::Exists);
-    let (one, other) = (runs.start_new(three).unwrap(), runs.start_new(three).unwrap());
+    assert_eq!(runs.start("a", three).await.unwrap_err(), StartRunError::Exists);
+    let (one, other) = (runs.start_new(three).await.unwrap(), runs.start_new(three).await.unwrap());
     assert_ne!(one.id(), other.id());
 }
 
@@ -190,12 +215,13 @@ async fn a_stale_producer_writes_nothing_into_the_run_that_has_its_id_now() {
         let _ = send.send(output.clone());
         pending::<Result<(), Infallible>>().await
     })
+    .await
     .unwrap();
     let stale = stale.await.unwrap();
     let mut client = hub.listen("run/a").unwrap();
-    assert!(runs.remove("a") && !runs.remove("a"));
+    assert!(runs.remove("a").await.unwrap() && !runs.remove("a").await.unwrap());
     assert!(matches!(client.next().await, Some(Heard::Removed(_))));
-    let run = runs.start("a", three).unwrap();
+    let run = runs.start("a", three).await.unwrap();
     assert_eq!(stale.send("stale"), Err(OutputError::Stopped));
     assert_eq!(read(&hub, run.topic(), None).await, ["message 1", "message 2", "message 3", "done {}"]);
     // An output that outlives its work.
@@ -205,6 +231,7 @@ async fn a_stale_producer_writes_nothing_into_the_run_that_has_its_id_now() {
             let _ = send.send(output);
             Ok::<_, Infallible>(())
         })
+        .await
         .unwrap();
     let late = late.await.unwrap();
     assert_eq!(read(&hub, run.topic(), None).await, ["done {}"]);
@@ -219,16 +246,16 @@ async fn a_removed_run_counts_until_its_work_has_ended() {
         output.stopped().await;
         cleaned.await
     });
-    run.unwrap();
+    run.await.unwrap();
     tokio::task::yield_now().await;
-    assert!(runs.remove("a") && runs.get("a").is_none());
+    assert!(runs.remove("a").await.unwrap() && runs.get("a").await.unwrap().is_none());
     for _ in 0..3 {
         tokio::task::yield_now().await;
-        assert_eq!((runs.active(), runs.start("a", three).unwrap_err()), (1, StartRunError::TooMany));
+        assert_eq!((runs.active(), runs.start("a", three).await.unwrap_err()), (1, StartRunError::TooMany));
     }
     send.send(()).unwrap();
     idle(&runs).await;
-    runs.start("a", three).unwrap();
+    runs.start("a", three).await.unwrap();
 }
 
 /// A clock that calls a function, until that returns `true`, as another thread between two steps of a call.
@@ -272,12 +299,12 @@ async fn a_run_that_is_removed_while_it_starts_writes_nothing_into_the_next_run(
     *runtime.1.lock().unwrap() = Some(Box::new(move || {
         let has_begun = other.active() > 0;
         if has_begun {
-            assert!(other.remove("a"));
-            other.start("a", three).unwrap();
+            assert!(ready(other.remove("a")).unwrap());
+            ready(other.start("a", three)).unwrap();
         }
         has_begun
     }));
-    runs.start("a", forever).unwrap();
+    runs.start("a", forever).await.unwrap();
     assert_eq!(read(&hub, "run/a", None).await, ["message 1", "message 2", "message 3", "done {}"]);
     assert!(runtime.1.lock().unwrap().is_none());
     idle(&runs).await;
@@ -288,17 +315,17 @@ async fn a_run_that_loses_its_topic_to_a_second_removal_is_removed() {
     let runtime = Interrupting(Clock::new(), Arc::default());
     let hub = Hub::builder().ended_topic_age(MOST).build_on(runtime.clone());
     let runs = Runs::new(&hub);
-    let ended = runs.start("a", three).unwrap();
+    let ended = runs.start("a", three).await.unwrap();
     read(&hub, ended.topic(), None).await;
     idle(&runs).await;
     let other = runs.clone();
     *runtime.1.lock().unwrap() = Some(Box::new(move || {
-        assert!(other.remove("a"));
-        other.start("a", forever).unwrap();
+        assert!(ready(other.remove("a")).unwrap());
+        ready(other.start("a", forever)).unwrap();
         true
     }));
-    assert!(runs.remove("a"));
-    assert!(runs.get("a").is_none());
+    assert!(runs.remove("a").await.unwrap());
+    assert!(runs.get("a").await.unwrap().is_none());
     idle(&runs).await;
 }
 
@@ -309,9 +336,9 @@ async fn a_function_of_the_builder_that_panics_leaves_no_run_without_its_end() {
         .last_event(|_| panic!("a deliberate panic"))
         .on_end(|_, _| panic!("a deliberate panic"))
         .build();
-    let done = runs.start("done", three).unwrap();
+    let done = runs.start("done", three).await.unwrap();
     assert_eq!(read(&hub, done.topic(), None).await.last().unwrap(), "done {}");
-    let panicked = runs.start("panic", async |_| -> Result<(), Infallible> { panic!("a deliberate panic") }).unwrap();
+    let panicked = runs.start("panic", async |_| -> Result<(), Infallible> { panic!("a deliberate panic") }).await.unwrap();
     assert_eq!(read(&hub, panicked.topic(), None).await, [r#"failed {"reason":"panic"}"#]);
     idle(&runs).await;
 }
@@ -327,8 +354,8 @@ async fn a_run_that_nobody_follows_is_stopped() {
             .unwrap(),
     );
     let client = sse.subscribe(&hub, "run/a").into_response();
-    let run = runs.start("a", forever).unwrap();
-    let alone = runs.start("alone", forever).unwrap();
+    let run = runs.start("a", forever).await.unwrap();
+    let alone = runs.start("alone", forever).await.unwrap();
     let begun = tokio::time::Instant::now();
     assert_eq!(read(&hub, alone.topic(), None).await[1], r#"stopped {"reason":"abandoned"}"#);
     assert!(begun.elapsed() >= Duration::from_secs(20));
@@ -343,18 +370,18 @@ async fn a_run_that_nobody_follows_is_stopped() {
 #[tokio::test]
 async fn a_start_that_cannot_be_is_a_typed_error() {
     let runs = Runs::builder(&Hub::new()).max_active(1).build();
-    runs.start("a", forever).unwrap();
-    assert_eq!(runs.start("b", forever).unwrap_err(), StartRunError::TooMany);
-    assert_eq!(runs.start("x".repeat(300), forever).unwrap_err(), StartRunError::IdTooLong(304));
-    runs.remove("a");
+    runs.start("a", forever).await.unwrap();
+    assert_eq!(runs.start("b", forever).await.unwrap_err(), StartRunError::TooMany);
+    assert_eq!(runs.start("x".repeat(300), forever).await.unwrap_err(), StartRunError::IdTooLong(304));
+    runs.remove("a").await.unwrap();
     idle(&runs).await;
-    runs.start("b", forever).unwrap();
+    runs.start("b", forever).await.unwrap();
     let (follower, _feed) = log::follow(Hub::builder());
-    assert_eq!(Runs::new(&follower).start("a", forever).unwrap_err(), StartRunError::Followed);
+    assert_eq!(Runs::new(&follower).start("a", forever).await.unwrap_err(), StartRunError::Followed);
     let full = Runs::new(&Hub::builder().max_topics(0).build());
-    assert_eq!(full.start("a", forever).unwrap_err(), StartRunError::TooMany);
+    assert_eq!(full.start("a", forever).await.unwrap_err(), StartRunError::TooMany);
     assert_eq!(full.active(), 0);
-    let outside = std::thread::spawn(move || runs.start("c", forever).unwrap_err());
+    let outside = std::thread::spawn(move || ready(runs.start("c", forever)).unwrap_err());
     assert_eq!(outside.join().unwrap(), StartRunError::NoRuntime);
 }
 
@@ -368,8 +395,8 @@ async fn the_last_event_can_be_that_of_another_protocol() {
             _ => Event::data("x").event("a\nb"),
         })
         .build();
-    let done = runs.start("done", three).unwrap();
+    let done = runs.start("done", three).await.unwrap();
     assert_eq!(read(&hub, done.topic(), None).await.last().unwrap(), "message [DONE]");
-    let failed = runs.start("failed", async |_| Err("no")).unwrap();
+    let failed = runs.start("failed", async |_| Err("no")).await.unwrap();
     assert_eq!(read(&hub, failed.topic(), None).await, [r#"failed {"reason":"error"}"#]);
 }
