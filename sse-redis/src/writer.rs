@@ -271,12 +271,7 @@ impl LogWriter {
     }
 
     /// Sends a command within the limits, and returns its reply when this many replicas have its effect, or at the deadline.
-    pub(crate) async fn store(
-        &self,
-        add: &Cmd,
-        id: PublishId,
-        replicas: u64,
-    ) -> Result<Stored, RedisPublishError> {
+    pub(crate) async fn store(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, RedisPublishError> {
         let now = Instant::now();
         // Half of the time is for waiting, so that the other half remains for the reply.
         let (turn, deadline) = (now + self.limits.deadline / 2, now + self.limits.deadline);

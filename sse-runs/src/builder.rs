@@ -208,9 +208,10 @@ impl RunsBuilder {
     #[must_use]
     pub fn build(self) -> Runs {
         #[cfg(feature = "redis")]
-        let nodes = self.redis.as_ref().map(|redis| {
-            Nodes::new(Arc::new(crate::nodes::redis_ledger::RedisLedger::new(redis, &self.prefix)))
-        });
+        let nodes = self
+            .redis
+            .as_ref()
+            .map(|redis| Nodes::new(Arc::new(crate::nodes::redis_ledger::RedisLedger::new(redis, &self.prefix))));
         #[cfg(not(feature = "redis"))]
         let nodes = None::<Nodes>;
         self.build_on(nodes)

@@ -41,6 +41,13 @@
 //! ```
 //!
 //! The README has the three handlers of a server: start, attach, stop.
+//!
+//! # Several nodes
+//!
+//! With the feature `redis` the runs are shared between the nodes of a log of sse-redis: `RunsBuilder::redis`. A client attaches
+//! to any node, and a run is stopped from any node. A node that dies ends its runs as `failed` within 5 s, at one entry of the
+//! log. A node that was taken for dead and returns cannot write into its runs, nor into later runs of their IDs. `docs/runs.md`
+//! lists the faults and their results.
 
 #![cfg_attr(
     not(test),

@@ -68,8 +68,7 @@ impl RunsInner {
         // The panic of an application's function must not leave the run without an end.
         let own = own.and_then(|event| catch_unwind(AssertUnwindSafe(|| event(end))).ok());
         let own = own.and_then(|event| self.settings.hub.check("", event).ok());
-        own.or_else(|| self.settings.hub.check("", end.event()).ok())
-            .or_else(|| self.settings.hub.check("", "").ok())
+        own.or_else(|| self.settings.hub.check("", end.event()).ok()).or_else(|| self.settings.hub.check("", "").ok())
     }
 
     /// Calls the function of `on_end`.

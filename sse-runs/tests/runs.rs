@@ -338,7 +338,8 @@ async fn a_function_of_the_builder_that_panics_leaves_no_run_without_its_end() {
         .build();
     let done = runs.start("done", three).await.unwrap();
     assert_eq!(read(&hub, done.topic(), None).await.last().unwrap(), "done {}");
-    let panicked = runs.start("panic", async |_| -> Result<(), Infallible> { panic!("a deliberate panic") }).await.unwrap();
+    let panicked =
+        runs.start("panic", async |_| -> Result<(), Infallible> { panic!("a deliberate panic") }).await.unwrap();
     assert_eq!(read(&hub, panicked.topic(), None).await, [r#"failed {"reason":"panic"}"#]);
     idle(&runs).await;
 }

@@ -18,7 +18,7 @@ const CRATES: [(&str, &str); 8] = [
     ("sse-redis", "tls,tracing"),
     ("sse-client", ""),
     ("sse-serve", "axum,http2,tracing"),
-    ("sse-runs", ""),
+    ("sse-runs", "redis"),
 ];
 
 /// The format of rustdoc's JSON that the crate `public-api` reads.

@@ -30,6 +30,7 @@ mod documents {
         Migrating "../../../docs/migrating.md"
         Progress "../../../docs/progress.md"
         Post "../../../docs/post.md"
+        Runs "../../../docs/runs.md"
         RustClient "../../../docs/rust-client.md"
         Snapshots "../../../docs/snapshots.md"
         State "../../../docs/state.md"

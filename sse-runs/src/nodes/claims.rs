@@ -1,7 +1,7 @@
 //! Starting, finding, stopping and removing runs on several nodes.
 
-use super::{CALL_LIMIT, Nodes};
 use super::ledger::{ClaimCall, ClaimState, LedgerCall, LedgerError, LedgerReply, RequestCall};
+use super::{CALL_LIMIT, Nodes};
 use crate::StartRunError;
 use crate::active::Claim;
 use crate::runs::{RunLogError, RunsInner};
@@ -69,7 +69,8 @@ impl Nodes {
             return Ok(true);
         }
         let limit = if runs.is_kept(topic) { LOOK_LIMIT } else { CALL_LIMIT };
-        let (state, id) = match self.call_until(LedgerCall::Look { topic: topic.clone() }, Instant::now() + limit).await {
+        let (state, id) = match self.call_until(LedgerCall::Look { topic: topic.clone() }, Instant::now() + limit).await
+        {
             Ok(LedgerReply::Looked { state, id, .. }) => (state, id),
             // Streams go on without the server, so clients that return find the events that this node holds.
             Err(_) if runs.is_kept(topic) => return Ok(true),

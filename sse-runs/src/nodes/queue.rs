@@ -108,9 +108,8 @@ impl RunQueue {
 
     /// Returns when there is something to send, or another check than these was asked for.
     pub(crate) async fn ready(&self, checks: u64) {
-        let is_ready = |progress: &Progress| {
-            progress.accepted > progress.stored || progress.finished || progress.checks > checks
-        };
+        let is_ready =
+            |progress: &Progress| progress.accepted > progress.stored || progress.finished || progress.checks > checks;
         // The sender is a field of `self`, so the channel cannot close.
         let _ = self.progress.subscribe().wait_for(is_ready).await;
     }

@@ -109,7 +109,12 @@ impl Link {
                 LinkState::PausedUntil(until) => {
                     sleep_until(until).await;
                     *self.troubled.lock().unwrap() = Instant::now();
-                    self.state.send_if_modified(|now| *now == state && { *now = LinkState::Open; true });
+                    self.state.send_if_modified(|now| {
+                        *now == state && {
+                            *now = LinkState::Open;
+                            true
+                        }
+                    });
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! A Redis server as the scripts of `scripts.rs` see it: the log, the claims and the leases. Each command is one step.
 
 use crate::nodes::ledger::{
-    CLAIM_AGE, ClaimState, LEASE, LedgerCall, LedgerReply, Member, OUTAGE, RequestCall, SWEEP_RUNS, WriteCall, control_topic,
+    CLAIM_AGE, ClaimState, LEASE, LedgerCall, LedgerReply, Member, OUTAGE, RequestCall, SWEEP_RUNS, WriteCall,
+    control_topic,
 };
 use sse_core::hub::EventId;
 use sse_core::{Event, Frame};

@@ -233,7 +233,11 @@ async fn a_run_goes_on_as_long_as_any_node_has_a_client() {
     drop(client);
     let left = Instant::now();
     assert_eq!(read(&second.hub, "run/a").await[1], r#"stopped {"reason":"abandoned"}"#);
-    assert!(left.elapsed() > Duration::from_secs(18) && left.elapsed() < Duration::from_secs(42), "{:?}", left.elapsed());
+    assert!(
+        left.elapsed() > Duration::from_secs(18) && left.elapsed() < Duration::from_secs(42),
+        "{:?}",
+        left.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
