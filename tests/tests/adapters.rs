@@ -10,6 +10,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 /// Short, to keep the cases about keep-alives short, but long enough for a busy machine.
 const KEEP_ALIVE_MS: &str = "600";
 
+/// Most cases wait for a server more than they compute.
+const AT_ONCE: usize = 6;
+
 /// A server that all cases of one adapter share, started by the first.
 type Shared = Arc<OnceLock<Result<Server, String>>>;
 
@@ -17,7 +20,8 @@ type Shared = Arc<OnceLock<Result<Server, String>>>;
 static TURNS: RwLock<()> = RwLock::new(());
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
     let shared: Vec<(Adapter, Shared)> = Adapter::ALL.into_iter().map(|adapter| (adapter, Shared::default())).collect();
     let trials = shared.iter().flat_map(|(adapter, server)| {
         let is_offered = |case: &Case| case.also.iter().chain([&case.group]).all(|group| offers(*adapter, *group));

@@ -7,6 +7,8 @@ use sse_conformance::server::FAULTS;
 use sse_test_support::trials::needing;
 use std::process::{Command, ExitCode, Output};
 
+/// Most trials wait for a server more than they compute.
+const AT_ONCE: usize = 4;
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign-servers/node/server.mjs");
 const SERVER: &str = env!("CARGO_BIN_EXE_conformance-server");
 const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign-servers/python/server.py");
@@ -48,7 +50,9 @@ fn main() -> ExitCode {
         Ok(())
     }));
     trials.push(needing("node", "reader_in_the_document_receives_blocks_that_start_with_a_comment", reader));
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// The faults of the Python server with the case that must fail; empty without Python.

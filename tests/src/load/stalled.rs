@@ -116,7 +116,7 @@ impl Stalled {
     }
 }
 
-/// Reads until the last number arrives, and for at most 20 s once that number is known.
+/// Reads until the last number arrives, and for at most 60 s once that number is known.
 async fn listen(
     mut stream: LoadClient,
     sent: Arc<Mutex<Vec<Instant>>>,
@@ -129,7 +129,7 @@ async fn listen(
             read = stream.read() => read.unwrap_or(false),
             known = async { last.wait_for(Option::is_some).await.ok().and_then(|last| *last) } => {
                 // The tally counts the numbers that are missing after this.
-                let _ = stream.read_until(known.unwrap_or_default(), Duration::from_secs(20)).await;
+                let _ = stream.read_until(known.unwrap_or_default(), Duration::from_secs(60)).await;
                 false
             }
         };

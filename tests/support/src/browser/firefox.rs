@@ -1,6 +1,6 @@
 //! Headless Firefox, driven by WebDriver BiDi.
 
-use super::bidi::Bidi;
+use super::protocol::{Protocol, address};
 use super::within;
 use crate::{Result, find};
 use base64::Engine as _;
@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::oneshot;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// How long Firefox may take to end by itself before the process is killed.
@@ -27,7 +25,7 @@ user_pref("network.proxy.ssl_port", 9);
 
 #[derive(Debug)]
 pub(super) struct Firefox {
-    bidi: Bidi,
+    bidi: Protocol,
     child: Child,
     /// The folder is deleted when this value is dropped.
     _profile: TempDir,
@@ -48,10 +46,10 @@ impl Firefox {
             .kill_on_drop(true)
             .spawn()?;
         let stderr = child.stderr.take().ok_or("no standard error")?;
-        let address = address(stderr);
+        let address = address(stderr, "WebDriver BiDi listening on ");
         let bidi = within("Firefox listens", async {
             let address = address.await.map_err(|_| "Firefox ended without listening")?;
-            let bidi = Bidi::connect(&format!("{address}/session")).await?;
+            let bidi = Protocol::connect(&format!("{address}/session")).await?;
             bidi.send("session.new", json!({ "capabilities": {} })).await?;
             Ok(bidi)
         });
@@ -80,27 +78,9 @@ impl Firefox {
     }
 }
 
-/// The address that Firefox prints when it listens. A task reads the standard error to its end, because Firefox stops if
-/// nothing reads its standard error.
-fn address(stderr: ChildStderr) -> oneshot::Receiver<String> {
-    let (found, address) = oneshot::channel();
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(stderr).lines();
-        let mut found = Some(found);
-        while let Ok(Some(line)) = lines.next_line().await {
-            if let Some(address) = line.strip_prefix("WebDriver BiDi listening on ")
-                && let Some(found) = found.take()
-            {
-                let _ = found.send(address.to_owned());
-            }
-        }
-    });
-    address
-}
-
 #[derive(Debug)]
 pub(super) struct Page {
-    bidi: Bidi,
+    bidi: Protocol,
     context: Value,
     page: Value,
 }

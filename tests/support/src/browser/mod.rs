@@ -1,8 +1,8 @@
 //! Chromium, Firefox and WebKit behind one small interface, so that one test runs in all of them.
 
-mod bidi;
 mod chromium;
 mod firefox;
+mod protocol;
 mod webkit;
 
 use crate::{Error, Result, eventually};
