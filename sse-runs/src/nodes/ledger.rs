@@ -34,6 +34,9 @@ pub(crate) const WRITE_BYTES: usize = 256 * 1024;
 /// A number of a write that is larger than every number of a run's own writes.
 pub(crate) const LAST_WRITE: u64 = 1 << 52;
 
+/// The token of a run whose claim was lost. No attempt has it.
+pub(crate) const REPAIRED: &str = "repaired";
+
 pub(crate) type LedgerFuture<'l, T> = Pin<Box<dyn Future<Output = T> + Send + 'l>>;
 
 /// The log with its claims, as one node uses it.

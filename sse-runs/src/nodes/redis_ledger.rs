@@ -2,7 +2,7 @@
 
 use super::ledger::{
     CLAIM_AGE, ClaimCall, ClaimState, LEASE, Ledger, LedgerCall, LedgerError, LedgerFuture, LedgerReply, Member,
-    OUTAGE, RequestCall, SWEEP_RUNS, WriteCall, control_topic,
+    OUTAGE, REPAIRED, RequestCall, SWEEP_RUNS, WriteCall, control_topic,
 };
 use super::scripts;
 use sse_core::Frame;
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 pub(crate) struct RedisLedger {
     redis: Redis,
-    node: String,
+    pub(super) node: String,
     control: String,
     /// The keys of the claims and of the nodes, without the topic and the name.
     claims: String,
     sets: String,
-    leases: String,
+    pub(super) leases: String,
 }
 
 fn flag(flag: bool) -> Vec<u8> {
@@ -42,7 +42,7 @@ impl RedisLedger {
         }
     }
 
-    fn claim_key(&self, topic: &str) -> String {
+    pub(super) fn claim_key(&self, topic: &str) -> String {
         format!("{}{topic}", self.claims)
     }
 
@@ -101,7 +101,7 @@ impl RedisLedger {
 
     async fn repair(&self, topic: &str, end: &Frame) -> Result<LedgerReply, LedgerError> {
         let entry = self.redis.script_entry(topic, end, true);
-        let mut arguments = vec![text(entry.publish_id), text(CLAIM_AGE.as_millis())];
+        let mut arguments = vec![text(REPAIRED), text(CLAIM_AGE.as_millis())];
         push_entry(&mut arguments, entry);
         changed(&self.run(scripts::REPAIR, &[self.claim_key(topic)], arguments).await?)
     }
@@ -157,7 +157,7 @@ impl RedisLedger {
     }
 
     async fn members(&self) -> Result<LedgerReply, LedgerError> {
-        let reply = self.run(scripts::MEMBERS, &[self.set_key()], vec![text(&self.claims)]).await?;
+        let reply = self.run(scripts::MEMBERS, &[self.set_key()], vec![text(&self.claims), text(&self.node)]).await?;
         let (members, _) = reply.get(1..).unwrap_or_default().as_chunks::<3>();
         let member = |[topic, token, known]: &[String; 3]| Member {
             topic: topic.as_str().into(),

@@ -49,7 +49,7 @@ if ARGV[4] == '1' then
 end
 return {'ok'}";
 
-/// `KEYS`: claim. `ARGV`: token, age, publish ID and fields.
+/// `KEYS`: claim. `ARGV`: the token of no attempt, age, publish ID and fields.
 pub(super) const REPAIR: &str = "
 if redis.call('EXISTS', KEYS[2]) == 1 then return {'no'} end
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'no log'} end
@@ -130,13 +130,17 @@ for i = 10 + ARGV[9], #ARGV do
 end
 return reply";
 
-/// `KEYS`: set. `ARGV`: the keys of the claims without their names.
+/// Also forgets members that are no run of the node any more. `KEYS`: set. `ARGV`: the keys of the claims without their names, node.
 pub(super) const MEMBERS: &str = "
 local reply = {'ok'}
 for _, topic in ipairs(redis.call('SMEMBERS', KEYS[2])) do
-  local c = redis.call('HMGET', ARGV[2] .. topic, 't', 's')
-  reply[#reply + 1] = topic
-  reply[#reply + 1] = c[1] or ''
-  reply[#reply + 1] = c[2] or 'none'
+  local c = redis.call('HMGET', ARGV[2] .. topic, 't', 's', 'n')
+  if c[3] == ARGV[3] and (c[2] == 'active' or c[2] == 'stopping') then
+    reply[#reply + 1] = topic
+    reply[#reply + 1] = c[1]
+    reply[#reply + 1] = c[2]
+  else
+    redis.call('SREM', KEYS[2], topic)
+  end
 end
 return reply";

@@ -24,9 +24,10 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) async fn run(self, output: RunOutput) -> Result<(), OutputError> {
+        let mut ticks = tokio::time::interval(Duration::from_millis(self.millis));
         for number in 0..self.tokens {
+            ticks.tick().await;
             output.send(format!("{}:{number}", self.attempt))?;
-            tokio::time::sleep(Duration::from_millis(self.millis)).await;
         }
         Ok(())
     }

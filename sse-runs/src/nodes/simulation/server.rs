@@ -1,8 +1,8 @@
 //! A Redis server as the scripts of `scripts.rs` see it: the log, the claims and the leases. Each command is one step.
 
 use crate::nodes::ledger::{
-    CLAIM_AGE, ClaimState, LEASE, LedgerCall, LedgerReply, Member, OUTAGE, RequestCall, SWEEP_RUNS, WriteCall,
-    control_topic,
+    CLAIM_AGE, ClaimState, LEASE, LedgerCall, LedgerReply, Member, OUTAGE, REPAIRED, RequestCall, SWEEP_RUNS,
+    WriteCall, control_topic,
 };
 use sse_core::hub::EventId;
 use sse_core::{Event, Frame};
@@ -80,6 +80,24 @@ impl Server {
         self.last_beat = 0;
     }
 
+    /// Loses the claim of one run.
+    #[cfg(feature = "redis")]
+    pub(super) fn lose(&mut self, topic: &str) {
+        self.claims.remove(topic);
+    }
+
+    /// The token of the attempt that has the claim.
+    #[cfg(feature = "redis")]
+    pub(super) fn token_of(&self, topic: &str) -> Option<Arc<str>> {
+        self.claims.get(topic).map(|claim| claim.token.clone())
+    }
+
+    /// Ends the lease of a node.
+    #[cfg(feature = "redis")]
+    pub(super) fn expire(&mut self, node: u64) {
+        self.leases.entry(node).and_modify(|lease| *lease = 1);
+    }
+
     /// Executes the command of a node.
     pub(super) fn execute(&mut self, node: u64, call: LedgerCall, now: u64) -> LedgerReply {
         self.commands += 1;
@@ -119,7 +137,7 @@ impl Server {
                 }
                 let entry = Some(self.add(&topic, Change::End(end)));
                 let claim = ModelClaim {
-                    token: "repaired".into(),
+                    token: REPAIRED.into(),
                     node,
                     state: ClaimState::Ended,
                     number: 0,
@@ -155,16 +173,16 @@ impl Server {
             LedgerCall::Remove { request, is_kept } => self.remove(request, is_kept, now),
             LedgerCall::Beat { attached, end } => self.beat(node, &attached, &end, now),
             LedgerCall::Members => {
-                let topics = self.members.get(&node).into_iter().flatten();
+                let claims = &self.claims;
+                let members = self.members.entry(node).or_default();
+                let is_open = |claim: &&ModelClaim| matches!(claim.state, ClaimState::Active | ClaimState::Stopping);
+                let claim = |topic: &Arc<str>| claims.get(topic).filter(is_open).filter(|claim| claim.node == node);
+                members.retain(|topic| claim(topic).is_some());
                 let member = |topic: &Arc<str>| {
-                    let claim = self.claims.get(topic);
-                    Member {
-                        topic: topic.clone(),
-                        token: claim.map_or_else(|| "".into(), |claim| claim.token.clone()),
-                        state: claim.map_or(ClaimState::None, |claim| claim.state),
-                    }
+                    let claim = claim(topic)?;
+                    Some(Member { topic: topic.clone(), token: claim.token.clone(), state: claim.state })
                 };
-                LedgerReply::Members(topics.map(member).collect())
+                LedgerReply::Members(members.iter().filter_map(member).collect())
             }
         }
     }
@@ -219,7 +237,7 @@ impl Server {
             number: 0,
             entry,
             request: Some(nonce),
-            attached: None,
+            attached: known.as_ref().and_then(|claim| claim.attached),
             expires: Some(now + millis(CLAIM_AGE)),
         };
         self.claims.insert(topic, claim);
