@@ -45,8 +45,8 @@
 //! # Several nodes
 //!
 //! With the feature `redis` the runs are shared between the nodes of a log of sse-redis: `RunsBuilder::redis`. A client attaches
-//! to any node, and a run is stopped from any node. A node that dies ends its runs as `failed` within 5 s, at one entry of the
-//! log. A node that was taken for dead and returns cannot write into its runs, nor into later runs of their IDs. `docs/runs.md`
+//! to any node, and a run is stopped from any node. When a node dies, the runs of the node end as `failed` within 5 s, at one entry
+//! of the log. A node that was taken for dead and returns cannot write into its runs, nor into later runs of their IDs. `docs/runs.md`
 //! lists the faults and their results.
 
 #![cfg_attr(

@@ -190,6 +190,10 @@ impl Runs {
             is_made: AtomicBool::new(false),
         });
         let run = ActiveRun::new(claim);
+        if let (Some(nodes), Some(known)) = (nodes, inner.active.get(&id)) {
+            // The log may have the end of the last run already, and a removal.
+            nodes.ended(&known).await;
+        }
         inner.active.insert(&id, &run, settings.max_active)?;
         let mut entered = Entered { runs: inner, id: &id, run: &run, is_started: false };
         // The hub is called without the lock, because the hub may wake streams.

@@ -28,17 +28,34 @@ struct Table {
 
 struct AttachedRun {
     /// Keeps the bounds of the topic.
-    _topic: Option<Topic>,
+    topic: Option<Topic>,
     used: Instant,
     /// When the server was last asked.
-    found: Instant,
+    found: Option<Instant>,
+}
+
+impl AttachedRun {
+    fn is_fresh(&self) -> bool {
+        self.found.is_some_and(|found| found.elapsed() < FRESH)
+    }
 }
 
 impl AttachedRuns {
     /// Whether this node found the run at the server just now.
     pub(super) fn is_fresh(&self, topic: &str) -> bool {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        table.runs.get(topic).is_some_and(|run| run.found.elapsed() < FRESH)
+        table.runs.get(topic).is_some_and(AttachedRun::is_fresh)
+    }
+
+    /// The run was removed.
+    pub(super) fn forget(&self, topic: &str) {
+        let _topic = {
+            let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            table.runs.get_mut(topic).and_then(|run| {
+                run.found = None;
+                run.topic.take()
+            })
+        };
     }
 
     /// Remembers a run, and returns a handle of its topic with these bounds.
@@ -46,15 +63,13 @@ impl AttachedRuns {
         // Without room for the topic, a subscriber has no room either.
         let handle = hub.topic_with(&**topic, bounds).ok();
         let now = Instant::now();
-        let run = AttachedRun { _topic: handle.clone(), used: now, found: now };
+        let run = AttachedRun { topic: handle.clone(), used: now, found: Some(now) };
         // Dropped after the lock, because the hub may wake streams.
         let _old = {
             let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let mut run = run;
             // A handle that was made without asking does not count as one.
-            if let Some(known) = table.runs.get(topic)
-                && known.found.elapsed() < FRESH
-            {
+            if let Some(known) = table.runs.get(topic).filter(|known| known.is_fresh()) {
                 run.found = known.found;
             }
             let old = table.runs.insert(topic.clone(), run);

@@ -3,7 +3,7 @@
 use super::ledger::{ClaimCall, ClaimState, LedgerCall, LedgerError, LedgerReply, RequestCall};
 use super::{CALL_LIMIT, Nodes};
 use crate::StartRunError;
-use crate::active::Claim;
+use crate::active::{ActiveRun, Claim};
 use crate::runs::{RunLogError, RunsInner};
 use sse_core::hub::{EventId, Topic};
 use std::sync::Arc;
@@ -23,6 +23,13 @@ impl Nodes {
         let Some(id) = id else { return Ok(()) };
         let read = timeout(READ_LIMIT, self.ledger.wait_for(id)).await;
         read.map_err(|_| RunLogError(format!("this node did not read the entry {id} within {READ_LIMIT:?}").into()))
+    }
+
+    /// Waits until the log has the end of a run of this node whose work has ended.
+    pub(crate) async fn ended(&self, run: &ActiveRun) {
+        if let Some(claim) = &run.claim {
+            let _ = timeout(CALL_LIMIT, claim.queue.ended()).await;
+        }
     }
 
     /// Claims the ID of a run for this attempt.
@@ -104,10 +111,11 @@ impl Nodes {
     pub(crate) async fn remove(&self, topic: Arc<str>, id: Arc<str>, is_kept: bool) -> Result<bool, RunLogError> {
         let looked = self.call(LedgerCall::Look { topic: topic.clone() }).await?;
         let LedgerReply::Looked { token, .. } = looked else { return Ok(false) };
-        let request = RequestCall { topic, id, token, nonce: new_token() };
+        let request = RequestCall { topic: topic.clone(), id, token, nonce: new_token() };
         let LedgerReply::Changed(id) = self.call(LedgerCall::Remove { request, is_kept }).await? else {
             return Ok(false);
         };
+        self.attached.forget(&topic);
         // The run is removed also if this node has not read that yet.
         let _ = self.read(id).await;
         Ok(true)

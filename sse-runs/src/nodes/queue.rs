@@ -120,6 +120,12 @@ impl RunQueue {
         self.lock().end.clone()
     }
 
+    /// Returns when the writer has ended, if the work has ended. Returns at once while the work goes on.
+    pub(crate) async fn ended(&self) {
+        let is_over = |progress: &Progress| !progress.finished || progress.closed;
+        let _ = self.progress.subscribe().wait_for(is_over).await;
+    }
+
     /// Takes events, at most this number and about this many bytes.
     pub(crate) fn take(&self, most: usize, most_bytes: usize) -> RunPart {
         let mut state = self.lock();

@@ -67,6 +67,8 @@ impl RunWriter {
     async fn give_up(&self, nodes: &Nodes, queue: &RunQueue, state: ClaimState) -> RunEnd {
         let is_removed = state == ClaimState::Removed;
         self.run.replace_cause(if is_removed { StopCause::Removed } else { StopCause::Lost });
+        // The ID is free at this node, whatever the work still does.
+        self.runs.active.free_id(&self.id, &self.run);
         queue.close(if is_removed { OutputError::Over } else { OutputError::Lost });
         if state == ClaimState::None {
             nodes.repair(&self.runs, &self.topic).await;
@@ -78,12 +80,12 @@ impl RunWriter {
 
 impl Drop for RunWriter {
     fn drop(&mut self) {
+        // The runtime shuts down, if the end is not known.
         let end = self.end.take().unwrap_or(RunEnd::Dropped);
+        self.runs.active.remove(&self.id, &self.run);
         if let Some(claim) = &self.run.claim {
-            // The runtime shuts down, if the end is not known.
             claim.queue.close(OutputError::Over);
         }
-        self.runs.active.remove(&self.id, &self.run);
         self.runs.report(&self.id, &end);
     }
 }

@@ -50,6 +50,7 @@ fn main() {
         "a start on two nodes at once, a stop and a removal from another node" => single::requests;
         "a server that is restarted ends no run, and one that lost its data ends every run" => single::restarted;
         "the user of docs/runs.md" => single::documented_user;
+        "a Redis Cluster" => single::cluster;
         "random faults lose, double and reorder nothing, and every client ends" => faults::random;
         "attach, stop, and commands of a run" => figures::figures;
     };

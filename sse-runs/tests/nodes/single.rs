@@ -144,9 +144,23 @@ pub(crate) async fn documented_user(_long: bool) -> String {
     let server = Server::start(false);
     let words: Vec<_> = line.split_ascii_whitespace().collect();
     assert!(server.cli(&words).starts_with("+OK"), "{line}");
-    let url = format!("redis://sse:secret@{}", server.address());
+    each_command(&format!("redis://sse:secret@{}", server.address())).await;
+    String::new()
+}
+
+/// All keys of a log and of its runs are in one slot.
+pub(crate) async fn cluster(_long: bool) -> String {
+    let (server, _) = Server::of_cluster();
+    assert!(server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).starts_with("+OK"));
+    server.wait_for("cluster_state:ok", || server.cli(&["CLUSTER", "INFO"]));
+    each_command(&format!("redis+cluster://{}", server.address())).await;
+    String::new()
+}
+
+/// A start, an attach, a stop, a removal, and the end of a dead node's run.
+async fn each_command(url: &str) {
     let http = reqwest::Client::new();
-    let [one, other] = [start_process(&url), start_process(&url)];
+    let [one, other] = [start_process(url), start_process(url)];
     let work = Work { attempt: 0, tokens: 100_000, millis: 5 };
     for id in ["a", "b"] {
         assert_eq!(start(&http, one.url(), id, work).await, 201);
@@ -156,5 +170,4 @@ pub(crate) async fn documented_user(_long: bool) -> String {
     assert_eq!(remove(&http, other.url(), "a").await, 204);
     one.kill().unwrap();
     assert_eq!(check("b", 0, &read_at(&http, other.url(), "b").await).1, r#"failed {"reason":"lost"}"#);
-    String::new()
 }

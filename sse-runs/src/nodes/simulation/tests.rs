@@ -162,6 +162,22 @@ async fn a_run_is_stopped_and_removed_from_another_node() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_was_found_is_the_newest_of_its_id() {
+    let shared = Shared::new();
+    let [first, second] = nodes(&shared);
+    for round in 0..200 {
+        let work = async move |output: RunOutput| output.send(round.to_string());
+        first.runs.start("a", work).await.unwrap();
+        let run = second.runs.get("a").await.unwrap().unwrap();
+        assert_eq!(read(&second.hub, run.topic()).await, [format!("message {round}"), "done {}".to_owned()]);
+        assert!(first.runs.remove("a").await.unwrap());
+        // Without the wait the second node may use what it found less than 20 ms ago.
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(second.runs.get("a").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_id_on_two_nodes_at_once_is_an_error_or_the_same_run() {
     let shared = Shared::new();
     let [first, second] = nodes(&shared);
