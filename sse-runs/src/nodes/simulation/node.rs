@@ -49,6 +49,8 @@ pub(super) struct Link {
     /// The newest entry that the hub has read.
     newest: watch::Sender<u64>,
     dice: Mutex<Dice>,
+    /// How long the hub reads after the log, in milliseconds.
+    lag: AtomicU64,
     /// The last command without a reply.
     troubled: Mutex<Instant>,
 }
@@ -70,6 +72,7 @@ impl SimNode {
             state: watch::Sender::default(),
             newest: watch::Sender::new(0),
             dice: Mutex::new(Dice::new(seed)),
+            lag: AtomicU64::new(0),
             troubled: Mutex::new(Instant::now()),
         });
         tokio::spawn(follow_log(feed, link.clone()));
@@ -88,6 +91,11 @@ impl Link {
             }
             is_open
         });
+    }
+
+    /// From now on the hub reads this late.
+    pub(super) fn lag(&self, millis: u64) {
+        self.lag.store(millis, Ordering::Relaxed);
     }
 
     /// The process is killed.
@@ -189,6 +197,7 @@ async fn follow_log(mut feed: LogFeed, link: Arc<Link>) {
         if !link.travel().await {
             return;
         }
+        sleep(Duration::from_millis(link.lag.load(Ordering::Relaxed))).await;
         let new = {
             let server = link.shared.server.lock().unwrap();
             if server.is_down { Vec::new() } else { server.log.get(read..).unwrap_or_default().to_vec() }
