@@ -56,6 +56,8 @@
 
 mod active;
 mod builder;
+mod error;
+mod inner;
 #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "without a log only the types are used"))]
 mod nodes;
 mod output;
@@ -64,6 +66,7 @@ mod runs;
 mod task;
 
 pub use builder::{RunEnd, RunsBuilder};
+pub use error::{RunLogError, StartRunError};
 pub use output::{OutputError, RunOutput};
 pub use run::RunHandle;
-pub use runs::{RunLogError, Runs, StartRunError};
+pub use runs::Runs;

@@ -1,7 +1,7 @@
 //! A run that clients can attach to.
 
+use crate::RunLogError;
 use crate::Runs;
-use crate::runs::RunLogError;
 use sse_core::Hub;
 use sse_core::hub::Topic;
 use std::sync::Arc;

@@ -1,18 +1,18 @@
 //! The runs of a hub: start, attach, stop, remove.
 
 use crate::active::{ActiveRun, ActiveRuns, Claim, StopCause};
-use crate::builder::{RunEnd, RunsBuilder};
+use crate::builder::RunsBuilder;
+use crate::inner::{Entered, RunsInner};
 use crate::nodes::Nodes;
 use crate::nodes::claims::new_token;
 use crate::nodes::queue::RunQueue;
 use crate::nodes::writer::RunWriter;
 use crate::task::Ending;
-use crate::{RunHandle, RunOutput};
+use crate::{RunHandle, RunLogError, RunOutput, StartRunError};
 use sse_core::hub::{MAX_TOPIC_BYTES, PublishError};
-use sse_core::{Frame, Hub, Runtime, Tokio};
+use sse_core::{Hub, Runtime, Tokio};
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -20,86 +20,6 @@ use std::sync::atomic::AtomicBool;
 #[derive(Clone)]
 pub struct Runs {
     pub(crate) inner: Arc<RunsInner>,
-}
-
-pub(crate) struct RunsInner {
-    pub(crate) settings: RunsBuilder,
-    pub(crate) active: ActiveRuns,
-    /// Only on several nodes.
-    pub(crate) nodes: Option<Nodes>,
-}
-
-/// The reason why no run was started.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartRunError {
-    /// A run has this ID, and goes on or is kept. [`Runs::start_or_get`] returns that run; [`Runs::remove`] frees the ID.
-    #[error("a run with this ID exists")]
-    Exists,
-    /// The prefix and the ID together have this many bytes, more than [`MAX_TOPIC_BYTES`].
-    #[error("the topic of the run has {0} bytes, and the limit is {MAX_TOPIC_BYTES}")]
-    IdTooLong(usize),
-    /// As many runs are active as [`RunsBuilder::max_active`] allows, or the hub has
-    /// [`max_topics`](sse_core::hub::HubBuilder::max_topics) topics that are in use.
-    #[error("too many runs are active: `RunsBuilder::max_active` and `HubBuilder::max_topics` change the limits")]
-    TooMany,
-    /// The hub follows a log, and these runs are in the memory of one process. `RunsBuilder::redis` shares them between the
-    /// nodes of the log.
-    #[error("the hub follows a log: `RunsBuilder::redis` shares the runs between the nodes of the log")]
-    Followed,
-    /// The log of several nodes did not answer in time. If the log has started the run, the run ends as `failed`.
-    #[error(transparent)]
-    Log(RunLogError),
-    /// The call was made outside of a tokio runtime.
-    #[error("a run needs a tokio runtime")]
-    NoRuntime,
-}
-
-/// The log of several nodes did not answer within 5 s, for this reason. Answer 503. Runs in the memory of one process never return
-/// this error.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the log of the runs did not answer: {0}")]
-pub struct RunLogError(pub(crate) Box<str>);
-
-impl RunsInner {
-    /// The last event of a run, checked by the hub. `Some`, because every hub accepts empty data.
-    pub(crate) fn last_frame(&self, end: &RunEnd) -> Option<Frame> {
-        let own = self.settings.last_event.as_ref();
-        // The panic of an application's function must not leave the run without an end.
-        let own = own.and_then(|event| catch_unwind(AssertUnwindSafe(|| event(end))).ok());
-        let own = own.and_then(|event| self.settings.hub.check("", event).ok());
-        own.or_else(|| self.settings.hub.check("", end.event()).ok()).or_else(|| self.settings.hub.check("", "").ok())
-    }
-
-    /// Calls the function of `on_end`.
-    pub(crate) fn report(&self, id: &str, end: &RunEnd) {
-        if let Some(on_end) = &self.settings.on_end {
-            // A second panic during the panic of the work would abort the process.
-            let _ = catch_unwind(AssertUnwindSafe(|| on_end(id, end)));
-        }
-    }
-
-    /// Whether the hub has events of this topic, or remembers the end. A topic that clients wait for is no run yet.
-    pub(crate) fn is_kept(&self, topic: &str) -> bool {
-        let hub = &self.settings.hub;
-        hub.topic_stats(topic).is_some_and(|stats| stats.held_events > 0) || hub.ended(topic).is_some()
-    }
-}
-
-/// A run that is being started. Frees the ID if the start fails or is dropped.
-struct Entered<'r> {
-    runs: &'r RunsInner,
-    id: &'r str,
-    run: &'r Arc<ActiveRun>,
-    is_started: bool,
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        if !self.is_started {
-            self.runs.active.remove(self.id, self.run);
-        }
-    }
 }
 
 impl Runs {

@@ -3,7 +3,7 @@
 use crate::RunOutput;
 use crate::active::{ActiveRun, StopCause};
 use crate::builder::RunEnd;
-use crate::runs::RunsInner;
+use crate::inner::RunsInner;
 use sse_core::hub::Topic;
 use std::fmt::Display;
 use std::future::Future;

@@ -4,7 +4,7 @@ use super::Nodes;
 use super::ledger::{BEAT, ClaimState, LAST_WRITE, LEASE, LedgerCall, LedgerReply, Member, WriteCall};
 use crate::active::StopCause;
 use crate::builder::RunEnd;
-use crate::runs::RunsInner;
+use crate::inner::RunsInner;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -2,9 +2,10 @@
 
 use super::ledger::{ClaimCall, ClaimState, LedgerCall, LedgerError, LedgerReply, RequestCall};
 use super::{CALL_LIMIT, Nodes};
+use crate::RunLogError;
 use crate::StartRunError;
 use crate::active::{ActiveRun, Claim};
-use crate::runs::{RunLogError, RunsInner};
+use crate::inner::RunsInner;
 use sse_core::hub::{EventId, Topic};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -2,7 +2,7 @@
 
 use super::ledger::control_topic;
 use crate::active::StopCause;
-use crate::runs::RunsInner;
+use crate::inner::RunsInner;
 use sse_core::Hub;
 use sse_core::hub::{Heard, TopicBounds};
 use std::sync::{Arc, Weak};

@@ -18,7 +18,7 @@ mod scripts;
 mod simulation;
 pub(crate) mod writer;
 
-use crate::runs::RunsInner;
+use crate::inner::RunsInner;
 use attached::AttachedRuns;
 use ledger::{Ledger, LedgerCall, LedgerError, LedgerReply};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,7 +6,7 @@ use super::queue::RunQueue;
 use crate::OutputError;
 use crate::active::{ActiveRun, StopCause};
 use crate::builder::RunEnd;
-use crate::runs::RunsInner;
+use crate::inner::RunsInner;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
