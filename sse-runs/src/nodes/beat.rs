@@ -82,9 +82,15 @@ impl Nodes {
         }
         for (token, Member { topic, .. }) in members {
             // A run whose start was given up, or whose end the server lost.
-            let end = runs.last_frame(&RunEnd::Lost);
-            let write = WriteCall { topic, token, number: LAST_WRITE, events: Arc::default(), end };
-            let _ = self.call(LedgerCall::Write(write)).await;
+            self.end_as_lost(runs, &topic, &token).await;
         }
+    }
+
+    /// Ends an attempt whose writer cannot.
+    pub(super) async fn end_as_lost(&self, runs: &RunsInner, topic: &Arc<str>, token: &Arc<str>) {
+        let end = runs.last_frame(&RunEnd::Lost);
+        let (topic, token) = (topic.clone(), token.clone());
+        let write = WriteCall { topic, token, number: LAST_WRITE, events: Arc::default(), end };
+        let _ = self.call(LedgerCall::Write(write)).await;
     }
 }

@@ -90,7 +90,7 @@ impl Nodes {
             ClaimState::Ended => self.read(id).await.map(|()| runs.is_kept(topic)),
             // A claim is forgotten some time after the end, and the hub may keep the run longer.
             ClaimState::None => Ok(runs.is_kept(topic)),
-            ClaimState::Removed | ClaimState::Other => Ok(false),
+            ClaimState::Removed | ClaimState::Other | ClaimState::Behind => Ok(false),
         }
     }
 

@@ -31,7 +31,7 @@ pub(crate) const SWEEP_RUNS: usize = 256;
 pub(crate) const WRITE_EVENTS: usize = 512;
 pub(crate) const WRITE_BYTES: usize = 256 * 1024;
 
-/// A number of a write that is larger than every number of a run's own writes.
+/// The number of a write that ends a run whose writer does not. Larger than every number of the writer.
 pub(crate) const LAST_WRITE: u64 = 1 << 52;
 
 /// The token of a run whose claim was lost. No attempt has it.
@@ -112,7 +112,7 @@ pub(crate) struct ClaimCall {
 pub(crate) struct WriteCall {
     pub(crate) topic: Arc<str>,
     pub(crate) token: Arc<str>,
-    /// Grows with each write of a run. The second execution of a number does nothing.
+    /// 1 more than that of the last write, or `LAST_WRITE`. The second execution of a number does nothing.
     pub(crate) number: u64,
     pub(crate) events: Arc<[Frame]>,
     pub(crate) end: Option<Frame>,
@@ -128,6 +128,8 @@ pub(crate) enum ClaimState {
     Removed,
     /// Another attempt has the claim.
     Other,
+    /// The server lost a write that it had acknowledged.
+    Behind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The claims at a Redis server, in the slot of the log.
 
 use super::ledger::{
-    CLAIM_AGE, ClaimCall, ClaimState, LEASE, Ledger, LedgerCall, LedgerError, LedgerFuture, LedgerReply, Member,
-    OUTAGE, REPAIRED, RequestCall, SWEEP_RUNS, WriteCall, control_topic,
+    CLAIM_AGE, ClaimCall, ClaimState, LAST_WRITE, LEASE, Ledger, LedgerCall, LedgerError, LedgerFuture, LedgerReply,
+    Member, OUTAGE, REPAIRED, RequestCall, SWEEP_RUNS, WriteCall, control_topic,
 };
 use super::scripts;
 use sse_core::Frame;
@@ -82,6 +82,7 @@ impl RedisLedger {
         let mut arguments = vec![
             text(&call.token),
             text(call.number),
+            flag(call.number != LAST_WRITE),
             flag(call.end.is_some()),
             text(CLAIM_AGE.as_millis()),
             text(&call.topic),
@@ -210,6 +211,7 @@ fn state(word: &str) -> ClaimState {
         "ended" => ClaimState::Ended,
         "removed" => ClaimState::Removed,
         "other" => ClaimState::Other,
+        "behind" => ClaimState::Behind,
         _ => ClaimState::None,
     }
 }

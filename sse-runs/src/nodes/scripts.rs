@@ -28,24 +28,25 @@ local time = redis.call('TIME')
 redis.call('ZADD', KEYS[3], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[5], ARGV[3])
 return {'ok', e}";
 
-/// `KEYS`: claim, set. `ARGV`: token, number, ends, age, topic, and for each entry the number of fields, publish ID and fields.
+/// `KEYS`: claim, set. `ARGV`: token, number, whether the number follows from the last write, ends, age, topic, and for each entry the number of fields, publish ID and fields.
 pub(super) const WRITE: &str = "
 local c = redis.call('HMGET', KEYS[2], 't', 's', 'q')
 if c[1] ~= ARGV[2] then return {c[1] and 'other' or 'none'} end
 if tonumber(c[3]) >= tonumber(ARGV[3]) then return {'ok'} end
 if c[2] == 'ended' or c[2] == 'removed' then return {c[2]} end
+if ARGV[4] == '1' and tonumber(c[3]) + 1 ~= tonumber(ARGV[3]) then return {'behind'} end
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'no log'} end
-local i, e = 7, ''
+local i, e = 8, ''
 while i <= #ARGV do
   local last = i + 1 + ARGV[i]
   e = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, i + 2, last)) .. '/' .. ARGV[i + 1]
   i = last + 1
 end
 redis.call('HSET', KEYS[2], 'q', ARGV[3])
-if ARGV[4] == '1' then
+if ARGV[5] == '1' then
   redis.call('HSET', KEYS[2], 's', 'ended', 'e', e)
-  redis.call('PEXPIRE', KEYS[2], ARGV[5])
-  redis.call('SREM', KEYS[3], ARGV[6])
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  redis.call('SREM', KEYS[3], ARGV[7])
 end
 return {'ok'}";
 

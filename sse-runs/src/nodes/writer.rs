@@ -70,8 +70,11 @@ impl RunWriter {
         // The ID is free at this node, whatever the work still does.
         self.runs.active.free_id(&self.id, &self.run);
         queue.close(if is_removed { OutputError::Over } else { OutputError::Lost });
-        if state == ClaimState::None {
-            nodes.repair(&self.runs, &self.topic).await;
+        match (state, &self.run.claim) {
+            (ClaimState::None, _) => nodes.repair(&self.runs, &self.topic).await,
+            // Without those events a client would miss events without notice.
+            (ClaimState::Behind, Some(claim)) => nodes.end_as_lost(&self.runs, &self.topic, &claim.token).await,
+            _ => {}
         }
         let end = queue.finished().await;
         if is_removed { end.unwrap_or(RunEnd::Stopped) } else { RunEnd::Lost }

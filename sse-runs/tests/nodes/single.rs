@@ -111,7 +111,7 @@ pub(crate) async fn requests(_long: bool) -> String {
 }
 
 pub(crate) async fn restarted(_long: bool) -> String {
-    let mut server = Server::start(true);
+    let mut server = Server::with(|_| ["--appendonly", "yes", "--appendfsync", "always"].map(str::to_owned).to_vec());
     let http = reqwest::Client::new();
     let [one, other] = [start_process(&server.url()), start_process(&server.url())];
     let work = |tokens| Work { attempt: 0, tokens, millis: 10 };

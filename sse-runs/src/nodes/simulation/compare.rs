@@ -6,7 +6,7 @@ mod redis_server;
 
 use super::random::Dice;
 use super::server::{Change, Server};
-use crate::nodes::ledger::{ClaimCall, Ledger, LedgerCall, LedgerReply, RequestCall, WriteCall};
+use crate::nodes::ledger::{ClaimCall, LAST_WRITE, Ledger, LedgerCall, LedgerReply, RequestCall, WriteCall};
 use crate::nodes::redis_ledger::RedisLedger;
 use sse_core::{Event, Frame};
 use sse_redis::Redis;
@@ -75,7 +75,12 @@ fn call(model: &Server, dice: &mut Dice, step: u64, tokens: &mut Vec<Arc<str>>) 
         1 => {
             let end = (dice.below(4) == 0).then(|| frame("done", step.to_string()));
             let events = (0..dice.below(3)).map(|number| frame("token", format!("{step}:{number}"))).collect();
-            LedgerCall::Write(WriteCall { topic, token, number: 1 + step - dice.below(5).min(step), events, end })
+            let number = match dice.below(8) {
+                0 => dice.below(5),
+                1 if dice.below(4) == 0 => LAST_WRITE,
+                _ => model.next_number(&topic),
+            };
+            LedgerCall::Write(WriteCall { topic, token, number, events, end })
         }
         _ => match dice.below(9) {
             0 | 1 => LedgerCall::Stop(RequestCall { topic, id, token, nonce }),
@@ -147,7 +152,16 @@ async fn the_scripts_do_the_same_as_the_model() {
     }
     assert_eq!(found, expected);
     // The commands had each of these results many times.
-    for kind in ["changed", "taken", "Written", "Refused(Other)", "Refused(None)", "Refused(Ended)", "Unchanged"] {
+    for kind in [
+        "changed",
+        "taken",
+        "Written",
+        "Refused(Other)",
+        "Refused(Behind)",
+        "Refused(None)",
+        "Refused(Ended)",
+        "Unchanged",
+    ] {
         assert!(kinds.get(kind).is_some_and(|times| *times > 10), "{kind}: {kinds:?}");
     }
     redis.stop();

@@ -1,8 +1,8 @@
 //! A Redis server as the scripts of `scripts.rs` see it: the log, the claims and the leases. Each command is one step.
 
 use crate::nodes::ledger::{
-    CLAIM_AGE, ClaimState, LEASE, LedgerCall, LedgerReply, Member, OUTAGE, REPAIRED, RequestCall, SWEEP_RUNS,
-    WriteCall, control_topic,
+    CLAIM_AGE, ClaimState, LAST_WRITE, LEASE, LedgerCall, LedgerReply, Member, OUTAGE, REPAIRED, RequestCall,
+    SWEEP_RUNS, WriteCall, control_topic,
 };
 use sse_core::hub::EventId;
 use sse_core::{Event, Frame};
@@ -84,6 +84,17 @@ impl Server {
     #[cfg(feature = "redis")]
     pub(super) fn lose(&mut self, topic: &str) {
         self.claims.remove(topic);
+    }
+
+    /// Loses the last write of a run.
+    pub(super) fn lose_write(&mut self, topic: &str) {
+        self.claims.entry(topic.into()).and_modify(|claim| claim.number -= 1);
+    }
+
+    /// The number of the next write of a run.
+    #[cfg(feature = "redis")]
+    pub(super) fn next_number(&self, topic: &str) -> u64 {
+        self.claims.get(topic).map_or(1, |claim| claim.number + 1)
     }
 
     /// The token of the attempt that has the claim.
@@ -197,6 +208,9 @@ impl Server {
         }
         if matches!(claim.state, ClaimState::Ended | ClaimState::Removed) {
             return LedgerReply::Refused(claim.state);
+        }
+        if call.number != LAST_WRITE && call.number != claim.number + 1 {
+            return LedgerReply::Refused(ClaimState::Behind);
         }
         claim.number = call.number;
         for event in call.events.iter() {

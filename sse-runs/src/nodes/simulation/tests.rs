@@ -303,6 +303,30 @@ async fn a_server_that_lost_the_claims_ends_the_runs_as_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_lost_an_acknowledged_write_ends_the_run_as_failed() {
+    let shared = Shared::new();
+    let [first, other] = nodes(&shared);
+    let work = async |output: RunOutput| {
+        for number in ["1", "2", "3"] {
+            output.send(number)?;
+            sleep(Duration::from_secs(1)).await;
+        }
+        pending::<Result<(), OutputError>>().await
+    };
+    first.runs.start("a", work).await.unwrap();
+    sleep(Duration::from_millis(1_500)).await;
+    shared.server.lock().unwrap().lose_write("run/a");
+    let events = read(&other.hub, "run/a").await;
+    assert_eq!(events, ["message 1", "message 2", r#"failed {"reason":"lost"}"#]);
+    let ended = async {
+        while first.runs.active() > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(MOST, ended).await.expect("the work is dropped");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_that_is_dropped_leaves_no_run_without_its_end() {
     let shared = Shared::new();
     let [first, other] = nodes(&shared);
