@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 /// The least number of publishes or polls in one run: more than one segment holds.
 const EVENTS: usize = 1_024;
 
-type Body = Pin<Box<EventStream<Still>>>;
+pub type Body = Pin<Box<EventStream<Still>>>;
 
 fn subscribe(hub: &Hub, runtime: &Still, topic: &str) -> Body {
     Box::pin(runtime.sse().keep_alive(None).subscribe(hub, [topic]).into_response().into_body())
 }
 
-fn poll(body: &mut Body, waker: &Waker) -> Option<usize> {
+pub fn poll(body: &mut Body, waker: &Waker) -> Option<usize> {
     match body.as_mut().poll_chunk(body_now(), &mut Context::from_waker(waker)) {
         Poll::Ready(chunk) => chunk.map(|chunk| chunk.len()),
         Poll::Pending => None,
@@ -33,7 +33,7 @@ fn body_now() -> Instant {
     *NOW
 }
 
-fn parked(hub: &Hub, runtime: &Still, readers: usize, topic: impl Fn(usize) -> String) -> Vec<Body> {
+pub fn parked(hub: &Hub, runtime: &Still, readers: usize, topic: impl Fn(usize) -> String) -> Vec<Body> {
     let waker = Waker::noop();
     let open = |at| {
         let mut body = subscribe(hub, runtime, &topic(at));
@@ -56,7 +56,9 @@ pub fn cases() -> Vec<Case> {
     }
     cases.push(set(task, "set a key of 10,000 in a state topic", 10_000));
     let task = "hub: publish, take and park, for each parked cursor of the topic";
-    for (contender, readers) in [("1 cursor", 1), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)] {
+    for (contender, readers) in
+        [("1 cursor", 1), ("16 cursors", 16), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)]
+    {
         cases.push(deliver(task, contender, readers, 1));
     }
     let task = "hub: publish N events and take them in one poll, 1 cursor, for each poll";
@@ -241,39 +243,6 @@ fn deliver(task: &str, contender: &'static str, readers: usize, behind: usize) -
         }
     })
     .not_peer()
-}
-
-/// Two threads at once, each with a topic of its own or both with the same topic. In millions of deliveries per second;
-/// a delivery is a share of a publish, a take and a park.
-pub fn threads() -> Vec<(&'static str, f64)> {
-    let run = |threads: usize, shared: bool| {
-        let runtime = Still::new();
-        let hub = Hub::builder().build_on(runtime.clone());
-        let rounds = 20_000;
-        let start = Instant::now();
-        std::thread::scope(|scope| {
-            for thread in 0..threads {
-                let (hub, runtime) = (&hub, &runtime);
-                scope.spawn(move || {
-                    let topic = if shared { "feed".to_owned() } else { format!("feed-{thread}") };
-                    let mut bodies = parked(hub, runtime, 16, |_| topic.clone());
-                    let text = "x".repeat(100);
-                    for _ in 0..rounds {
-                        hub.publish(&topic, Event::data(text.as_str())).expect("an event");
-                        for body in &mut bodies {
-                            while poll(body, Waker::noop()).is_some() {}
-                        }
-                    }
-                });
-            }
-        });
-        (threads * rounds * 16) as f64 / start.elapsed().as_secs_f64() / 1e6
-    };
-    vec![
-        ("1 thread, 16 cursors", run(1, false)),
-        ("2 threads, a topic and 16 cursors each", run(2, false)),
-        ("2 threads, one topic, 16 cursors each", run(2, true)),
-    ]
 }
 
 /// The measurements of a replay storm.

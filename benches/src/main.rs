@@ -12,6 +12,7 @@ mod nodes;
 mod report;
 mod shapes;
 mod still;
+mod threads;
 
 use clap::{Parser, Subcommand};
 use fanout::{Kind, Part};
@@ -21,6 +22,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use threads::Threads;
 
 #[derive(Parser)]
 #[command(about)]
@@ -48,6 +50,8 @@ enum What {
     Decode,
     /// The hub alone.
     Hub,
+    /// One topic of the hub on several threads, and a publish to a crowd. A part of `hub`.
+    Threads,
     /// Topics that are compressed once, with `--recording` those events too.
     Compression,
     /// Instructions of all of these, which are the same in every run. Requires valgrind.
@@ -96,7 +100,8 @@ fn main() -> io::Result<()> {
         }
         What::Encode => print(|out| report::figures(out, &measured("encode", &args)?)),
         What::Decode => print(|out| report::figures(out, &measured("decode", &args)?)),
-        What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?)),
+        What::Hub => print(|out| hub_tables(out, &measured("hub", &args)?, &Threads::measure(args.runs)?)),
+        What::Threads => print(|out| report::threads(out, &Threads::measure(args.runs)?)),
         What::Compression => print(|out| compression::run(out, recording, args.rounds)),
         What::Count { groups, only } => print(|out| count(out, groups, only, recording)),
         What::Fanout { only, part } => print(|out| {
@@ -154,10 +159,11 @@ fn count(out: &mut String, groups: &[String], only: &str, recording: Option<&Pat
     Ok(())
 }
 
-fn hub_tables(out: &mut String, figures: &[Figure]) -> io::Result<()> {
+fn hub_tables(out: &mut String, figures: &[Figure], threads: &Threads) -> io::Result<()> {
     report::figures(out, figures)?;
+    report::threads(out, threads)?;
     let storm = Command::new(std::env::current_exe()?).args(["storm", "5000"]).output()?;
-    report::hub(out, &hub::threads(), &hub::longest(), String::from_utf8_lossy(&storm.stdout).trim())
+    report::hub(out, &hub::longest(), String::from_utf8_lossy(&storm.stdout).trim())
 }
 
 const INTRODUCTION: &str = "# Benchmarks
@@ -180,12 +186,14 @@ fn all(args: &Args) -> io::Result<()> {
     }
     let measured = fanout::measure((&[], &[]), args.runs)?;
     let nodes = nodes::run(args.runs)?;
+    let threads = Threads::measure(args.runs)?;
     let (rounds, runs) = (args.rounds, args.runs);
     let mut out = format!("{INTRODUCTION}\nRounds in ns: {rounds}. Runs of each server in the fan-out: {runs}.\n");
     out.push_str("\n## Targets\n");
     let figures: Vec<&Figure> = encode.iter().chain(&decode).chain(&hub).collect();
     let mut targets = Targets::new();
     report::targets(&mut targets, &figures);
+    threads.targets(&mut targets);
     fanout::targets(&mut targets, &measured);
     out.push_str(&targets.into_table());
     out.push_str(fanout::INTRODUCTION);
@@ -195,7 +203,7 @@ fn all(args: &Args) -> io::Result<()> {
     out.push_str("\n## Decoding\n\nIn chunks of 1,460 B. `Decoder::decode` lends what it read; all others give text of their own.\n");
     report::figures(&mut out, &decode)?;
     out.push_str("\n## The hub alone\n");
-    hub_tables(&mut out, &hub)?;
+    hub_tables(&mut out, &hub, &threads)?;
     out.push_str("\n## Two nodes\n");
     report::nodes(&mut out, nodes.as_ref())?;
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
