@@ -154,6 +154,7 @@ pub use runtime::runtime::{Random, Runtime, Timer};
 pub use runtime::socket::{AppliedLimits, SocketLimits, apply_socket_limits};
 #[cfg(feature = "tokio")]
 pub use runtime::tokio::Tokio;
+pub use runtime::wake_task::WakeTask;
 pub use stream::{CloseReason, Sender};
 pub use uuid::Uuid;
 

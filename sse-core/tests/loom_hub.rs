@@ -8,12 +8,12 @@ use loom::future::block_on;
 use loom::thread;
 use sse_core::hub::{EventId, log};
 use sse_core::testing::Clock;
-use sse_core::{EventStream, Hub, LastEventId};
+use sse_core::{EventStream, Hub, LastEventId, Random, Runtime, WakeTask};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 fn model(preemptions: usize, test: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
@@ -370,4 +370,205 @@ fn streams_of_a_key_that_leave_at_the_same_time_leave_no_entry() {
         drop(two);
         assert_eq!((hub.stats().streams, hub.close_by_key("ann")), (0, 0));
     });
+}
+
+/// Two subscribers that are parked by two threads. Under loom a topic of two cursors has two shards.
+fn parked_by_two_threads(clock: &Clock, hub: &Hub) -> [Body; 2] {
+    let mut bodies = [(); 2].map(|()| open(clock, hub, LastEventId::Absent, &["a"]));
+    bodies[0].text();
+    let [one, mut other] = bodies;
+    let other = thread::spawn(move || {
+        other.text();
+        other
+    });
+    [one, other.join().unwrap()]
+}
+
+#[test]
+fn a_subscriber_that_a_second_thread_parks_during_a_publish_is_woken() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let mut bodies = [(); 2].map(|()| open(&clock, &hub, LastEventId::Absent, &["a"]));
+        bodies[0].text();
+        let [mut one, mut other] = bodies;
+        let subscriber = thread::spawn(move || {
+            let mut text = String::new();
+            while received(&text).is_empty() {
+                text += &other.read_until("\n\n");
+            }
+            assert_eq!(received(&text), ["1"]);
+        });
+        let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
+        assert_eq!(received(&one.read_until("\n\n")), ["1"]);
+        publisher.join().unwrap();
+        subscriber.join().unwrap();
+    });
+}
+
+#[test]
+fn two_subscribers_parked_by_two_threads_are_both_woken() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let [mut one, mut other] = parked_by_two_threads(&clock, &hub);
+        // Each of them now has another waker, and another thread.
+        let subscriber = thread::spawn(move || assert_eq!(received(&one.read_until("\n\n")), ["1"]));
+        let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
+        assert_eq!(received(&other.read_until("\n\n")), ["1"]);
+        publisher.join().unwrap();
+        subscriber.join().unwrap();
+    });
+}
+
+#[test]
+fn a_subscriber_in_a_shard_receives_two_events_of_two_publishers() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let [one, mut other] = parked_by_two_threads(&clock, &hub);
+        let second = hub.clone();
+        let publishers = [
+            thread::spawn(move || hub.publish("a", "x").unwrap()),
+            thread::spawn(move || second.publish("a", "x").unwrap()),
+        ];
+        let mut text = String::new();
+        while received(&text).len() < 2 {
+            text += &other.read_until("\n\n");
+        }
+        assert_eq!(received(&text), ["1", "2"]);
+        for publisher in publishers {
+            publisher.join().unwrap();
+        }
+        drop(one);
+    });
+}
+
+#[test]
+fn a_subscriber_that_arrives_while_the_last_one_in_a_shard_leaves_is_woken() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let bodies = parked_by_two_threads(&clock, &hub);
+        let publisher = hub.clone();
+        let leave = thread::spawn(move || drop(bodies));
+        let mut new = open(&clock, &hub, LastEventId::Absent, &["a"]);
+        new.text();
+        let publisher = thread::spawn(move || publisher.publish("a", "x").unwrap());
+        assert_eq!(received(&new.read_until("\n\n")), ["1"]);
+        publisher.join().unwrap();
+        leave.join().unwrap();
+    });
+}
+
+#[test]
+fn a_subscriber_in_a_shard_that_leaves_during_a_publish_holds_nothing() {
+    model(2, || {
+        let clock = Clock::new();
+        let hub = Hub::builder().build_on(clock.clone());
+        let [one, mut other] = parked_by_two_threads(&clock, &hub);
+        let counted = Arc::new(Counted);
+        let waker = Waker::from(counted.clone());
+        assert!(other.0.as_mut().poll_next(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
+        drop(other);
+        publisher.join().unwrap();
+        assert_eq!(Arc::strong_count(&counted), 1, "a waker is still held");
+        drop(one);
+    });
+}
+
+#[test]
+fn a_truncation_wakes_a_subscriber_in_a_shard() {
+    model(2, || {
+        let clock = Clock::new();
+        let (hub, mut feed) = log::follow_on(Hub::builder(), clock.clone());
+        feed.append(EventId::new((1, 0), 1), "a", "x").unwrap();
+        let mut bodies = [(); 2].map(|()| open(&clock, &hub, LastEventId::Absent, &["a"]));
+        feed.append(EventId::new((2, 0), 2), "a", "x").unwrap();
+        assert_eq!(received(&bodies[0].text()), ["2"]);
+        let [one, mut other] = bodies;
+        let other = thread::spawn(move || {
+            assert_eq!(received(&other.text()), ["2"]);
+            other
+        });
+        let mut other = other.join().unwrap();
+        let log = thread::spawn(move || feed.truncate(EventId::new((1, 0), 1)).unwrap());
+        assert_eq!(received(&other.read_until("\n\n")), ["gap "]);
+        log.join().unwrap();
+        drop(one);
+    });
+}
+
+/// A runtime that runs each [`WakeTask`] in a thread, or drops the task.
+#[derive(Clone)]
+struct Spawning {
+    clock: Clock,
+    drops: bool,
+    threads: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
+}
+
+impl Runtime for Spawning {
+    type Timer = <Clock as Runtime>::Timer;
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.clock.wall()
+    }
+
+    fn timer(&self) -> Self::Timer {
+        self.clock.timer()
+    }
+
+    fn random(&self) -> &Random {
+        self.clock.random()
+    }
+
+    fn spawn(&self, task: WakeTask) {
+        let drops = self.drops;
+        let run = move || if drops { drop(task) } else { block_on(task) };
+        self.threads.lock().unwrap().push(thread::spawn(run));
+    }
+}
+
+/// A publish wakes one subscriber under loom, and the task the other. `leaves` drops the first one meanwhile.
+fn crowd(drops: bool, leaves: bool) {
+    model(2, move || {
+        let clock = Clock::new();
+        let runtime = Spawning { clock: clock.clone(), drops, threads: Arc::default() };
+        let hub = Hub::builder().build_on(runtime.clone());
+        let mut bodies = [(); 2].map(|()| open(&clock, &hub, LastEventId::Absent, &["a"]));
+        bodies.iter_mut().for_each(|body| drop(body.text()));
+        let [one, mut other] = bodies;
+        let publisher = thread::spawn(move || hub.publish("a", "x").unwrap());
+        // A dropped subscriber may be the one that the publish wakes.
+        let mut one = Some(one).filter(|_| !leaves);
+        assert_eq!(received(&other.read_until("\n\n")), ["1"]);
+        if let Some(one) = &mut one {
+            assert_eq!(received(&one.read_until("\n\n")), ["1"]);
+        }
+        publisher.join().unwrap();
+        let threads = std::mem::take(&mut *runtime.threads.lock().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
+#[test]
+fn a_task_wakes_the_subscribers_that_the_publish_left() {
+    crowd(false, false);
+}
+
+#[test]
+fn a_task_that_a_runtime_drops_wakes_the_subscribers_that_the_publish_left() {
+    crowd(true, false);
+}
+
+#[test]
+fn a_subscriber_that_leaves_takes_no_wake_from_another_one() {
+    crowd(false, true);
+    crowd(true, true);
 }

@@ -5,7 +5,6 @@ use super::gzip::blocks::{EMPTY, HEAD, NOTHING, stored_len, write_stored};
 use super::gzip::track::Track;
 use super::gzip::{Encoding, Gzip};
 use super::ring::{NextCompressed, Run};
-use super::stats::Counters;
 use super::topic::SharedTopic;
 use crate::runtime::sync::Arc;
 use crate::stream::source::{CHUNK_BYTES, Step};
@@ -34,7 +33,7 @@ impl Cursor {
         loop {
             return Some(match next(topic, position, head, self.encoding)? {
                 NextCompressed::Compress(_) => {
-                    compress_next(&self.hub.gzip, topic, position, head, self.encoding);
+                    compress_next(&self.hub.gzip, &topic.shared, position, head, self.encoding);
                     continue;
                 }
                 NextCompressed::Blocks(run, track) => {
@@ -49,7 +48,7 @@ impl Cursor {
     }
 
     fn deliver(&mut self, run: Run, encode: impl FnOnce(&mut Self, Bytes) -> Bytes) -> CompressedStep {
-        Counters::add(&self.hub.counters.delivered, run.events);
+        self.hub.counters.delivered.add(run.events);
         (self.position, self.is_announced) = (run.last, true);
         CompressedStep::Step(Step::Chunk(encode(self, run.bytes)))
     }
@@ -116,7 +115,7 @@ impl Cursor {
                 (locked.compressed_streams == 0).then(|| locked.ring.take_compressed())
             };
             if released.is_some() {
-                self.hub.gzip.forget(key(&followed.topic));
+                self.hub.gzip.forget(key(&followed.topic.shared));
             }
         }
         self.hub.gzip.leave();

@@ -3,14 +3,14 @@
 use super::Inner;
 use super::state::Load;
 use super::stats::Counters;
-use super::topic::{SharedTopic, TopicPhase};
+use super::topic::{SharedTopic, TopicPhase, TopicState};
+use super::topic_cursors::{Spot, TopicCursors};
 use crate::event::control::Control;
 use crate::runtime::sync::Arc;
 use crate::runtime::sync::atomic::Ordering;
 use crate::stream::CloseReason;
 use crate::stream::source::Step;
 use bytes::Bytes;
-use slab::Slab;
 use std::fmt;
 use std::task::{Poll, Waker};
 
@@ -37,18 +37,20 @@ pub(crate) struct Cursor {
 }
 
 pub(super) struct FollowedTopic {
-    pub(super) topic: Arc<SharedTopic>,
+    pub(super) topic: Arc<TopicCursors>,
     /// In a replay, the position after which the events of this topic start. Otherwise the position up to which the topic
     /// had been trimmed when the client subscribed.
     pub(super) start: u64,
-    /// The wake generation in which the waker was parked, and its index.
-    parked: (u64, usize),
+    /// Where the waker is parked.
+    spot: Spot,
 }
 
 impl Cursor {
-    /// A cursor over topics that count it as a subscriber. The drop of the cursor removes the subscriber.
+    /// A cursor over topics that count it as a subscriber. The drop of the cursor removes the subscriber. The caller holds no
+    /// lock of a topic.
     pub(crate) fn new(hub: &Arc<Inner>, topics: Vec<Arc<SharedTopic>>, control: Control) -> Self {
-        let topics = topics.into_iter().map(|topic| FollowedTopic { topic, start: 0, parked: (0, 0) }).collect();
+        let follow = |topic| FollowedTopic { topic: TopicCursors::enter(&topic), start: 0, spot: Spot::default() };
+        let topics = topics.into_iter().map(follow).collect();
         let epoch = hub.epoch.load(Ordering::Acquire);
         Self {
             hub: hub.clone(),
@@ -74,7 +76,7 @@ impl Cursor {
     }
 
     pub(crate) fn topics(&self) -> Vec<Arc<SharedTopic>> {
-        self.topics.iter().map(|followed| followed.topic.clone()).collect()
+        self.topics.iter().map(|followed| followed.topic.shared.clone()).collect()
     }
 
     /// Moves to a position of the present history. The caller holds the lock of the history.
@@ -99,7 +101,7 @@ impl Cursor {
     /// Starts the replay of one topic after a position of its own, and returns the position of the whole cursor. `None` if
     /// the cursor does not follow the topic. The caller holds the lock of the history.
     pub(crate) fn replay_topic_after(&mut self, topic: &Arc<SharedTopic>, position: u64) -> Option<u64> {
-        let followed = self.topics.iter_mut().find(|followed| Arc::ptr_eq(&followed.topic, topic))?;
+        let followed = self.topics.iter_mut().find(|followed| Arc::ptr_eq(&followed.topic.shared, topic))?;
         // A state topic replays its state by itself.
         if !topic.is_state() {
             followed.start = position;
@@ -158,7 +160,7 @@ impl Cursor {
             if let Some(step) = self.take(head).or_else(|| self.finish()) {
                 return Poll::Ready(step);
             }
-            // Park first, then look again: parking checks for new entries under the lock that a publish takes.
+            // Parking looks for new entries once more, so that no publish in between is missed.
             if self.park(waker) {
                 return Poll::Pending;
             }
@@ -230,26 +232,15 @@ impl Cursor {
             self.waker = None;
         }
         for followed in &mut self.topics {
-            // The waker is still parked, so every later publish wakes it.
-            let parked = followed.topic.wake_generation() == followed.parked.0;
-            if parked && same {
-                continue;
-            }
             let position = if self.replays { self.position.max(followed.start) } else { self.position };
-            let fresh = waker.clone();
-            let mut locked = followed.topic.lock();
-            let is_removed = followed.topic.phase() == TopicPhase::Removed;
-            if locked.ring.newest() > position || is_removed || self.hub.epoch.load(Ordering::Acquire) != self.epoch {
+            let has_news = |topic: &SharedTopic| {
+                topic.newest() > position
+                    || topic.phase() == TopicPhase::Removed
+                    || self.hub.epoch.load(Ordering::Acquire) != self.epoch
+            };
+            if !followed.topic.park(&mut followed.spot, waker, same, has_news) {
                 return false;
             }
-            let old = if followed.topic.wake_generation() == followed.parked.0 {
-                locked.parked.get_mut(followed.parked.1).map(|slot| std::mem::replace(slot, fresh))
-            } else {
-                followed.parked = (followed.topic.wake_generation(), locked.parked.insert(fresh));
-                None
-            };
-            drop(locked);
-            drop(old);
         }
         if !same {
             self.waker = Some(waker.clone());
@@ -271,12 +262,9 @@ impl Cursor {
     }
 
     fn leave_topic(&self, followed: &FollowedTopic) {
-        self.hub.leave_topic(&followed.topic, self.is_listener, |locked| {
-            let parked = followed.topic.wake_generation() == followed.parked.0;
-            let waker = if parked { locked.parked.try_remove(followed.parked.1) } else { None };
-            // The last subscriber releases the memory that a crowd of wakers needed.
-            (waker, if locked.parked.is_empty() { std::mem::take(&mut locked.parked) } else { Slab::new() })
-        });
+        drop(followed.topic.unpark(followed.spot));
+        let leave = |locked: &mut TopicState| followed.topic.leave(locked, followed.spot);
+        self.hub.leave_topic(&followed.topic.shared, self.is_listener, leave);
     }
 }
 

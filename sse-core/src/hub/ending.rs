@@ -1,8 +1,9 @@
 //! The end of a topic: its last event, its removal, and how long the hub remembers it.
 
+use super::deferred::Deferred;
 use super::history::{EXPIRED_TOPICS, History};
 use super::publish::{PublishError, Topic, check_name};
-use super::topic::{Deferred, SharedTopic, TopicPhase};
+use super::topic::{SharedTopic, TopicPhase};
 use super::trim_point::TrimPoint;
 use super::{EventId, Hub, Inner};
 use crate::event::frame::IntoFrame;
@@ -84,7 +85,7 @@ impl Hub {
             history.expire(&self.inner, now, &mut deferred);
             history.remove(&self.inner, topic, None, &mut deferred)
         };
-        deferred.run();
+        deferred.run(&self.inner);
         Ok(removed)
     }
 
@@ -113,7 +114,7 @@ impl Hub {
                 None => history.topics.trimmed.ended(topic).and_then(|trimmed| history.ids.of_trim_point(trimmed)),
             }
         };
-        deferred.run();
+        deferred.run(&self.inner);
         ended
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Inner;
 use super::ages::Ages;
+use super::deferred::Deferred;
 use super::id::EventId;
 use super::log::id_source::IdSource;
 use super::log::unknown_ids::UnknownIds;
-use super::topic::{Deferred, SharedTopic};
+use super::topic::SharedTopic;
 use super::topic_extra::{TopicEnd, TopicExtra};
 use super::topics::{TooManyTopics, Topics};
 use super::trim_point::EndTime;

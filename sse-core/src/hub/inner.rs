@@ -9,7 +9,8 @@ use super::stats::Counters;
 use super::topic::{SharedTopic, TopicState};
 use crate::runtime::runtime::{Random, Runtime, Timer};
 use crate::runtime::sync::atomic::AtomicU64;
-use crate::runtime::sync::{Arc, Mutex};
+use crate::runtime::sync::{Apart, Arc, Mutex};
+use crate::runtime::wake_task::WakeTask;
 use crate::stream::rules::Rules;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ pub(crate) struct Inner {
     pub(crate) history: Mutex<History>,
     /// The newest position. Every entry up to it is complete in every topic, because it is stored last, under the lock of
     /// the topic.
-    pub(crate) head: AtomicU64,
+    pub(crate) head: Apart<AtomicU64>,
     /// The number of truncations so far.
     pub(crate) epoch: AtomicU64,
     pub(crate) registry: Registry,
@@ -43,7 +44,7 @@ impl Inner {
             gzip: crate::hub::gzip::Gzip::new(limits.gzip.compressors, limits.hub_bytes),
             limits,
             history: Mutex::new(history),
-            head: AtomicU64::new(0),
+            head: Apart(AtomicU64::new(0)),
             epoch: AtomicU64::new(0),
             registry: Registry::default(),
             counters: Counters::default(),
@@ -114,6 +115,7 @@ pub(crate) trait DynRuntime: Send + Sync {
     fn now(&self) -> Instant;
     fn timer(&self) -> Pin<Box<dyn Timer>>;
     fn random(&self) -> &Random;
+    fn spawn(&self, task: WakeTask);
 }
 
 impl<R: Runtime> DynRuntime for R {
@@ -127,5 +129,9 @@ impl<R: Runtime> DynRuntime for R {
 
     fn random(&self) -> &Random {
         Runtime::random(self)
+    }
+
+    fn spawn(&self, task: WakeTask) {
+        Runtime::spawn(self, task);
     }
 }

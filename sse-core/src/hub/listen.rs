@@ -2,13 +2,14 @@
 
 use super::Hub;
 use super::cursor::{Cursor, FollowedTopic};
+use super::deferred::Deferred;
 use super::history::MAX_TOPIC_BYTES;
 use super::id::EventId;
 use super::log::id_source::IdLookup;
 use super::merge::Taken;
 use super::resume::Replay;
 use super::subscribe::{SubscribeError, unique};
-use super::topic::{Deferred, TopicPhase};
+use super::topic::TopicPhase;
 use super::topic_names::IntoTopics;
 use crate::decoder::decoder::Decoder;
 use crate::decoder::message_event::MessageEvent;
@@ -111,7 +112,7 @@ impl Hub {
                 cursor
             })
         };
-        deferred.run();
+        deferred.run(inner);
         let cursor = cursor.map_err(|_| ListenError::TooManyTopics)?;
         let names = names.into_iter().map(TopicName::from).collect();
         Ok(Listener { hub: self.clone(), cursor, names, read: VecDeque::new() })

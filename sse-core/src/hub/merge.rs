@@ -2,7 +2,7 @@
 
 #[cfg(feature = "gzip")]
 use super::compressed::CompressedStep;
-use super::cursor::Cursor;
+use super::cursor::{Cursor, FollowedTopic};
 use super::ring::Next;
 use super::stats::Counters;
 use super::trim_point::TrimPoint;
@@ -82,29 +82,37 @@ impl Cursor {
 
     /// The events up to the head as one chunk of at most 64 KiB, or one larger event. `None` if there is no event.
     pub(super) fn take(&mut self, head: u64) -> Option<Step> {
-        // A single topic needs no merge, unless its next entry is a gap.
-        if let [followed] = &*self.topics {
-            let position = self.position_in(followed);
-            if followed.topic.newest() <= position {
-                return None;
-            }
-            #[cfg(feature = "gzip")]
-            if !self.encoding.is_plain() && !followed.topic.is_state() {
-                return match self.take_compressed(position, head) {
-                    Some(CompressedStep::Step(step)) => Some(step),
-                    Some(CompressedStep::Gap) => self.take_merged(head),
-                    None => None,
-                };
-            }
-            let run = followed.topic.lock().ring.take(position, head, CHUNK_BYTES);
-            if let Some(run) = run {
-                Counters::add(&self.hub.counters.delivered, run.events);
-                (self.position, self.is_announced) = (run.last, true);
-                let events = self.control.filter(run.bytes);
-                return Some(Step::Chunk(self.encode_alone(events)));
-            }
+        let Some((followed, newest)) = self.alone_with_news()? else { return self.take_merged(head) };
+        let position = self.position_in(followed);
+        #[cfg(feature = "gzip")]
+        if !self.encoding.is_plain() && self.topics.len() == 1 && !followed.topic.is_state() {
+            return match self.take_compressed(position, head) {
+                Some(CompressedStep::Step(step)) => Some(step),
+                Some(CompressedStep::Gap) => self.take_merged(head),
+                None => None,
+            };
         }
-        self.take_merged(head)
+        let Some(run) = followed.topic.take(position, head, newest) else { return self.take_merged(head) };
+        self.hub.counters.delivered.add(run.events);
+        (self.position, self.is_announced) = (run.last, true);
+        let events = self.control.filter(run.bytes);
+        Some(Step::Chunk(self.encode_alone(events)))
+    }
+
+    /// The only topic with a new entry, which needs no merge unless the entry is a gap, and its newest position. `None` if
+    /// no topic has a new entry, and `Some(None)` if several have.
+    fn alone_with_news(&self) -> Option<Option<(&FollowedTopic, u64)>> {
+        let with_news = |followed: &'_ FollowedTopic| {
+            let newest = followed.topic.newest();
+            (newest > self.position_in(followed)).then_some(newest)
+        };
+        // Most cursors follow one topic.
+        if let [followed] = &*self.topics {
+            return with_news(followed).map(|newest| Some((followed, newest)));
+        }
+        let mut topics = self.topics.iter().filter_map(|followed| Some((followed, with_news(followed)?)));
+        let first = topics.next()?;
+        Some(if topics.next().is_none() { Some(first) } else { None })
     }
 
     fn take_merged(&mut self, head: u64) -> Option<Step> {
@@ -158,7 +166,7 @@ impl Cursor {
             }
             merge.extend(self.next_in(index, head));
         }
-        Counters::add(&self.hub.counters.delivered, events);
+        self.hub.counters.delivered.add(events);
         if let Some(chunk) = chunk.take() {
             self.is_announced = true;
             return Some(Step::Chunk(self.control.filter(chunk)));

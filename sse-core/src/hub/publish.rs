@@ -1,9 +1,10 @@
 //! Publishing events to the topics of a hub.
 
+use super::deferred::Deferred;
 use super::history::{History, MAX_TOPIC_BYTES};
 use super::state::MAX_STATE_KEY_BYTES;
 use super::stats::Counters;
-use super::topic::{Deferred, SharedTopic, TopicPhase};
+use super::topic::{SharedTopic, TopicPhase};
 use super::topics::TooManyTopics;
 use super::{EventId, Hub, Inner};
 use crate::event::control::Control;
@@ -96,7 +97,7 @@ impl Topic {
             let topic = history.topic(&hub.inner, name, &mut deferred);
             topic.inspect(|topic| history.topics.enter(topic, true))
         };
-        deferred.run();
+        deferred.run(&hub.inner);
         Ok(Self { hub, topic: topic? })
     }
 
@@ -221,7 +222,7 @@ impl Inner {
             topic.map(|topic| history.append(self, now, &topic, (None, ends), block, &mut deferred))
         };
         Counters::add(&self.counters.published, usize::from(published.is_ok()));
-        deferred.run();
+        deferred.run(self);
         published
     }
 
@@ -250,7 +251,7 @@ impl Inner {
             }
         };
         Counters::add(&self.counters.published, published.as_ref().map_or(0, Vec::len));
-        deferred.run();
+        deferred.run(self);
         published
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Inner;
 use super::cursor::Cursor;
+use super::deferred::Deferred;
 use super::history::History;
 use super::id::EventId;
 use super::log::id_source::{IdLookup, IdSource};
-use super::topic::{Deferred, SharedTopic};
+use super::topic::SharedTopic;
 use crate::event::control::Control;
 use crate::request::last_event_id::LastEventId;
 use crate::runtime::sync::Arc;

@@ -1,18 +1,41 @@
 //! The counters of a hub.
 
 use crate::runtime::sync::atomic::{AtomicU64, Ordering};
+use crate::runtime::sync::{Apart, thread_place, threads};
 use crate::stream::CloseReason;
 
 /// Counters since the hub was built. Delivered events are added once for each chunk.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) published: AtomicU64,
-    pub(crate) delivered: AtomicU64,
+    pub(crate) delivered: Striped,
     pub(crate) lagged: AtomicU64,
     pub(crate) resumed: AtomicU64,
     pub(crate) gaps: AtomicU64,
     pub(crate) retry_later: AtomicU64,
     pub(crate) ends: [AtomicU64; CloseReason::ALL.len()],
+}
+
+/// A counter that threads add to without a common cache line: a part for each thread.
+#[derive(Debug)]
+pub(crate) struct Striped(Box<[Apart<AtomicU64>]>);
+
+impl Default for Striped {
+    fn default() -> Self {
+        Self((0..threads()).map(|_| Apart::default()).collect())
+    }
+}
+
+impl Striped {
+    pub(crate) fn add(&self, n: usize) {
+        if let Some(part) = self.0.get(thread_place()) {
+            Counters::add(part, n);
+        }
+    }
+
+    fn read(&self) -> u64 {
+        self.0.iter().map(|part| part.load(Ordering::Relaxed)).sum()
+    }
 }
 
 impl Counters {
@@ -39,7 +62,7 @@ impl Counters {
             #[cfg(feature = "gzip")]
             compressed_bytes: 0,
             published: read(&self.published),
-            delivered: read(&self.delivered),
+            delivered: self.delivered.read(),
             lagged: read(&self.lagged),
             resumed: read(&self.resumed),
             gaps: read(&self.gaps),

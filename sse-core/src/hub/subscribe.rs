@@ -1,11 +1,11 @@
 //! Opening a subscription: its topics, its place in the registry, and its position in the history.
 
+use super::deferred::Deferred;
 use super::history::MAX_TOPIC_BYTES;
 use super::opening::Opening;
 use super::registry::owner;
 use super::resume::{Entered, Resumption};
 use super::stats::Counters;
-use super::topic::Deferred;
 use super::topic_names::IntoTopics;
 use super::topic_source::TopicSource;
 use super::{Hub, Subscription};
@@ -118,7 +118,7 @@ pub(crate) fn open_subscription<R: Runtime, K>(
         history.expire(inner, now, &mut deferred);
         history.enter(inner, &names, (&last_event_id, control), now, &mut deferred)
     };
-    deferred.run();
+    deferred.run(inner);
     #[cfg_attr(not(feature = "gzip"), expect(unused_mut, reason = "only a compressed stream changes it"))]
     let Entered { mut cursor, resumption, is_unknown, start, .. } = match entered {
         Ok(Entered { is_over: true, resumption, .. }) => {

@@ -1,32 +1,39 @@
 //! One topic: its ring behind a lock, and the wakers of the cursors that wait for it.
 
+use super::deferred::Deferred;
 use super::id::EventId;
 use super::ring::Ring;
+use super::topic_cursors::TopicCursors;
 use super::topic_extra::{TopicEnd, TopicExtra};
 use super::trim_point::TrimPoint;
 use crate::runtime::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::runtime::sync::{Arc, Mutex, MutexGuard};
-use bytes::Bytes;
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::task::Waker;
 
 pub(crate) struct SharedTopic {
     pub(crate) name: Box<str>,
-    /// The newest position in the ring, for readers without the lock. Stored under the lock, before the hub's head.
-    newest: AtomicU64,
-    /// Counts how often the parked wakers were taken out. The waker of a cursor is still parked if this number has not
-    /// changed since the cursor parked.
-    wake_generation: AtomicU64,
-    /// The position of the end, for readers without the lock: 0 before the end, and [`REMOVED`] for a removed topic.
-    /// Stored under the lock, before the hub's head.
-    end: AtomicU64,
-    /// Whether this is a state topic. Stored under the lock of the history, and never changed back.
-    is_state: AtomicBool,
+    seen: SeenTopic,
     state: Mutex<TopicState>,
     /// Held by the client that compresses the next events for all. The lock of the topic may be taken while it is held.
     #[cfg(feature = "gzip")]
     pub(crate) compressing: Mutex<()>,
+}
+
+/// The part of a topic that cursors read without the lock. Stored under the lock, before the hub's head.
+struct SeenTopic {
+    /// The newest position in the ring.
+    newest: AtomicU64,
+    /// The position up to which the ring was trimmed at the last change of `newest`.
+    trimmed_to: AtomicU64,
+    /// The position of the end: 0 before the end, and [`REMOVED`] for a removed topic.
+    end: AtomicU64,
+    /// Counts how often the wakers were taken out of the state. The waker of a cursor is still parked if this number has not
+    /// changed since the cursor parked.
+    wake_generation: AtomicU64,
+    /// Whether this is a state topic. Stored under the lock of the history, and never changed back.
+    is_state: AtomicBool,
 }
 
 /// Stands for the position of the end in a topic that was removed. No event has this position.
@@ -44,7 +51,13 @@ pub(crate) enum TopicPhase {
 
 pub(crate) struct TopicState {
     pub(crate) ring: Ring,
+    /// The wakers of cursors that are not in shards.
     pub(crate) parked: Slab<Waker>,
+    /// The place of the thread that parked the first of these wakers.
+    pub(super) parking_thread: usize,
+    /// What the cursors share, if there are cursors.
+    pub(super) cursors: Option<Arc<TopicCursors>>,
+    pub(super) cursor_count: usize,
     /// The number of subscribers and handles. A topic with at least one of them is never dropped.
     pub(crate) users: usize,
     /// The handles among the users.
@@ -101,6 +114,9 @@ impl SharedTopic {
         let state = TopicState {
             ring: Ring::new(trimmed),
             parked: Slab::new(),
+            parking_thread: 0,
+            cursors: None,
+            cursor_count: 0,
             users: 0,
             handles: 0,
             #[cfg(feature = "gzip")]
@@ -110,10 +126,13 @@ impl SharedTopic {
         };
         Self {
             name: name.into(),
-            newest: AtomicU64::new(trimmed.position),
-            wake_generation: AtomicU64::new(1),
-            end: AtomicU64::new(0),
-            is_state: AtomicBool::new(false),
+            seen: SeenTopic {
+                newest: AtomicU64::new(trimmed.position),
+                trimmed_to: AtomicU64::new(trimmed.position),
+                end: AtomicU64::new(0),
+                wake_generation: AtomicU64::new(1),
+                is_state: AtomicBool::new(false),
+            },
             state: Mutex::new(state),
             #[cfg(feature = "gzip")]
             compressing: Mutex::new(()),
@@ -125,15 +144,20 @@ impl SharedTopic {
     }
 
     pub(crate) fn newest(&self) -> u64 {
-        self.newest.load(Ordering::Acquire)
+        self.seen.newest.load(Ordering::Acquire)
+    }
+
+    /// The position up to which the ring was trimmed when `newest` was stored. The ring may have been trimmed further since.
+    pub(super) fn trimmed_to(&self) -> u64 {
+        self.seen.trimmed_to.load(Ordering::Acquire)
     }
 
     pub(crate) fn wake_generation(&self) -> u64 {
-        self.wake_generation.load(Ordering::Acquire)
+        self.seen.wake_generation.load(Ordering::Acquire)
     }
 
     pub(crate) fn phase(&self) -> TopicPhase {
-        match self.end.load(Ordering::Acquire) {
+        match self.seen.end.load(Ordering::Acquire) {
             0 => TopicPhase::Open,
             REMOVED => TopicPhase::Removed,
             position => TopicPhase::Ended(position),
@@ -141,13 +165,13 @@ impl SharedTopic {
     }
 
     pub(crate) fn is_state(&self) -> bool {
-        self.is_state.load(Ordering::Acquire)
+        self.seen.is_state.load(Ordering::Acquire)
     }
 
     /// Makes this a state topic. It must have no events, and the caller holds the lock.
     pub(crate) fn make_state(&self, state: &mut TopicState) {
         state.ring.make_keyed();
-        self.is_state.store(true, Ordering::Release);
+        self.seen.is_state.store(true, Ordering::Release);
     }
 
     /// Ends the topic, or opens it again after the log lost its end. The caller holds the lock, and commits.
@@ -155,21 +179,28 @@ impl SharedTopic {
         if end.is_some() || state.extra.is_some() {
             state.extra().end = end;
         }
-        self.end.store(end.map_or(0, |end| end.position), Ordering::Release);
+        self.seen.end.store(end.map_or(0, |end| end.position), Ordering::Release);
     }
 
     /// Marks a topic that the hub no longer has. The caller holds the lock, and commits.
     pub(crate) fn set_removed(&self) {
-        self.end.store(REMOVED, Ordering::Release);
+        self.seen.end.store(REMOVED, Ordering::Release);
     }
 
-    /// Publishes a change of the ring and takes out the parked wakers, which the caller wakes without the lock.
+    /// Publishes a change of the ring and takes out the parked wakers, which [`Deferred::run`] wakes.
     /// `store_head` stores the hub's head. The caller holds the lock.
     pub(crate) fn commit(&self, state: &mut TopicState, deferred: &mut Deferred, store_head: impl FnOnce()) {
-        self.newest.store(state.ring.newest(), Ordering::Release);
+        self.seen.trimmed_to.store(state.ring.trimmed_to().position, Ordering::Release);
+        self.seen.newest.store(state.ring.newest(), Ordering::Release);
         store_head();
+        if let Some(shards) = state.cursors.as_ref().and_then(|cursors| cursors.shards()) {
+            let waiting = shards.take_waiting();
+            if waiting != 0 {
+                deferred.shards.push((shards.clone(), waiting));
+            }
+        }
         if !state.parked.is_empty() {
-            self.wake_generation.fetch_add(1, Ordering::AcqRel);
+            self.seen.wake_generation.fetch_add(1, Ordering::AcqRel);
             let likely = Slab::with_capacity(state.parked.len());
             deferred.woken.push(std::mem::replace(&mut state.parked, likely));
         }
@@ -199,23 +230,4 @@ pub(super) fn json_string(text: &str) -> String {
     }
     json.push('"');
     json
-}
-
-/// Work collected under a lock, for the time after the lock: bytes and topics to drop, and wakers to wake.
-#[derive(Default)]
-pub(crate) struct Deferred {
-    pub(crate) garbage: Vec<Bytes>,
-    pub(crate) woken: Vec<Slab<Waker>>,
-    pub(crate) topics: Vec<Arc<SharedTopic>>,
-}
-
-impl Deferred {
-    /// Wakes and drops. The caller must hold no lock, because wakers and drops run code of the application.
-    pub(crate) fn run(self) {
-        let Self { garbage, woken, topics } = self;
-        if !woken.is_empty() {
-            crate::runtime::wake::each(woken, |mut parked| crate::runtime::wake::all(parked.drain()));
-        }
-        drop((garbage, topics));
-    }
 }

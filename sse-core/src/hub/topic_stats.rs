@@ -1,7 +1,7 @@
 //! The contents of one topic.
 
 use super::Hub;
-use super::topic::Deferred;
+use super::deferred::Deferred;
 
 /// The contents of one topic at one moment, from [`Hub::topic_stats`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Hub {
                 }
             })
         };
-        deferred.run();
+        deferred.run(&self.inner);
         stats
     }
 }

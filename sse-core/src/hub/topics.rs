@@ -1,9 +1,10 @@
 //! The topics of a hub: by name, by oldest event, and in the order in which they make room for new topics.
 
+use super::deferred::Deferred;
 use super::idle::IdleTopics;
 use super::log::id_source::IdSource;
 use super::shrink::shrink;
-use super::topic::{Deferred, SharedTopic, TopicPhase, TopicState};
+use super::topic::{SharedTopic, TopicPhase, TopicState};
 use super::topic_extra::TopicEnd;
 use super::trim_point::{DroppedTopics, EndTime, Tombstone, TrimPoint};
 use crate::runtime::sync::Arc;

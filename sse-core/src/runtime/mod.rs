@@ -9,3 +9,4 @@ pub(crate) mod sync;
 pub(crate) mod tokio;
 pub(crate) mod trace;
 pub(crate) mod wake;
+pub(crate) mod wake_task;

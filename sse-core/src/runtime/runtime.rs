@@ -1,6 +1,7 @@
 //! The clock, the timer and the random generator that the core takes from the program around it.
 
 use crate::runtime::sync::Mutex;
+use crate::runtime::wake_task::WakeTask;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::ops::RangeInclusive;
@@ -74,6 +75,16 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// Returns the generator of all identifiers, tags and jitter.
     fn random(&self) -> &Random;
+
+    /// Runs a task in the background. The hub calls this when more than 512 subscribers wait for one publish. The publish
+    /// then returns after 512 of them, and the task wakes the rest.
+    ///
+    /// The default drops the task, and a dropped task wakes the rest at once. So a runtime without this method is slower for
+    /// the publisher, and loses no subscriber. An own implementation must poll the task to its end, or drop it. [`WakeTask`]
+    /// has an example.
+    fn spawn(&self, task: WakeTask) {
+        drop(task);
+    }
 }
 
 /// Wakes one task at a deadline. The body of a stream holds its timer in place, pinned and without a box.

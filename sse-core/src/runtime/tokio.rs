@@ -1,17 +1,19 @@
 //! Tokio as the runtime.
 
 use crate::runtime::runtime::{Random, Runtime, Timer};
+use crate::runtime::wake_task::WakeTask;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 use std::time::{Instant, SystemTime};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Sleep, sleep_until};
 
 /// The clock and the timer of tokio, and one random generator per process, seeded by the operating system.
 ///
-/// A stream can be created outside a tokio runtime. It must be polled inside a runtime with time enabled (`enable_time`).
+/// A stream can be created outside a tokio runtime, and an event published. It must be polled inside a runtime with time enabled (`enable_time`).
 ///
 /// # Panics
 /// Tokio panics if such a stream is polled without a runtime, or with a runtime without time.
@@ -55,6 +57,17 @@ impl Runtime for Tokio {
 
     fn random(&self) -> &Random {
         &RANDOM
+    }
+
+    /// Spawns the task if the caller is in a runtime that polls the task in every case: a runtime of several threads, or a
+    /// runtime of one thread that runs the caller as a task. Otherwise the task wakes all subscribers at once, because
+    /// `block_on` of a runtime of one thread polls spawned tasks only until it returns.
+    fn spawn(&self, task: WakeTask) {
+        let Ok(handle) = Handle::try_current() else { return };
+        if handle.runtime_flavor() == RuntimeFlavor::MultiThread || tokio::task::try_id().is_some() {
+            // A runtime that shuts down drops the task.
+            drop(handle.spawn(task));
+        }
     }
 }
 

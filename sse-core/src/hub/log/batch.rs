@@ -4,9 +4,9 @@ use super::change::{EncodedChange, LogChange};
 use super::feed::check_order;
 use super::{LogFeed, LogFeedError};
 use crate::event::frame::IntoFrame;
+use crate::hub::deferred::Deferred;
 use crate::hub::id::EventId;
 use crate::hub::stats::Counters;
-use crate::hub::topic::Deferred;
 
 impl LogFeed {
     /// Appends the next entries of the log under one lock, so that a subscriber wakes once for all of them. An entry is an
@@ -64,7 +64,7 @@ impl LogFeed {
             })
         };
         Counters::add(&inner.counters.published, published);
-        deferred.run();
+        deferred.run(inner);
         appended.map(|()| skipped)
     }
 

@@ -3,11 +3,11 @@
 use super::LogFeedError;
 use super::feed::check_order;
 use crate::event::frame::IntoFrame;
+use crate::hub::deferred::Deferred;
 use crate::hub::history::History;
 use crate::hub::id::EventId;
 use crate::hub::publish::{PublishError, check_name};
 use crate::hub::stats::Counters;
-use crate::hub::topic::Deferred;
 use crate::hub::trim_point::EndTime;
 use crate::hub::{Inner, log::LogFeed};
 use std::time::Instant;
@@ -143,7 +143,7 @@ impl LogFeed {
             })
         };
         Counters::add(&inner.counters.published, usize::from(applied == Ok(true)));
-        deferred.run();
+        deferred.run(inner);
         applied.map(drop)
     }
 }

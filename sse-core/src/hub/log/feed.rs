@@ -5,7 +5,7 @@ use super::handle::LogHandle;
 use super::id_source::IdSource;
 use crate::event::error::FrameError;
 use crate::event::frame::IntoFrame;
-use crate::hub::topic::Deferred;
+use crate::hub::deferred::Deferred;
 use crate::hub::{EventId, Hub, HubBuilder};
 use crate::runtime::runtime::Runtime;
 
@@ -177,7 +177,7 @@ impl LogFeed {
             let position = history.ids.find_recent(id).ok_or(LogFeedError::Unknown(id));
             position.map(|position| history.truncate(inner, (id, position), &mut deferred))
         };
-        deferred.run();
+        deferred.run(inner);
         truncated
     }
 
@@ -196,7 +196,7 @@ impl LogFeed {
         let inner = &*self.hub.inner;
         let mut deferred = Deferred::default();
         inner.history.lock().reset(inner, id, &mut deferred);
-        deferred.run();
+        deferred.run(inner);
     }
 
     /// Sets whether the hub accepts subscriptions: `true` by default. While it does not, subscriptions are answered

@@ -3,9 +3,9 @@
 use super::id_source::IdLookup;
 use crate::hub::Inner;
 use crate::hub::ages::Ages;
+use crate::hub::deferred::Deferred;
 use crate::hub::history::History;
 use crate::hub::id::EventId;
-use crate::hub::topic::Deferred;
 use crate::hub::trim_point::{DroppedTopics, EndTime, Tombstone, TrimPoint};
 use crate::runtime::sync::atomic::Ordering;
 

@@ -53,7 +53,7 @@ impl Next {
 }
 
 /// Consecutive events of one topic.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) bytes: Bytes,
     pub(crate) events: usize,

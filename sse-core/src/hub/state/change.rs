@@ -1,10 +1,11 @@
 //! Changing the state of topics: all changes of a call, or none.
 
+use crate::hub::deferred::Deferred;
 use crate::hub::history::History;
 use crate::hub::publish::PublishError;
 use crate::hub::ring::Full;
 use crate::hub::stats::Counters;
-use crate::hub::topic::{Deferred, SharedTopic, TopicPhase};
+use crate::hub::topic::{SharedTopic, TopicPhase};
 use crate::hub::topic_extra::TopicExtra;
 use crate::hub::{EventId, Inner};
 use crate::runtime::sync::Arc;
@@ -52,7 +53,7 @@ impl Inner {
             topic().and_then(|topic| history.change(self, &topic, key, event, &mut deferred))
         };
         Counters::add(&self.counters.published, usize::from(matches!(id, Ok(Some(_)))));
-        deferred.run();
+        deferred.run(self);
         id
     }
 
@@ -68,7 +69,7 @@ impl Inner {
         };
         let published = ids.as_ref().map_or(0, |ids: &Vec<Option<EventId>>| ids.iter().flatten().count());
         Counters::add(&self.counters.published, published);
-        deferred.run();
+        deferred.run(self);
         ids
     }
 }

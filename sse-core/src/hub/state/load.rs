@@ -3,7 +3,6 @@
 use crate::hub::cursor::Cursor;
 use crate::hub::merge::Merge;
 use crate::hub::ring::{Run, Wanted};
-use crate::hub::stats::Counters;
 use crate::stream::pending::Pending;
 use crate::stream::source::{CHUNK_BYTES, Step};
 use bytes::Bytes;
@@ -67,7 +66,7 @@ impl Cursor {
         while chunk.len() < CHUNK_BYTES && self.load.is_some() {
             match self.take_state() {
                 Some((_, run)) => {
-                    Counters::add(&self.hub.counters.delivered, run.events);
+                    self.hub.counters.delivered.add(run.events);
                     // Each run alone: bytes of two topics are never compressed together.
                     let events = self.control.filter(run.bytes);
                     chunk.push(self.encode_alone(events));
