@@ -28,7 +28,7 @@ pub struct Address {
     login: Option<(String, String)>,
 }
 
-/// The kind of a URL. Logs of a Cluster are on different servers, so they share no connections.
+/// The kind of a URL. Only logs of a Cluster with one hash tag are on one server, and share connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Server,

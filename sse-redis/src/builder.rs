@@ -44,6 +44,7 @@ pub struct RedisBuilder {
     /// The connections of another node. Settings of the connection then have no meaning.
     pub(crate) connections: Option<Arc<Connections>>,
     pub(crate) prefix: String,
+    pub(crate) hash_tag: Option<String>,
     pub(crate) name: String,
     pub(crate) hub: sse_core::hub::HubBuilder,
     pub(crate) max_entries: usize,
@@ -63,9 +64,11 @@ pub enum StartError {
     /// The URL or a certificate is invalid. `rediss://` and certificates need the feature `tls`.
     #[error("the URL or a certificate is invalid: {0}")]
     Url(Box<str>),
-    /// The name of the log is not 1 to 128 bytes without braces, or the prefix is not at most 128 bytes without braces.
+    /// The name or the hash tag of the log is not 1 to 128 bytes without braces, or the prefix is not at most 128 bytes without
+    /// braces.
     #[error(
-        "the name or prefix {0:?} of the log is not 1 to 128 bytes without braces: set another with `log` or `prefix`"
+        "the name, prefix or hash tag {0:?} of the log is not 1 to 128 bytes without braces: set another with `log`, `prefix` \
+         or `hash_tag`"
     )]
     Log(Box<str>),
     /// The number of entries is below 1,024.
@@ -83,6 +86,7 @@ impl RedisBuilder {
             resolve: None,
             connections: None,
             prefix: String::new(),
+            hash_tag: None,
             name: "sse".to_owned(),
             hub: Hub::builder(),
             max_entries: 100_000,
@@ -118,6 +122,23 @@ impl RedisBuilder {
     /// ```
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Sets the hash tag of both keys of the log: 1 to 128 bytes without braces, by default the name of the log. With the hash
+    /// tag `app` the keys are `{app}:NAME:log` and `{app}:NAME:meta`. [`start`](Self::start) rejects other hash tags with
+    /// [`StartError::Log`].
+    ///
+    /// A Redis Cluster stores all keys of one hash tag on one leader, and one read can wait for several logs only if they have the
+    /// same hash tag. So in a Cluster the nodes of [`Redis::with_log`](crate::Redis::with_log) share two connections if this is
+    /// set. Without a Cluster they share them in any case.
+    ///
+    /// ```
+    /// let builder = sse_redis::Redis::builder("redis+cluster://10.0.0.5:6379").hash_tag("app").log("news");
+    /// # let _ = builder;
+    /// ```
+    pub fn hash_tag(mut self, hash_tag: &str) -> Self {
+        self.hash_tag = Some(hash_tag.to_owned());
         self
     }
 

@@ -15,8 +15,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn of(prefix: &str, name: &str) -> Self {
-        Self { log: format!("{prefix}{{{name}}}:log"), meta: format!("{prefix}{{{name}}}:meta") }
+    pub(crate) fn of(prefix: &str, hash_tag: Option<&str>, name: &str) -> Self {
+        let base = match hash_tag {
+            None => format!("{prefix}{{{name}}}"),
+            Some(tag) => format!("{prefix}{{{tag}}}:{name}"),
+        };
+        Self { log: format!("{base}:log"), meta: format!("{base}:meta") }
     }
 }
 

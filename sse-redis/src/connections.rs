@@ -15,15 +15,23 @@ pub(crate) struct Connections {
     pub(crate) publishing: Arc<PublishConnection>,
     pub(crate) logs: LogQueue,
     pub(crate) counters: Arc<ConnectionCounters>,
+    /// The hash tag of the log with which these connections were made. In a Cluster they lead to the leader of this hash tag.
+    pub(crate) hash_tag: Box<str>,
     endpoint: Endpoint,
 }
 
 impl Connections {
-    pub(crate) fn new(endpoint: Endpoint, limits: PublishLimits, random: Random) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, hash_tag: &str, limits: PublishLimits, random: Random) -> Self {
         let counters = Arc::new(ConnectionCounters::default());
         let publishing =
             PublishConnection::new(endpoint.clone(), limits.deadline, limits.in_flight, counters.clone(), random);
-        Self { publishing: Arc::new(publishing), logs: LogQueue::default(), counters, endpoint }
+        Self {
+            publishing: Arc::new(publishing),
+            logs: LogQueue::default(),
+            counters,
+            hash_tag: hash_tag.into(),
+            endpoint,
+        }
     }
 
     /// Follows this log, until its node is stopped.

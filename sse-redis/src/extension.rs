@@ -65,7 +65,7 @@ impl Redis {
         for argument in arguments {
             eval.arg(argument);
         }
-        let Value::Array(reply) = writer.store(&eval, id, 0).await?.reply else {
+        let Value::Array(reply) = writer.append(&eval, id, 0).await?.reply else {
             return Err(RedisPublishError::MaybeStored(id));
         };
         let text = |value| match value {

@@ -11,7 +11,7 @@ use sse_core::hub::EventId;
 use sse_core::hub::log::LogHandle;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Most events arrive within this time. For a longer wait the hub remembers the ID.
@@ -82,8 +82,8 @@ impl Redis {
     }
 
     /// Returns a builder for a node of another log, with the settings of this node, over the same two connections. A program
-    /// with many logs needs two connections to the server, and not two for each log. In a Redis Cluster each log has a leader of
-    /// its own, so each node has connections of its own.
+    /// with many logs needs two connections to the server, and not two for each log. In a Redis Cluster only logs of one
+    /// [hash tag](RedisBuilder::hash_tag) have the same leader, so logs without a common one have connections of their own.
     ///
     /// Each node is stopped by its own handle. The connections close when all nodes and publishers that share them are
     /// stopped or dropped.
@@ -143,7 +143,7 @@ impl Redis {
     /// ```
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.inner.hub.is_draining() && self.inner.shared.is_ready(self.inner.builder.ready_grace)
+        !self.inner.hub.is_draining() && self.inner.shared.is_ready(Instant::now(), self.inner.builder.ready_grace)
     }
 
     /// Waits until the hub has loaded the entries of the log. Before that, subscriptions are answered "retry later". While
@@ -161,7 +161,7 @@ impl Redis {
     ///
     /// ```no_run
     /// # async fn start(redis: sse_redis::Redis) {
-    /// use std::time::Duration;
+    /// use std::time::{Duration, Instant};
     ///
     /// match tokio::time::timeout(Duration::from_secs(10), redis.loaded()).await {
     ///     Ok(Ok(())) => {}
@@ -187,7 +187,7 @@ impl Redis {
     ///
     /// ```no_run
     /// # use sse_core::hub::EventId;
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, Instant};
     /// # async fn feed(sse: sse_core::Sse<sse_core::Tokio>, redis: sse_redis::Redis) {
     /// if let Some(id) = sse.last_event_id().as_str().and_then(EventId::parse) {
     ///     let _ = tokio::time::timeout(Duration::from_secs(5), redis.wait_for(id)).await;
@@ -239,7 +239,7 @@ impl Redis {
         self.problem().map(|problem| problem.to_string())
     }
 
-    /// Returns the problem of the node, or `None` while the log is followed and publishes have a connection. The value is for
+    /// Returns the problem of the node, or `None` while the log is followed and the server stores publishes. The value is for
     /// alerts. For a minute after an entry was skipped, the problem is [`Problem::UnknownEntry`].
     ///
     /// ```no_run
@@ -255,6 +255,9 @@ impl Redis {
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         let status = &self.inner.shared;
+        if status.is_stopped() {
+            return Some(Problem::Stopped);
+        }
         status.problem().or_else(|| self.inner.writer.problem()).or_else(|| status.unknown_entry())
     }
 

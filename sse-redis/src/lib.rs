@@ -30,7 +30,8 @@
 //!
 //! # Requirements
 //!
-//! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`. `docs/scaling.md` has the `ACL SETUSER` line of a
+//! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`, or `{TAG}:NAME:log` and `{TAG}:NAME:meta` with
+//! [`RedisBuilder::hash_tag`]. `docs/scaling.md` has the `ACL SETUSER` line of a
 //! user with the required rights. Other programs may append entries, in any language: `docs/publishing.md` is the contract.
 //! They may trim the log to at least 1,024 entries, and must not delete single entries.
 //!
@@ -47,6 +48,7 @@
 
 mod address;
 mod backoff;
+mod batch;
 mod builder;
 mod cluster;
 mod commands;
@@ -68,6 +70,7 @@ mod publish_id;
 mod publisher;
 mod publishing;
 mod reader;
+mod refusal;
 mod replicas;
 mod replies;
 mod retention;

@@ -136,6 +136,7 @@ impl NodeLog {
         }
         let Self { feed, writer, status, .. } = self;
         let (mut rounds, mut is_loaded, mut wrong) = (0, false, None);
+        let mut has_entries = false;
         apply(feed, self.effects.drain(..), |effect| match effect {
             Effect::Following(following) => status.set_following(*following),
             Effect::Probe(probe) => {
@@ -162,8 +163,11 @@ impl NodeLog {
             }
             Effect::CaughtUp => rounds += 1,
             Effect::Loaded => is_loaded = true,
-            Effect::Append(..) | Effect::Advance(_) => {}
+            Effect::Append(..) | Effect::Advance(_) => has_entries = true,
         });
+        if has_entries {
+            status.entry_received();
+        }
         if is_loaded {
             status.set_loaded();
         }
@@ -246,4 +250,52 @@ fn append(feed: &mut LogFeed, entries: &mut Vec<(EventId, Option<Box<Record>>)>)
         }
     }
     entries.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::Stream;
+    use sse_core::Hub;
+    use sse_core::testing::Clock;
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    /// A client that reads as soon as it is woken.
+    struct Greedy(Mutex<(Option<Pin<Box<sse_core::EventStream<Clock>>>>, Vec<usize>)>);
+
+    impl Greedy {
+        /// Reads everything, and notes the number of events.
+        fn read(self: &Arc<Self>) {
+            let waker = Waker::from(self.clone());
+            let mut own = self.0.lock().unwrap();
+            let (stream, reads) = &mut *own;
+            let Some(stream) = stream else { return };
+            let mut text = Vec::new();
+            while let Poll::Ready(Some(chunk)) = stream.as_mut().poll_next(&mut Context::from_waker(&waker)) {
+                text.extend_from_slice(&chunk);
+            }
+            reads.push(String::from_utf8_lossy(&text).matches("data: x").count());
+        }
+    }
+
+    impl Wake for Greedy {
+        fn wake(self: Arc<Self>) {
+            self.read();
+        }
+    }
+
+    #[test]
+    fn a_batch_of_the_log_wakes_a_client_once() {
+        let clock = Clock::new();
+        let (hub, mut feed) = sse_core::hub::log::follow_on(Hub::builder(), clock.clone());
+        let body = clock.sse().subscribe(&hub, ["news"]).into_response().into_body();
+        let client = Arc::new(Greedy(Mutex::new((Some(Box::pin(body)), Vec::new()))));
+        client.read();
+        let event = || Box::new(Record { topic: "news".into(), data: Some("x".into()), ..Record::default() });
+        let entries = (1..=100).map(|ms| Effect::Append(EventId::new((ms, 0), 7), event()));
+        apply(&mut feed, entries, |_| {});
+        assert_eq!(client.0.lock().unwrap().1, [0, 100]);
+    }
 }

@@ -20,7 +20,7 @@ pub enum Problem {
     /// No connection is open: the server does not answer, or the connection broke. The node reconnects by itself.
     #[error("the Redis server is unreachable: {0}")]
     Unreachable(Box<str>),
-    /// The server is a replica. Use the address of the leader, or a name that follows the leader.
+    /// The server is a replica, or rejects publishes as a replica does. Use the address of the leader, or a name that follows the leader.
     #[error("the Redis server is a replica: use the address of the leader")]
     NotLeader,
     /// The server has this version, and version 7.0 is required.
@@ -30,11 +30,11 @@ pub enum Problem {
     /// rights.
     #[error("the Redis server denied access: {0}")]
     AccessDenied(Box<str>),
-    /// The server answered with another error.
+    /// The server answered with another error, for example that its memory is full.
     #[error("the Redis server returned an error: {0}")]
     Server(Box<str>),
     /// A probe was written and did not come back within 10 s: the node reads from another server than the one that receives
-    /// its publishes, or the server rejects publishes.
+    /// its publishes, or the server rejects publishes. The problem remains until an entry arrives.
     #[error(
         "a probe did not come back: the node reads another server than it writes to, or the server rejects publishes"
     )]
@@ -62,6 +62,11 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether both are of one kind, also with different texts.
+    pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     /// Whether the node cannot load the log until a person acts.
     pub(crate) const fn prevents_loading(&self) -> bool {
         matches!(self, Self::NotLeader | Self::TooOld(_) | Self::AccessDenied(_) | Self::NewerFormat { .. })

@@ -25,7 +25,7 @@ pub enum RedisPublishError {
     #[error("the topic name has {0} bytes, and the limit is {limit}", limit = hub::MAX_TOPIC_BYTES)]
     TopicName(usize),
     /// One `publish_all` has more than 1,024 events. Nothing was stored.
-    #[error("one batch has more than {limit} events", limit = crate::writer::MAX_BATCH)]
+    #[error("one batch has more than {limit} events", limit = crate::batch::MAX_BATCH)]
     TooMany,
     /// The limit [`in_flight`](crate::RedisBuilder::in_flight) was reached for half of the deadline. Nothing was stored.
     /// Answer 503 or 429.

@@ -163,7 +163,7 @@ impl Publisher {
         self.inner.writer.publish_all(&self.inner.limits, events, Some(id)).await
     }
 
-    /// Returns the reason why no connection is open, or `None`.
+    /// Returns the reason why no connection is open, or why the server refused the last publish, or `None`.
     ///
     /// ```no_run
     /// # fn check(publisher: sse_redis::Publisher) {

@@ -20,6 +20,9 @@ use tokio::runtime::Handle;
 /// The largest log. Redis rejects larger numbers.
 const MAX_ENTRIES: usize = i64::MAX as usize;
 
+/// The largest name, prefix or hash tag of a log, in bytes.
+const MAX_NAME: usize = 128;
+
 /// The largest number of publishes in flight.
 const MAX_IN_FLIGHT: usize = 65_536;
 
@@ -50,7 +53,7 @@ impl RedisBuilder {
     /// ```
     pub fn start(self) -> Result<(Redis, Hub), StartError> {
         let (runtime, connections) = self.check()?;
-        let keys = Keys::of(&self.prefix, &self.name);
+        let keys = self.keys();
         let writer = self.writer(&connections, &keys);
         let (hub, mut feed) = sse_core::hub::log::follow(self.hub.clone());
         feed.accept_subscribers(false);
@@ -86,28 +89,33 @@ impl RedisBuilder {
     /// ```
     pub fn publisher(self) -> Result<Publisher, StartError> {
         let (runtime, connections) = self.check()?;
-        let writer = self.writer(&connections, &Keys::of(&self.prefix, &self.name));
+        let writer = self.writer(&connections, &self.keys());
         let user = connections.publishing.user(&runtime);
         Ok(Publisher::new(self, connections, writer, user))
     }
 
     fn check(&self) -> Result<(Handle, Arc<Connections>), StartError> {
         let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        if self.name.is_empty() || self.name.len() > 128 || self.name.contains(['{', '}']) {
-            return Err(StartError::Log(self.name.as_str().into()));
+        let invalid = |text: &str| text.len() > MAX_NAME || text.contains(['{', '}']);
+        for name in [Some(&self.name), self.hash_tag.as_ref()].into_iter().flatten() {
+            if name.is_empty() || invalid(name) {
+                return Err(StartError::Log(name.as_str().into()));
+            }
         }
-        if self.prefix.len() > 128 || self.prefix.contains(['{', '}']) {
+        if invalid(&self.prefix) {
             return Err(StartError::Log(self.prefix.as_str().into()));
         }
         if self.max_entries < MIN_ENTRIES {
             return Err(StartError::TooShort(self.max_entries));
         }
         let address = Address::new(self.url.as_str());
-        // Logs of a Cluster are on different servers.
-        if let Some(connections) = self.connections.as_ref().filter(|_| address.kind() != Kind::Cluster) {
+        // Logs of a Cluster with different hash tags are on different servers.
+        let serves =
+            |connections: &Connections| address.kind() != Kind::Cluster || *connections.hash_tag == *self.shared_tag();
+        if let Some(connections) = self.connections.as_ref().filter(|connections| serves(connections)) {
             return Ok((runtime, connections.clone()));
         }
-        let key = Keys::of(&self.prefix, &self.name).log;
+        let key = self.keys().log;
         let server = address.server(&key, &self.certificates);
         let server = server.map_err(|error| StartError::Url(error.to_string().into()))?;
         let endpoint = match self.resolve.clone() {
@@ -116,7 +124,15 @@ impl RedisBuilder {
                 Endpoint::Resolved { resolve, kind: address.kind(), key, certificates: self.certificates.clone() }
             }
         };
-        Ok((runtime, Arc::new(Connections::new(endpoint, self.limits(), generator()))))
+        Ok((runtime, Arc::new(Connections::new(endpoint, self.shared_tag(), self.limits(), generator()))))
+    }
+
+    fn keys(&self) -> Keys {
+        Keys::of(&self.prefix, self.hash_tag.as_deref(), &self.name)
+    }
+
+    fn shared_tag(&self) -> &str {
+        self.hash_tag.as_deref().unwrap_or(&self.name)
     }
 
     fn limits(&self) -> PublishLimits {

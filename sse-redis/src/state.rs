@@ -98,7 +98,8 @@ impl NodeStatus {
 
     pub(crate) fn set_following(&self, following: bool) {
         if following {
-            *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = Outage::default();
+            // A lost probe says that the log which is followed is not the one that receives publishes.
+            self.end_outage(|problem| *problem != Problem::ProbeLost);
         }
         let changed = self.standing.send_if_modified(|standing| {
             let changed = standing.following != following;
@@ -109,6 +110,18 @@ impl NodeStatus {
         });
         if changed {
             crate::trace::following(following);
+        }
+    }
+
+    /// An entry has arrived.
+    pub(crate) fn entry_received(&self) {
+        self.end_outage(|problem| *problem == Problem::ProbeLost);
+    }
+
+    fn end_outage(&self, of: impl FnOnce(&Problem) -> bool) {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        if outage.problem.as_ref().is_some_and(of) {
+            *outage = Outage::default();
         }
     }
 
@@ -146,9 +159,10 @@ impl NodeStatus {
     }
 
     /// Whether the node is loaded, not stopped, and has been stale for less than `grace`.
-    pub(crate) fn is_ready(&self, grace: Duration) -> bool {
+    pub(crate) fn is_ready(&self, now: Instant, grace: Duration) -> bool {
         let standing = *self.standing.borrow();
-        standing.loaded && !standing.stopped && (standing.following || standing.since.elapsed() < grace)
+        let stale = || now.saturating_duration_since(standing.since);
+        standing.loaded && !standing.stopped && (standing.following || stale() < grace)
     }
 
     /// Waits until the hub is loaded, or cannot be loaded.
@@ -178,5 +192,42 @@ impl NodeStatus {
     pub(crate) fn unknown_entry(&self) -> Option<Problem> {
         let entry = *self.unknown_entry.lock().unwrap_or_else(PoisonError::into_inner);
         entry.filter(|(_, since)| since.elapsed() < UNKNOWN_ENTRY).map(|(id, _)| Problem::UnknownEntry(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Redis;
+
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+    #[test]
+    fn a_loaded_node_stays_ready_without_its_server_unless_a_limit_is_set() {
+        let status = NodeStatus::new();
+        status.set_following(true);
+        status.set_loaded();
+        status.set_following(false);
+        let later = Instant::now() + YEAR;
+        assert!(status.is_ready(later, Redis::builder("redis://127.0.0.1").ready_grace));
+        let limited = Redis::builder("redis://127.0.0.1").ready_grace(YEAR / 2);
+        assert!(!status.is_ready(later, limited.ready_grace) && status.is_ready(Instant::now(), limited.ready_grace));
+        status.set_stopped();
+        assert!(!status.is_ready(Instant::now(), limited.ready_grace));
+    }
+
+    #[test]
+    fn a_lost_probe_is_the_problem_until_an_entry_arrives() {
+        let status = NodeStatus::new();
+        status.set_problem(Problem::ProbeLost);
+        status.set_following(true);
+        assert_eq!(status.problem(), Some(Problem::ProbeLost));
+        status.entry_received();
+        assert_eq!(status.problem(), None);
+        status.set_problem(Problem::NotLeader);
+        status.entry_received();
+        assert_eq!(status.problem(), Some(Problem::NotLeader));
+        status.set_following(true);
+        assert_eq!(status.problem(), None);
     }
 }

@@ -21,6 +21,9 @@ pub struct RedisStats {
     pub published: u64,
     /// The total time of the calls that stored them. A call of `publish_all` counts once.
     pub publish_time: Duration,
+    /// The calls that stored events, by their time: the first number is that of the calls within the first of
+    /// [`LATENCY_BOUNDS`](Self::LATENCY_BOUNDS), and so on. The last number is that of the calls beyond the last bound.
+    pub publish_latency: [u64; BOUNDS + 1],
     /// Publishes that were not stored: an invalid event, no connection, no log, or an error of the server.
     pub not_stored: u64,
     /// Publishes that the leader stored, and that too few replicas acknowledged
@@ -54,11 +57,42 @@ pub struct RedisStats {
     pub skipped: u64,
 }
 
+/// The number of bounds in [`RedisStats::LATENCY_BOUNDS`].
+const BOUNDS: usize = 8;
+
+impl RedisStats {
+    /// The bounds of [`publish_latency`](Self::publish_latency), from 1 ms to 3 s.
+    ///
+    /// ```no_run
+    /// # fn metrics(redis: sse_redis::Redis) {
+    /// use sse_redis::RedisStats;
+    ///
+    /// // The buckets of a Prometheus histogram, each with all faster calls.
+    /// let mut calls = 0;
+    /// for (bound, more) in RedisStats::LATENCY_BOUNDS.iter().zip(redis.stats().publish_latency) {
+    ///     calls += more;
+    ///     println!("publish_seconds_bucket{{le=\"{}\"}} {calls}", bound.as_secs_f64());
+    /// }
+    /// # }
+    /// ```
+    pub const LATENCY_BOUNDS: [Duration; BOUNDS] = [
+        Duration::from_millis(1),
+        Duration::from_millis(3),
+        Duration::from_millis(10),
+        Duration::from_millis(30),
+        Duration::from_millis(100),
+        Duration::from_millis(300),
+        Duration::from_secs(1),
+        Duration::from_secs(3),
+    ];
+}
+
 /// The counters behind [`RedisStats`].
 #[derive(Debug, Default)]
 pub(crate) struct RedisCounters {
     published: AtomicU64,
     publish_nanos: AtomicU64,
+    publish_latency: [AtomicU64; BOUNDS + 1],
     not_stored: AtomicU64,
     not_replicated: AtomicU64,
     overloaded: AtomicU64,
@@ -100,8 +134,15 @@ impl RedisCounters {
     ) {
         match result {
             Ok(stored) => {
-                add(&self.published, events(stored));
+                let events = events(stored);
+                // An empty batch is no call to the server.
+                if events == 0 {
+                    return;
+                }
+                add(&self.published, events);
                 add(&self.publish_nanos, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+                let bucket = RedisStats::LATENCY_BOUNDS.partition_point(|bound| *bound < time);
+                self.publish_latency.get(bucket).into_iter().for_each(|bucket| add(bucket, 1));
             }
             Err(RedisPublishError::NotReplicated { .. }) => add(&self.not_replicated, 1),
             Err(RedisPublishError::MaybeStored(_)) => add(&self.maybe_stored, 1),
@@ -138,6 +179,7 @@ impl RedisCounters {
         RedisStats {
             published: get(&self.published),
             publish_time: Duration::from_nanos(get(&self.publish_nanos)),
+            publish_latency: self.publish_latency.each_ref().map(get),
             not_stored: get(&self.not_stored),
             not_replicated: get(&self.not_replicated),
             overloaded: get(&self.overloaded),
@@ -153,5 +195,21 @@ impl RedisCounters {
             repetitions: get(&self.repetitions),
             skipped: get(&self.skipped),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_publishes_are_counted_by_their_latency() {
+        let counters = RedisCounters::default();
+        let stored = |ms| counters.published(&Ok(()), |()| 1, Duration::from_millis(ms));
+        [0, 1, 2, 3_000, 3_001, u64::MAX / 1_000_000].into_iter().for_each(stored);
+        counters.published(&Err::<(), _>(RedisPublishError::Overloaded), |()| 1, Duration::from_millis(5));
+        let stats = counters.stats(0, &ConnectionCounters::default());
+        assert_eq!(stats.publish_latency, [2, 1, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!((stats.published, stats.overloaded), (6, 1));
     }
 }

@@ -20,6 +20,8 @@ events! {
 
     fn publisher_away(error: &dyn Display) = WARN "publisher.away" { %error } "no connection for publishes is open";
 
+    fn publish_refused(error: &dyn Display) = WARN "publish.refused" { %error } "the server refuses publishes";
+
     fn following(following: bool) = INFO "log.following" { following } "the node follows the log, or no longer follows it";
 
     fn lost(id: EventId, loss: &str) =
@@ -55,7 +57,7 @@ mod tests {
 
     /// Collects name, level and fields of each event.
     #[derive(Clone, Default)]
-    struct Collector(Arc<Mutex<BTreeSet<Row>>>);
+    struct Collector(Arc<Mutex<Vec<Row>>>);
 
     impl Subscriber for Collector {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -66,7 +68,7 @@ mod tests {
             let is = event.metadata();
             let fields =
                 is.fields().iter().map(|field| field.name().to_owned()).filter(|name| name != "message").collect();
-            self.0.lock().unwrap().insert((is.name().to_owned(), is.level().as_str().to_lowercase(), fields));
+            self.0.lock().unwrap().push((is.name().to_owned(), is.level().as_str().to_lowercase(), fields));
         }
 
         fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -86,12 +88,52 @@ mod tests {
             let id = EventId::new((1, 0), 7);
             away(&"x");
             publisher_away(&"x");
+            publish_refused(&"x");
             following(true);
             lost(id, "wiped");
             truncated(id);
             skipped(id, &"x");
         });
-        let emitted = collector.0.lock().unwrap().clone();
+        let emitted: BTreeSet<Row> = collector.0.lock().unwrap().drain(..).collect();
         assert_eq!(emitted, documented_events("sse_redis"));
+    }
+
+    /// A server that accepts connections and closes them.
+    #[test]
+    fn an_outage_is_one_warning_and_not_one_for_each_attempt() {
+        let collector = Collector::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tracing::subscriber::with_default(collector.clone(), || {
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let url = format!("redis://{}", listener.local_addr().unwrap());
+                let (redis, _hub) = crate::Redis::start(&url).unwrap();
+                // Two connections, and four attempts of each.
+                for _ in 0..8 {
+                    drop(listener.accept().await.unwrap());
+                }
+                redis.stop();
+            });
+        });
+        let warned: Vec<String> = collector.0.lock().unwrap().iter().map(|(name, ..)| name.clone()).collect();
+        let count = |name: &str| warned.iter().filter(|warned| *warned == name).count();
+        assert_eq!((count("server.away"), count("publisher.away")), (1, 1), "{warned:?}");
+    }
+
+    #[test]
+    fn refused_publishes_are_one_warning_for_each_kind_until_one_is_stored() {
+        use crate::{problem::Problem, refusal::Refusal};
+
+        let collector = Collector::default();
+        tracing::subscriber::with_default(collector.clone(), || {
+            let refusal = Refusal::default();
+            let full = |text: &str| refusal.set(Some(Problem::Server(text.into())));
+            full("OOM");
+            full("OOM again");
+            refusal.set(Some(Problem::NotLeader));
+            refusal.set(None);
+            full("OOM");
+        });
+        assert_eq!(collector.0.lock().unwrap().len(), 3);
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::commands::Keys;
 use crate::entry::{PROBE_FIELD, Record, RecordKind};
-use crate::failure::{is_moving, needs_reconnect};
+use crate::failure::{is_moving, needs_reconnect, problem_of};
 use crate::problem::Problem;
 use crate::publish::{NotStored, RedisPublishError};
 use crate::publish_connection::PublishConnection;
 use crate::publish_id::PublishId;
+use crate::refusal::Refusal;
 use crate::replies::event_id;
 use crate::retention::Retention;
 use crate::stats::{RedisCounters, RedisStats};
@@ -21,21 +22,6 @@ use tokio::time::{Instant, timeout_at};
 
 /// The wait before a publish is repeated while the slot of the log moves to another server of a cluster.
 const MOVING: Duration = Duration::from_millis(50);
-
-/// The largest number of events of one `publish_all`. The server does nothing else while it stores them.
-pub(crate) const MAX_BATCH: usize = 1_024;
-
-/// Appends entries, without another entry between them. The first argument is the number of entries that the log keeps. Each
-/// entry is the number of its field names and values, and these. A transaction would need two more rights.
-const ADD_ALL: &str = "
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-local ids, at = {}, 2
-while at <= #ARGV do
-  local last = at + tonumber(ARGV[at])
-  ids[#ids + 1] = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, at + 1, last))
-  at = last + 1
-end
-return ids";
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PublishLimits {
@@ -59,14 +45,28 @@ pub(crate) struct LogWriter {
     pub(crate) random: Random,
     /// The log did not exist. The reader of this node creates the log.
     no_log: AtomicBool,
+    refusal: Refusal,
     /// The log is not trimmed by age or size.
     trim_problem: Mutex<Option<Problem>>,
+}
+
+/// Nothing was stored, or no answer came.
+struct Failed {
+    error: RedisPublishError,
+    /// The problem that the error of the server shows.
+    problem: Option<Problem>,
+}
+
+impl<E: Into<RedisPublishError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), problem: None }
+    }
 }
 
 /// The reply to a command that stored something, and the number of replicas that have it.
 pub(crate) struct Stored {
     pub(crate) reply: Value,
-    replicas: u64,
+    pub(crate) replicas: u64,
 }
 
 impl LogWriter {
@@ -87,6 +87,7 @@ impl LogWriter {
             counters: RedisCounters::default(),
             random,
             no_log: AtomicBool::new(false),
+            refusal: Refusal::default(),
             trim_problem: Mutex::new(None),
         }
     }
@@ -96,10 +97,10 @@ impl LogWriter {
         self.stopped.send_replace(true);
     }
 
-    /// The reason why no connection is open or why the log is not trimmed, or `None`.
+    /// The reason why no connection is open, why the server refuses entries, or why the log is not trimmed, or `None`.
     pub(crate) fn problem(&self) -> Option<Problem> {
         let trim = || self.trim_problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.connection.problem().or_else(trim)
+        self.connection.problem().or_else(|| self.refusal.problem()).or_else(trim)
     }
 
     /// Whether the log has limits of age or size.
@@ -180,7 +181,7 @@ impl LogWriter {
         for (name, value) in record.fields() {
             add.arg(name).arg(value);
         }
-        let stored = self.store(&add, id, self.limits.replicas).await?;
+        let stored = self.append(&add, id, self.limits.replicas).await?;
         let event = match stored.reply {
             Value::Nil => return Err(self.no_log()),
             position => event_id(position, id.tag()).ok_or(RedisPublishError::MaybeStored(id))?,
@@ -188,68 +189,15 @@ impl LogWriter {
         self.check_replicas(event, stored.replicas).map(|()| event)
     }
 
-    fn check_replicas(&self, id: EventId, replicas: u64) -> Result<(), RedisPublishError> {
+    pub(crate) fn check_replicas(&self, id: EventId, replicas: u64) -> Result<(), RedisPublishError> {
         if replicas < self.limits.replicas { Err(RedisPublishError::NotReplicated { id, replicas }) } else { Ok(()) }
-    }
-
-    /// Publishes all events as consecutive entries, or none. The publish IDs follow from the first.
-    pub(crate) async fn publish_all<T: AsRef<str>, E: IntoFrame>(
-        &self,
-        hub: &Hub,
-        events: impl IntoIterator<Item = (T, E)>,
-        again: Option<PublishId>,
-    ) -> Result<Vec<EventId>, RedisPublishError> {
-        let begun = Instant::now();
-        let result = self.try_publish_all(hub, events, again).await;
-        self.counters.published(&result, |ids| ids.len() as u64, begun.elapsed());
-        result
-    }
-
-    async fn try_publish_all<T: AsRef<str>, E: IntoFrame>(
-        &self,
-        hub: &Hub,
-        events: impl IntoIterator<Item = (T, E)>,
-        again: Option<PublishId>,
-    ) -> Result<Vec<EventId>, RedisPublishError> {
-        let first = again.unwrap_or_else(|| PublishId::draw(&self.random));
-        let mut add = cmd("EVAL");
-        add.arg(ADD_ALL).arg(1).arg(&self.keys.log).arg(self.limits.max_entries);
-        let mut ids = Vec::new();
-        for (id, (topic, event)) in first.successors().zip(events) {
-            if ids.len() == MAX_BATCH {
-                return Err(RedisPublishError::TooMany);
-            }
-            let mut record = Record::of_frame(topic.as_ref(), &hub.check(topic.as_ref(), event)?);
-            if hub.ended(topic.as_ref()).is_some() {
-                return Err(RedisPublishError::Ended);
-            }
-            (record.publish, record.republished) = (Some(id), again.is_some());
-            let fields = record.fields();
-            add.arg(fields.len() * 2);
-            for (name, value) in fields {
-                add.arg(name).arg(value);
-            }
-            ids.push(id);
-        }
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let stored = self.store(&add, first, self.limits.replicas).await?;
-        let positions = match stored.reply {
-            Value::Nil => return Err(self.no_log()),
-            Value::Array(positions) if positions.len() == ids.len() => positions,
-            _ => return Err(RedisPublishError::MaybeStored(first)),
-        };
-        let ids = positions.into_iter().zip(ids).map(|(position, id)| event_id(position, id.tag()));
-        let ids = ids.collect::<Option<Vec<_>>>().ok_or(RedisPublishError::MaybeStored(first))?;
-        ids.last().map_or(Ok(()), |last| self.check_replicas(*last, stored.replicas)).map(|()| ids)
     }
 
     /// Writes a probe. The follower notices whether the probe was stored.
     pub(crate) async fn probe(&self, probe: PublishId) {
         let mut add = self.add();
         add.arg(PROBE_FIELD).arg(probe.to_string());
-        let _ = self.store(&add, probe, 0).await;
+        let _ = self.append(&add, probe, 0).await;
     }
 
     /// Trims the log by age and size.
@@ -258,7 +206,9 @@ impl LogWriter {
         let trimmed = self.store(&trim, PublishId::draw(&self.random), 0).await;
         // Without an answer the reason is the problem of the connection.
         let problem = match trimmed {
-            Err(RedisPublishError::NotStored(NotStored::Refused(text))) => Some(Problem::Retention(text)),
+            Err(Failed { error: RedisPublishError::NotStored(NotStored::Refused(text)), .. }) => {
+                Some(Problem::Retention(text))
+            }
             _ => None,
         };
         *self.trim_problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
@@ -270,15 +220,26 @@ impl LogWriter {
         add
     }
 
+    /// Appends entries, and notes whether the server accepts them.
+    pub(crate) async fn append(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, RedisPublishError> {
+        let stored = self.store(add, id, replicas).await;
+        match &stored {
+            Ok(_) => self.refusal.set(None),
+            Err(Failed { problem: Some(problem), .. }) => self.refusal.set(Some(problem.clone())),
+            Err(_) => {}
+        }
+        stored.map_err(|failed| failed.error)
+    }
+
     /// Sends a command within the limits, and returns its reply when this many replicas have its effect, or at the deadline.
-    pub(crate) async fn store(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, RedisPublishError> {
+    async fn store(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, Failed> {
         let now = Instant::now();
         // Half of the time is for waiting, so that the other half remains for the reply.
         let (turn, deadline) = (now + self.limits.deadline / 2, now + self.limits.deadline);
         let permit = timeout_at(turn, self.permits.acquire()).await;
-        let Ok(Ok(_permit)) = permit else { return Err(RedisPublishError::Overloaded) };
+        let Ok(Ok(_permit)) = permit else { return Err(RedisPublishError::Overloaded.into()) };
         let mut stopped = self.stopped.subscribe();
-        let mut refused = NotStored::Away;
+        let mut refused = Failed::from(NotStored::Away);
         loop {
             let (mut connection, number) = tokio::select! {
                 biased;
@@ -295,24 +256,27 @@ impl LogWriter {
                 }
                 // The server answered with an error: the event was not stored.
                 Ok(Err(error)) if error.code().is_some() => {
-                    refused = NotStored::Refused(error.to_string().into());
+                    refused = Failed {
+                        error: NotStored::Refused(error.to_string().into()).into(),
+                        problem: Some(problem_of(&error)),
+                    };
                     if needs_reconnect(&error) {
                         // Another server may have become the leader.
                         self.connection.give_up(number);
                     } else if is_moving(&error) && Instant::now() + MOVING < turn {
                         tokio::time::sleep(MOVING).await;
                     } else {
-                        return Err(refused.into());
+                        return Err(refused);
                     }
                 }
                 Ok(Err(_)) => {
                     self.connection.give_up(number);
-                    return Err(RedisPublishError::MaybeStored(id));
+                    return Err(RedisPublishError::MaybeStored(id).into());
                 }
                 Err(_) => {
                     // A ping finds out whether the connection is broken.
                     self.connection.check();
-                    return Err(RedisPublishError::MaybeStored(id));
+                    return Err(RedisPublishError::MaybeStored(id).into());
                 }
             }
         }

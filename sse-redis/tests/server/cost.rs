@@ -4,6 +4,7 @@ use crate::model::Node;
 use crate::server::Server;
 use crate::shared::connections;
 use sse_core::Event;
+use sse_redis::{Redis, RedisBuilder};
 use std::time::Duration;
 
 /// The counters of the server.
@@ -53,15 +54,15 @@ async fn one_log(seconds: u64) -> String {
     found
 }
 
-async fn many_logs(seconds: u64) -> String {
-    let server = Server::start(false);
-    let first = Node::start(&server.url());
+/// 200 logs over one pair of connections.
+async fn many_logs(server: &Server, first: RedisBuilder, seconds: u64) -> String {
+    let first = Node::build(first);
     let others = (1..200).map(|number| Node::build(first.redis.with_log(&format!("log{number}"))));
     let nodes: Vec<_> = [first.clone()].into_iter().chain(others).collect();
     for node in &nodes {
         node.ready().await;
     }
-    let (connections, commands, bytes) = idle(&server, seconds).await;
+    let (connections, commands, bytes) = idle(server, seconds).await;
     let found = format!("{connections} connections, {commands:.1} commands/s, {bytes:.0} B/s");
     assert!(connections <= 2 && commands <= 40.0, "{found}");
     for (number, node) in nodes.iter().enumerate() {
@@ -75,6 +76,34 @@ async fn many_logs(seconds: u64) -> String {
 
 pub(crate) async fn idle_nodes(long: bool) -> String {
     let seconds = if long { 60 } else { 15 };
-    let (one, many) = tokio::join!(one_log(seconds), many_logs(seconds));
-    format!("one log: {one}; 200 logs: {many}")
+    let (server, cluster) = (Server::start(false), cluster());
+    let shared = many_logs(&server, Redis::builder(&server.url()), seconds);
+    let url = cluster.url().replacen("redis", "redis+cluster", 1);
+    let of_cluster = many_logs(&cluster, Redis::builder(&url).hash_tag("app"), seconds);
+    // Only a figure for comparison, so not in the short form.
+    let apart = async { if long { logs_apart(seconds).await } else { "not counted".to_owned() } };
+    let (one, many, of_cluster, apart) = tokio::join!(one_log(seconds), shared, of_cluster, apart);
+    format!(
+        "one log: {one}; 200 logs: {many}; 200 logs in a Cluster: {of_cluster}; 200 nodes without `with_log`: {apart}"
+    )
+}
+
+/// A Cluster of one server.
+fn cluster() -> Server {
+    let (server, _) = Server::of_cluster();
+    server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    server.wait_for("cluster_state:ok", || server.cli(&["CLUSTER", "INFO"]));
+    server
+}
+
+/// 200 logs with two connections each.
+async fn logs_apart(seconds: u64) -> String {
+    let server = Server::start(false);
+    let nodes = (0..200).map(|number| Node::build(Redis::builder(&server.url()).log(&format!("log{number}"))));
+    let nodes: Vec<_> = nodes.collect();
+    for node in &nodes {
+        node.ready().await;
+    }
+    let (connections, commands, bytes) = idle(&server, seconds).await;
+    format!("{connections} connections, {commands:.1} commands/s, {bytes:.0} B/s")
 }

@@ -10,9 +10,6 @@ use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// All rights for the user of the tests. The other user has no password, so that the tests can ask the servers.
-const USER: [&str; 7] = ["ACL", "SETUSER", "sse", "on", ">secret", "~*", "+@all"];
-
 fn client(node: &Node) -> Client {
     Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None)
 }
@@ -40,7 +37,6 @@ async fn replicated(leader: &Server, replica: &Server) {
 pub(crate) async fn sentinels(_: bool) -> String {
     let (mut leader, replica) = (Server::start(false), Server::start(false));
     replica.follow(&leader);
-    [&leader, &replica].into_iter().for_each(|server| drop(server.cli(&USER)));
     let configuration = format!(
         "sentinel monitor main 127.0.0.1 {} 2\n\
          sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n",
@@ -87,7 +83,6 @@ pub(crate) async fn cluster(_: bool) -> String {
         server.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
     }
     for (server, bus) in servers.iter().zip(&buses) {
-        server.cli(&USER);
         servers[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &server.port.to_string(), &bus.to_string()]);
     }
     let slot = text(&servers[0].cli(&["CLUSTER", "KEYSLOT", "{sse}:log"]));
@@ -134,6 +129,14 @@ pub(crate) async fn cluster(_: bool) -> String {
     numbers(&second, 1..=10).await;
     second.redis.stop();
 
+    // A log of the same hash tag shares the connections.
+    let beside = Node::build(node.redis.with_log("beside").hash_tag("sse"));
+    beside.ready().await;
+    assert_eq!(connections(&servers[replica]), 2);
+    let of_beside = Client::start(Arc::new(Mutex::new(vec![beside.clone()])), "news", 0, None);
+    numbers(&beside, 1..=20).await;
+    of_beside.wait_for(20, SOON).await;
+
     // The publisher goes on while the slot moves.
     let publisher = Publisher::start(node.clone(), "moving", Duration::from_millis(2));
     let moving = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "moving", 0, None);
@@ -147,7 +150,7 @@ pub(crate) async fn cluster(_: bool) -> String {
     set(source, &["MIGRATING", &ids[other]]);
     let port = target.port.to_string();
     let migrate = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
-    for key in ["{sse}:meta", "{sse}:log"] {
+    for key in ["{sse}:meta", "{sse}:log", "{sse}:beside:log", "{sse}:beside:meta"] {
         let answer = source.cli(&[&migrate[..], &[key]].concat());
         assert!(answer.starts_with("+OK"), "{answer}");
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -161,7 +164,13 @@ pub(crate) async fn cluster(_: bool) -> String {
     let (news, moved) = (client.check(), moving.check());
     assert_eq!((news.events(), news.gaps()), (100, 0), "{news:?}");
     assert_eq!((moved.events(), moved.gaps()), (last, 0), "{moved:?}");
-    assert!(target.cli(&["EXISTS", "{sse}:log"]).starts_with(":1"));
+    numbers(&beside, 21..=40).await;
+    of_beside.wait_for(40, SOON).await;
+    let shared = of_beside.check();
+    assert_eq!((shared.events(), shared.gaps()), (40, 0), "{shared:?}");
+    assert!(target.cli(&["EXISTS", "{sse}:log", "{sse}:beside:log"]).starts_with(":2"));
+    assert_eq!(connections(target), 2);
+    beside.redis.stop();
     node.redis.stop();
     format!(
         "published again {took:.1?} after the leader was killed, {last} events around a reshard, 0 gaps, {} repeated",
@@ -182,7 +191,6 @@ fn text(reply: &str) -> String {
 pub(crate) async fn resolved(_: bool) -> String {
     let (mut one, other) = (Server::start(false), Server::start(false));
     other.follow(&one);
-    [&one, &other].into_iter().for_each(|server| drop(server.cli(&USER)));
     // `None`: the service that knows the address is away.
     let now: Arc<Mutex<Option<(String, String)>>> = Arc::default();
     let resolve = now.clone();

@@ -4,7 +4,7 @@
 //! Here and in CI each case is short. `SSE_REDIS_LONG=1 cargo test --release -p sse-redis --test server -- --nocapture
 //! --test-threads=1` runs the long form and prints figures. Without `redis-server` the cases are ignored and print the
 //! reason; with `CI=true` they fail. `SSE_REDIS_SERVER` names another server program. The case of TLS needs `--features tls`
-//! and `openssl`.
+//! and `openssl`. Every node has the rights of the user in `docs/scaling.md`, and a case fails if the server denied a command.
 
 mod cost;
 mod ends;
@@ -13,9 +13,11 @@ mod limits;
 mod losses;
 mod model;
 mod nodes;
+mod old;
 mod outages;
 mod problems;
 mod publishing;
+mod refusals;
 mod resume;
 mod server;
 mod services;
@@ -76,6 +78,10 @@ fn main() {
         "an entry of a later format stops a node" => problems::later_format;
         "an entry without a topic" => problems::unknown_entry;
         "the problem of a node" => problems::of_each_kind;
+        "a publisher that may not log in" => refusals::denied_login;
+        "a publisher without the right to publish" => refusals::denied_command;
+        "the URL of a replica without ROLE" => refusals::replica_without_role;
+        "a first attempt that arrives after its repetition" => outages::late_first_attempt;
         "a log with many probes" => problems::many_probes;
         "a publisher without a node" => workers::publisher;
         "a batch of events" => workers::batch;
@@ -108,7 +114,7 @@ fn main() {
         });
         trial.with_ignored_flag(missing.is_some() && !in_ci)
     });
-    let trials = trials.chain(publishing::trials(missing.as_deref(), in_ci)).collect();
+    let trials = trials.chain(publishing::trials(missing.as_deref(), in_ci)).chain([old::trial(in_ci)]).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 

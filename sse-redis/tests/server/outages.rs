@@ -2,6 +2,7 @@
 
 use crate::model::{Client, Node, Publisher};
 use crate::server::{Server, url_over};
+use crate::shared::until;
 use sse_core::Event;
 use sse_redis::{NodeState, Redis, RedisPublishError};
 use std::sync::{Arc, Mutex};
@@ -175,4 +176,42 @@ pub(crate) async fn slow(long: bool) -> String {
     client.wait_for(10, Duration::from_secs(30)).await;
     assert_eq!(client.check().gaps(), 0);
     format!("of {many} at once {stored} stored, {overloaded} overloaded, {other} maybe stored or refused")
+}
+
+/// The connection that carried a publish is replaced, and its bytes reach the server after the repetition.
+pub(crate) async fn late_first_attempt(_: bool) -> String {
+    let server = Server::start(false);
+    let cable = server.cable().await;
+    let near = Node::build(Redis::builder(&url_over(&cable)).deadline(Duration::from_millis(300)));
+    let far = Node::start(&server.url());
+    near.ready().await;
+    far.ready().await;
+    let clients = [&near, &far].map(|node| Client::start(Arc::new(Mutex::new(vec![node.clone()])), "news", 0, None));
+    near.publish_surely("news", "1").await;
+    cable.hold();
+    let first = near.redis.publish("news", "2").await;
+    let Err(RedisPublishError::MaybeStored(id)) = first else { panic!("{first:?}") };
+    let begun = Instant::now();
+    while near.redis.publish_again(id, "news", "2").await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", near.redis.last_error());
+    }
+    for client in &clients {
+        client.wait_for(2, Duration::from_secs(30)).await;
+    }
+    let before = [&near, &far].map(|node| node.redis.stats().repetitions);
+    cable.release();
+    // The repetition has the field `r`, and the first attempt has not.
+    until("the first attempt arrives", || {
+        let log = server.cli(&["XRANGE", "{sse}:log", "-", "+"]);
+        log.split(&id.to_string()).skip(1).any(|entry| !entry.contains("\r\nr\r\n"))
+    })
+    .await;
+    far.publish_surely("news", "3").await;
+    for (client, (node, before)) in clients.iter().zip([&near, &far].into_iter().zip(before)) {
+        client.wait_for(3, Duration::from_secs(30)).await;
+        let seen = client.check();
+        assert_eq!((seen.events(), seen.gaps()), (3, 0), "{seen:?}");
+        assert!(node.redis.stats().repetitions > before, "{:?}", node.redis.stats());
+    }
+    "3 events, each once".to_owned()
 }

@@ -2,6 +2,7 @@
 
 use crate::model::{Client, Node};
 use crate::server::Server;
+use crate::shared::until;
 use sse_redis::{NodeState, Problem, Redis};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -64,6 +65,7 @@ pub(crate) async fn later_format(_: bool) -> String {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(client.seen().course.last(), Some(2), "nothing after the entry");
+    assert_eq!(node.redis.stats().lag, 2, "this entry, and the entry after it");
     // As `MAXLEN` does after a while.
     server.cli(&["XTRIM", "{sse}:log", "MAXLEN", "1"]);
     node.ready().await;
@@ -72,6 +74,7 @@ pub(crate) async fn later_format(_: bool) -> String {
     client.wait_for(4, SOON).await;
     assert_eq!(client.check().gaps(), 1);
     assert!(node.redis.stats().lost_trimmed >= 1, "{:?}", node.redis.stats());
+    until("the node has read everything", || node.redis.stats().lag == 0).await;
     text
 }
 

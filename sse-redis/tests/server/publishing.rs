@@ -92,7 +92,7 @@ pub(crate) fn trials(missing: Option<&str>, in_ci: bool) -> impl Iterator<Item =
 async fn publishes(language: &Language, program: &Path) {
     let server = Server::start(false);
     let document = document();
-    let line = document.lines().find(|line| line.starts_with("ACL SETUSER")).expect("the line");
+    let line = document.lines().find(|line| line.starts_with("ACL SETUSER publisher on ")).expect("the line");
     let line = line.replace("PASSWORD", "secret").replace("NAME", "news");
     let answer = server.cli(&line.split(' ').collect::<Vec<_>>());
     assert!(answer.starts_with("+OK"), "{answer}");

@@ -4,6 +4,7 @@ use sse_test_support::cable::Cable;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,27 @@ pub(crate) fn lacks(program: &str, version: &str) -> Option<String> {
     }
 }
 
+/// The rights of the line in `docs/scaling.md`, for logs of every name. Every node of the tests has these rights only.
+static RIGHTS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let line = user_line().replace("~{NAME}:*", "~*{*}:*");
+    line.split(' ').skip(3).map(str::to_owned).collect()
+});
+
+/// The line of `docs/scaling.md` that creates the user of a node, with a password.
+pub(crate) fn user_line() -> String {
+    let docs =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md")).expect("the document");
+    let line = docs.lines().find(|line| line.starts_with("ACL SETUSER sse on ")).expect("the line");
+    line.replace("PASSWORD", "secret")
+}
+
+/// The URL of a server at this address, with the user of a node.
+fn login(address: &str) -> String {
+    format!("redis://sse:secret@{address}")
+}
+
 pub(crate) struct Server {
+    program: String,
     child: Option<Child>,
     pub(crate) port: u16,
     pub(crate) dir: PathBuf,
@@ -45,12 +66,17 @@ impl Server {
 
     /// A server with these arguments. The closure may create files in the folder of the server.
     pub(crate) fn with(arguments: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        Self::of(program(), arguments)
+    }
+
+    /// A server of this program.
+    pub(crate) fn of(program: String, arguments: impl FnOnce(&Path) -> Vec<String>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("sse-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).expect("a temporary folder");
         let arguments = arguments(&dir);
-        let mut server = Self { child: None, port: free_port(), dir, arguments, sentinel: None };
+        let mut server = Self { program, child: None, port: free_port(), dir, arguments, sentinel: None };
         server.run();
         server
     }
@@ -80,11 +106,15 @@ impl Server {
 
     /// Starts the server, also after `kill`.
     pub(crate) fn run(&mut self) {
-        let child = Command::new(program())
+        // A sentinel does not know the commands of a node, and an older server does not know all of them.
+        let has_user = self.sentinel.is_none() && self.program == program();
+        let user = ["--user", "sse"].into_iter().chain(RIGHTS.iter().map(String::as_str)).filter(|_| has_user);
+        let child = Command::new(&self.program)
             .args(self.sentinel.iter().flat_map(|file| [file.as_os_str(), "--sentinel".as_ref()]))
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
             .args(["--repl-diskless-sync-delay", "0", "--repl-backlog-size", "16mb"])
             .args(&self.arguments)
+            .args(user)
             .arg("--dir")
             .arg(&self.dir)
             .stdout(Stdio::null())
@@ -100,7 +130,7 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.address())
+        login(&self.address())
     }
 
     /// A cable that leads to this server.
@@ -141,6 +171,13 @@ impl Server {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// The commands and keys that the server has denied to the user of a node.
+    fn denied(&self) -> Vec<String> {
+        let log = self.cli(&["ACL", "LOG"]);
+        let entries = log.split("\r\nreason\r\n").skip(1).map(str::to_owned);
+        entries.filter(|entry| !entry.contains("\r\nauth\r\n") && entry.contains("\r\nsse\r\n")).collect()
+    }
+
     pub(crate) fn wait_for(&self, wanted: &str, mut ask: impl FnMut() -> String) {
         let begun = Instant::now();
         loop {
@@ -163,14 +200,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        let denied = if self.child.is_some() { self.denied() } else { Vec::new() };
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
+        assert!(std::thread::panicking() || denied.is_empty(), "denied to the user of docs/scaling.md: {denied:?}");
     }
 }
 
 /// The URL of the server at the other end of a cable.
 pub(crate) fn url_over(cable: &Cable) -> String {
-    format!("redis://{}", cable.address())
+    login(cable.address())
 }
 
 /// A port that is free at this moment.

@@ -1,12 +1,12 @@
 //! Servers with restrictions: without `ROLE`, with full memory, without replicas, or with a user of few rights.
 
 use crate::model::{Client, Node, sse};
-use crate::server::{Server, url_over};
+use crate::server::{Server, url_over, user_line};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use sse_core::Event;
 use sse_core::hub::EventId;
-use sse_redis::{NodeState, NotStored, Redis, RedisPublishError, StartError};
+use sse_redis::{NodeState, NotStored, Problem, Redis, RedisPublishError, StartError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ async fn works(node: &Node) {
 }
 
 /// The number of connections that the server has accepted.
-fn connections(server: &Server) -> u64 {
+pub(crate) fn opened(server: &Server) -> u64 {
     let info = server.cli(&["INFO", "stats"]);
     let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
     line.and_then(|number| number.trim().parse().ok()).expect("a number")
@@ -51,6 +51,7 @@ pub(crate) async fn full_memory(_: bool) -> String {
         matches!(&result, Err(RedisPublishError::NotStored(NotStored::Refused(text))) if text.contains("OOM")),
         "{result:?}"
     );
+    assert!(matches!(node.redis.problem(), Some(Problem::Server(text)) if text.contains("OOM")));
     let fresh = Node::start(&server.url());
     fresh.ready().await;
     assert_eq!(fresh.hub.stats().held_events, 10);
@@ -61,16 +62,16 @@ pub(crate) async fn full_memory(_: bool) -> String {
     }
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     node.publish_surely("news", "11").await;
+    assert_eq!(node.redis.problem(), None);
     "a new node loads 10 events, and a running node stays ready".to_owned()
 }
 
 /// The user of `docs/scaling.md` can do everything that a node does.
 pub(crate) async fn documented_user(_: bool) -> String {
-    let docs =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md")).expect("the document");
-    let line = docs.lines().find(|line| line.starts_with("ACL SETUSER")).expect("the line");
-    let line = line.replace("PASSWORD", "secret").replace("NAME", "sse");
     let server = Server::start(false);
+    // In place of the user of the other cases, who may use logs of every name.
+    assert!(server.cli(&["ACL", "DELUSER", "sse"]).starts_with(":1"));
+    let line = user_line().replace("NAME", "sse");
     let answer = server.cli(&line.split(' ').collect::<Vec<_>>());
     assert!(answer.starts_with("+OK"), "{answer}");
     let url = format!("redis://sse:secret@127.0.0.1:{}/0", server.port);
@@ -82,11 +83,11 @@ pub(crate) async fn documented_user(_: bool) -> String {
     let stored = publisher.publish("news", "11").await;
     assert!(matches!(stored, Err(RedisPublishError::NotReplicated { replicas: 0, .. })), "{stored:?}");
     assert_eq!(node.redis.problem(), None);
-    let before = connections(&server);
+    let before = opened(&server);
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     drop(publisher);
     // The test itself opens a connection for each question.
-    let opened = connections(&server) - before - 1;
+    let opened = opened(&server) - before - 1;
     let denied = server.cli(&["ACL", "LOG"]);
     assert!(opened == 0 && denied.starts_with("*0"), "{opened} connections, {denied}");
     "10 events, no denied command, no reconnect".to_owned()
@@ -98,7 +99,7 @@ pub(crate) async fn no_replicas(_: bool) -> String {
     let node = Node::start(&server.url());
     works(&node).await;
     server.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    let before = connections(&server);
+    let before = opened(&server);
     let mut rejected = 0;
     for _ in 0..300 {
         match node.redis.publish("news", Event::data("x")).await {
@@ -106,7 +107,7 @@ pub(crate) async fn no_replicas(_: bool) -> String {
             other => panic!("{other:?}"),
         }
     }
-    let opened = connections(&server) - before - 1;
+    let opened = opened(&server) - before - 1;
     assert_eq!(opened, 0);
     server.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     node.publish_surely("news", "11").await;
@@ -144,15 +145,35 @@ pub(crate) async fn settings(_: bool) -> String {
         Redis::builder(&server.url()).log("b").window(usize::MAX).in_flight(usize::MAX).max_entries(usize::MAX),
         Redis::builder(&server.url()).log("c").deadline(Duration::MAX).in_flight(0),
         Redis::builder(&server.url()).prefix("myapp:").log("d"),
+        Redis::builder(&server.url()).prefix("myapp:").hash_tag("app").log("e"),
+        Redis::builder(&server.url()).log("f").max_age(Duration::MAX).max_bytes(usize::MAX).deadline(Duration::MAX),
+        Redis::builder(&server.url()).log("g").max_age(Duration::ZERO).max_bytes(0).ready_grace(Duration::MAX),
     ] {
         works(&Node::build(builder)).await;
     }
-    assert!(server.cli(&["EXISTS", "myapp:{d}:log"]).starts_with(":1"));
+    assert!(server.cli(&["EXISTS", "myapp:{d}:log", "myapp:{app}:e:log", "myapp:{app}:e:meta"]).starts_with(":3"));
+    // No replica acknowledges, and the smallest deadline passes.
+    let never = Node::build(Redis::builder(&server.url()).log("h").replicas(usize::MAX).deadline(Duration::ZERO));
+    never.ready().await;
+    let late = never.redis.publish("news", "1").await;
+    assert!(
+        matches!(
+            &late,
+            Err(RedisPublishError::NotReplicated { replicas: 0, .. }
+                | RedisPublishError::MaybeStored(_)
+                | RedisPublishError::NotStored(NotStored::Away))
+        ),
+        "{late:?}"
+    );
     let long = "x".repeat(129);
     for (prefix, name, wrong) in
         [("{myapp}", "d", "{myapp}"), ("", "{d}", "{d}"), ("", "", ""), ("", &*long, &*long), (&*long, "d", &*long)]
     {
         let result = Redis::builder(&server.url()).prefix(prefix).log(name).start().map(drop);
+        assert_eq!(result, Err(StartError::Log(wrong.into())));
+    }
+    for wrong in ["", "{app}", &long] {
+        let result = Redis::builder(&server.url()).hash_tag(wrong).start().map(drop);
         assert_eq!(result, Err(StartError::Log(wrong.into())));
     }
     let (redis, _) = Redis::start(&server.url()).expect("the node starts");
@@ -161,6 +182,11 @@ pub(crate) async fn settings(_: bool) -> String {
     redis.stop();
     assert!(!redis.is_ready());
     assert_eq!(redis.publish("news", Event::data("x")).await, Err(NotStored::Stopped.into()));
+    assert_eq!(redis.problem(), Some(Problem::Stopped));
+    // A publish that waits for a connection ends at once.
+    let (redis, _) = Redis::builder("redis://127.0.0.1:1").deadline(Duration::MAX).start().expect("the node starts");
+    let (waiting, ()) = tokio::join!(redis.publish("news", Event::data("x")), async { redis.stop() });
+    assert_eq!(waiting, Err(NotStored::Stopped.into()));
     "windows, limits and prefixes at their ends; no publish after stop".to_owned()
 }
 

@@ -1,7 +1,8 @@
 //! A TCP relay between a client and a server. The relay can cut connections at a chosen byte, swallow bytes, slow them
-//! down, and connect to another server.
+//! down, deliver them late, and connect to another server.
 
 use crate::Result;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,6 +54,10 @@ struct State {
     /// Texts that a server sends one after the other, and the cut after the last one.
     cut_after: Mutex<Option<(Vec<String>, Cut)>>,
     requests: Mutex<Vec<Request>>,
+    /// The number of connections that were opened so far.
+    opened: AtomicU64,
+    /// The bytes to the server of connections below this number are held.
+    held: watch::Sender<u64>,
 }
 
 /// A number that grows with every cut. A cut ends the connections that began before, also if the cable was plugged in
@@ -97,7 +102,14 @@ impl Cable {
         let address = listener.local_addr()?.to_string();
         let line = Mutex::new(Line { server: server.into(), ..Line::default() });
         let plug = watch::Sender::new(Plug::default());
-        let state = Arc::new(State { plug, line, cut_after: Mutex::default(), requests: Mutex::default() });
+        let state = Arc::new(State {
+            plug,
+            line,
+            cut_after: Mutex::default(),
+            requests: Mutex::default(),
+            opened: AtomicU64::new(0),
+            held: watch::Sender::new(0),
+        });
         let carried = state.clone();
         let carries = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -175,6 +187,18 @@ impl Cable {
         (line.swallows_to_server, line.swallows_to_client) = (to_server, to_client);
     }
 
+    /// Holds the bytes to the server of all connections that are open now, until [`Cable::release`]. The bytes arrive also if
+    /// the client closes its connection in the meantime, as those in the buffers of a network do. Later connections are not
+    /// affected.
+    pub fn hold(&self) {
+        self.state.held.send_replace(self.state.opened.load(Ordering::SeqCst));
+    }
+
+    /// Delivers the bytes that are held.
+    pub fn release(&self) {
+        self.state.held.send_replace(0);
+    }
+
     /// The `Last-Event-ID` of each request for this path so far, empty where the request had none.
     #[must_use]
     pub fn requests(&self, path: &str) -> Vec<String> {
@@ -195,12 +219,13 @@ impl Drop for Cable {
 async fn carry(mut client: TcpStream, state: Arc<State>, cuts: u64) {
     let address = state.line().server.clone();
     let Ok(mut server) = TcpStream::connect(address).await else { return };
+    let number = state.opened.fetch_add(1, Ordering::SeqCst);
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let cut = tokio::select! {
         cut = state.unplugged(cuts) => cut,
-        () = state.to_server(from_client, to_server) => Cut::Fin,
+        () = state.to_server(from_client, to_server, number) => Cut::Fin,
         cut = state.to_client(from_server, to_client) => cut,
     };
     end(client, cut);
@@ -231,9 +256,32 @@ impl State {
         buffer.get(..read)
     }
 
-    async fn to_server(&self, mut client: ReadHalf<'_>, mut server: WriteHalf<'_>) {
+    /// Reads until the bytes of this connection are no longer held, and returns them.
+    async fn held_back(&self, client: &mut ReadHalf<'_>, number: u64, bytes: &[u8]) -> Vec<u8> {
+        let (mut all, mut buffer) = (bytes.to_vec(), vec![0; 16 * 1024]);
+        let mut held = self.held.subscribe();
+        let mut is_open = true;
+        loop {
+            tokio::select! {
+                _ = held.wait_for(|held| *held <= number) => return all,
+                read = client.read(&mut buffer), if is_open => match read {
+                    Ok(read) if read > 0 => all.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+                    _ => is_open = false,
+                },
+            }
+        }
+    }
+
+    async fn to_server(&self, mut client: ReadHalf<'_>, mut server: WriteHalf<'_>, number: u64) {
         let (mut heads, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
         while let Some(bytes) = self.piece(&mut client, &mut buffer).await {
+            let late;
+            let bytes = if number < *self.held.borrow() {
+                late = self.held_back(&mut client, number, bytes).await;
+                &*late
+            } else {
+                bytes
+            };
             if self.line().swallows_to_server {
                 continue;
             }
@@ -372,6 +420,27 @@ mod tests {
             client.write_all(b"y").await?;
             assert_eq!(next(&mut client).await?, b'y');
         }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn held_bytes_arrive_after_those_of_a_later_connection_also_if_their_client_has_left() -> Result {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let cable = Cable::to(listener.local_addr()?.to_string()).await?;
+        let mut first = TcpStream::connect(cable.address()).await?;
+        let (mut of_first, _) = timeout(SOON, listener.accept()).await??;
+        first.write_all(b"a").await?;
+        assert_eq!(next(&mut of_first).await?, b'a');
+        cable.hold();
+        first.write_all(b"b").await?;
+        drop(first);
+        let mut second = TcpStream::connect(cable.address()).await?;
+        second.write_all(b"c").await?;
+        let (mut of_second, _) = timeout(SOON, listener.accept()).await??;
+        assert_eq!(next(&mut of_second).await?, b'c');
+        assert!(timeout(Duration::from_millis(100), of_first.read_u8()).await.is_err());
+        cable.release();
+        assert_eq!(next(&mut of_first).await?, b'b');
         Ok(())
     }
 
