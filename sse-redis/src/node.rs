@@ -256,27 +256,29 @@ fn append(feed: &mut LogFeed, entries: &mut Vec<(EventId, Option<Box<Record>>)>)
 mod tests {
     use super::*;
     use futures_util::Stream;
-    use sse_core::Hub;
     use sse_core::testing::Clock;
+    use sse_core::{EventStream, Hub};
     use std::pin::Pin;
     use std::sync::{Arc, Mutex};
     use std::task::{Context, Poll, Wake, Waker};
 
     /// A client that reads as soon as it is woken.
-    struct Greedy(Mutex<(Option<Pin<Box<sse_core::EventStream<Clock>>>>, Vec<usize>)>);
+    struct Greedy {
+        stream: Mutex<Pin<Box<EventStream<Clock>>>>,
+        /// The number of events of each read.
+        reads: Mutex<Vec<usize>>,
+    }
 
     impl Greedy {
         /// Reads everything, and notes the number of events.
         fn read(self: &Arc<Self>) {
             let waker = Waker::from(self.clone());
-            let mut own = self.0.lock().unwrap();
-            let (stream, reads) = &mut *own;
-            let Some(stream) = stream else { return };
+            let mut stream = self.stream.lock().unwrap();
             let mut text = Vec::new();
             while let Poll::Ready(Some(chunk)) = stream.as_mut().poll_next(&mut Context::from_waker(&waker)) {
                 text.extend_from_slice(&chunk);
             }
-            reads.push(String::from_utf8_lossy(&text).matches("data: x").count());
+            self.reads.lock().unwrap().push(String::from_utf8_lossy(&text).matches("data: x").count());
         }
     }
 
@@ -291,11 +293,11 @@ mod tests {
         let clock = Clock::new();
         let (hub, mut feed) = sse_core::hub::log::follow_on(Hub::builder(), clock.clone());
         let body = clock.sse().subscribe(&hub, ["news"]).into_response().into_body();
-        let client = Arc::new(Greedy(Mutex::new((Some(Box::pin(body)), Vec::new()))));
+        let client = Arc::new(Greedy { stream: Mutex::new(Box::pin(body)), reads: Mutex::default() });
         client.read();
         let event = || Box::new(Record { topic: "news".into(), data: Some("x".into()), ..Record::default() });
         let entries = (1..=100).map(|ms| Effect::Append(EventId::new((ms, 0), 7), event()));
         apply(&mut feed, entries, |_| {});
-        assert_eq!(client.0.lock().unwrap().1, [0, 100]);
+        assert_eq!(*client.reads.lock().unwrap(), [0, 100]);
     }
 }

@@ -83,7 +83,7 @@ pub(crate) async fn replica_without_role(_: bool) -> String {
     let is_away = |result: &Result<_, _>| matches!(result, Err(RedisPublishError::NotStored(NotStored::Away)));
     let other = refused.iter().find(|result| !is_refused(result, "read only replica") && !is_away(result));
     assert!(other.is_none(), "{other:?}");
-    assert!(!refused.iter().all(|result| is_away(result)));
+    assert!(!refused.iter().all(is_away));
     let connections = opened(&replica) - before;
     assert!((2..=8).contains(&connections), "{connections} connections for 200 publishes within a second");
     assert_eq!(wrong.redis.problem(), Some(Problem::NotLeader));
