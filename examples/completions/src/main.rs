@@ -1,10 +1,12 @@
 //! A model's answer, token by token: by POST for `fetch`, by GET for `EventSource`. The work stops when the client leaves.
+//! `dialects.rs` has the same answer as a run, which goes on when the client leaves.
 //!
 //! ```sh
 //! cargo run -p completions
 //! curl -N localhost:3000/completions -H 'content-type: application/json' -d '{"prompt": "Why?"}'
 //! ```
 
+mod dialects;
 mod model;
 mod work;
 
@@ -41,7 +43,8 @@ async fn main() -> io::Result<()> {
         .route("/", get(async move || Html(page)))
         .route("/completions", get(by_query).post(by_json).layer(Extension(policy)))
         .route("/work", get(progress))
-        .with_state(work.clone());
+        .with_state(work.clone())
+        .merge(dialects::routes(&work.hub));
 
     let signal = stop_signal()?;
     let stop = async move {

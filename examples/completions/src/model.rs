@@ -39,10 +39,10 @@ impl Chunk {
 
 /// Returns the answer to this prompt. The last item is `None`.
 pub(crate) fn answer(prompt: &str, endless: bool) -> impl Stream<Item = Option<Chunk>> + Send + use<> {
-    let text = ANSWER.trim_end().replace("{prompt}", prompt.trim());
+    let text = text(prompt);
     let role = Chunk::new(Delta { role: Some("assistant"), content: Some(String::new()) }, None);
     let content = |text| Some(Chunk::new(Delta { content: Some(text), ..Delta::default() }, None));
-    let tokens: Vec<String> = tokens(&text).map(str::to_owned).collect();
+    let tokens = words(&text);
     let rest: stream::BoxStream<'static, Option<Chunk>> = if endless {
         stream::iter(tokens.into_iter().cycle().map(content)).boxed()
     } else {
@@ -52,6 +52,15 @@ pub(crate) fn answer(prompt: &str, endless: bool) -> impl Stream<Item = Option<C
     stream::iter([Some(role)]).chain(rest)
 }
 
+/// Returns the tokens of the answer to this prompt.
+pub(crate) fn tokens(prompt: &str) -> impl Stream<Item = String> + Send + use<> {
+    stream::iter(words(&text(prompt))).then(delay)
+}
+
+fn text(prompt: &str) -> String {
+    ANSWER.trim_end().replace("{prompt}", prompt.trim())
+}
+
 /// Each token takes time. When the client leaves, the server drops the stream at this point.
 async fn delay(token: String) -> String {
     tokio::time::sleep(Duration::from_millis(25)).await;
@@ -59,13 +68,14 @@ async fn delay(token: String) -> String {
 }
 
 /// Splits a text into words, each with the space before, much as a tokenizer does.
-fn tokens(text: &str) -> impl Iterator<Item = &str> {
+fn words(text: &str) -> Vec<String> {
     let mut rest = text;
-    std::iter::from_fn(move || {
+    let words = std::iter::from_fn(move || {
         let mut chars = rest.char_indices().skip(1);
         let end = chars.find(|(_, c)| c.is_whitespace()).map_or(rest.len(), |(at, _)| at);
         let (token, after) = rest.split_at(end);
         rest = after;
-        (!token.is_empty()).then_some(token)
-    })
+        (!token.is_empty()).then(|| token.to_owned())
+    });
+    words.collect()
 }

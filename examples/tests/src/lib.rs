@@ -24,6 +24,7 @@ mod documents {
         Cancelling "../../../docs/cancelling.md"
         Compression "../../../docs/compression.md"
         Cors "../../../docs/cors.md"
+        Dialects "../../../docs/dialects.md"
         EndedTopics "../../../docs/ended-topics.md"
         Deploys "../../../docs/deploys.md"
         ManyConnections "../../../docs/many-connections.md"

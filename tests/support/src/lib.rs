@@ -29,14 +29,14 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The outcome of a step of a test.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// A program that the system lacks. A trial that fails with this error is ignored and names the program; under
+/// A program or a package that the system lacks, and where it was looked for. A trial that fails with this error is ignored and names the program; under
 /// `CI=true` the trial fails.
 #[derive(Debug)]
-pub struct Missing(pub(crate) String);
+pub struct Missing(pub String);
 
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "no {} in PATH", self.0)
+        write!(f, "no {}", self.0)
     }
 }
 
@@ -68,7 +68,7 @@ fn find(commands: &[&str]) -> Result<PathBuf, Missing> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let mut files = commands.iter().flat_map(|name| directories.iter().map(move |directory| directory.join(name)));
-    files.find(|file| file.is_file()).ok_or_else(|| Missing(commands.join(" or ")))
+    files.find(|file| file.is_file()).ok_or_else(|| Missing(commands.join(" or ") + " in PATH"))
 }
 
 #[cfg(feature = "servers")]
