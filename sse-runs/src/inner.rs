@@ -40,14 +40,14 @@ impl RunsInner {
 }
 
 /// A run that is being started. Frees the ID if the start fails or is dropped.
-pub(crate) struct Entered<'r> {
+pub(crate) struct RunEntry<'r> {
     pub(crate) runs: &'r RunsInner,
     pub(crate) id: &'r str,
     pub(crate) run: &'r Arc<ActiveRun>,
     pub(crate) is_started: bool,
 }
 
-impl Drop for Entered<'_> {
+impl Drop for RunEntry<'_> {
     fn drop(&mut self) {
         if !self.is_started {
             self.runs.active.remove(self.id, self.run);

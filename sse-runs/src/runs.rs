@@ -2,7 +2,7 @@
 
 use crate::active::{ActiveRun, ActiveRuns, Claim, StopCause};
 use crate::builder::RunsBuilder;
-use crate::inner::{Entered, RunsInner};
+use crate::inner::{RunEntry, RunsInner};
 use crate::nodes::Nodes;
 use crate::nodes::claims::new_token;
 use crate::nodes::queue::RunQueue;
@@ -115,7 +115,7 @@ impl Runs {
             nodes.ended(&known).await;
         }
         inner.active.insert(&id, &run, settings.max_active)?;
-        let mut entered = Entered { runs: inner, id: &id, run: &run, is_started: false };
+        let mut entered = RunEntry { runs: inner, id: &id, run: &run, is_started: false };
         // The hub is called without the lock, because the hub may wake streams.
         if nodes.is_none() && inner.is_kept(&topic_name) {
             return Err(StartRunError::Exists);

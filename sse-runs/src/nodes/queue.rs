@@ -13,7 +13,7 @@ pub(crate) struct RunQueue {
     max_bytes: usize,
     state: Mutex<QueueState>,
     /// Wakes the writer.
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<QueueProgress>,
 }
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ struct QueueState {
 
 /// Numbers that only grow.
 #[derive(Default, Clone, Copy)]
-struct Progress {
+struct QueueProgress {
     accepted: u64,
     stored: u64,
     /// The work has ended.
@@ -108,8 +108,9 @@ impl RunQueue {
 
     /// Returns when there is something to send, or another check than these was asked for.
     pub(crate) async fn ready(&self, checks: u64) {
-        let is_ready =
-            |progress: &Progress| progress.accepted > progress.stored || progress.finished || progress.checks > checks;
+        let is_ready = |progress: &QueueProgress| {
+            progress.accepted > progress.stored || progress.finished || progress.checks > checks
+        };
         // The sender is a field of `self`, so the channel cannot close.
         let _ = self.progress.subscribe().wait_for(is_ready).await;
     }
@@ -122,7 +123,7 @@ impl RunQueue {
 
     /// Returns when the writer has ended, if the work has ended. Returns at once while the work goes on.
     pub(crate) async fn ended(&self) {
-        let is_over = |progress: &Progress| !progress.finished || progress.closed;
+        let is_over = |progress: &QueueProgress| !progress.finished || progress.closed;
         let _ = self.progress.subscribe().wait_for(is_over).await;
     }
 
@@ -151,7 +152,7 @@ impl RunQueue {
     /// Returns when the log has stored all events that were added before.
     pub(crate) async fn flushed(&self) -> Result<(), OutputError> {
         let accepted = self.progress.borrow().accepted;
-        let is_done = |progress: &Progress| progress.stored >= accepted || progress.closed;
+        let is_done = |progress: &QueueProgress| progress.stored >= accepted || progress.closed;
         let is_stored = match self.progress.subscribe().wait_for(is_done).await {
             Ok(progress) => progress.stored >= accepted,
             Err(_) => false,
