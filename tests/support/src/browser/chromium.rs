@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// How long Chromium may take to end by itself before the process is killed.
 const END: Duration = Duration::from_secs(5);
 
-const ARGUMENTS: [&str; 17] = [
+const ARGUMENTS: [&str; 18] = [
     "--headless=new",
     "--remote-debugging-port=0",
     // `Page::resize` sets the size of a page.
@@ -29,6 +29,8 @@ const ARGUMENTS: [&str; 17] = [
     "--hide-scrollbars",
     "--force-color-profile=srgb",
     "--no-first-run",
+    // The proxies and servers of these tests make their own certificates.
+    "--ignore-certificate-errors",
     // No page is throttled because another one is in front.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
