@@ -28,16 +28,23 @@ pub(crate) fn lacks(program: &str, version: &str) -> Option<String> {
     }
 }
 
-/// The rights of the line in `docs/scaling.md`, for logs of every name. Every node of the tests has these rights only.
+/// The document with the rights that a node of the tested crate needs. The tests of sse-runs include this file.
+fn page() -> &'static str {
+    match env!("CARGO_PKG_NAME") {
+        "sse-runs" => concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/runs.md"),
+        _ => concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md"),
+    }
+}
+
+/// The rights of the line in the [`page`], for logs of every name. Every node of the tests has these rights only.
 static RIGHTS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let line = user_line().replace("~{NAME}:*", "~*{*}:*");
     line.split(' ').skip(3).map(str::to_owned).collect()
 });
 
-/// The line of `docs/scaling.md` that creates the user of a node, with a password.
+/// The line of the [`page`] that creates the user of a node, with a password.
 pub(crate) fn user_line() -> String {
-    let docs =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md")).expect("the document");
+    let docs = std::fs::read_to_string(page()).expect("the document");
     let line = docs.lines().find(|line| line.starts_with("ACL SETUSER sse on ")).expect("the line");
     line.replace("PASSWORD", "secret")
 }
@@ -203,7 +210,7 @@ impl Drop for Server {
         let denied = if self.child.is_some() { self.denied() } else { Vec::new() };
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
-        assert!(std::thread::panicking() || denied.is_empty(), "denied to the user of docs/scaling.md: {denied:?}");
+        assert!(std::thread::panicking() || denied.is_empty(), "denied to the user of {}: {denied:?}", page());
     }
 }
 
