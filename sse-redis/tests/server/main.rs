@@ -6,6 +6,7 @@
 //! reason; with `CI=true` they fail. `SSE_REDIS_SERVER` names another server program. The case of TLS needs `--features tls`
 //! and `openssl`. Every node has the rights of the user in `docs/scaling.md`, and a case fails if the server denied a command.
 
+mod cases;
 mod cost;
 mod ends;
 mod failovers;
@@ -26,30 +27,14 @@ mod shared;
 mod tls;
 mod workers;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use std::future::Future;
-use std::pin::Pin;
-use std::time::{Duration, Instant};
-
-/// A case returns its figures.
-type Case = fn(long: bool) -> Pin<Box<dyn Future<Output = String> + Send>>;
-
-/// The time limit of a case.
-const MOST: Duration = Duration::from_secs(300);
-
-macro_rules! cases {
-    ($($name:literal => $case:path;)*) => {
-        [$(($name, (|long| Box::pin($case(long))) as Case)),*]
-    };
-}
+use cases::{cases, in_ci};
+use libtest_mimic::Arguments;
 
 fn main() {
     let mut arguments = Arguments::from_args();
     // The cases wait for most of their time.
     arguments.test_threads.get_or_insert(6);
-    let missing = server::missing();
     let long = std::env::var_os("SSE_REDIS_LONG").is_some();
-    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let cases = cases! {
         "idle nodes" => cost::idle_nodes;
         "every node has one order" => nodes::one_order;
@@ -97,33 +82,9 @@ fn main() {
     #[cfg(feature = "tls")]
     let tls = cases! { "TLS by a private authority" => tls::private_authority; };
     #[cfg(not(feature = "tls"))]
-    let tls: [(&str, Case); 0] = [];
-    let trials = cases.into_iter().chain(tls).map(|(name, case)| {
-        let name = match &missing {
-            Some(reason) if !in_ci => format!("{name} (ignored: {reason})"),
-            _ => name.to_owned(),
-        };
-        let reason = missing.clone();
-        let shown = name.clone();
-        let trial = Trial::test(name, move || match reason {
-            Some(reason) => Err(Failed::from(format!("no server to test against: {reason}"))),
-            None => {
-                run(&shown, case, long);
-                Ok(())
-            }
-        });
-        trial.with_ignored_flag(missing.is_some() && !in_ci)
-    });
-    let trials = trials.chain(publishing::trials(missing.as_deref(), in_ci)).chain([old::trial(in_ci)]).collect();
+    let tls: [(&str, cases::Case); 0] = [];
+    let mut trials = cases::trials(cases.into_iter().chain(tls), long);
+    trials.extend(publishing::trials(server::missing().as_deref(), in_ci()));
+    trials.push(old::trial(in_ci()));
     libtest_mimic::run(&arguments, trials).exit();
-}
-
-fn run(name: &str, case: Case, long: bool) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let begun = Instant::now();
-    let most = if long { MOST * 6 } else { MOST };
-    let figures = runtime.block_on(async { tokio::time::timeout(most, case(long)).await });
-    let figures = figures.unwrap_or_else(|_| panic!("stuck after {most:?}"));
-    println!("{name:<60} {:>6.1} s  {figures}", begun.elapsed().as_secs_f64());
 }

@@ -8,6 +8,8 @@
 //!
 //! Without `redis-server` the cases are ignored and print the reason; with `CI=true` they fail.
 
+#[path = "../../../sse-redis/tests/server/cases.rs"]
+mod cases;
 mod client;
 mod faults;
 mod figures;
@@ -17,22 +19,8 @@ mod node;
 mod server;
 mod single;
 
-use libtest_mimic::{Arguments, Failed, Trial};
-use std::future::Future;
-use std::pin::Pin;
-use std::time::{Duration, Instant};
-
-/// A case returns its figures.
-type Case = fn(long: bool) -> Pin<Box<dyn Future<Output = String> + Send>>;
-
-/// The time limit of a case.
-const MOST: Duration = Duration::from_secs(300);
-
-macro_rules! cases {
-    ($($name:literal => $case:path;)*) => {
-        [$(($name, (|long| Box::pin($case(long))) as Case)),*]
-    };
-}
+use cases::cases;
+use libtest_mimic::Arguments;
 
 fn main() {
     if let Ok(url) = std::env::var("SSE_RUNS_NODE") {
@@ -41,9 +29,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // The cases wait for most of their time.
     arguments.test_threads.get_or_insert(4);
-    let missing = server::missing();
     let long = std::env::var_os("SSE_RUNS_LONG").is_some();
-    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let cases = cases! {
         "a killed node ends its runs as failed within 5 s" => single::killed;
         "a paused node that returns is fenced" => single::paused;
@@ -54,28 +40,5 @@ fn main() {
         "random faults lose, double and reorder nothing, and every client ends" => faults::random;
         "attach, stop, and commands of a run" => figures::figures;
     };
-    let trials = cases.into_iter().map(|(name, case)| {
-        let shown = name.to_owned();
-        let reason = missing.clone();
-        let trial = Trial::test(name, move || match reason {
-            Some(reason) => Err(Failed::from(format!("no server to test against: {reason}"))),
-            None => {
-                run(&shown, case, long);
-                Ok(())
-            }
-        });
-        trial.with_ignored_flag(missing.is_some() && !in_ci)
-    });
-    let trials = trials.collect();
-    libtest_mimic::run(&arguments, trials).exit();
-}
-
-fn run(name: &str, case: Case, long: bool) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let begun = Instant::now();
-    let most = if long { MOST * 6 } else { MOST };
-    let figures = runtime.block_on(async { tokio::time::timeout(most, case(long)).await });
-    let figures = figures.unwrap_or_else(|_| panic!("stuck after {most:?}"));
-    println!("{name:<90} {:>6.1} s  {figures}", begun.elapsed().as_secs_f64());
+    libtest_mimic::run(&arguments, cases::trials(cases, long)).exit();
 }

@@ -1,6 +1,6 @@
 //! Headless Chromium, driven by the [DevTools protocol](https://chromedevtools.github.io/devtools-protocol/).
 
-use super::protocol::{Protocol, address};
+use super::protocol::{Protocol, address, end};
 use super::within;
 use crate::{Result, find};
 use base64::Engine as _;
@@ -8,13 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
-
-/// How long Chromium may take to end by itself before the process is killed.
-const END: Duration = Duration::from_secs(5);
 
 const ARGUMENTS: [&str; 18] = [
     "--headless=new",
@@ -92,14 +87,8 @@ impl Chromium {
         Ok(page)
     }
 
-    pub(super) async fn stop(mut self) {
-        let ended = timeout(END, async {
-            let _ = self.protocol.send("Browser.close", json!({})).await;
-            self.child.wait().await
-        });
-        if !matches!(ended.await, Ok(Ok(_))) {
-            let _ = self.child.kill().await;
-        }
+    pub(super) async fn stop(self) {
+        end(self.child, self.protocol.send("Browser.close", json!({}))).await;
     }
 }
 

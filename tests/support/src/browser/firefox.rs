@@ -1,19 +1,14 @@
 //! Headless Firefox, driven by WebDriver BiDi.
 
-use super::protocol::{Protocol, address};
+use super::protocol::{Protocol, address, end};
 use super::within;
 use crate::{Result, find};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::process::Stdio;
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
-
-/// How long Firefox may take to end by itself before the process is killed.
-const END: Duration = Duration::from_secs(5);
 
 /// Everything but the loopback goes to a proxy that does not exist. So no update, report or list leaves the machine.
 const PREFERENCES: &str = r#"user_pref("network.proxy.type", 1);
@@ -67,14 +62,8 @@ impl Firefox {
         Ok(page)
     }
 
-    pub(super) async fn stop(mut self) {
-        let ended = timeout(END, async {
-            let _ = self.bidi.send("browser.close", json!({})).await;
-            self.child.wait().await
-        });
-        if !matches!(ended.await, Ok(Ok(_))) {
-            let _ = self.child.kill().await;
-        }
+    pub(super) async fn stop(self) {
+        end(self.child, self.bidi.send("browser.close", json!({}))).await;
     }
 }
 

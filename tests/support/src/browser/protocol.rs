@@ -10,9 +10,14 @@ use async_tungstenite::tungstenite::Message;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::ChildStderr;
+use tokio::process::{Child, ChildStderr};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// How long a browser may take to end by itself before the process is killed.
+const END: Duration = Duration::from_secs(5);
 
 /// A connection to a browser. The connection ends when the last handle is dropped.
 #[derive(Debug, Clone)]
@@ -84,6 +89,17 @@ pub(super) fn address(stderr: ChildStderr, prefix: &'static str) -> oneshot::Rec
         }
     });
     address
+}
+
+/// Ends a browser by its command, or by a signal to its process after 5 s.
+pub(super) async fn end(mut child: Child, close: impl Future<Output = Result<Value>>) {
+    let ended = timeout(END, async {
+        let _ = close.await;
+        child.wait().await
+    });
+    if !matches!(ended.await, Ok(Ok(_))) {
+        let _ = child.kill().await;
+    }
 }
 
 /// Carries commands, answers and events until the last handle is dropped or the browser closes the connection.
