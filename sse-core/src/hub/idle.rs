@@ -31,9 +31,15 @@ impl IdleTopics {
     }
 
     pub(crate) fn insert(&mut self, topic: &Arc<SharedTopic>, newest: u64) {
+        // Without the newest topic, because it got a subscriber, the others may still be newer than this one.
+        let last = match &self.newest {
+            Some((known, _)) => Some(known),
+            None => self.others.last_key_value().map(|(known, _)| known),
+        };
+        let is_older = last.is_some_and(|known| *known > newest);
         match &mut self.newest {
             Some((known, same)) if Arc::ptr_eq(same, topic) => *known = newest,
-            Some((known, _)) if *known > newest => drop(self.others.insert(newest, topic.clone())),
+            _ if is_older => drop(self.others.insert(newest, topic.clone())),
             known => {
                 if let Some((before, other)) = known.replace((newest, topic.clone())) {
                     self.others.insert(before, other);

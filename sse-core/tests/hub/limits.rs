@@ -91,6 +91,21 @@ fn an_empty_topic_without_subscribers_is_dropped_and_its_trim_point_is_remembere
 }
 
 #[test]
+fn a_topic_whose_last_subscriber_left_makes_room_before_topics_with_newer_events() {
+    let world = World::with(|bounds| bounds.max_topics(3));
+    world.publish("oldest", ["1"]);
+    let left = world.fresh(["oldest"]);
+    world.publish("older", ["2"]);
+    world.publish("newest", ["3"]);
+    // The idle topic with the newest event gets a subscriber, and then the oldest topic becomes idle.
+    let _stays = world.fresh(["newest"]);
+    drop(left);
+    world.publish("new", ["4"]);
+    let exists = |topic: &str| world.hub.topic_stats(topic).is_some();
+    assert_eq!(["oldest", "older", "newest", "new"].map(exists), [false, true, true, true]);
+}
+
+#[test]
 fn stats_count_the_contents_and_the_deliveries_of_the_hub() {
     let world = World::new();
     let mut reader = read(world.fresh(["a"]));
