@@ -177,10 +177,19 @@ impl History {
         topics.iter().any(|topic| topic.is_state() && topic.lock().ring.trimmed_to().position > position)
     }
 
-    /// The ID from which a client resumes before it has received the state: `start` if there is no state.
+    /// The ID from which a client resumes before it has received the state: `start` if there is no state. `None` for a state
+    /// that the hub loaded from a log, because nothing resumes before that.
     pub(super) fn start_before_state(&self, cursor: &Cursor, start: Option<EventId>) -> Option<EventId> {
-        let first = cursor.first_position();
-        if first < cursor.position() { self.ids.id_at(first, &cursor.topics()) } else { start }
+        let (first, topics) = (cursor.first_position(), cursor.topics());
+        if first >= cursor.position() {
+            return start;
+        }
+        let is_loaded = |topic: &Arc<SharedTopic>| {
+            let trimmed = topic.lock().ring.trimmed_to();
+            trimmed.position > first || (trimmed.position == first && trimmed.id.is_none())
+        };
+        let has_loaded = self.ids.is_log() && topics.iter().any(|topic| topic.is_state() && is_loaded(topic));
+        if has_loaded { None } else { self.ids.id_at(first, &topics) }
     }
 
     /// Looks up an event ID for subscribers of these topics.

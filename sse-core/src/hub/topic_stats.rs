@@ -11,6 +11,8 @@ pub struct TopicStats {
     pub subscribers: usize,
     /// Whether the topic has [ended](Hub::end).
     pub is_ended: bool,
+    /// Whether this is a [state topic](Hub::state_topic).
+    pub is_state: bool,
     /// Stored events.
     pub held_events: usize,
     /// The bytes of the stored events, as they are sent.
@@ -43,6 +45,7 @@ impl Hub {
                 TopicStats {
                     subscribers: locked.subscribers(),
                     is_ended: locked.end().is_some(),
+                    is_state: topic.is_state(),
                     held_events: locked.ring.events(),
                     held_bytes: locked.ring.bytes(),
                 }

@@ -265,12 +265,13 @@ impl Topics {
     pub(crate) fn change_all(&mut self, mut change: impl FnMut(&Arc<SharedTopic>, &mut TopicState)) {
         self.oldest.clear();
         self.idle = IdleTopics::default();
-        (self.held_events, self.held_bytes) = (0, 0);
+        (self.held_events, self.held_bytes, self.state_bytes) = (0, 0, 0);
         for topic in self.by_name.values() {
             let mut locked = topic.lock();
             change(topic, &mut locked);
             self.held_events += locked.ring.events();
             self.held_bytes += locked.ring.bytes();
+            self.state_bytes += if locked.ring.keyed().is_some() { locked.ring.bytes() } else { 0 };
             if let Some(oldest) = locked.ring.oldest() {
                 locked.oldest = oldest;
                 self.oldest.insert(oldest, topic.clone());

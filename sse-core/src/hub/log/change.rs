@@ -1,4 +1,4 @@
-//! What an entry of the log changes: an event, the end of a topic, or its removal.
+//! What an entry of the log changes: an event, a key of a state topic, the end of a topic, or its removal.
 
 use super::LogFeedError;
 use super::feed::check_order;
@@ -7,6 +7,7 @@ use crate::hub::deferred::Deferred;
 use crate::hub::history::History;
 use crate::hub::id::EventId;
 use crate::hub::publish::{PublishError, check_name};
+use crate::hub::state::{ChangeId, check_key};
 use crate::hub::stats::Counters;
 use crate::hub::trim_point::EndTime;
 use crate::hub::{Inner, log::LogFeed};
@@ -23,6 +24,13 @@ pub enum LogChange<'a, E> {
     End(&'a str, E),
     /// The removal of this topic, as [`LogFeed::remove`].
     Remove(&'a str),
+    /// The event of a key of a state topic, which replaces the event that the key had:
+    /// [`StateTopic::set`](crate::hub::StateTopic::set) on every node. The topic becomes a state topic.
+    Set(&'a str, &'a str, E),
+    /// The removal of a key of a state topic, with the event for its subscribers:
+    /// [`StateTopic::remove_with`](crate::hub::StateTopic::remove_with) on every node. The hub sends the event also if the topic
+    /// does not have the key, because a client may have the key from another node.
+    Unset(&'a str, &'a str, E),
     /// Nothing, as [`LogFeed::advance`].
     Nothing,
 }
@@ -36,6 +44,7 @@ impl<'a, E> From<Option<(&'a str, E)>> for LogChange<'a, E> {
 /// A change that was checked and encoded, outside of the lock.
 pub(super) enum EncodedChange<'a> {
     Event { topic: &'a str, block: Vec<u8>, ends: bool },
+    Key { topic: &'a str, key: &'a str, block: Vec<u8>, is_removal: bool },
     Remove(&'a str),
     Nothing,
 }
@@ -43,12 +52,18 @@ pub(super) enum EncodedChange<'a> {
 impl<'a> EncodedChange<'a> {
     pub(super) fn new<E: IntoFrame>(hub: &Inner, change: LogChange<'a, E>) -> Result<Self, LogFeedError> {
         let check = |topic: &str| check_name(topic).map_err(|_| LogFeedError::TopicName(topic.len()));
-        let ends = matches!(change, LogChange::End(..));
+        let (ends, is_removal) = (matches!(change, LogChange::End(..)), matches!(change, LogChange::Unset(..)));
         Ok(match change {
             LogChange::Event(topic, event) | LogChange::End(topic, event) => {
                 let block = hub.encode(event)?;
                 check(topic)?;
                 Self::Event { topic, block, ends }
+            }
+            LogChange::Set(topic, key, event) | LogChange::Unset(topic, key, event) => {
+                let block = hub.encode(event)?;
+                check(topic)?;
+                check_key(key).map_err(|_| LogFeedError::StateKey(key.len()))?;
+                Self::Key { topic, key, block, is_removal }
             }
             LogChange::Remove(topic) => {
                 check(topic)?;
@@ -70,6 +85,7 @@ impl History {
     ) -> Result<bool, LogFeedError> {
         match change {
             EncodedChange::Event { topic, block, ends } => match self.open_topic(hub, topic, deferred) {
+                Ok(topic) if topic.is_state() => return Err(LogFeedError::State),
                 Ok(topic) => drop(self.append(hub, now, &topic, (Some(id), ends), block, deferred)),
                 Err(PublishError::Ended) => return Err(LogFeedError::Ended),
                 Err(_) => {
@@ -77,6 +93,10 @@ impl History {
                     self.trim_at_once(hub, topic, id, ends.then_some(at));
                 }
             },
+            EncodedChange::Key { topic, key, block, is_removal } => {
+                let event = (key, (block, is_removal));
+                self.change_key(hub, topic, event, ChangeId::OfLog(id), deferred)?;
+            }
             EncodedChange::Remove(topic) => {
                 self.remove(hub, topic, Some(id), deferred);
                 return Ok(false);

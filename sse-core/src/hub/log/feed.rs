@@ -96,6 +96,16 @@ pub enum LogFeedError {
     /// The topic has [ended](LogFeed::end). Skip the entry with [`LogFeed::advance`].
     #[error("the topic has ended")]
     Ended,
+    /// The topic is a state topic, whose entries have keys. Skip the entry with [`LogFeed::advance`].
+    #[error("the topic is a state topic, whose entries have keys")]
+    State,
+    /// The entry has a key, and the topic has events without keys. Skip the entry with [`LogFeed::advance`].
+    #[error("the entry has a key, and the topic has events without keys")]
+    NotState,
+    /// The key is longer than [`MAX_STATE_KEY_BYTES`](crate::hub::MAX_STATE_KEY_BYTES). Skip the entry with
+    /// [`LogFeed::advance`].
+    #[error("the key has {0} bytes, and the limit is {limit}", limit = crate::hub::MAX_STATE_KEY_BYTES)]
+    StateKey(usize),
 }
 
 impl LogFeed {
@@ -110,6 +120,7 @@ impl LogFeed {
     /// - [`LogFeedError::Invalid`] if the event cannot be sent.
     /// - [`LogFeedError::TopicName`] if the name of the topic is too long.
     /// - [`LogFeedError::Ended`] if the topic has ended.
+    /// - [`LogFeedError::State`] if the topic is a state topic.
     ///
     /// ```
     /// # use sse_core::{Hub, hub::{EventId, log}};

@@ -21,6 +21,7 @@ mod feed;
 mod handle;
 mod history;
 pub(super) mod id_source;
+mod state;
 mod truncation;
 pub(super) mod unknown_ids;
 
@@ -29,3 +30,4 @@ pub use change::LogChange;
 pub use feed::follow;
 pub use feed::{LogFeed, LogFeedError, follow_on};
 pub use handle::LogHandle;
+pub use state::{CheckedChange, StateBounds};

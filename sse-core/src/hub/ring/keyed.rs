@@ -50,6 +50,16 @@ pub(crate) enum Full {
     Bytes,
 }
 
+/// The bounds of a state topic: its keys, and their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyedBounds {
+    pub(crate) keys: usize,
+    pub(crate) bytes: usize,
+    /// Whether the change is an entry of a log. The log has checked the change, so every change is made, and only removals are
+    /// forgotten at the bounds.
+    pub(crate) is_of_log: bool,
+}
+
 /// The part of a state topic that a cursor reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -89,19 +99,25 @@ impl Keyed {
         self.newest
     }
 
+    /// Whether the key has an event, which may be its removal.
+    pub(crate) fn has_event(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
     /// The size of the event of a key that was not removed.
     pub(crate) fn get(&self, key: &str) -> Option<usize> {
         let event = self.slots.get(self.keys.get(key)?.checked_sub(self.base)?)?.event.as_ref()?;
         (!event.is_removal).then_some(event.block.len())
     }
 
-    /// Replaces the event of a key. Returns `false`, and changes nothing, for the removal of a key that is not there.
+    /// Replaces the event of a key. Returns `false`, and changes nothing, for the removal of a key that is not there, unless
+    /// the removal is an entry of a log: a client can have the key from another node.
     pub(crate) fn put(
         &mut self,
         position: u64,
         key: &str,
         (block, is_removal): (Bytes, bool),
-        (max_live, max_bytes): (usize, usize),
+        max: KeyedBounds,
         garbage: &mut Vec<Bytes>,
     ) -> Result<bool, Full> {
         let (number, live, live_bytes) = (self.base + self.slots.len(), self.live(), self.live_bytes());
@@ -109,13 +125,15 @@ impl Keyed {
         let old = known.as_deref().and_then(|known| self.slots.get_mut(known.checked_sub(self.base)?));
         let before = old.as_deref().and_then(|slot| slot.event.as_ref()).filter(|old| !old.is_removal);
         let before = before.map(|old| old.block.len());
-        if is_removal {
+        if max.is_of_log {
+            // The log has checked the change.
+        } else if is_removal {
             if before.is_none() {
                 return Ok(false);
             }
-        } else if live + usize::from(before.is_none()) > max_live {
+        } else if live + usize::from(before.is_none()) > max.keys {
             return Err(Full::Keys);
-        } else if live_bytes - before.unwrap_or(0) + block.len() > max_bytes {
+        } else if live_bytes - before.unwrap_or(0) + block.len() > max.bytes {
             return Err(Full::Bytes);
         }
         let key = match (known, old.and_then(|slot| slot.event.take())) {
@@ -231,6 +249,35 @@ impl Keyed {
             (last, count) = (position, count + 1);
         }
         Some(Run { bytes: joined.into(), events: count, last })
+    }
+
+    /// The ID and the position of the last event up to and including this position of the log. The IDs of the events ascend.
+    /// Events that were loaded without their IDs are before all others.
+    pub(crate) fn last_upto(&self, upto: (u64, u64)) -> Option<(EventId, u64)> {
+        let (mut low, mut high) = (0, self.slots.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut events = self.slots.range(middle..high).zip(middle..);
+            match events.find_map(|(slot, at)| Some((at, slot.event.as_ref()?))) {
+                Some((at, event)) if EventId::of_block(&event.block).is_none_or(|id| id.position() <= upto) => {
+                    low = at + 1;
+                }
+                _ => high = middle,
+            }
+        }
+        self.last_before(low)
+    }
+
+    /// The ID and the position of the last event up to and including this position of the hub.
+    pub(crate) fn last_at(&self, position: u64) -> Option<(EventId, u64)> {
+        self.last_before(self.slots.partition_point(|slot| slot.position <= position))
+    }
+
+    /// The ID and the position of the last event before this slot. `None` if that event was loaded without its ID.
+    fn last_before(&self, slot: usize) -> Option<(EventId, u64)> {
+        let slots = self.slots.range(..slot).rev();
+        let (position, event) = slots.filter_map(|slot| Some((slot.position, slot.event.as_ref()?))).next()?;
+        Some((EventId::of_block(&event.block)?, position))
     }
 
     /// All blocks, to be dropped.

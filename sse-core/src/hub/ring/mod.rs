@@ -19,7 +19,7 @@ mod tail;
 
 #[cfg(feature = "gzip")]
 pub(crate) use compressed::NextCompressed;
-pub(crate) use keyed::{Full, Wanted};
+pub(crate) use keyed::{Full, KeyedBounds, Wanted};
 pub(crate) use ring::Ring;
 
 use super::trim_point::TrimPoint;

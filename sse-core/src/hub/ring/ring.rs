@@ -1,6 +1,6 @@
 //! The ring of one topic: adding, trimming, truncating and reading events.
 
-use super::keyed::{Full, Keyed, Wanted};
+use super::keyed::{Full, Keyed, KeyedBounds, Wanted};
 use super::segment::Segment;
 use super::tail::Tail;
 use super::{Next, Run, SEGMENT_BYTES, SEGMENT_WORK};
@@ -197,11 +197,15 @@ impl Ring {
         (self.epoch += 1);
     }
 
-    /// Drops the events after this position, because the log was truncated.
+    /// Drops the events after this position, because the log was truncated. A state topic that has such events drops all.
     ///
     /// If the ring had already trimmed events after this position, the trim point of the events before it is no longer
     /// known. All events then count as trimmed up to `end`, the end of the truncated part.
     pub(crate) fn truncate(&mut self, position: u64, end: TrimPoint, garbage: &mut Vec<Bytes>) {
+        if self.keyed().is_some_and(|keyed| keyed.newest() > position) {
+            // The ring does not have the values before, so the feed loads the state of the topic again.
+            return self.reset_to(end, garbage);
+        }
         if self.trimmed_to.position > position {
             self.trimmed_to = end;
         }
@@ -282,24 +286,29 @@ impl Ring {
     }
 
     /// Replaces the event of a key in a state topic. Forgets the oldest removals while the topic is over its bounds. Returns
-    /// `false`, and changes nothing, for the removal of a key that is not there.
+    /// `false`, and changes nothing, for the removal of a key that is not there, unless the removal is an entry of a log.
     pub(crate) fn put(
         &mut self,
         position: u64,
         key: &str,
         event: (Bytes, bool),
-        max: (usize, usize),
+        max: KeyedBounds,
         garbage: &mut Vec<Bytes>,
         id: impl Fn(u64, &[u8]) -> EventId,
     ) -> Result<bool, Full> {
         let Some(keyed) = &mut self.keyed else { return Ok(false) };
         let changed = keyed.put(position, key, event, max, garbage)?;
-        while keyed.events() > max.0 || keyed.bytes() > max.1 {
+        while keyed.events() > max.keys || keyed.bytes() > max.bytes {
             let Some(trimmed) = keyed.forget_removal(garbage, &id) else { break };
             self.trimmed_to = trimmed;
         }
         (self.events, self.bytes) = (keyed.events(), keyed.bytes());
         Ok(changed)
+    }
+
+    /// Forgets the removals up to this trim point, because the log does not have them any more.
+    pub(crate) fn forget_removals_before(&mut self, trimmed: TrimPoint) {
+        self.trimmed_to = trimmed;
     }
 
     /// The number of stored events after a position.
@@ -313,6 +322,9 @@ impl Ring {
 
     /// The position of a stored event with this ID. The IDs must ascend as the positions do.
     pub(crate) fn find(&self, id: EventId) -> Option<u64> {
+        if let Some(keyed) = self.keyed() {
+            return keyed.last_upto(id.position()).filter(|(found, _)| *found == id).map(|(_, position)| position);
+        }
         let at = self.segments.partition_point(|segment| segment.id(segment.last_index()) < Some(id));
         if let Some(segment) = self.segments.get(at) {
             let mut range = segment.first..segment.events.len();
@@ -332,6 +344,9 @@ impl Ring {
     /// The ID and the position of the last stored event up to and including this position of the log. The IDs must ascend
     /// as the positions do.
     pub(crate) fn last_upto(&self, upto: (u64, u64)) -> Option<(EventId, u64)> {
+        if let Some(keyed) = self.keyed() {
+            return keyed.last_upto(upto);
+        }
         let is_upto = |id: Option<EventId>| id.is_some_and(|id| id.position() <= upto);
         let tail = self.tail.events.partition_point(|event| is_upto(EventId::of_block(&event.bytes)));
         if let Some(event) = tail.checked_sub(1).and_then(|last| self.tail.events.get(last)) {
@@ -349,6 +364,9 @@ impl Ring {
 
     /// The ID and the position of the last stored event up to and including this position of the hub.
     pub(crate) fn last_at(&self, position: u64) -> Option<(EventId, u64)> {
+        if let Some(keyed) = self.keyed() {
+            return keyed.last_at(position);
+        }
         let tail = self.tail.index_after(position);
         if let Some(event) = tail.checked_sub(1).and_then(|last| self.tail.events.get(last)) {
             return Some((EventId::of_block(&event.bytes)?, event.position));

@@ -3,9 +3,10 @@
 use crate::hub::deferred::Deferred;
 use crate::hub::history::History;
 use crate::hub::publish::PublishError;
-use crate::hub::ring::Full;
+use crate::hub::ring::{Full, KeyedBounds};
 use crate::hub::stats::Counters;
 use crate::hub::topic::{SharedTopic, TopicPhase};
+use crate::hub::topic_bounds::TopicBounds;
 use crate::hub::topic_extra::TopicExtra;
 use crate::hub::{EventId, Inner};
 use crate::runtime::sync::Arc;
@@ -26,6 +27,18 @@ pub(in crate::hub) struct Change<'c> {
     /// The event without the line of its ID.
     pub(in crate::hub) block: Vec<u8>,
     pub(in crate::hub) is_removal: bool,
+}
+
+/// The ID of a change.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::hub) enum ChangeId {
+    /// An ID of the hub.
+    Own,
+    /// The ID of an entry of the log.
+    OfLog(EventId),
+    /// The change was loaded as a part of the state. Its ID, if it has one, is not remembered, because the hub does not know what
+    /// followed.
+    Loaded(Option<EventId>),
 }
 
 /// The state of one topic after some of the changes.
@@ -50,7 +63,7 @@ impl Inner {
         let id = {
             let mut history = self.history.lock();
             history.expire(self, now, &mut deferred);
-            topic().and_then(|topic| history.change(self, &topic, key, event, &mut deferred))
+            topic().and_then(|topic| history.change(self, &topic, (key, event), ChangeId::Own, &mut deferred))
         };
         Counters::add(&self.counters.published, usize::from(matches!(id, Ok(Some(_)))));
         deferred.run(self);
@@ -121,7 +134,7 @@ impl History {
         let by_name: HashMap<&str, &Arc<SharedTopic>> = topics.iter().map(|topic| (&*topic.name, topic)).collect();
         let changes = changes.into_iter().map(|Change { topic, key, block, is_removal }| {
             let topic = by_name.get(topic).ok_or(PublishError::TooManyTopics)?;
-            self.change(hub, topic, key, (block, is_removal), deferred)
+            self.change(hub, topic, (key, (block, is_removal)), ChangeId::Own, deferred)
         });
         let ids = changes.collect();
         for topic in &topics {
@@ -150,23 +163,29 @@ impl History {
         }
     }
 
-    /// Makes one change.
-    fn change(
+    /// Makes one change. The topic holds no event that was published without a key.
+    pub(in crate::hub) fn change(
         &mut self,
         hub: &Inner,
         topic: &Arc<SharedTopic>,
-        key: &str,
-        (mut block, is_removal): (Vec<u8>, bool),
+        (key, (mut block, is_removal)): (&str, (Vec<u8>, bool)),
+        id: ChangeId,
         deferred: &mut Deferred,
     ) -> Result<Option<EventId>, PublishError> {
         use std::io::Write;
         let position = hub.head.load(Ordering::Relaxed) + 1;
-        let id = self.ids.local(position);
+        let is_of_log = !matches!(id, ChangeId::Own);
+        let (id, is_known) = match id {
+            ChangeId::Own => (Some(self.ids.local(position)), true),
+            ChangeId::OfLog(id) => (Some(id), true),
+            ChangeId::Loaded(id) => (id, false),
+        };
         // Writing to a Vec cannot fail.
-        let _ = write!(block, "id: {id}\n\n");
+        let _ = id.map(|id| writeln!(block, "id: {id}"));
+        block.push(b'\n');
         {
             let mut locked = topic.lock();
-            if !is_removal {
+            if is_of_log || !is_removal {
                 topic.make_state(&mut locked);
             }
             let (keys, bytes) = bounds(locked.extra.as_deref(), hub);
@@ -174,7 +193,8 @@ impl History {
             let before = (ring.events(), ring.bytes(), ring.newest());
             // What the other state topics leave of the bound of the hub.
             let room = hub.limits.hub_bytes.saturating_sub(self.topics.state_bytes - ring.bytes());
-            let (event, max) = ((block.into(), is_removal), (keys, bytes.min(room)));
+            let max = KeyedBounds { keys, bytes: bytes.min(room), is_of_log };
+            let event = (block.into(), is_removal);
             let id_of = |position, block: &[u8]| self.ids.of_block(position, block);
             match ring.put(position, key, event, max, &mut deferred.garbage, id_of) {
                 Ok(true) => {}
@@ -185,14 +205,20 @@ impl History {
             self.topics.changed(topic, &mut locked, before, position);
             topic.commit(&mut locked, deferred, || hub.head.store(position, Ordering::Release));
         }
-        self.ids.remember(id, position);
+        if let Some(id) = id.filter(|_| is_known) {
+            self.ids.remember(id, position);
+        }
         self.trim_to_hub_bytes(hub, deferred);
-        Ok(Some(id))
+        Ok(id)
     }
 }
 
 /// The bounds of a state topic: its keys, and their bytes.
 fn bounds(extra: Option<&TopicExtra>, hub: &Inner) -> (usize, usize) {
-    let own = extra.map(|extra| extra.bounds).unwrap_or_default();
-    (own.events.unwrap_or(DEFAULT_KEYS).max(1), own.bytes.unwrap_or(hub.limits.topic_bytes))
+    own_bounds(extra.map(|extra| extra.bounds).unwrap_or_default(), hub.limits.topic_bytes)
+}
+
+/// The bounds of a state topic with these bounds of its own, in a hub with this bound of the bytes of a topic.
+pub(in crate::hub) fn own_bounds(own: TopicBounds, topic_bytes: usize) -> (usize, usize) {
+    (own.events.unwrap_or(DEFAULT_KEYS).max(1), own.bytes.unwrap_or(topic_bytes))
 }

@@ -122,9 +122,9 @@ impl Hub {
 #[derive(Debug, Clone)]
 #[must_use = "a change has no effect until `Hub::change_all`"]
 pub struct StateChange {
-    key: String,
-    event: Result<Frame, FrameError>,
-    is_removal: bool,
+    pub(in crate::hub) key: String,
+    pub(in crate::hub) event: Result<Frame, FrameError>,
+    pub(in crate::hub) is_removal: bool,
 }
 
 impl StateChange {
@@ -164,7 +164,7 @@ fn removal(key: &str) -> Event<'static> {
     Event::data(format!("{{\"key\":{}}}", json_string(key))).event(REMOVED)
 }
 
-fn check_key(key: &str) -> Result<(), PublishError> {
+pub(in crate::hub) fn check_key(key: &str) -> Result<(), PublishError> {
     if key.len() > MAX_STATE_KEY_BYTES { Err(PublishError::StateKey(key.len())) } else { Ok(()) }
 }
 
