@@ -4,7 +4,7 @@ use crate::entry::Record;
 use crate::publish::RedisPublishError;
 use crate::publish_id::PublishId;
 use crate::replies::event_id;
-use crate::writer::LogWriter;
+use crate::writer::{LogWriter, check_kind};
 use redis::{Value, cmd};
 use sse_core::hub::EventId;
 use sse_core::{Hub, IntoFrame};
@@ -54,9 +54,7 @@ impl LogWriter {
                 return Err(RedisPublishError::TooMany);
             }
             let mut record = Record::of_frame(topic.as_ref(), &hub.check(topic.as_ref(), event)?);
-            if hub.ended(topic.as_ref()).is_some() {
-                return Err(RedisPublishError::Ended);
-            }
+            check_kind(hub, topic.as_ref())?;
             (record.publish, record.republished) = (Some(id), again.is_some());
             let fields = record.fields();
             add.arg(fields.len() * 2);

@@ -8,7 +8,8 @@
 //! | `d` | the data, if the event has data |
 //! | `e` | the event type, if the event has one |
 //! | `w` | the reconnection time in milliseconds, if the event sets one |
-//! | `x` | `end`: this is the last event of the topic. `remove`: the topic is removed, and the entry has no event |
+//! | `x` | `end`: this is the last event of the topic. `remove`: the topic is removed, and the entry has no event. `set`: the event replaces that of the key in a state topic. `unset`: the key is removed |
+//! | `k` | the key, with `set` and `unset` |
 //! | `r` | `1`: a repetition, whose publish ID may already be in the log |
 //! | `v` | the version of the format, 1 without this field. A node does not pass an entry with a later version |
 //! | `g` | instead of all other fields: the log was created here, or was found empty |
@@ -55,6 +56,8 @@ pub(crate) struct Record {
     pub(crate) retry: Option<Duration>,
     pub(crate) republished: bool,
     pub(crate) kind: RecordKind,
+    /// The key of a state topic, with [`RecordKind::Set`] and [`RecordKind::Unset`].
+    pub(crate) key: Option<String>,
 }
 
 /// What an entry does to its topic.
@@ -67,15 +70,26 @@ pub(crate) enum RecordKind {
     End,
     /// Removes the topic.
     Remove,
+    /// Replaces the event of a key.
+    Set,
+    /// Removes a key.
+    Unset,
 }
 
 impl RecordKind {
-    const fn as_str(self) -> Option<&'static str> {
+    pub(crate) const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::Event => None,
             Self::End => Some("end"),
             Self::Remove => Some("remove"),
+            Self::Set => Some("set"),
+            Self::Unset => Some("unset"),
         }
+    }
+
+    /// Whether the entry changes a key.
+    pub(crate) const fn has_key(self) -> bool {
+        matches!(self, Self::Set | Self::Unset)
     }
 
     /// Reads the field `x`. Another value is no kind of version 1.
@@ -84,10 +98,15 @@ impl RecordKind {
             None => Some(Self::Event),
             Some(b"end") => Some(Self::End),
             Some(b"remove") => Some(Self::Remove),
+            Some(b"set") => Some(Self::Set),
+            Some(b"unset") => Some(Self::Unset),
             Some(_) => None,
         }
     }
 }
+
+/// The field of the topic.
+pub(crate) const TOPIC_FIELD: &str = "t";
 
 /// The field of a probe, and the field of the first entry.
 pub(crate) const PROBE_FIELD: &str = "c";
@@ -116,7 +135,11 @@ impl LogEntry {
             return Self { id, content: EntryContent::Probe(probe), bytes };
         }
         let retry = field("w").map(|value| str::from_utf8(value).ok()?.parse().ok());
-        let content = match (text("t"), text("d"), text("e"), retry, RecordKind::read(field("x"))) {
+        let kind = RecordKind::read(field("x"));
+        // In other entries the field has no meaning.
+        let key = if kind.is_some_and(RecordKind::has_key) { text("k") } else { Some(Ok(String::new())) };
+        let kind = kind.filter(|_| matches!(key, Some(Ok(_))));
+        let content = match (text("t"), text("d"), text("e"), retry, kind) {
             // Text that is not UTF-8 and times that are not numbers cannot be sent.
             (Some(Ok(topic)), None | Some(Ok(_)), None | Some(Ok(_)), None | Some(Some(_)), Some(kind)) => {
                 EntryContent::Event(Box::new(Record {
@@ -127,6 +150,7 @@ impl LogEntry {
                     retry: retry.flatten().map(Duration::from_millis),
                     republished: field("r") == Some(b"1"),
                     kind,
+                    key: key.and_then(Result::ok).filter(|_| kind.has_key()),
                 }))
             }
             (None, ..) if field(START_FIELD).is_some() => EntryContent::Start,
@@ -178,7 +202,14 @@ impl Record {
             RecordKind::Event => LogChange::Event(&self.topic, self.event()),
             RecordKind::End => LogChange::End(&self.topic, self.event()),
             RecordKind::Remove => LogChange::Remove(&self.topic),
+            RecordKind::Set => LogChange::Set(&self.topic, self.key(), self.event()),
+            RecordKind::Unset => LogChange::Unset(&self.topic, self.key(), self.event()),
         }
+    }
+
+    /// The key of an entry that changes a key.
+    pub(crate) fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or_default()
     }
 
     /// Converts the entry to an event for the hub.
@@ -198,12 +229,13 @@ impl Record {
 
     /// The fields to write, in order.
     pub(crate) fn fields(&self) -> Vec<(&'static str, Vec<u8>)> {
-        let mut fields = vec![("t", self.topic.clone().into_bytes())];
+        let mut fields = vec![(TOPIC_FIELD, self.topic.clone().into_bytes())];
         fields.extend(self.publish.map(|id| ("n", id.to_string().into_bytes())));
         fields.extend(self.data.as_ref().map(|data| ("d", data.clone().into_bytes())));
         fields.extend(self.event.as_ref().map(|event| ("e", event.clone().into_bytes())));
         fields.extend(self.retry.map(|time| ("w", time.as_millis().to_string().into_bytes())));
         fields.extend(self.kind.as_str().map(|kind| ("x", kind.into())));
+        fields.extend(self.key.as_ref().map(|key| ("k", key.clone().into_bytes())));
         fields.extend(self.republished.then(|| ("r", b"1".to_vec())));
         fields
     }
@@ -274,15 +306,21 @@ mod tests {
     }
 
     #[test]
-    fn an_end_and_a_removal_read_back_as_written() {
+    fn an_end_a_removal_and_a_change_of_a_key_read_back_as_written() {
         let frame = Event::data("ok").event("done").frame().unwrap();
         let end = Record { kind: RecordKind::End, ..Record::of_frame("run", &frame) };
-        for record in [end, Record::removal("run")] {
+        let set = Record { kind: RecordKind::Set, key: Some(String::new()), ..Record::of_frame("run", &frame) };
+        let unset = Record { kind: RecordKind::Unset, key: Some("ann".into()), ..set.clone() };
+        for record in [end, Record::removal("run"), set, unset] {
             let fields = record.fields();
             let entry = LogEntry::read((7, 1), fields.iter().map(|(key, value)| (key.as_bytes(), value.as_slice())));
             assert_eq!(entry.content, EntryContent::Event(Box::new(record)));
         }
         assert_eq!(read(&[("t", b"x"), ("x", b"other")]).content, EntryContent::Unknown);
+        assert_eq!(read(&[("t", b"x"), ("x", b"set")]).content, EntryContent::Unknown);
+        assert_eq!(read(&[("t", b"x"), ("x", b"set"), ("k", b"\xff")]).content, EntryContent::Unknown);
+        // Without `x` the field `k` has no meaning.
+        assert!(matches!(read(&[("t", b"x"), ("k", b"\xff")]).content, EntryContent::Event(_)));
     }
 
     #[test]

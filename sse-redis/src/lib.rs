@@ -31,7 +31,7 @@
 //! # Requirements
 //!
 //! The log consists of two keys in one slot, `{NAME}:log` and `{NAME}:meta`, or `{TAG}:NAME:log` and `{TAG}:NAME:meta` with
-//! [`RedisBuilder::hash_tag`]. `docs/scaling.md` has the `ACL SETUSER` line of a
+//! [`RedisBuilder::hash_tag`]. State topics add `{NAME}:state` and a key `{NAME}:state:TOPIC` for each topic. `docs/scaling.md` has the `ACL SETUSER` line of a
 //! user with the required rights. Other programs may append entries, in any language: `docs/publishing.md` is the contract.
 //! They may trim the log to at least 1,024 entries, and must not delete single entries.
 //!
@@ -50,6 +50,7 @@ mod address;
 mod backoff;
 mod batch;
 mod builder;
+mod changing;
 mod cluster;
 mod commands;
 mod connections;
@@ -79,6 +80,7 @@ mod sentinel;
 mod session;
 mod start;
 mod state;
+mod state_topic;
 mod stats;
 mod tls;
 mod trace;
@@ -95,4 +97,5 @@ pub use publish::{NotStored, RedisPublishError};
 pub use publish_id::PublishId;
 pub use publisher::Publisher;
 pub use state::NodeState;
+pub use state_topic::RedisStateTopic;
 pub use stats::RedisStats;

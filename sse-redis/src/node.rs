@@ -137,7 +137,7 @@ impl NodeLog {
         let Self { feed, writer, status, .. } = self;
         let (mut rounds, mut is_loaded, mut wrong) = (0, false, None);
         let mut has_entries = false;
-        apply(feed, self.effects.drain(..), |effect| match effect {
+        let is_whole = apply(feed, self.effects.drain(..), |effect| match effect {
             Effect::Following(following) => status.set_following(*following),
             Effect::Probe(probe) => {
                 let (writer, probe) = (writer.clone(), *probe);
@@ -164,7 +164,11 @@ impl NodeLog {
             Effect::CaughtUp => rounds += 1,
             Effect::Loaded => is_loaded = true,
             Effect::Append(..) | Effect::Advance(_) => has_entries = true,
+            Effect::LoadState(_) => {}
         });
+        if !is_whole {
+            self.follower.reset_soon(Instant::now());
+        }
         if has_entries {
             status.entry_received();
         }
@@ -191,12 +195,17 @@ impl Drop for NodeLog {
     }
 }
 
-/// Applies the effects to the hub in their order, consecutive entries under one lock. `observe` gets each effect first.
-pub(crate) fn apply(feed: &mut LogFeed, effects: impl IntoIterator<Item = Effect>, mut observe: impl FnMut(&Effect)) {
-    let mut entries = Vec::new();
+/// Applies the effects to the hub in their order, consecutive entries under one lock. `observe` gets each effect first. Returns
+/// `false` if the hub was reset without an effect, so that its state topics are empty.
+pub(crate) fn apply(
+    feed: &mut LogFeed,
+    effects: impl IntoIterator<Item = Effect>,
+    mut observe: impl FnMut(&Effect),
+) -> bool {
+    let (mut entries, mut is_whole) = (Vec::new(), true);
     for effect in effects {
         if !matches!(effect, Effect::Append(..) | Effect::Advance(_)) {
-            append(feed, &mut entries);
+            is_whole &= append(feed, &mut entries);
         }
         observe(&effect);
         match effect {
@@ -207,7 +216,12 @@ pub(crate) fn apply(feed: &mut LogFeed, effects: impl IntoIterator<Item = Effect
                 if let Err(error) = feed.truncate(id) {
                     trace::skipped(id, &error);
                     feed.reset(id);
+                    is_whole = false;
                 }
+            }
+            Effect::LoadState(keys) => {
+                let keys = keys.iter().map(|(id, record)| (*id, &*record.topic, record.key(), record.event()));
+                feed.load_state(keys).iter().for_each(|(id, error)| trace::skipped(*id, error));
             }
             Effect::Reset(id, loss) => {
                 trace::lost(id, loss.as_str());
@@ -225,13 +239,13 @@ pub(crate) fn apply(feed: &mut LogFeed, effects: impl IntoIterator<Item = Effect
             | Effect::Newer(..) => {}
         }
     }
-    append(feed, &mut entries);
+    append(feed, &mut entries) && is_whole
 }
 
 /// Appends the entries to the hub, which skips those that no hub can send. At an entry out of order the hub is reset, and its
-/// subscribers receive a gap.
-fn append(feed: &mut LogFeed, entries: &mut Vec<(EventId, Option<Box<Record>>)>) {
-    let mut rest = entries.as_slice();
+/// subscribers receive a gap. Returns `false` then.
+fn append(feed: &mut LogFeed, entries: &mut Vec<(EventId, Option<Box<Record>>)>) -> bool {
+    let (mut rest, mut is_whole) = (entries.as_slice(), true);
     while !rest.is_empty() {
         let batch =
             rest.iter().map(|(id, record)| (*id, record.as_ref().map_or(LogChange::Nothing, |record| record.change())));
@@ -244,12 +258,14 @@ fn append(feed: &mut LogFeed, entries: &mut Vec<(EventId, Option<Box<Record>>)>)
                 let LogFeedError::OutOfOrder(id, _) = error else { break };
                 trace::skipped(id, &error);
                 feed.reset(id);
+                is_whole = false;
                 let failed = rest.iter().position(|(other, _)| *other == id);
                 rest = failed.and_then(|failed| rest.get(failed + 1..)).unwrap_or_default();
             }
         }
     }
     entries.clear();
+    is_whole
 }
 
 #[cfg(test)]

@@ -35,6 +35,28 @@ pub enum RedisPublishError {
     /// node has read the end before, and an entry that every node skips if it reads the end meanwhile.
     #[error("the topic has ended")]
     Ended,
+    /// The topic is a state topic, whose events have keys: use [`Redis::state_topic`](crate::Redis::state_topic). Nothing was
+    /// stored.
+    #[error("the topic is a state topic: `Redis::state_topic` returns a handle with `set` and `remove`")]
+    State,
+    /// The topic has events that were published, so it cannot be a state topic. [`Redis::remove`](crate::Redis::remove) makes the
+    /// name free again. Nothing was stored.
+    #[error("the topic has events that were published, so it cannot be a state topic")]
+    NotState,
+    /// The state topic has this number of keys. Nothing was stored.
+    #[error(
+        "the state topic has {0} keys, which is its limit: `TopicBounds::events` in `Redis::state_topic_with` changes it"
+    )]
+    StateKeys(usize),
+    /// The state would have more bytes than this limit. Nothing was stored.
+    #[error(
+        "the limit of the state is {0} bytes: `TopicBounds::bytes` in `Redis::state_topic_with`, and `HubBuilder::hub_bytes`, \
+         change it"
+    )]
+    StateBytes(usize),
+    /// The key has this many bytes, more than [`MAX_STATE_KEY_BYTES`](hub::MAX_STATE_KEY_BYTES). Nothing was stored.
+    #[error("the key has {0} bytes, and the limit is {limit}", limit = hub::MAX_STATE_KEY_BYTES)]
+    StateKey(usize),
     /// Nothing was stored, for this reason.
     #[error("not stored: {0}")]
     NotStored(#[from] NotStored),
@@ -84,6 +106,7 @@ impl From<hub::PublishError> for RedisPublishError {
             hub::PublishError::Invalid(FrameError::TooLarge { bytes, limit }) => Self::TooLarge { bytes, limit },
             hub::PublishError::Invalid(error) => Self::Invalid(error),
             hub::PublishError::TopicName(bytes) => Self::TopicName(bytes),
+            hub::PublishError::StateKey(bytes) => Self::StateKey(bytes),
             // `check` returns no other error. An error of a later version of the core is passed on as text.
             other => Self::Invalid(FrameError::Source(other.to_string().into())),
         }

@@ -1,14 +1,21 @@
 //! Replies of the Redis server, as the follower needs them. A reply can contain anything: one that cannot be understood fails
 //! its command and nothing else.
 
+use crate::changing::STATE_POSITION_BYTES;
 use crate::entry::LogEntry;
 use crate::failure::Failure;
-use crate::follower::{LogHead, LogInfo, Position, Uid};
+use crate::follower::{LogHead, LogInfo, Position, StateFound, Uid};
 use redis::Value;
 use sse_core::hub::EventId;
 
 /// Reads the reply to the script of an inspection.
 pub(crate) fn head(value: Value, leader: bool) -> Result<(LogHead, Vec<LogEntry>), Failure> {
+    let (head, mut rest) = parts(value, leader)?;
+    Ok((head, entries(rest.next().ok_or(Failure::Unexpected)?)?))
+}
+
+/// Reads the state of the log in the reply to the script of an inspection, and returns the rest of the reply.
+pub(crate) fn parts(value: Value, leader: bool) -> Result<(LogHead, std::vec::IntoIter<Value>), Failure> {
     let Value::Array(parts) = value else { return Err(Failure::Unexpected) };
     let mut parts = parts.into_iter();
     let mut next = || parts.next().ok_or(Failure::Unexpected);
@@ -22,9 +29,41 @@ pub(crate) fn head(value: Value, leader: bool) -> Result<(LogHead, Vec<LogEntry>
         Value::Nil => None,
         found => Some(entry(found).ok_or(Failure::Unexpected)?.id),
     };
-    let entries = entries(next()?)?;
     let log = log.map(log_info).transpose()?;
-    Ok((LogHead { master: leader, uid, log, at }, entries))
+    Ok((LogHead { master: leader, uid, log, at }, parts))
+}
+
+/// The state topics, from the rest of an inspection that asks for them. A name that is no text is left out: no entry has this topic.
+pub(crate) fn topics_found(mut rest: std::vec::IntoIter<Value>) -> Result<Vec<String>, Failure> {
+    let Some(Value::Array(fields)) = rest.nth(2) else { return Err(Failure::Unexpected) };
+    let name = |field| String::from_utf8(bytes(field)?.strip_prefix(b":")?.to_vec()).ok();
+    Ok(fields.into_iter().filter_map(name).collect())
+}
+
+/// The keys of state topics, from the rest of an inspection that asks for them.
+pub(crate) fn keys_found(mut rest: std::vec::IntoIter<Value>) -> Result<StateFound, Failure> {
+    let mut next = || rest.next().ok_or(Failure::Unexpected);
+    let (complete, cursor, keys) = (next()?, next()?, next()?);
+    let complete = number(&complete).and_then(|complete| usize::try_from(complete).ok()).ok_or(Failure::Unexpected)?;
+    let cursor = bytes(cursor).and_then(|cursor| String::from_utf8(cursor).ok()).ok_or(Failure::Unexpected)?;
+    let Value::Array(keys) = keys else { return Err(Failure::Unexpected) };
+    let keys = keys.into_iter().filter_map(|key| state_entry(&bytes(key)?)).collect();
+    Ok(StateFound::Keys(keys, complete, cursor))
+}
+
+/// The entry that the server keeps for a key: its position, and the names and values of its fields, each with its length.
+fn state_entry(kept: &[u8]) -> Option<LogEntry> {
+    let (at, mut rest) = kept.split_at_checked(STATE_POSITION_BYTES)?;
+    let mut words = Vec::new();
+    while !rest.is_empty() {
+        let colon = rest.iter().position(|byte| *byte == b':')?;
+        let (len, after) = (rest.get(..colon)?, rest.get(colon + 1..)?);
+        let (word, after) = after.split_at_checked(str::from_utf8(len).ok()?.parse().ok()?)?;
+        words.push(word);
+        rest = after;
+    }
+    let (fields, _) = words.as_chunks::<2>();
+    Some(LogEntry::read(position(at.trim_ascii_end())?, fields.iter().map(|[name, value]| (*name, *value))))
 }
 
 fn log_info(info: Vec<Value>) -> Result<LogInfo, Failure> {

@@ -44,16 +44,10 @@ impl Session {
     }
 
     /// Runs a script that only reads.
-    pub(crate) async fn run_read_only(
-        &self,
-        script: &str,
-        keys: [&str; 2],
-        arguments: &[String],
-        count: usize,
-    ) -> RedisResult<Value> {
+    pub(crate) async fn run_read_only(&self, script: &str, keys: &[&str], arguments: &[&str]) -> RedisResult<Value> {
         let command = |name| {
             let mut command = cmd(name);
-            command.arg(script).arg(2).arg(&keys).arg(arguments).arg(count);
+            command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
             command
         };
         if self.read_only.load(Ordering::Relaxed) {

@@ -153,12 +153,7 @@ impl LogWriter {
         result
     }
 
-    /// Removes a topic from every hub that follows the log.
-    pub(crate) async fn remove(&self, topic: &str) -> Result<EventId, RedisPublishError> {
-        self.store_record(Record::removal(topic), None).await
-    }
-
-    /// Publishes an event, unless its topic has ended.
+    /// Publishes an event, unless its topic has ended or is a state topic.
     async fn publish_record(
         &self,
         hub: &Hub,
@@ -166,9 +161,7 @@ impl LogWriter {
         again: Option<PublishId>,
     ) -> Result<EventId, RedisPublishError> {
         let topic = record.topic.clone();
-        if hub.ended(&topic).is_some() {
-            return Err(RedisPublishError::Ended);
-        }
+        check_kind(hub, &topic)?;
         let id = self.store_record(record, again).await?;
         // The end may have come from another node meanwhile.
         if hub.ended(&topic).is_some_and(|end| end < id) { Err(RedisPublishError::Ended) } else { Ok(id) }
@@ -281,4 +274,13 @@ impl LogWriter {
             }
         }
     }
+}
+
+/// Whether an event without a key can be published to this topic, as far as this node knows.
+pub(crate) fn check_kind(hub: &Hub, topic: &str) -> Result<(), RedisPublishError> {
+    if hub.ended(topic).is_some() {
+        return Err(RedisPublishError::Ended);
+    }
+    let is_state = hub.topic_stats(topic).is_some_and(|stats| stats.is_state);
+    if is_state { Err(RedisPublishError::State) } else { Ok(()) }
 }

@@ -1,5 +1,6 @@
 //! The result of an inspection: the log is unchanged, trimmed, truncated, or another log.
 
+use super::loading_state::Goal;
 use super::searching::Searching;
 use super::{Effect, FollowPhase, Follower, Loading, LogHead, Loss, Uid};
 use sse_core::hub::EventId;
@@ -44,7 +45,8 @@ impl Follower {
         let trimmed = log.trimmed();
         if known && self.rules.numbers && trimmed >= number {
             // The last entry that was read is trimmed. All entries of the log are new.
-            return self.reset_at(now, oldest, trimmed + 1, Loss::Trimmed(trimmed - number), effects);
+            let loss = Loss::Trimmed(trimmed - number);
+            return self.load_state((oldest, trimmed + 1), None, Goal::Reset(loss));
         }
         if known {
             let low = self.recent.first_number().max(trimmed + 1);
@@ -55,12 +57,12 @@ impl Follower {
             return;
         }
         let seen = self.past.contains(&uid) && self.rules.uid;
-        self.adopt(uid);
         if seen {
             // The log had this uid before. The entries of that time which were read are no longer known.
+            self.adopt(uid);
             self.reset_after(now, newest, log.added, Loss::Wiped, effects);
         } else {
-            self.reset_at(now, oldest, trimmed + 1, Loss::Wiped, effects);
+            self.load_state((oldest, trimmed + 1), Some(uid), Goal::Reset(Loss::Wiped));
         }
     }
 
@@ -87,7 +89,7 @@ impl Follower {
     }
 
     /// Resets the hub at this entry, which has this number.
-    pub(super) fn reset_at(&mut self, now: Instant, id: EventId, number: u64, loss: Loss, effects: &mut Vec<Effect>) {
+    pub(super) fn reset_at(&mut self, (id, number): (EventId, u64), loss: Loss, effects: &mut Vec<Effect>) {
         if !matches!(loss, Loss::Trimmed(_)) {
             self.republished.clear();
         }
@@ -95,7 +97,6 @@ impl Follower {
         self.republished.skip(id);
         self.recent.start(id, number);
         effects.push(Effect::Reset(id, loss));
-        self.follow(now, effects);
     }
 
     /// Resets the hub at the next entry of the log. The newest entry cannot be used: another node may know the newest
@@ -113,6 +114,11 @@ impl Follower {
         self.recent.start(newest, number);
         self.reset_at_next(now, loss);
         self.follow(now, effects);
+    }
+
+    /// The hub was reset by itself, so it is reset again at the next entry, with the state.
+    pub(crate) fn reset_soon(&mut self, now: Instant) {
+        self.reset_at_next(now, Loss::Miscounted);
     }
 
     /// Entries are missing before the next entry. A probe is written at once, so that there is a next entry.

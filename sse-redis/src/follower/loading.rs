@@ -3,6 +3,7 @@
 //! Only events count against the number of the window. A log that was quiet for days contains many probes, and a node must
 //! still load the events before them.
 
+use super::loading_state::Goal;
 use super::{Effect, FollowPhase, Follower, LogHead};
 use crate::entry::{EntryContent, LogEntry};
 use std::collections::VecDeque;
@@ -72,8 +73,14 @@ impl Follower {
             self.phase = FollowPhase::Loading(loading);
             return;
         }
-        let before = (loading.number + 1).saturating_sub(loading.entries.len() as u64);
-        for (entry, number) in loading.entries.into_iter().zip(before..) {
+        let Some(newest) = loading.entries.back().map(|entry| (entry.id, loading.number)) else { return };
+        self.load_state(newest, None, Goal::Start(loading.entries));
+    }
+
+    /// Passes the window on. `number` is that of its newest entry.
+    pub(super) fn start(&mut self, entries: VecDeque<LogEntry>, number: u64, effects: &mut Vec<Effect>) {
+        let before = (number + 1).saturating_sub(entries.len() as u64);
+        for (entry, number) in entries.into_iter().zip(before..) {
             if self.recent.last().is_none() {
                 self.recent.start(entry.id, number);
             } else {
@@ -82,7 +89,5 @@ impl Follower {
             self.pass_on(entry, effects);
         }
         self.blocked = false;
-        effects.extend([Effect::Loaded, Effect::CaughtUp]);
-        self.follow(now, effects);
     }
 }

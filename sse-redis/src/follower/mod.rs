@@ -9,6 +9,8 @@
 //!                                     └─► Searching (truncated) ─► Waiting ─────────────┘
 //! ```
 //!
+//! At the start, and before the hub is truncated or reset, the phase `LoadingState` reads the state beside the log.
+//!
 //! Five rules make following safe. The simulation shows that each of them is needed:
 //!
 //! 1. **Tags.** Two entries are equal only if their positions *and* their tags are equal.
@@ -22,10 +24,11 @@
 //!    because trimming leaves at least two batches. The count is also compared in each inspection.
 //!
 //! This file contains the phases and their transitions. `protocol` defines commands, replies and effects. `inspecting`,
-//! `searching`, `loading` and `reading` handle the replies of their phase.
+//! `searching`, `loading`, `loading_state` and `reading` handle the replies of their phase.
 
 mod inspecting;
 mod loading;
+mod loading_state;
 mod protocol;
 mod quiet;
 mod reading;
@@ -35,12 +38,13 @@ mod searching;
 #[cfg(test)]
 mod simulation;
 
-pub(crate) use protocol::{Command, Effect, LogHead, LogInfo, Loss, Position, Reply, Uid};
+pub(crate) use protocol::{Command, Effect, LogHead, LogInfo, Loss, Position, Reply, StateFound, StatePart, Uid};
 pub(crate) use quiet::QuietTimer;
 
 use crate::backoff::{self, Backoff};
 use crate::publish_id::PublishId;
 use loading::Loading;
+use loading_state::StateLoad;
 use recent::Recent;
 use republished::Republished;
 use searching::Searching;
@@ -92,6 +96,8 @@ enum FollowPhase {
     Loading(Loading),
     /// Searches for the newest common entry.
     Searching(Searching),
+    /// Reads the state beside the log, and the entries that were added meanwhile.
+    LoadingState(Box<StateLoad>),
     Waiting,
     CatchingUp,
 }
@@ -196,6 +202,7 @@ impl Follower {
                 Command::Wait(last, self.batch, self.next_inspection.saturating_duration_since(now))
             }
             (FollowPhase::CatchingUp, Some(last)) => Command::CatchUp(last, self.batch),
+            (FollowPhase::LoadingState(load), _) => load.command(self.batch),
             (
                 FollowPhase::Disconnected(_) | FollowPhase::Connecting | FollowPhase::Waiting | FollowPhase::CatchingUp,
                 _,
@@ -225,6 +232,12 @@ impl Follower {
             (FollowPhase::Waiting, Reply::Read(entries, full, uid)) => self.read(now, entries, full, uid, effects),
             (FollowPhase::Waiting, Reply::Nothing) => self.phase = FollowPhase::Waiting,
             (FollowPhase::CatchingUp, Reply::CaughtUp(head, entries)) => self.caught_up(now, &head, entries, effects),
+            (FollowPhase::LoadingState(load), Reply::State(head, found)) => {
+                self.state_found(now, load, &head, found, effects)
+            }
+            (FollowPhase::LoadingState(load), Reply::CaughtUp(head, entries)) => {
+                self.state_caught_up(now, load, &head, entries, effects)
+            }
             // An unexpected reply counts as a broken connection.
             _ => self.give_up(now, effects),
         }

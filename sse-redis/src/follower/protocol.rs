@@ -33,6 +33,25 @@ pub(crate) enum Command {
     Wait(Position, usize, Duration),
     /// Atomically: uid, information about the log, and the entries after a position. The number is a limit.
     CatchUp(Position, usize),
+    /// Atomically: the same as `Inspect`, and a part of the state beside the log. The number is a limit of the keys.
+    LoadState(Position, StatePart, usize),
+}
+
+/// A part of the state beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StatePart {
+    /// The names of all state topics.
+    Topics,
+    /// Keys of these topics, from this cursor of the first one on.
+    Keys(Vec<String>, String),
+}
+
+/// The reply to a [`StatePart`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StateFound {
+    Topics(Vec<String>),
+    /// The newest entry of each key, how many of the topics are complete, and the cursor of the next one.
+    Keys(Vec<LogEntry>, usize, String),
 }
 
 /// The result of a [`Command`].
@@ -51,6 +70,7 @@ pub(crate) enum Reply {
     /// No entry came. The uid was not read.
     Nothing,
     CaughtUp(LogHead, Vec<LogEntry>),
+    State(LogHead, StateFound),
 }
 
 /// The state of the log at one moment.
@@ -91,6 +111,8 @@ pub(crate) enum Effect {
     Advance(EventId),
     Truncate(EventId),
     Reset(EventId, Loss),
+    /// The newest entry of each key of the state topics, in the order of the IDs.
+    LoadState(Vec<(EventId, Box<Record>)>),
     /// The hub may accept subscriptions.
     Loaded,
     /// Every entry that the log had at some moment after the previous `CaughtUp` has been read.

@@ -1,5 +1,6 @@
 //! Batches of entries. An entry is passed on only if it is known that no entry before it is missing.
 
+use super::loading_state::Goal;
 use super::{Effect, FollowPhase, Follower, INSPECT_EVERY, LogHead, Loss, Uid};
 use crate::entry::{EntryContent, LogEntry};
 use std::collections::VecDeque;
@@ -49,13 +50,14 @@ impl Follower {
         let mut entries = VecDeque::from(entries);
         if trimmed > number {
             let Some(oldest) = entries.pop_front() else { return };
-            self.reset_at(now, oldest.id, trimmed + 1, Loss::Trimmed(trimmed - number), effects);
             self.receive_probe(&oldest);
-            self.remember(&oldest);
+            // The entries after this one are read again when the state is loaded.
+            let loss = Loss::Trimmed(trimmed - number);
+            return self.load_state((oldest.id, trimmed + 1), None, Goal::Reset(loss));
         }
         self.phase = if full { FollowPhase::CatchingUp } else { FollowPhase::Waiting };
         self.take(now, entries.into(), effects);
-        if self.blocked {
+        if self.blocked || matches!(self.phase, FollowPhase::LoadingState(_)) {
             return;
         }
         let number = self.recent.last().map(|(_, number)| number);
@@ -74,16 +76,14 @@ impl Follower {
             if std::mem::take(&mut self.blocked) {
                 effects.push(Effect::Following(true));
             }
+            if let (Some(loss), Some((_, number))) = (self.lost, self.recent.last()) {
+                self.receive_probe(&entry);
+                return self.load_state((entry.id, number + 1), None, Goal::Reset(loss));
+            }
             self.recent.push(entry.id);
             if matches!(entry.content, EntryContent::Event(_)) {
                 // A busy log is inspected more often.
                 self.inspect_by(now + INSPECT_EVERY);
-            }
-            if let Some(loss) = self.lost.take() {
-                effects.push(Effect::Reset(entry.id, loss));
-                self.receive_probe(&entry);
-                self.remember(&entry);
-                continue;
             }
             self.pass_on(entry, effects);
         }
@@ -97,6 +97,8 @@ impl Follower {
         }
         let id = entry.id;
         match entry.content {
+            // A key that is set twice has the same value.
+            EntryContent::Event(record) if record.kind.has_key() => return effects.push(Effect::Append(id, record)),
             EntryContent::Event(record) if !self.republished.is_repetition(id, &record) => {
                 return effects.push(Effect::Append(id, record));
             }
@@ -104,13 +106,6 @@ impl Follower {
             _ => {}
         }
         effects.push(Effect::Advance(id));
-    }
-
-    /// Remembers the publish ID of an entry that is not sent. The application may publish the event again.
-    pub(super) fn remember(&mut self, entry: &LogEntry) {
-        if let EntryContent::Event(record) = &entry.content {
-            self.republished.is_repetition(entry.id, record);
-        }
     }
 
     pub(super) fn receive_probe(&mut self, entry: &LogEntry) {

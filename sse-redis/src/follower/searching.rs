@@ -1,5 +1,6 @@
 //! After a truncation: a binary search for the newest entry that the log and the hub have in common.
 
+use super::loading_state::Goal;
 use super::{Effect, FollowPhase, Follower, LogHead, Loss};
 use sse_core::hub::EventId;
 use std::time::Instant;
@@ -55,11 +56,7 @@ impl Follower {
             return;
         };
         if let Some((number, id)) = common.and_then(|number| Some((number, self.recent.get(number)?))) {
-            self.recent.truncate(number);
-            self.catching_up_to = None;
-            self.republished.truncate(id);
-            effects.push(Effect::Truncate(id));
-            return self.follow(now, effects);
+            return self.load_state((id, number), None, Goal::Truncate);
         }
         let Some((log, oldest, newest)) = head.log.and_then(|log| Some((log, log.first?, log.last?))) else { return };
         let trimmed = log.trimmed();
@@ -69,9 +66,17 @@ impl Follower {
         }
         if self.recent.first_number() <= trimmed + 1 {
             // None of the entries of the log was ever read.
-            self.reset_at(now, oldest, trimmed + 1, Loss::Truncated, effects);
+            self.load_state((oldest, trimmed + 1), None, Goal::Reset(Loss::Truncated));
         } else {
             self.reset_after(now, newest, log.added, Loss::Truncated, effects);
         }
+    }
+
+    /// Truncates the hub after this entry, which has this number.
+    pub(super) fn truncate_after(&mut self, (id, number): (EventId, u64), effects: &mut Vec<Effect>) {
+        self.recent.truncate(number);
+        self.catching_up_to = None;
+        self.republished.truncate(id);
+        effects.push(Effect::Truncate(id));
     }
 }

@@ -106,7 +106,8 @@ pub(crate) async fn cluster(_: bool) -> String {
     }
 
     // The server of another slot redirects to the leader.
-    let node = Node::start(&format!("redis+cluster://sse:secret@{}/", servers[other].address()));
+    let url = format!("redis+cluster://sse:secret@{}/", servers[other].address());
+    let node = Node::start(&url);
     node.ready().await;
     let client = client(&node);
     numbers(&node, 1..=50).await;
@@ -137,6 +138,8 @@ pub(crate) async fn cluster(_: bool) -> String {
     numbers(&beside, 1..=20).await;
     of_beside.wait_for(20, SOON).await;
 
+    node.redis.state_topic("prices").set("ACME", ("price", "7")).await.expect("it is stored");
+
     // The publisher goes on while the slot moves.
     let publisher = Publisher::start(node.clone(), "moving", Duration::from_millis(2));
     let moving = Client::start(Arc::new(Mutex::new(vec![node.clone()])), "moving", 0, None);
@@ -150,7 +153,8 @@ pub(crate) async fn cluster(_: bool) -> String {
     set(source, &["MIGRATING", &ids[other]]);
     let port = target.port.to_string();
     let migrate = ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
-    for key in ["{sse}:meta", "{sse}:log", "{sse}:beside:log", "{sse}:beside:meta"] {
+    let of_state = ["{sse}:state", "{sse}:state:prices"];
+    for key in ["{sse}:meta", "{sse}:log", "{sse}:beside:log", "{sse}:beside:meta"].into_iter().chain(of_state) {
         let answer = source.cli(&[&migrate[..], &[key]].concat());
         assert!(answer.starts_with("+OK"), "{answer}");
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -170,6 +174,13 @@ pub(crate) async fn cluster(_: bool) -> String {
     assert_eq!((shared.events(), shared.gaps()), (40, 0), "{shared:?}");
     assert!(target.cli(&["EXISTS", "{sse}:log", "{sse}:beside:log"]).starts_with(":2"));
     assert_eq!(connections(target), 2);
+    // A node that starts now reads the state from the new leader.
+    let late = Node::build(Redis::builder(&url).window(1));
+    late.ready().await;
+    assert!(late.hub.topic_stats("prices").is_some_and(|prices| prices.is_state && prices.held_events == 1));
+    let removed = late.redis.state_topic("prices").remove("ACME").await.expect("it is stored");
+    assert!(removed.is_some());
+    late.redis.stop();
     beside.redis.stop();
     node.redis.stop();
     format!(

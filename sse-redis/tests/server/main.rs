@@ -23,6 +23,7 @@ mod resume;
 mod server;
 mod services;
 mod shared;
+mod state;
 #[cfg(feature = "tls")]
 mod tls;
 mod workers;
@@ -40,6 +41,11 @@ fn main() {
         "every node has one order" => nodes::one_order;
         "latency" => nodes::latency;
         "every node ends a topic at one entry" => ends::one_end;
+        "every node has the state" => state::every_node;
+        "a late node has the state of a trimmed log" => state::late_node;
+        "the bounds of a state topic" => state::bounds;
+        "state topics after a restart and a loss" => state::restarts;
+        "clients of state topics hop between nodes" => state::hops;
         "several logs over one pair of connections" => shared::logs;
         "T1 the server is killed and keeps its log" => outages::killed_and_kept;
         "T2 the log is flushed, deleted, or gone with the server" => losses::wiped;

@@ -24,6 +24,12 @@ pub(super) struct Verdict {
     /// Runs in which a topic has ended.
     pub(super) ends: usize,
     pub(super) stuck: usize,
+    /// Values of the state topic that a client received after a newer one, without a gap in between.
+    pub(super) stale: usize,
+    /// Clients of the state topic that ended with another state than that of the server.
+    pub(super) states_differ: usize,
+    /// Values of the state topic that clients received.
+    pub(super) values: usize,
     pub(super) steps: usize,
 }
 
@@ -61,12 +67,15 @@ impl Verdict {
         self.ends_differ += other.ends_differ;
         self.ends += other.ends;
         self.stuck += other.stuck;
+        self.stale += other.stale;
+        self.states_differ += other.states_differ;
+        self.values += other.values;
         self.steps += other.steps;
     }
 
     /// Whether a promise was broken.
     pub(super) const fn is_wrong(&self) -> bool {
-        self.lost + self.repeated + self.retold + self.ends_differ + self.stuck > 0
+        self.lost + self.repeated + self.retold + self.ends_differ + self.stuck + self.stale + self.states_differ > 0
     }
 }
 

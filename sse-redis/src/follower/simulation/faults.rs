@@ -3,6 +3,7 @@
 use super::Scene;
 use super::node::{InFlight, Node};
 use super::server::Server;
+use super::watcher::Watcher;
 
 /// The faults that may occur in a run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,6 +19,8 @@ pub(super) struct Faults {
     pub(super) deletes: bool,
     pub(super) clock: bool,
     pub(super) foreign_create: bool,
+    /// Nodes that start load few entries.
+    pub(super) small_window: bool,
 }
 
 pub(super) const NONE: Faults = Faults {
@@ -31,11 +34,12 @@ pub(super) const NONE: Faults = Faults {
     deletes: false,
     clock: false,
     foreign_create: false,
+    small_window: false,
 };
 
 impl Faults {
     pub(super) const fn may_lose(self) -> bool {
-        self.trims || self.failover || self.wipes || self.deletes
+        self.trims || self.failover || self.wipes || self.deletes || self.small_window
     }
 }
 
@@ -94,6 +98,7 @@ impl Scene {
                 let which = self.world.dice.roll(2) as usize;
                 self.nodes[which] = Node::new(&self.clock, &mut self.world, self.bounds, self.rules);
                 self.clients.iter_mut().filter(|client| client.node == which).for_each(|client| client.stream = None);
+                self.watchers.iter_mut().filter(|watcher| watcher.node == which).for_each(Watcher::disconnect);
             }
             _ => {}
         }

@@ -11,6 +11,7 @@ mod client;
 mod faults;
 mod node;
 mod server;
+mod watcher;
 
 use super::{FollowerBounds, FollowerRules};
 use client::{Client, Verdict};
@@ -19,6 +20,7 @@ use node::Node;
 use server::{Dice, RUN, World};
 use sse_core::testing::Clock;
 use std::time::Duration;
+use watcher::Watcher;
 
 const TOPICS: [&str; 3] = ["a", "b", "c"];
 
@@ -30,6 +32,8 @@ struct Scene {
     rules: FollowerRules,
     nodes: Vec<Node>,
     clients: Vec<Client>,
+    /// Clients of the state topic.
+    watchers: Vec<Watcher>,
     verdict: Verdict,
 }
 
@@ -39,18 +43,20 @@ impl Scene {
         let batch = [4, 16, 64][dice.roll(3) as usize];
         let remembered = [8, 64, 65_536][dice.roll(3) as usize];
         let max_len = if faults.trims { 2 * batch + dice.roll(200) as usize } else { usize::MAX / 4 };
-        let bounds = FollowerBounds { window: (10_000, usize::MAX), batch, remembered };
+        let window = if faults.small_window { 1 + dice.roll(30) as usize } else { 10_000 };
+        let bounds = FollowerBounds { window: (window, usize::MAX), batch, remembered };
         let clock = Clock::seeded([seed as u8; 32]);
         let mut world = World::new(dice, max_len);
         let nodes = (0..2).map(|_| Node::new(&clock, &mut world, bounds, rules)).collect();
         let clients = (0..4).map(Client::new).collect();
-        Self { clock, world, bounds, rules, nodes, clients, verdict: Verdict::default() }
+        let watchers = (0..4).map(Watcher::new).collect();
+        Self { clock, world, bounds, rules, nodes, clients, watchers, verdict: Verdict::default() }
     }
 
     /// One action of a random actor.
     fn step(&mut self, faults: Faults, publishes: bool, cuts: bool) {
         let world = &mut self.world;
-        match world.dice.roll(20) {
+        match world.dice.roll(22) {
             0..=8 => {
                 let node = world.dice.roll(2) as usize;
                 self.nodes[node].step(&self.clock, world);
@@ -66,6 +72,13 @@ impl Scene {
                 if world.dice.one_in(4) {
                     world.change_run();
                 }
+                for _ in 0..world.dice.roll(4) {
+                    world.change_key();
+                }
+                // The removal of a topic is a gap for its clients.
+                if faults.may_lose() && world.dice.one_in(60) {
+                    world.remove_state();
+                }
                 if world.dice.one_in(10) {
                     world.publish_again_first();
                 }
@@ -78,7 +91,13 @@ impl Scene {
                 self.clock.advance(Duration::from_millis(ms));
                 world.ms += ms;
             }
-            14..=17 => {
+            14 | 15 => {
+                let cut = if cuts && world.dice.one_in(6) { Some(world.dice.roll(u64::MAX)) } else { None };
+                let watcher = &mut self.watchers[world.dice.roll(4) as usize];
+                watcher.connect(&self.clock, &self.nodes, world.dice.roll(2) as usize);
+                watcher.read(world, cut, &mut self.verdict);
+            }
+            16..=19 => {
                 let client = &mut self.clients[world.dice.roll(4) as usize];
                 if client.stream.is_none() {
                     client.connect(&self.clock, &self.nodes, world.dice.roll(2) as usize);
@@ -132,6 +151,15 @@ impl Scene {
             newest = self.world.newest().or(newest);
             self.verdict.lost += usize::from(!self.clients[at].is_at_the_end(&self.world, newest));
         }
+        for at in 0..self.watchers.len() {
+            for _ in 0..200 {
+                self.pass(100);
+                let watcher = &mut self.watchers[at];
+                watcher.connect(&self.clock, &self.nodes, watcher.node);
+                watcher.read(&self.world, None, &mut self.verdict);
+            }
+            self.verdict.states_differ += usize::from(!self.watchers[at].has(&self.world));
+        }
     }
 
     fn pass(&mut self, ms: u64) {
@@ -177,7 +205,7 @@ fn many(runs: u64, faults: Faults, rules: FollowerRules) -> (Verdict, u64) {
 fn sound(runs: u64, faults: Faults) {
     let (total, bad) = many(runs, faults, FollowerRules::ALL);
     assert_eq!(bad, 0, "{faults:?}: {total:?}");
-    assert!(total.received > 0);
+    assert!(total.received > 0 && total.values > 0);
     assert!(faults.may_lose() || total.ends > 0);
     // A node that was reset does not know the publishes before, so it can send a repetition.
     assert!(faults.may_lose() || total.republished == 0, "{faults:?}");
@@ -236,6 +264,20 @@ fn a_wiped_or_deleted_log_causes_a_gap() {
 #[test]
 fn a_failover_that_one_node_has_not_noticed_repeats_no_event() {
     sound(40, Faults { breaks: true, failover: true, apart: true, clock: true, ..NONE });
+}
+
+/// A node that starts has the whole state, although the log has trimmed the entries of most keys.
+#[test]
+fn a_late_node_has_the_state_of_a_trimmed_log() {
+    sound(40, Faults { breaks: true, restarts: true, trims: true, small_window: true, ..NONE });
+}
+
+/// Nodes start while the state changes, fails over, is wiped or deleted.
+#[test]
+fn a_late_node_has_the_state_after_a_failover_or_a_loss() {
+    let faults = Faults { breaks: true, restarts: true, failover: true, clock: true, small_window: true, ..NONE };
+    sound(40, faults);
+    sound(40, Faults { apart: true, trims: true, wipes: true, deletes: true, ..faults });
 }
 
 /// A truncated log is trimmed while a node searches for the newest common entry.

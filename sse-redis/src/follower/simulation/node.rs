@@ -82,6 +82,9 @@ impl Node {
                 Command::CatchUp(position, count) => {
                     InFlight::Answered(Reply::CaughtUp(world.head(None), world.after(position, count)))
                 }
+                Command::LoadState(at, part, _) => {
+                    InFlight::Answered(Reply::State(world.head(Some(at)), world.state(&part)))
+                }
             },
             InFlight::Blocked(position, count, until) => {
                 let entries = world.after(position, count);
@@ -111,10 +114,13 @@ impl Node {
                 InFlight::Nothing
             }
         };
-        crate::node::apply(&mut self.feed, effects, |effect| {
+        let is_whole = crate::node::apply(&mut self.feed, effects, |effect| {
             if let Effect::Probe(probe) = effect {
                 world.append(EntryContent::Probe(*probe), None);
             }
         });
+        if !is_whole {
+            self.follower.reset_soon(now);
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::TOPICS;
 use crate::entry::{EntryContent, LogEntry, Record, RecordKind};
-use crate::follower::{LogHead, LogInfo, Position, Uid};
+use crate::follower::{LogHead, LogInfo, Position, StateFound, StatePart, Uid};
 use crate::publish_id::PublishId;
 use sse_core::Random;
 use sse_core::hub::EventId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// SplitMix64.
 pub(super) struct Dice(pub(super) u64);
@@ -52,6 +52,8 @@ impl Made {
 pub(super) struct Server {
     pub(super) uid: Option<Uid>,
     pub(super) log: Option<Log>,
+    /// The newest entry of each key of the state topic.
+    pub(super) state: BTreeMap<usize, usize>,
 }
 
 #[derive(Clone, Default)]
@@ -80,6 +82,10 @@ pub(super) struct World {
 
 /// A topic that ends and is removed.
 pub(super) const RUN: &str = "run";
+
+/// A state topic, and the number of its keys.
+pub(super) const STATE: &str = "state";
+const KEYS: u64 = 6;
 
 impl World {
     pub(super) fn new(mut dice: Dice, max_len: usize) -> Self {
@@ -160,13 +166,60 @@ impl World {
         self.append(EntryContent::Event(Box::new(Record { topic: RUN.to_owned(), kind, ..Record::default() })), None);
     }
 
+    /// Sets or removes a key of the state topic. The data are the key and the number of the entry.
+    pub(super) fn change_key(&mut self) {
+        let key = self.dice.roll(KEYS) as usize;
+        let removes = self.dice.one_in(3);
+        // The script at the server stores no removal of a key that the topic does not have.
+        if self.server.log.is_none() || removes && !self.server.state.contains_key(&key) {
+            return;
+        }
+        let record = Record {
+            topic: STATE.to_owned(),
+            publish: Some(PublishId::draw(&self.random)),
+            data: Some(format!("{key} {}", self.made.len())),
+            event: removes.then(|| "removed".to_owned()),
+            kind: if removes { RecordKind::Unset } else { RecordKind::Set },
+            key: Some(key.to_string()),
+            ..Record::default()
+        };
+        let Some(index) = self.append(EntryContent::Event(Box::new(record)), None) else { return };
+        if removes {
+            self.server.state.remove(&key);
+        } else {
+            self.server.state.insert(key, index);
+        }
+    }
+
+    /// Removes the state topic with its keys.
+    pub(super) fn remove_state(&mut self) {
+        if self.append(EntryContent::Event(Box::new(Record::removal(STATE))), None).is_some() {
+            self.server.state.clear();
+        }
+    }
+
+    /// A part of the state: at most two keys.
+    pub(super) fn state(&self, part: &StatePart) -> StateFound {
+        let StatePart::Keys(topics, cursor) = part else {
+            let has_state = self.server.log.is_some() && !self.server.state.is_empty();
+            return StateFound::Topics(if has_state { vec![STATE.to_owned()] } else { Vec::new() });
+        };
+        assert_eq!(topics, &[STATE]);
+        let mut keys = self.server.state.range(cursor.parse::<usize>().unwrap()..);
+        let page = keys.by_ref().take(2).map(|(_, &index)| self.made[index].entry.clone()).collect();
+        match keys.next() {
+            Some((next, _)) => StateFound::Keys(page, 0, next.to_string()),
+            None => StateFound::Keys(page, 1, "0".to_owned()),
+        }
+    }
+
     /// The first end of the topic `run` after its last removal.
     pub(super) fn end_of_run(&self) -> Option<EventId> {
         let mut end = None;
         for entry in self.server.log.iter().flat_map(|log| &log.entries).map(|&index| &self.made[index].entry) {
             match &entry.content {
                 EntryContent::Event(record) if record.topic == RUN => match record.kind {
-                    RecordKind::Event => {}
+                    RecordKind::Event | RecordKind::Set | RecordKind::Unset => {}
                     RecordKind::End => end = end.or(Some(entry.id)),
                     RecordKind::Remove => end = None,
                 },
@@ -226,6 +279,9 @@ impl World {
     }
 
     pub(super) fn attach(&mut self, uid: Uid) {
+        if self.server.log.is_none() {
+            self.server.state.clear();
+        }
         if self.server.log.is_none() || self.server.uid.is_none() {
             self.server.uid = Some(uid);
             self.server.log.get_or_insert_default();
