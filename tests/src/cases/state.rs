@@ -3,6 +3,7 @@
 use super::topics::{Follow, patience, position, post, publish, publish_all, topic};
 use crate::client::{Response, Seen};
 use crate::failure::{check, show};
+use crate::process::Server;
 use crate::{Case, Failure, Group, Target, Verdict};
 use serde_json::{Value, json};
 use sse_test_support::reader::Reader;
@@ -14,6 +15,7 @@ const REMOVAL: &str = "A removal is the event `removed` with the data `{\"key\":
 const SLOW: &str =
     "A subscriber that is slow may skip an event that a newer one of its key replaced, and does not lag.";
 const KINDS: &str = "`/publish` to a state topic and `/state` to a topic with published events are answered 409.";
+const NODES: &str = "A key that one server sets is set on every server, the newest entry of the log wins, and a server that starts later has every key.";
 const ALL: &str = "an array is changed as a whole or not at all";
 
 pub(super) fn cases() -> Vec<Case> {
@@ -33,6 +35,22 @@ pub(super) fn cases() -> Vec<Case> {
         case("kinds_of_topics_are_kept_apart", "a state topic takes no other event", KINDS, kinds),
         case("changes_are_all_or_nothing", "an array with an invalid change changes nothing", ALL, all_or_nothing),
         case("state_and_events_share_a_stream", "a stream of both kinds has one ID", RETURNS, both),
+        Case::both(
+            "both_servers_have_one_state",
+            "a key that one server sets is on the other, where its ID resumes",
+            NODES,
+            one_state,
+        )
+        .with([Group::State]),
+        Case::own(
+            Group::Nodes,
+            "server_started_later_has_the_state",
+            "a server that starts later has every key",
+            NODES,
+            &[],
+            later,
+        )
+        .with([Group::State]),
     ]
 }
 
@@ -200,4 +218,31 @@ fn both(target: &Target) -> Verdict {
     publish(target, &news, "last")?;
     let mut stream = Follow::of([&name, &news]).after(id).expect(target, "resumed")?;
     is(&until_last(&mut stream)?, &["n1", "n2", "a3", "last"])
+}
+
+fn one_state(one: &Target, other: &Target) -> Verdict {
+    let name = topic("state");
+    let ids = filled(one, &name)?;
+    let last = set(other, &name, "b", "b2")?;
+    for target in [one, other] {
+        // Resuming here proves that `target` has all changes.
+        let mut stream = Follow::of([&name]).after(&ids[2]).expect(target, "resumed")?;
+        let seen = stream.read_events(1, patience())?;
+        check(seen.data() == ["b2"] && seen.events[0].id == last, || show(stream.body()))?;
+        let mut fresh = Follow::of([&name]).open(target)?;
+        is(&fresh.read_events(3, patience())?, &["c1", "a2", "b2"])?;
+    }
+    remove(one, &name, "c")?;
+    let last = set(one, &name, "d", "last")?;
+    Follow::of([&name]).after(last).expect(other, "resumed")?;
+    is(&until_last(&mut Follow::of([&name]).open(other)?)?, &["a2", "b2", "last"])
+}
+
+fn later(one: Server) -> Verdict {
+    let name = topic("state");
+    filled(one.target(), &name)?;
+    remove(one.target(), &name, "b")?;
+    let other = one.another()?;
+    set(other.target(), &name, "d", "last")?;
+    is(&until_last(&mut Follow::of([&name]).open(other.target())?)?, &["c1", "a2", "last"])
 }

@@ -110,6 +110,7 @@ impl App {
     pub(crate) async fn plain(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Plain {
         match (method, path) {
             ("POST", "/publish") => publish::publish(self, body).await,
+            ("POST", "/state") => state::change(self, body).await,
             _ if path.starts_with("/topics/") => ended_topics::answer(self, method, path, body).await,
             _ => self.at_once(method, path, query, body),
         }
@@ -128,7 +129,6 @@ impl App {
             (_, [""] | ["about"] | ["stats"] | ["streams", _]) => Plain::method_not_allowed("GET, HEAD"),
             ("POST", ["streams", id, "close"]) => self.close(id),
             ("POST", ["drain"]) => self.drain(query),
-            ("POST", ["state"]) => state::change(self, body),
             ("POST", ["decode"]) => match query.number("chunk") {
                 Ok(chunk) => decode::decode(body, chunk.unwrap_or(0), query.get("seed").as_deref()),
                 Err(refused) => refused,
@@ -189,7 +189,6 @@ impl App {
             Group::Compression => self.options.compress,
             Group::CompressedOnce => self.options.gzip,
             Group::Nodes => self.redis.is_some(),
-            Group::State => self.redis.is_none(),
             _ => true,
         });
         Plain::json(

@@ -42,7 +42,7 @@ pub(super) async fn publish(redis: &Redis, events: Vec<(String, Frame)>) -> Plai
             Err(error) => {
                 let status = match error {
                     RedisPublishError::MaybeStored(_) => 504,
-                    RedisPublishError::Ended => 409,
+                    RedisPublishError::Ended | RedisPublishError::State => 409,
                     _ => 503,
                 };
                 return Plain::json(status, &serde_json::json!({ "error": error.to_string(), "ids": texts(&ids) }));

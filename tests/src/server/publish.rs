@@ -63,12 +63,14 @@ pub(crate) async fn publish(app: &App, body: &[u8]) -> Plain {
         }
         let Some(error) = wrong else {
             // All or none: the topics are checked before the first event is stored.
-            let ended = valid.iter().any(|(topic, _)| app.hub.ended(topic).is_some());
-            let error = RedisPublishError::Ended.to_string();
-            return match ended {
-                true => Plain::json(409, &serde_json::json!({ "error": error })),
-                false => log::publish(redis, valid).await,
+            let has_ended = |(topic, _): &(String, _)| app.hub.ended(topic).is_some();
+            let is_state = |(topic, _): &(String, _)| app.hub.topic_stats(topic).is_some_and(|stats| stats.is_state);
+            let error = match () {
+                () if valid.iter().any(has_ended) => RedisPublishError::Ended,
+                () if valid.iter().any(is_state) => RedisPublishError::State,
+                () => return log::publish(redis, valid).await,
             };
+            return Plain::json(409, &serde_json::json!({ "error": error.to_string() }));
         };
         if faults::fault("nodes-half-an-array") {
             log::publish(redis, valid).await;

@@ -1,12 +1,13 @@
 //! `/state`: changes of state topics, all or none.
 
 use super::app::App;
-use super::faults;
 use super::plain::Plain;
+use super::{faults, log};
 use serde::Deserialize;
 use serde_json::json;
 use sse_core::Event;
 use sse_core::hub::{PublishError, StateChange};
+use sse_redis::RedisPublishError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Makes the keys differ in the fault.
@@ -52,11 +53,8 @@ impl KeyChange {
     }
 }
 
-/// Makes the changes of the body.
-pub(super) fn change(app: &App, body: &[u8]) -> Plain {
-    if app.redis.is_some() {
-        return Plain::json(501, &json!({ "error": "a hub that follows a log has no state topics" }));
-    }
+/// Makes the changes of the body, in the hub or in the log.
+pub(super) async fn change(app: &App, body: &[u8]) -> Plain {
     let changes = match serde_json::from_slice(body) {
         Ok(KeyChanges::One(one)) => vec![one],
         Ok(KeyChanges::Many(many)) => many,
@@ -66,17 +64,44 @@ pub(super) fn change(app: &App, body: &[u8]) -> Plain {
         Ok(changes) => changes,
         Err(error) => return Plain::bad_request(error),
     };
-    let error = match app.hub.change_all(changes) {
+    let changed = match &app.redis {
+        None => app.hub.change_all(changes).map_err(|error| (status(&error), error.to_string())),
+        Some(redis) => match redis.change_all(changes).await {
+            Ok(ids) => {
+                // A client that makes a change here and then asks here must find the change.
+                if let Some(last) = ids.iter().flatten().last() {
+                    log::reached(redis, *last).await;
+                }
+                Ok(ids)
+            }
+            Err(error) => Err((log_status(&error), error.to_string())),
+        },
+    };
+    match changed {
         Ok(ids) => {
             let ids: Vec<_> = ids.iter().map(|id| id.map(|id| id.to_string())).collect();
-            return Plain::json(200, &json!({ "ids": ids }));
+            Plain::json(200, &json!({ "ids": ids }))
         }
-        Err(error) => error,
-    };
-    let status = match error {
+        Err((status, error)) => Plain::json(status, &json!({ "error": error })),
+    }
+}
+
+const fn status(error: &PublishError) -> u16 {
+    match error {
         PublishError::NotState | PublishError::Ended => 409,
         PublishError::StateKeys(_) | PublishError::StateBytes(_) => 507,
         _ => 400,
-    };
-    Plain::json(status, &json!({ "error": error.to_string() }))
+    }
+}
+
+const fn log_status(error: &RedisPublishError) -> u16 {
+    match error {
+        RedisPublishError::NotState | RedisPublishError::Ended => 409,
+        RedisPublishError::StateKeys(_) | RedisPublishError::StateBytes(_) => 507,
+        RedisPublishError::MaybeStored(_) => 504,
+        RedisPublishError::NotStored(_) | RedisPublishError::Overloaded | RedisPublishError::NotReplicated { .. } => {
+            503
+        }
+        _ => 400,
+    }
 }

@@ -19,8 +19,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// The groups that depend on the log, beside those cases of other groups that need topics.
-const GROUPS: [Group; 7] =
-    [Group::Resumption, Group::Publish, Group::Retention, Group::Lag, Group::Drain, Group::Stats, Group::Nodes];
+const GROUPS: [Group; 8] = [
+    Group::Resumption,
+    Group::Publish,
+    Group::Retention,
+    Group::Lag,
+    Group::Drain,
+    Group::Stats,
+    Group::Nodes,
+    Group::State,
+];
 
 /// The program that every trial here needs.
 const ENGINE: &str = "redis-server";
