@@ -21,7 +21,7 @@ const SHOW: &str = "Object.defineProperty(document, 'hidden', { configurable: tr
     document.dispatchEvent(new Event('visibilitychange'))";
 
 fn main() -> ExitCode {
-    let mut trials = Trials::new();
+    let mut trials = Trials::that_wait();
     trials.add_in_each_browser(
         "follow_resumes_behind_a_proxy_that_answers_502_while_the_server_restarts",
         async |browser| {

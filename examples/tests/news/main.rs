@@ -37,7 +37,7 @@ impl News {
 }
 
 fn main() -> ExitCode {
-    let mut trials = Trials::new();
+    let mut trials = Trials::that_wait();
     input::add(&mut trials);
     for framework in ["axum", "actix", "warp"] {
         let news = News { framework };

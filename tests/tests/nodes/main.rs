@@ -8,7 +8,7 @@ mod engine;
 mod faults;
 mod refusals;
 
-use engine::RedisServer;
+use engine::{PROGRAM, RedisServer};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use sse_conformance::process::Server;
 use sse_conformance::server::{Adapter, FAULTS};
@@ -29,9 +29,6 @@ const GROUPS: [Group; 8] = [
     Group::Nodes,
     Group::State,
 ];
-
-/// The program that every trial here needs.
-const ENGINE: &str = "redis-server";
 
 /// Short, as in `adapters`.
 const KEEP_ALIVE_MS: &str = "600";
@@ -96,7 +93,7 @@ fn main() -> ExitCode {
             // With a log an adapter runs no other code than without a log, and `adapters` runs every case on every
             // adapter.
             let trial = if n % Adapter::ALL.len() == at || arguments.include_ignored || arguments.ignored {
-                needing(ENGINE, name, move || shared.judge(at, &case))
+                needing(&PROGRAM, name, move || shared.judge(at, &case))
             } else {
                 let reason = "another adapter runs this case here; `-- --include-ignored` runs it with all of them";
                 Trial::ignorable_test(name, move || Ok(Completion::ignored_with(reason)))
@@ -105,11 +102,11 @@ fn main() -> ExitCode {
         }
     }
     for (name, refusal) in refusals::ALL {
-        trials.push(needing(ENGINE, name, refusal));
+        trials.push(needing(&PROGRAM, name, refusal));
     }
     for (fault, case, _) in FAULTS.iter().filter(|(_, case, _)| case.starts_with("nodes::")) {
         let shared = shared.clone();
-        trials.push(needing(ENGINE, format!("the_fault_is_found::{fault}"), move || {
+        trials.push(needing(&PROGRAM, format!("the_fault_is_found::{fault}"), move || {
             faults::found(shared.engine()?, fault, case)
         }));
     }
