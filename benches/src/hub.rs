@@ -54,7 +54,12 @@ pub fn cases() -> Vec<Case> {
     ] {
         cases.push(publish(task, contender, readers, move |at| format!("other-{}", at % topics)));
     }
-    cases.push(set(task, "set a key of 10,000 in a state topic", 10_000));
+    for (contender, keys) in [
+        ("set a key of 1,000 in a state topic", 1_000),
+        ("set a key of 10,000 in a state topic", 10_000),
+    ] {
+        cases.push(set(task, contender, keys));
+    }
     let task = "hub: publish, take and park, for each parked cursor of the topic";
     for (contender, readers) in
         [("1 cursor", 1), ("16 cursors", 16), ("1,000 cursors", 1_000), ("100,000 cursors", 100_000)]

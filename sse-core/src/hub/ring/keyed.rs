@@ -4,24 +4,27 @@ use super::Run;
 use crate::hub::id::EventId;
 use crate::hub::trim_point::TrimPoint;
 use bytes::Bytes;
+use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Superseded slots are removed when there are more of them than of the others, and at least this many.
+/// Superseded changes are removed when there are more of them than of the others, and at least this many.
 const MIN_SUPERSEDED: usize = 64;
 
 /// The newest event of each key. A removal is an event too, until the ring forgets it.
+///
+/// Each key has a place, where a new event replaces the old one. So a change touches little memory of the keys that it does not
+/// change, and of a topic with many keys this memory is in no cache.
 #[derive(Debug, Default)]
 pub(crate) struct Keyed {
-    /// In the order of their positions.
-    slots: VecDeque<KeyedSlot>,
-    /// The number of slots that were removed at the front so far.
-    base: usize,
-    /// The slot of each key, counted from the first slot ever.
+    events: Slab<KeyedEvent>,
+    /// The changes in the order of their positions. A change is superseded if the event at its place has another position.
+    order: VecDeque<KeyedChange>,
+    /// The place of each key.
     keys: HashMap<Arc<str>, usize>,
     removals: usize,
-    /// The slots of the removals, the oldest first. A slot that was superseded since is no removal any more.
-    removal_slots: VecDeque<usize>,
+    /// The changes that removed a key, the oldest first. Some of them are superseded.
+    removal_order: VecDeque<KeyedChange>,
     bytes: usize,
     /// The bytes of the removals.
     removal_bytes: usize,
@@ -29,18 +32,25 @@ pub(crate) struct Keyed {
     newest: u64,
 }
 
-#[derive(Debug)]
-struct KeyedSlot {
+#[derive(Debug, Clone, Copy)]
+struct KeyedChange {
     position: u64,
-    /// `None` for a slot that a newer event of its key superseded.
-    event: Option<KeyedEvent>,
+    place: usize,
 }
 
 #[derive(Debug)]
 struct KeyedEvent {
+    position: u64,
     key: Arc<str>,
     block: Bytes,
     is_removal: bool,
+}
+
+impl KeyedChange {
+    /// The event of this change, unless the change is superseded.
+    fn event(self, events: &Slab<KeyedEvent>) -> Option<&KeyedEvent> {
+        events.get(self.place).filter(|event| event.position == self.position)
+    }
 }
 
 /// The bound that an event would exceed.
@@ -106,7 +116,7 @@ impl Keyed {
 
     /// The size of the event of a key that was not removed.
     pub(crate) fn get(&self, key: &str) -> Option<usize> {
-        let event = self.slots.get(self.keys.get(key)?.checked_sub(self.base)?)?.event.as_ref()?;
+        let event = self.events.get(*self.keys.get(key)?)?;
         (!event.is_removal).then_some(event.block.len())
     }
 
@@ -120,80 +130,73 @@ impl Keyed {
         max: KeyedBounds,
         garbage: &mut Vec<Bytes>,
     ) -> Result<bool, Full> {
-        let (number, live, live_bytes) = (self.base + self.slots.len(), self.live(), self.live_bytes());
-        let known = self.keys.get_mut(key);
-        let old = known.as_deref().and_then(|known| self.slots.get_mut(known.checked_sub(self.base)?));
-        let before = old.as_deref().and_then(|slot| slot.event.as_ref()).filter(|old| !old.is_removal);
-        let before = before.map(|old| old.block.len());
+        let (live, live_bytes, len) = (self.live(), self.live_bytes(), block.len());
+        let known = self.keys.get(key).copied();
+        let known = known.and_then(|place| Some((place, self.events.get_mut(place)?)));
+        let before = known.as_ref().map(|(_, old)| (old.block.len(), old.is_removal));
+        let live_before = before.filter(|(_, was_removal)| !was_removal).map(|(len, _)| len);
         if max.is_of_log {
             // The log has checked the change.
         } else if is_removal {
-            if before.is_none() {
+            if live_before.is_none() {
                 return Ok(false);
             }
-        } else if live + usize::from(before.is_none()) > max.keys {
+        } else if live + usize::from(live_before.is_none()) > max.keys {
             return Err(Full::Keys);
-        } else if live_bytes - before.unwrap_or(0) + block.len() > max.bytes {
+        } else if live_bytes - live_before.unwrap_or(0) + len > max.bytes {
             return Err(Full::Bytes);
         }
-        let key = match (known, old.and_then(|slot| slot.event.take())) {
-            (Some(known), Some(old)) => {
-                *known = number;
-                self.count_out(&old);
-                garbage.push(old.block);
-                old.key
+        let place = match known {
+            Some((place, old)) => {
+                garbage.push(std::mem::replace(&mut old.block, block));
+                (old.position, old.is_removal) = (position, is_removal);
+                place
             }
-            _ => {
+            None => {
                 let key: Arc<str> = key.into();
-                self.keys.insert(key.clone(), number);
-                key
+                let place = self.events.insert(KeyedEvent { position, key: key.clone(), block, is_removal });
+                self.keys.insert(key, place);
+                place
             }
         };
-        self.bytes += block.len();
+        if let Some((len, was_removal)) = before {
+            self.count_out(len, was_removal);
+        }
+        let change = KeyedChange { position, place };
+        self.bytes += len;
         if is_removal {
             self.removals += 1;
-            self.removal_bytes += block.len();
-            self.removal_slots.push_back(number);
+            self.removal_bytes += len;
+            self.removal_order.push_back(change);
         }
         self.newest = position;
-        self.slots.push_back(KeyedSlot { position, event: Some(KeyedEvent { key, block, is_removal }) });
+        self.order.push_back(change);
         self.compact();
         Ok(true)
     }
 
-    fn count_out(&mut self, old: &KeyedEvent) {
-        self.bytes -= old.block.len();
-        if old.is_removal {
+    const fn count_out(&mut self, len: usize, was_removal: bool) {
+        self.bytes -= len;
+        if was_removal {
             self.removals -= 1;
-            self.removal_bytes -= old.block.len();
+            self.removal_bytes -= len;
         }
     }
 
-    /// Removes superseded slots, at the front at once and elsewhere when they are the majority.
+    /// Removes superseded changes, at the front at once and elsewhere when they are the majority.
     fn compact(&mut self) {
-        while self.slots.front().is_some_and(|slot| slot.event.is_none()) {
-            self.slots.pop_front();
-            self.base += 1;
+        let events = &self.events;
+        for order in [&mut self.order, &mut self.removal_order] {
+            while order.front().is_some_and(|change| change.event(events).is_none()) {
+                order.pop_front();
+            }
         }
-        while self.removal_slots.front().is_some_and(|slot| *slot < self.base) {
-            self.removal_slots.pop_front();
-        }
-        let superseded = self.slots.len() - self.keys.len();
+        let superseded = self.order.len() - self.keys.len();
         if superseded < MIN_SUPERSEDED || superseded <= self.keys.len() {
             return;
         }
-        self.slots.retain(|slot| slot.event.is_some());
-        self.base = 0;
-        self.removal_slots.clear();
-        for (number, slot) in self.slots.iter().enumerate() {
-            let Some(event) = &slot.event else { continue };
-            if let Some(known) = self.keys.get_mut(&event.key) {
-                *known = number;
-            }
-            if event.is_removal {
-                self.removal_slots.push_back(number);
-            }
-        }
+        self.order.retain(|change| change.event(events).is_some());
+        self.removal_order.retain(|change| change.event(events).is_some());
     }
 
     /// Forgets the oldest removal, and returns the trim point after it. `None` if there is no removal.
@@ -202,13 +205,15 @@ impl Keyed {
         garbage: &mut Vec<Bytes>,
         id: impl FnOnce(u64, &[u8]) -> EventId,
     ) -> Option<TrimPoint> {
-        while let Some(number) = self.removal_slots.pop_front() {
-            let Some(slot) = number.checked_sub(self.base).and_then(|at| self.slots.get_mut(at)) else { continue };
-            let Some(event) = slot.event.take_if(|event| event.is_removal) else { continue };
-            let trimmed = TrimPoint { position: slot.position, id: Some(id(slot.position, &event.block)) };
-            self.keys.remove(&event.key);
-            self.count_out(&event);
-            garbage.push(event.block);
+        while let Some(change) = self.removal_order.pop_front() {
+            if change.event(&self.events).is_none() {
+                continue;
+            }
+            let KeyedEvent { position, key, block, .. } = self.events.remove(change.place);
+            let trimmed = TrimPoint { position, id: Some(id(position, &block)) };
+            self.keys.remove(&key);
+            self.count_out(block.len(), true);
+            garbage.push(block);
             self.compact();
             return Some(trimmed);
         }
@@ -217,13 +222,14 @@ impl Keyed {
 
     /// The position and the block of the newest event.
     pub(crate) fn last(&self) -> Option<(u64, &[u8])> {
-        self.slots.iter().rev().find_map(|slot| Some((slot.position, &*slot.event.as_ref()?.block)))
+        let last = self.order.iter().rev().find_map(|change| change.event(&self.events))?;
+        Some((last.position, &*last.block))
     }
 
     fn after(&self, position: u64, wanted: Wanted) -> impl Iterator<Item = (u64, &KeyedEvent)> {
-        let from = self.slots.partition_point(|slot| slot.position <= position);
-        let slots = self.slots.range(from..);
-        slots.filter_map(move |slot| Some((slot.position, slot.event.as_ref().filter(|event| wanted.has(event))?)))
+        let from = self.order.partition_point(|change| change.position <= position);
+        let events = self.order.range(from..).filter_map(|change| change.event(&self.events));
+        events.filter(move |event| wanted.has(event)).map(|event| (event.position, event))
     }
 
     /// The position of the next event after a position.
@@ -254,11 +260,11 @@ impl Keyed {
     /// The ID and the position of the last event up to and including this position of the log. The IDs of the events ascend.
     /// Events that were loaded without their IDs are before all others.
     pub(crate) fn last_upto(&self, upto: (u64, u64)) -> Option<(EventId, u64)> {
-        let (mut low, mut high) = (0, self.slots.len());
+        let (mut low, mut high) = (0, self.order.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            let mut events = self.slots.range(middle..high).zip(middle..);
-            match events.find_map(|(slot, at)| Some((at, slot.event.as_ref()?))) {
+            let mut changes = self.order.range(middle..high).zip(middle..);
+            match changes.find_map(|(change, at)| Some((at, change.event(&self.events)?))) {
                 Some((at, event)) if EventId::of_block(&event.block).is_none_or(|id| id.position() <= upto) => {
                     low = at + 1;
                 }
@@ -270,18 +276,17 @@ impl Keyed {
 
     /// The ID and the position of the last event up to and including this position of the hub.
     pub(crate) fn last_at(&self, position: u64) -> Option<(EventId, u64)> {
-        self.last_before(self.slots.partition_point(|slot| slot.position <= position))
+        self.last_before(self.order.partition_point(|change| change.position <= position))
     }
 
-    /// The ID and the position of the last event before this slot. `None` if that event was loaded without its ID.
-    fn last_before(&self, slot: usize) -> Option<(EventId, u64)> {
-        let slots = self.slots.range(..slot).rev();
-        let (position, event) = slots.filter_map(|slot| Some((slot.position, slot.event.as_ref()?))).next()?;
-        Some((EventId::of_block(&event.block)?, position))
+    /// The ID and the position of the last event before this index. `None` if that event was loaded without its ID.
+    fn last_before(&self, index: usize) -> Option<(EventId, u64)> {
+        let event = self.order.range(..index).rev().find_map(|change| change.event(&self.events))?;
+        Some((EventId::of_block(&event.block)?, event.position))
     }
 
     /// All blocks, to be dropped.
     pub(crate) fn into_blocks(self) -> impl Iterator<Item = Bytes> {
-        self.slots.into_iter().filter_map(|slot| Some(slot.event?.block))
+        self.events.into_iter().map(|(_, event)| event.block)
     }
 }

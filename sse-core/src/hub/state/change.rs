@@ -194,7 +194,8 @@ impl History {
             // What the other state topics leave of the bound of the hub.
             let room = hub.limits.hub_bytes.saturating_sub(self.topics.state_bytes - ring.bytes());
             let max = KeyedBounds { keys, bytes: bytes.min(room), is_of_log };
-            let event = (block.into(), is_removal);
+            // Without room to spare the bytes need no second allocation.
+            let event = (block.into_boxed_slice().into(), is_removal);
             let id_of = |position, block: &[u8]| self.ids.of_block(position, block);
             match ring.put(position, key, event, max, &mut deferred.garbage, id_of) {
                 Ok(true) => {}
