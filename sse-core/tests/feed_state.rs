@@ -192,7 +192,7 @@ fn a_topic_is_of_one_kind() {
 
 #[test]
 fn a_state_topic_needs_no_room_in_the_hub() {
-    let mut world = World::of(Hub::builder().max_topics(1).topic_bytes(40));
+    let mut world = World::of(Hub::builder().max_topics(1).topic_bytes(40).hub_bytes(60));
     let mut client = world.client(&["news"]);
     for (ms, key) in (1..).zip(["a", "b", "c", "d"]) {
         world.set(ms, "prices", key, key);

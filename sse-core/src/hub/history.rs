@@ -103,10 +103,10 @@ impl History {
         id
     }
 
-    /// Trims the oldest events of all topics to the bound of the hub. State topics have their own bounds.
+    /// Trims the oldest events of all topics to the bound of the hub, and leaves the newest one. State topics have their own bounds.
     pub(crate) fn trim_to_hub_bytes(&mut self, hub: &Inner, deferred: &mut Deferred) {
         while self.topics.held_bytes + hub.compressed_bytes() > hub.limits.hub_bytes
-            && self.topics.held_events > 1
+            && self.topics.held_events - self.topics.state_events > 1
             && self.topics.trim_oldest(u64::MAX, None, &self.ids, deferred)
         {}
     }

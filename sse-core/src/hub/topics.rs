@@ -23,7 +23,8 @@ pub(crate) struct Topics {
     ended: BTreeMap<u64, (EndTime, Arc<SharedTopic>)>,
     pub(crate) held_events: usize,
     pub(crate) held_bytes: usize,
-    /// The part of them that belongs to state topics, which nothing trims.
+    /// The parts of them that belong to state topics, which nothing trims.
+    pub(crate) state_events: usize,
     pub(crate) state_bytes: usize,
     /// The trim points of topics that were dropped.
     pub(crate) trimmed: DroppedTopics,
@@ -183,6 +184,7 @@ impl Topics {
         let (events, bytes, newest) = before;
         self.held_events = self.held_events - events + locked.ring.events();
         self.held_bytes = self.held_bytes - bytes + locked.ring.bytes();
+        self.state_events = self.state_events - events + locked.ring.events();
         self.state_bytes = self.state_bytes - bytes + locked.ring.bytes();
         if locked.users == 0 {
             self.idle.remove(topic, newest);
@@ -265,13 +267,17 @@ impl Topics {
     pub(crate) fn change_all(&mut self, mut change: impl FnMut(&Arc<SharedTopic>, &mut TopicState)) {
         self.oldest.clear();
         self.idle = IdleTopics::default();
-        (self.held_events, self.held_bytes, self.state_bytes) = (0, 0, 0);
+        (self.held_events, self.held_bytes) = (0, 0);
+        (self.state_events, self.state_bytes) = (0, 0);
         for topic in self.by_name.values() {
             let mut locked = topic.lock();
             change(topic, &mut locked);
             self.held_events += locked.ring.events();
             self.held_bytes += locked.ring.bytes();
-            self.state_bytes += if locked.ring.keyed().is_some() { locked.ring.bytes() } else { 0 };
+            if locked.ring.keyed().is_some() {
+                self.state_events += locked.ring.events();
+                self.state_bytes += locked.ring.bytes();
+            }
             if let Some(oldest) = locked.ring.oldest() {
                 locked.oldest = oldest;
                 self.oldest.insert(oldest, topic.clone());
@@ -326,6 +332,7 @@ impl Topics {
         self.held_events -= locked.ring.events();
         self.held_bytes -= locked.ring.bytes();
         if locked.ring.keyed().is_some() {
+            self.state_events -= locked.ring.events();
             self.state_bytes -= locked.ring.bytes();
         } else if !locked.ring.is_empty() {
             self.oldest.remove(&locked.oldest);
