@@ -35,6 +35,7 @@ fn main() {
         "a paused node that returns is fenced" => single::paused;
         "a start on two nodes at once, a stop and a removal from another node" => single::requests;
         "a server that is restarted ends no run, and one that lost its data ends every run" => single::restarted;
+        "a server that lost its newest writes ends the run, and a client that has them receives a gap" => single::set_back;
         "the user of docs/runs.md" => single::documented_user;
         "a Redis Cluster" => single::cluster;
         "random faults lose, double and reorder nothing, and every client ends" => faults::random;

@@ -1,6 +1,6 @@
 //! One fault at a time.
 
-use crate::client::{check, read, remove, start, stop};
+use crate::client::{attach, check, read, remove, start, stop};
 use crate::node::{Work, start_process};
 use crate::server::Server;
 use std::process::Command;
@@ -132,6 +132,45 @@ pub(crate) async fn restarted(_long: bool) -> String {
     server.cli(&["FLUSHALL"]);
     let events = client.await.unwrap();
     assert_eq!(events.last().unwrap(), r#"failed {"reason":"lost"}"#);
+    String::new()
+}
+
+/// A server that restarts with the data of an earlier moment, as after a loss of the last second of an append-only file.
+pub(crate) async fn set_back(_long: bool) -> String {
+    let mut server = Server::start(false);
+    let http = reqwest::Client::new();
+    let [one, other] = [start_process(&server.url()), start_process(&server.url())];
+    assert_eq!(start(&http, one.url(), "a", Work { attempt: 0, tokens: 100_000, millis: 10 }).await, 201);
+    let (read, mut number) = tokio::sync::watch::channel(0);
+    let client = tokio::spawn({
+        let mut reader = attach(&http, other.url(), "a", "");
+        async move {
+            let mut events = Vec::new();
+            while let Some(event) = reader.next_event().await.unwrap() {
+                events.push(format!("{} {}", event.event_type, event.data));
+                read.send_replace(events.len());
+            }
+            events
+        }
+    });
+    number.wait_for(|number| *number >= 20).await.unwrap();
+    assert!(server.cli(&["SAVE"]).starts_with("+OK"));
+    let saved = *number.borrow();
+    // More than one write of the run is lost, and this client has the events.
+    number.wait_for(|number| *number >= saved + 20).await.unwrap();
+    server.kill();
+    server.run();
+    let mut events = timeout(MOST, client).await.expect("the stream ends").unwrap();
+    let end = events.pop().unwrap();
+    assert_eq!(end, r#"failed {"reason":"lost"}"#);
+    let gaps = events.iter().filter(|event| !event.starts_with("message ")).cloned().collect::<Vec<_>>();
+    assert!(matches!(&*gaps, [gap] if gap.starts_with("gap ")), "{gaps:?}");
+    // Clients that come later receive what is left of the run, and the same end.
+    let left = read_at(&http, one.url(), "a").await;
+    let (tokens, last) = check("a", 0, &left);
+    assert!(tokens >= 10 && (tokens as usize) < events.len() - 20, "{tokens} of {}", events.len());
+    assert_eq!(last, end);
+    assert_eq!(read_at(&http, other.url(), "a").await, left);
     String::new()
 }
 
