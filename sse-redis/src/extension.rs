@@ -4,7 +4,8 @@ use crate::Redis;
 use crate::entry::{Record, RecordKind};
 use crate::publish::RedisPublishError;
 use crate::publish_id::PublishId;
-use redis::{Value, cmd};
+use crate::writer::Stored;
+use redis::{Cmd, Value, cmd};
 use sse_core::Frame;
 
 /// The first word of a script's reply if the log does not exist. A node then creates the log.
@@ -58,16 +59,39 @@ impl Redis {
         keys: &[String],
         arguments: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<Vec<String>, RedisPublishError> {
+        let id = PublishId::draw(&self.inner.writer.random);
+        let stored = self.inner.writer.append(&self.script(script, keys, arguments), id, 0).await?;
+        self.script_reply(stored, id)
+    }
+
+    /// Runs a script as [`run_script`](Self::run_script), also while publishes are at the limit
+    /// [`in_flight`](crate::RedisBuilder::in_flight). One such script runs at a time.
+    ///
+    /// # Errors
+    /// As [`run_script`](Self::run_script).
+    pub async fn run_reserved_script(
+        &self,
+        script: &str,
+        keys: &[String],
+        arguments: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<Vec<String>, RedisPublishError> {
+        let id = PublishId::draw(&self.inner.writer.random);
+        let stored = self.inner.writer.append_reserved(&self.script(script, keys, arguments), id).await?;
+        self.script_reply(stored, id)
+    }
+
+    fn script(&self, script: &str, keys: &[String], arguments: impl IntoIterator<Item = Vec<u8>>) -> Cmd {
         let writer = &self.inner.writer;
-        let id = PublishId::draw(&writer.random);
         let mut eval = cmd("EVAL");
         eval.arg(script).arg(keys.len() + 1).arg(&writer.keys.log).arg(keys).arg(writer.limits.max_entries);
         for argument in arguments {
             eval.arg(argument);
         }
-        let Value::Array(reply) = writer.append(&eval, id, 0).await?.reply else {
-            return Err(RedisPublishError::MaybeStored(id));
-        };
+        eval
+    }
+
+    fn script_reply(&self, stored: Stored, id: PublishId) -> Result<Vec<String>, RedisPublishError> {
+        let Value::Array(reply) = stored.reply else { return Err(RedisPublishError::MaybeStored(id)) };
         let text = |value| match value {
             Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Value::SimpleString(text) => text,
@@ -75,6 +99,6 @@ impl Redis {
             _ => String::new(),
         };
         let reply: Vec<String> = reply.into_iter().map(text).collect();
-        if reply.first().is_some_and(|first| first == NO_LOG) { Err(writer.no_log()) } else { Ok(reply) }
+        if reply.first().is_some_and(|first| first == NO_LOG) { Err(self.inner.writer.no_log()) } else { Ok(reply) }
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct LogWriter {
     pub(crate) keys: Keys,
     pub(crate) limits: PublishLimits,
     permits: Semaphore,
+    /// For one command at a time that does not wait for publishes.
+    reserved: Semaphore,
     stopped: watch::Sender<bool>,
     pub(crate) counters: RedisCounters,
     pub(crate) random: Random,
@@ -83,6 +85,7 @@ impl LogWriter {
             keys,
             limits,
             permits: Semaphore::new(limits.in_flight),
+            reserved: Semaphore::new(1),
             stopped: watch::Sender::new(false),
             counters: RedisCounters::default(),
             random,
@@ -196,7 +199,7 @@ impl LogWriter {
     /// Trims the log by age and size.
     pub(crate) async fn trim(&self) {
         let Some(trim) = self.limits.retention.command(&self.keys.log) else { return };
-        let trimmed = self.store(&trim, PublishId::draw(&self.random), 0).await;
+        let trimmed = self.store(&self.permits, &trim, PublishId::draw(&self.random), 0).await;
         // Without an answer the reason is the problem of the connection.
         let problem = match trimmed {
             Err(Failed { error: RedisPublishError::NotStored(NotStored::Refused(text)), .. }) => {
@@ -215,7 +218,22 @@ impl LogWriter {
 
     /// Appends entries, and notes whether the server accepts them.
     pub(crate) async fn append(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, RedisPublishError> {
-        let stored = self.store(add, id, replicas).await;
+        self.append_with(&self.permits, add, id, replicas).await
+    }
+
+    /// As `append`, also while publishes hold all of their permits.
+    pub(crate) async fn append_reserved(&self, add: &Cmd, id: PublishId) -> Result<Stored, RedisPublishError> {
+        self.append_with(&self.reserved, add, id, 0).await
+    }
+
+    async fn append_with(
+        &self,
+        permits: &Semaphore,
+        add: &Cmd,
+        id: PublishId,
+        replicas: u64,
+    ) -> Result<Stored, RedisPublishError> {
+        let stored = self.store(permits, add, id, replicas).await;
         match &stored {
             Ok(_) => self.refusal.set(None),
             Err(Failed { problem: Some(problem), .. }) => self.refusal.set(Some(problem.clone())),
@@ -225,11 +243,11 @@ impl LogWriter {
     }
 
     /// Sends a command within the limits, and returns its reply when this many replicas have its effect, or at the deadline.
-    async fn store(&self, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, Failed> {
+    async fn store(&self, permits: &Semaphore, add: &Cmd, id: PublishId, replicas: u64) -> Result<Stored, Failed> {
         let now = Instant::now();
         // Half of the time is for waiting, so that the other half remains for the reply.
         let (turn, deadline) = (now + self.limits.deadline / 2, now + self.limits.deadline);
-        let permit = timeout_at(turn, self.permits.acquire()).await;
+        let permit = timeout_at(turn, permits.acquire()).await;
         let Ok(Ok(_permit)) = permit else { return Err(RedisPublishError::Overloaded.into()) };
         let mut stopped = self.stopped.subscribe();
         let mut refused = Failed::from(NotStored::Away);

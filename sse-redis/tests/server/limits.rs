@@ -1,7 +1,7 @@
 //! Replicas that acknowledge, and limits of the log by age and size.
 
 use crate::model::{Client, Node};
-use crate::server::Server;
+use crate::server::{Server, url_over};
 use crate::shared::until;
 use futures_util::future::join_all;
 use sse_core::Event;
@@ -91,4 +91,36 @@ pub(crate) async fn age_and_size(_: bool) -> String {
     denied.ready().await;
     denied.redis.stop();
     "3,020 entries trimmed to the newest 1,024 by age, and to 2 MB by size".to_owned()
+}
+
+/// A script of sse-runs that keeps a node alive does not wait for publishes, however many wait for each other.
+pub(crate) async fn reserved(_: bool) -> String {
+    let server = Server::start(false);
+    let cable = server.cable().await;
+    let node = Node::build(Redis::builder(&url_over(&cable)).in_flight(1));
+    node.ready().await;
+    cable.hold();
+    let stored = Arc::new(Mutex::new(0));
+    let publish = || {
+        let (redis, stored) = (node.redis.clone(), stored.clone());
+        tokio::spawn(async move {
+            redis.publish("news", "1").await.expect("it is stored");
+            *stored.lock().unwrap() += 1;
+        })
+    };
+    let publishes: Vec<_> = (0..100).map(|_| publish()).collect();
+    until("a publish is in flight", || node.redis.stats().in_flight == 1).await;
+    let script = tokio::spawn({
+        let redis = node.redis.clone();
+        async move { redis.run_reserved_script("return {'ok'}", &[], []).await }
+    });
+    cable.release();
+    assert_eq!(script.await.unwrap().expect("it ran"), ["ok"]);
+    let before = *stored.lock().unwrap();
+    assert!(before < 50, "the script waited for {before} publishes");
+    for publish in publishes {
+        publish.await.unwrap();
+    }
+    node.redis.stop();
+    String::new()
 }

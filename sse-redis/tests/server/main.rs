@@ -81,6 +81,7 @@ fn main() {
         "a cluster, a failover and a reshard" => failovers::cluster;
         "an address that a function resolves" => failovers::resolved;
         "replicas acknowledge a publish" => limits::acknowledged;
+        "a script that does not wait for publishes" => limits::reserved;
         "a log with limits of age and size" => limits::age_and_size;
         "readiness without a server" => services::readiness;
         "T14 a rolling restart" => nodes::rolling_restart;

@@ -51,10 +51,17 @@ impl RedisLedger {
     }
 
     async fn run(&self, script: &str, keys: &[String], arguments: Vec<Vec<u8>>) -> Result<Vec<String>, LedgerError> {
-        self.redis.run_script(script, keys, arguments).await.map_err(|error| match error {
-            RedisPublishError::NotStored(NotStored::Stopped) => LedgerError::Stopped,
-            error => LedgerError::Retry(error.to_string().into()),
-        })
+        self.redis.run_script(script, keys, arguments).await.map_err(failed)
+    }
+
+    /// Runs a script that must not wait for publishes, because a node without a beat is taken for dead.
+    async fn run_now(
+        &self,
+        script: &str,
+        keys: &[String],
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<String>, LedgerError> {
+        self.redis.run_reserved_script(script, keys, arguments).await.map_err(failed)
     }
 
     async fn claim(&self, call: ClaimCall) -> Result<LedgerReply, LedgerError> {
@@ -150,7 +157,7 @@ impl RedisLedger {
         ];
         arguments.extend_from_slice(fields);
         arguments.extend(attached.iter().map(text));
-        let reply = self.run(scripts::BEAT, &[self.leases.clone(), self.set_key()], arguments).await?;
+        let reply = self.run_now(scripts::BEAT, &[self.leases.clone(), self.set_key()], arguments).await?;
         let mut reply = reply.into_iter();
         let members = reply.next().and_then(|members| members.parse().ok()).unwrap_or(0);
         let more = reply.next().is_some_and(|more| more == "1");
@@ -193,6 +200,13 @@ impl Ledger for RedisLedger {
 fn push_entry(arguments: &mut Vec<Vec<u8>>, entry: ScriptEntry) {
     arguments.push(text(entry.publish_id));
     arguments.extend(entry.fields);
+}
+
+fn failed(error: RedisPublishError) -> LedgerError {
+    match error {
+        RedisPublishError::NotStored(NotStored::Stopped) => LedgerError::Stopped,
+        error => LedgerError::Retry(error.to_string().into()),
+    }
 }
 
 fn word(reply: &[String]) -> &str {
