@@ -36,12 +36,22 @@ impl Claim {
 /// The work of one run.
 pub(crate) struct ActiveRun {
     stop: watch::Sender<Option<StopCause>>,
+    phase: watch::Sender<RunPhase>,
     pub(crate) claim: Option<Claim>,
+}
+
+/// How far a run of one process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunPhase {
+    Working,
+    /// The last event follows at once, and then the ID is free.
+    Over,
+    Freed,
 }
 
 impl ActiveRun {
     pub(crate) fn new(claim: Option<Claim>) -> Arc<Self> {
-        Arc::new(Self { stop: watch::Sender::new(None), claim })
+        Arc::new(Self { stop: watch::Sender::new(None), phase: watch::Sender::new(RunPhase::Working), claim })
     }
 
     /// Stops the work. Returns whether it was not stopped before.
@@ -71,6 +81,24 @@ impl ActiveRun {
             Ok(cause) => cause.unwrap_or(StopCause::Requested),
             Err(_) => StopCause::Requested,
         }
+    }
+}
+
+impl ActiveRun {
+    /// The work has ended, and the last event follows.
+    pub(crate) fn set_over(&self) {
+        self.phase.send_replace(RunPhase::Over);
+    }
+
+    /// The ID is free.
+    pub(crate) fn set_freed(&self) {
+        self.phase.send_replace(RunPhase::Freed);
+    }
+
+    /// Waits until the ID is free, unless the work goes on.
+    pub(crate) async fn freed_if_over(&self) {
+        // The sender is a field of `self`, so the channel cannot close.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase != RunPhase::Over).await;
     }
 }
 

@@ -63,6 +63,7 @@ mod nodes;
 mod output;
 mod run;
 mod runs;
+mod start;
 mod task;
 
 pub use builder::{RunEnd, RunsBuilder};

@@ -76,11 +76,13 @@ impl Drop for Ending {
             // The writer of the run does the rest.
             return claim.queue.finish(end);
         }
+        self.run.set_over();
         // A run that was removed while it started can share a topic with the next run of the ID.
         if self.run.cause() != Some(StopCause::Removed) {
             let _ = self.runs.last_frame(&end).map(|last| self.topic.end(last));
         }
         self.runs.active.remove(&self.id, &self.run);
+        self.run.set_freed();
         self.runs.report(&self.id, &end);
     }
 }

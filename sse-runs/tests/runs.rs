@@ -206,6 +206,36 @@ async fn the_same_id_is_an_error_or_the_same_run() {
     assert_ne!(one.id(), other.id());
 }
 
+/// The answers of a chat. A client that has read the end of one starts the next at once, and a second request comes with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_one_id_replace_each_other_and_of_two_starts_at_once_one_starts() {
+    let hub = Hub::new();
+    let runs = Runs::new(&hub);
+    for round in 0..500 {
+        let work = async move |output: RunOutput| output.send(format!("{round}"));
+        let start = || {
+            tokio::spawn({
+                let runs = runs.clone();
+                async move { runs.start_or_replace("chat", work).await }
+            })
+        };
+        let (one, other) = tokio::join!(start(), start());
+        let started = [one.unwrap(), other.unwrap()].into_iter().filter_map(|result| match result {
+            Ok(_) => Some(()),
+            Err(error) => {
+                assert_eq!(error, StartRunError::Exists);
+                None
+            }
+        });
+        // The second start may also come after the first run, and replaces it.
+        assert!(started.count() > 0);
+        assert_eq!(read(&hub, "run/chat", None).await, [format!("message {round}"), "done {}".to_owned()]);
+    }
+    runs.start_or_replace("chat", forever).await.unwrap();
+    assert_eq!(runs.start_or_replace("chat", forever).await.unwrap_err(), StartRunError::Exists);
+    assert_eq!(runs.start("chat", forever).await.unwrap_err(), StartRunError::Exists);
+}
+
 #[tokio::test]
 async fn a_stale_producer_writes_nothing_into_the_run_that_has_its_id_now() {
     let hub = Hub::new();

@@ -178,11 +178,8 @@ struct UiPart {
 async fn vercel_start(sse: Sse, State(runs): State<Runs>, Json(chat): Json<Chat>) -> Result<Response, StatusCode> {
     let message = chat.messages.into_iter().next_back().ok_or(StatusCode::BAD_REQUEST)?;
     let prompt: String = message.parts.into_iter().map(|part| part.text).collect();
-    // The answer before this one has ended: its ID becomes free. While it goes on, the start is a conflict.
-    if find(&runs, &chat.id).await?.is_some_and(|run| !run.is_active()) {
-        runs.remove(&chat.id).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    }
-    let run = runs.start(&chat.id, |output| work(prompt, output)).await.map_err(|error| status(&error))?;
+    // The next answer takes the place of the last one. While that one goes on, the start is a conflict.
+    let run = runs.start_or_replace(&chat.id, |output| work(prompt, output)).await.map_err(|error| status(&error))?;
     vercel(sse, &run)
 }
 

@@ -6,6 +6,7 @@ use crate::RunLogError;
 use crate::StartRunError;
 use crate::active::{ActiveRun, Claim};
 use crate::inner::RunsInner;
+use crate::start::Earlier;
 use sse_core::hub::{EventId, Topic};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,14 +40,14 @@ impl Nodes {
         runs: &RunsInner,
         topic: &Arc<str>,
         claim: &Claim,
-        is_fresh: bool,
+        earlier: Earlier,
     ) -> Result<(), StartRunError> {
         let mut call = ClaimCall {
             topic: topic.clone(),
             token: claim.token.clone(),
-            is_fresh,
+            is_fresh: earlier == Earlier::None,
             is_kept: runs.is_kept(topic),
-            replaces_ended: false,
+            replaces_ended: earlier == Earlier::Replaced,
         };
         loop {
             match self.call(LedgerCall::Claim(call.clone())).await? {

@@ -104,7 +104,7 @@ pub(crate) struct ClaimCall {
     pub(crate) is_fresh: bool,
     /// This node has events of the topic.
     pub(crate) is_kept: bool,
-    /// Replaces an ended run, which this node has forgotten.
+    /// Replaces a run that has ended.
     pub(crate) replaces_ended: bool,
 }
 

@@ -17,7 +17,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return {'no log'} end
 local e = ''
 if c[2] == 'removed' then e = c[3] or ''
 elseif c[2] and not (c[2] == 'ended' and ARGV[8] == '1') then return {c[2], c[3] or ''}
-elseif not c[2] and ARGV[7] == '1' then return {'ended', ''}
+elseif not c[2] and ARGV[7] == '1' and ARGV[8] == '0' then return {'ended', ''}
 elseif ARGV[6] == '0' then
   e = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 10)) .. '/' .. ARGV[9]
 end

@@ -122,7 +122,7 @@ impl Server {
                     Some((_, state, entry)) if state != ClaimState::Ended || !call.replaces_ended => {
                         return LedgerReply::Taken(state, entry);
                     }
-                    None if call.is_kept => return LedgerReply::Taken(ClaimState::Ended, None),
+                    None if call.is_kept && !call.replaces_ended => return LedgerReply::Taken(ClaimState::Ended, None),
                     _ if call.is_fresh => None,
                     _ => Some(self.add(&call.topic, Change::Remove)),
                 };

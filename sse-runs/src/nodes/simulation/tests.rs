@@ -194,6 +194,28 @@ async fn one_id_on_two_nodes_at_once_is_an_error_or_the_same_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn runs_of_one_id_replace_each_other_and_of_two_nodes_at_once_one_starts() {
+    let shared = Shared::new();
+    let [first, second] = nodes(&shared);
+    for round in 0..50 {
+        let work = async move |output: RunOutput| {
+            output.send(format!("{round}"))?;
+            // The other start does not come after this run.
+            sleep(Duration::from_secs(10)).await;
+            Ok::<_, OutputError>(())
+        };
+        let (one, other) =
+            tokio::join!(first.runs.start_or_replace("chat", work), second.runs.start_or_replace("chat", work));
+        assert_eq!([one.is_ok(), other.is_ok()].iter().filter(|started| **started).count(), 1, "round {round}");
+        assert_eq!(one.err().or(other.err()), Some(StartRunError::Exists));
+        for node in [&first, &second] {
+            let run = node.runs.get("chat").await.unwrap().unwrap();
+            assert_eq!(read(&node.hub, run.topic()).await, [format!("message {round}"), "done {}".to_owned()]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_hundred_tokens_a_second_are_at_most_50_commands_a_second() {
     let shared = Shared::new();
     let [first, second] = nodes(&shared);
