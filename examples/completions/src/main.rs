@@ -1,5 +1,5 @@
-//! A model's answer, token by token: by POST for `fetch`, by GET for `EventSource`. The work stops when the client leaves.
-//! `dialects.rs` has the same answer as a run, which goes on when the client leaves.
+//! A model's answer, token by token: as a run, which goes on when the client leaves (`dialects.rs`), and as a stream by POST for
+//! `fetch` and by GET for `EventSource`, whose work stops when the client leaves.
 //!
 //! ```sh
 //! cargo run -p completions

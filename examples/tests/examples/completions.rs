@@ -71,6 +71,59 @@ pub(crate) fn add(trials: &mut Trials) {
         Ok(())
     });
 
+    trials.add("completions::a_client_attaches_to_a_run_after_its_last_event_id", async || {
+        let server = start(PROGRAM, &[]).await?;
+        let client = reqwest::Client::new();
+        let started = client.post(format!("{}/runs?prompt=x", server.url())).send().await?.text().await?;
+        let url = format!("{}/runs/{started}", server.url());
+        let mut reader = Reader::open(&url).await?;
+        reader.to_end(SOON).await?;
+        let events = |text: &str| -> Vec<String> {
+            let is_event = |block: &&str| block.starts_with("event: token\n") || block.starts_with("event: done\n");
+            text.split("\n\n").filter(is_event).map(str::to_owned).collect()
+        };
+        let all = events(reader.text());
+        let [first, .., before, token, done] = &*all else { panic!("{all:?}") };
+        assert!(first.starts_with("event: token\ndata: \"You\"\n") && done.starts_with("event: done\ndata: {}\n"));
+        let after = async |event: &str| {
+            let id = event.lines().find_map(|line| line.strip_prefix("id: ")).unwrap_or_default();
+            client.get(&url).header("last-event-id", id).send().await
+        };
+        assert_eq!(events(&after(before).await?.text().await?), [&**token, &**done]);
+        assert_eq!(after(done).await?.status(), 204);
+        assert_eq!(client.get(format!("{}/runs/unknown", server.url())).send().await?.status(), 404);
+        Ok(())
+    });
+
+    trials.add_in_each_browser("completions::a_run_goes_on_without_the_page", async |browser| {
+        let server = start(PROGRAM, &[]).await?;
+        let page = browser.open(server.url()).await?;
+        let once = "document.getElementById('answer').textContent.split('You asked').length === 2";
+        page.run("$('prompt').value = '<i>run</i>'; $('run').click()").await?;
+        shows(&page, "#answer", "You asked: \"<i>run</i>\"").await?;
+        page.reload().await?;
+        page.wait(LIVE, SOON).await?;
+        let address = page.eval::<String>("location.href").await?;
+        let other = browser.open(&address).await?;
+        for page in [&page, &other] {
+            page.wait("$('state').textContent === 'finished'", SOON).await?;
+            shows(page, "#answer", "does not ask again.").await?;
+            assert!(page.eval::<bool>(once).await?);
+        }
+        // Also after the end, and once more.
+        other.reload().await?;
+        other.wait("$('state').textContent === 'finished'", SOON).await?;
+        assert!(other.eval::<bool>(once).await?);
+        other.close().await?;
+        page.run("$('run').click()").await?;
+        page.wait(LIVE, SOON).await?;
+        shows(&page, "#answer", "You asked").await?;
+        page.run("$('cancel').click()").await?;
+        page.wait("$('state').textContent === 'stopped'", SOON).await?;
+        page.close().await?;
+        Ok(())
+    });
+
     trials.add_in_each_browser("completions::page_reads_by_get_and_by_post_and_leaves", async |browser| {
         let server = start(PROGRAM, &[]).await?;
         let page = browser.open(server.url()).await?;
