@@ -11,6 +11,8 @@ mod sample;
 
 use clap::Parser;
 use example_common::{Listen, page, stop_signal};
+use sample::Sample;
+use sse_warp::hub::PublishError;
 use sse_warp::{Event, Hub, Replay, Sse};
 use std::io;
 use std::time::Duration;
@@ -46,8 +48,9 @@ async fn main() -> io::Result<()> {
 
     let publisher = hub.clone();
     std::thread::Builder::new().name("samples".into()).spawn(move || {
-        sample::each(Duration::from_millis(args.every_ms), |sample| {
-            if let Err(error) = publisher.publish("machine", Event::json(sample).event("sample")) {
+        let mut shown = Vec::new();
+        sample::each(Duration::from_millis(args.every_ms), |sample, cores| {
+            if let Err(error) = publish(&publisher, sample, cores, &mut shown) {
                 eprintln!("monitor: {error}");
             }
         });
@@ -62,7 +65,7 @@ async fn main() -> io::Result<()> {
     let events = path!("events")
         .and(sse_warp::sse(()))
         .and(with_hub.clone())
-        .map(|sse: Sse, hub| sse.pace(WINDOW).subscribe(&hub, ["machine"]).replay(Replay::Last(KEPT)));
+        .map(|sse: Sse, hub| sse.pace(WINDOW).subscribe(&hub, ["machine", "cores"]).replay(Replay::Last(KEPT)));
     let metrics = path!("metrics").and(with_hub.clone()).map(|hub: Hub| metrics::text(&hub.stats()));
     // A load balancer sends new clients to other servers as soon as the hub drains.
     let readyz = path!("readyz").and(with_hub).map(|hub: Hub| match hub.is_draining() {
@@ -76,5 +79,19 @@ async fn main() -> io::Result<()> {
         hub.drain(Duration::from_millis(args.drain_ms)).await;
     };
     warp::serve(events.or(page).or(metrics).or(readyz)).incoming(listener).graceful(stop).run().await;
+    Ok(())
+}
+
+/// A chart needs each sample, so the samples are a topic with a history. Of a processor the page needs the newest value only, so
+/// the processors are a state topic, with a key for each.
+fn publish(hub: &Hub, sample: &Sample, cores: &[u8], shown: &mut Vec<u8>) -> Result<(), PublishError> {
+    hub.publish("machine", Event::json(sample).event("sample"))?;
+    let state = hub.state_topic("cores")?;
+    for (core, percent) in cores.iter().enumerate() {
+        if shown.get(core) != Some(percent) {
+            state.set(core.to_string(), Event::json(&(core, percent)).event("core"))?;
+        }
+    }
+    *shown = cores.to_vec();
     Ok(())
 }
