@@ -97,3 +97,41 @@ fn half_an_id_before_a_retry_later_answer_is_no_position() {
         assert_eq!(client.last_event_id(), "");
     }
 }
+
+/// Two truncations, the second one after the gap of the first: the position after it has an ID from before the first gap.
+#[test]
+fn a_position_update_after_two_truncations_does_not_go_back() {
+    use ops::{Connect, Id, Op, Send};
+    let publish = |events| Op::Publish(vec![Send { topic: 0, shape: 0, size: 0 }; events]);
+    let connect = |keep_alive| {
+        let (id, start) = (Id::Own, sse_core::Replay::None);
+        Op::Connect(0, Connect { id, start, prelude: 0, welcome: false, beside: false, keep_alive, cut: 0 })
+    };
+    let max = usize::MAX;
+    let case = Case {
+        bounds: Bounds { topic_bytes: max, topic_events: max, hub_bytes: max, max_topics: max, age: None },
+        topics: 1,
+        clients: vec![BTreeSet::from([0])],
+        lag_ends: false,
+        position_updates: true,
+        follows: true,
+        ops: vec![
+            publish(3),
+            connect(false),
+            publish(1),
+            Op::Poll(0, 1, true),
+            Op::Truncate(2),
+            publish(1),
+            connect(true),
+            Op::Truncate(1),
+            Op::Poll(0, 2, false),
+            Op::Wait(14),
+            Op::Poll(0, 1, false),
+        ],
+    };
+    let mut world = World::new(&case);
+    for op in &case.ops {
+        world.run(op);
+    }
+    world.finish();
+}

@@ -192,14 +192,21 @@ impl Cursor {
             return None;
         }
         // The topics have no event up to the head.
-        if self.position < head {
-            (self.position, self.is_announced) = (head, false);
-        }
-        if self.is_announced {
+        let before = self.position;
+        self.position = before.max(head);
+        if self.is_announced && before == self.position {
             return None;
         }
-        let id = self.hub.history.lock().ids.id_at(self.position, &[])?;
-        self.is_announced = true;
+        let id = {
+            let ids = &self.hub.history.lock().ids;
+            let id = ids.id_at(self.position, &[]);
+            // A truncation gives the head the ID of an earlier position. The client has this ID, or, after a gap, a later one.
+            self.is_announced &= id.is_some() && ids.id_at(before, &[]) == id;
+            id?
+        };
+        if std::mem::replace(&mut self.is_announced, true) {
+            return None;
+        }
         self.control.position(id).map(Bytes::from)
     }
 

@@ -168,7 +168,12 @@ impl World {
                 stream.kept_alive = true;
                 let mut block = ":\n".to_owned();
                 if self.position_updates {
-                    cursor.position = cursor.position.max(history.head());
+                    let before = cursor.position;
+                    cursor.position = before.max(history.head());
+                    // A truncation gives the head the ID of an earlier position.
+                    if cursor.announced == before && history.id_at(before) == history.id_at(cursor.position) {
+                        cursor.announced = cursor.position;
+                    }
                     if cursor.position != cursor.announced {
                         cursor.announced = cursor.position;
                         let id = history.id_at(cursor.position).unwrap();
