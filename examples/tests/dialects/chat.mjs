@@ -3,11 +3,12 @@ import { createRequire } from "node:module";
 const { DefaultChatTransport, readUIMessageStream } = createRequire(process.cwd() + "/")("ai");
 
 const server = process.argv[2];
-const headers = [];
+const headers = [], statuses = [];
 const transport = new DefaultChatTransport({
   api: server + "/api/chat",
   fetch: async (...request) => {
     const response = await fetch(...request);
+    statuses.push(response.status);
     headers.push(response.headers.get("x-vercel-ai-ui-message-stream"));
     return response;
   },
@@ -35,6 +36,8 @@ const leave = new AbortController();
 const left = (await send("two", leave.signal)).getReader();
 for (let chunk = 0; chunk < 5; chunk++) await left.read();
 leave.abort();
+// The answer goes on, so the chat has no second one.
+const busy = await send("two").then(() => "started", () => statuses.at(-1));
 const tabs = await Promise.all([0, 1].map(() => transport.reconnectToStream({ chatId: "two" })));
 const attached = await Promise.all(tabs.map(read));
 
@@ -45,4 +48,4 @@ for await (const chunk of await send("three")) {
   if (types.length === 5) await fetch(server + "/runs/three", { method: "DELETE" });
 }
 
-console.log(JSON.stringify({ whole, after, unknown, next, attached, last: types.at(-1), headers: headers.filter(Boolean) }));
+console.log(JSON.stringify({ whole, after, unknown, next, busy, attached, last: types.at(-1), headers: headers.filter(Boolean) }));

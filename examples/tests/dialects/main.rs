@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         assert_eq!(read["attached"], Value::from([expected(), expected()].to_vec()));
         // The SDK returns `null` for 204.
         assert_eq!((&read["after"], &read["unknown"]), (&Value::Null, &Value::Null));
+        assert_eq!(read["busy"], 409);
         assert_eq!(read["last"], "abort");
         assert_eq!(read["headers"], Value::from(["v1"; 6].to_vec()));
         let after = reqwest::get(format!("{}/api/chat/one/stream", server.url())).await?;
