@@ -1,6 +1,6 @@
 //! Permissions and the end of a login.
 
-use crate::{BACK, LIVE, SOON, shows, start};
+use crate::{LIVE, SOON, shows, start};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::json;
 use sse_test_support::http::Reader;
@@ -202,7 +202,7 @@ pub(crate) fn add(trials: &mut Trials) {
     });
 
     trials.add_in_each_browser("chat::page_sends_and_receives_until_the_login_ends", async |browser| {
-        let server = start(PROGRAM, &["--login-seconds", "8"]).await?;
+        let server = start(PROGRAM, &["--login-seconds", "20"]).await?;
         let (ann, bob) = (browser.open(server.url()).await?, browser.open(server.url()).await?);
         for (page, name) in [(&ann, "ann"), (&bob, "bob")] {
             page.run(&format!("login.elements.name.value = '{name}'; login.requestSubmit()")).await?;
@@ -218,7 +218,7 @@ pub(crate) fn add(trials: &mut Trials) {
         ann.wait("[...document.querySelectorAll('#rooms .new')].some((b) => b.textContent === '@bob')", SOON).await?;
         ann.picture("chat").await?;
         // The browser reconnects once, and the page then receives 401.
-        ann.wait("document.querySelector('#problem').textContent.includes('Your login has ended')", BACK).await?;
+        ann.wait("document.querySelector('#problem').textContent.includes('Your login has ended')", SOON).await?;
         ann.wait("login.checkVisibility() && !chat.checkVisibility()", SOON).await?;
         bob.close().await?;
         ann.close().await

@@ -26,7 +26,7 @@ const BACK: Duration = Duration::from_secs(20);
 const LIVE: &str = "document.body.dataset.state === 'live'";
 
 fn main() -> ExitCode {
-    let mut trials = Trials::that_wait();
+    let mut trials = Trials::new();
     chat::add(&mut trials);
     cluster::add(&mut trials);
     completions::add(&mut trials);
